@@ -1,0 +1,183 @@
+"""Makes releases work together that were not published for each other.
+
+Two packages refuse to be imported in the supported environment although they
+work in it:
+
+- mmcls and mmselfsup assert an mmcv below 2.1.0, the oldest mmcv that builds
+  against a current torch;
+- a torchvision built for CUDA stops beside a torch built for CPU, because
+  schemas of its compiled operators are missing.
+
+Each is mended at the moment the package is first imported, so that
+``import mmsoco`` imports none of them.
+"""
+
+import importlib.abc
+import importlib.metadata
+import importlib.util
+import sys
+import warnings
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, Callable, ContextManager, Dict, Iterator, Optional
+
+# The newest mmcv that mmcls 1.0.0rc6 and mmselfsup 1.0.0 let pass.
+ACCEPTED_MMCV = '2.0.1'
+
+# What the tests run on: a release outside of a window is warned of, not
+# refused. Lower bound inclusive, upper bound exclusive.
+TESTED_VERSIONS = {
+    'torch': ('2.11', '2.14'),
+    'mmengine': ('0.10.7', '0.11'),
+    'mmcv': ('2.1.0', '2.4'),
+    'mmdet': ('3.3.0', '3.6'),
+    'mmselfsup': ('1.0.0', '1.0.1'),
+}
+# The maintained forks publish the same import names under other package names.
+DISTRIBUTIONS = {
+    'mmengine': ('mmengine', 'onedl-mmengine'),
+    'mmcv': ('mmcv', 'onedl-mmcv', 'mmcv-lite'),
+    'mmdet': ('mmdet', 'onedl-mmdetection'),
+}
+
+
+@contextmanager
+def accepted_mmcv_version() -> Iterator[None]:
+    """Shows an mmcv version inside mmcls' and mmselfsup's window."""
+    import mmcv
+
+    true_version = mmcv.__version__
+    mmcv.__version__ = ACCEPTED_MMCV
+    try:
+        yield
+    finally:
+        mmcv.__version__ = true_version
+
+
+@contextmanager
+def torchvision_schemas() -> Iterator[None]:
+    """Declares torchvision's operators for a torch without CUDA.
+
+    torchvision registers shape functions for two of its operators while it is
+    imported, and finds no such operator where its compiled library cannot be
+    loaded. Its Python transforms work once the operators are declared; the
+    operators themselves do not (RoIAlign and NMS come from mmcv then).
+    """
+    import torch
+
+    if torch.version.cuda is None:
+        for schema in (
+            'nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
+            'qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor',
+        ):
+            name = f'torchvision::{schema.split("(")[0]}'
+            if not _is_declared(name):
+                torch.library.define(name, schema[schema.index('(') :])
+    yield
+
+
+def _is_declared(operator: str) -> bool:
+    import torch
+
+    namespace, name = operator.split('::')
+    return hasattr(getattr(torch.ops, namespace), name)
+
+
+Shim = Callable[[], ContextManager[Any]]
+SHIMS: Dict[str, Shim] = {
+    'mmcls': accepted_mmcv_version,
+    'mmselfsup': accepted_mmcv_version,
+    'torchvision': torchvision_schemas,
+}
+
+
+class _ShimLoader(importlib.abc.Loader):
+    """Runs a package's own loader inside of its shim."""
+
+    def __init__(self, loader: importlib.abc.Loader, shim: Shim) -> None:
+        self.loader = loader
+        self.shim = shim
+
+    def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        with self.shim():
+            self.loader.exec_module(module)
+
+    def __getattr__(self, name: str) -> Any:
+        # importlib.resources and inspect ask the loader for its files
+        return getattr(self.loader, name)
+
+
+class ShimFinder(importlib.abc.MetaPathFinder):
+    """Finds the packages of ``SHIMS`` and wraps their loaders."""
+
+    def find_spec(
+        self, name: str, path: Any = None, target: Any = None
+    ) -> Optional[ModuleSpec]:
+        """Returns the package's own spec with a wrapped loader."""
+        if name not in SHIMS:
+            return None
+        for finder in sys.meta_path:
+            if finder is self or not hasattr(finder, 'find_spec'):
+                continue
+            spec = finder.find_spec(name, path, target)
+            if spec is not None and spec.loader is not None:
+                spec.loader = _ShimLoader(spec.loader, SHIMS[name])
+                return spec
+        return None
+
+
+def install_shims() -> None:
+    """Puts the shims in place; a second call changes nothing."""
+    if not any(isinstance(f, ShimFinder) for f in sys.meta_path):
+        sys.meta_path.insert(0, ShimFinder())
+
+
+def require(module: str) -> ModuleType:
+    """Imports one of the packages that mmsoco builds on.
+
+    Raises:
+        ImportError: the package is missing or broken; the message says in
+            one line which, and how to get it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        names = ' or '.join(DISTRIBUTIONS.get(module, (module,)))
+        raise ImportError(
+            f'mmsoco needs the package "{module}" ({names}), whose import '
+            f'failed: {error}. `make install` in a clone of mmsoco sets up '
+            'everything at tested versions.'
+        ) from error
+
+
+def warn_untested() -> None:
+    """Warns once of each package outside of the tested versions."""
+    from mmengine.utils import digit_version
+
+    for module, (lowest, highest) in TESTED_VERSIONS.items():
+        version = _installed_version(module)
+        if version is None:
+            continue
+        if not (
+            digit_version(lowest)
+            <= digit_version(version)
+            < digit_version(highest)
+        ):
+            warnings.warn(
+                f'{module} {version} was not tested with mmsoco '
+                f'(tested: {lowest} up to, not including, {highest}).',
+                stacklevel=2,
+            )
+
+
+def _installed_version(module: str) -> Optional[str]:
+    for name in DISTRIBUTIONS.get(module, (module,)):
+        try:
+            return importlib.metadata.version(name).split('+')[0]
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
