@@ -17,10 +17,11 @@ import importlib.metadata
 import importlib.util
 import sys
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, Callable, ContextManager, Dict, Iterator, Optional
+from typing import Any, ContextManager
 
 # The newest mmcv that mmcls 1.0.0rc6 and mmselfsup 1.0.0 let pass.
 ACCEPTED_MMCV = '2.0.1'
@@ -85,7 +86,7 @@ def _is_declared(operator: str) -> bool:
 
 
 Shim = Callable[[], ContextManager[Any]]
-SHIMS: Dict[str, Shim] = {
+SHIMS: dict[str, Shim] = {
     'mmcls': accepted_mmcv_version,
     'mmselfsup': accepted_mmcv_version,
     'torchvision': torchvision_schemas,
@@ -99,7 +100,7 @@ class _ShimLoader(importlib.abc.Loader):
         self.loader = loader
         self.shim = shim
 
-    def create_module(self, spec: ModuleSpec) -> Optional[ModuleType]:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self.loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
@@ -116,7 +117,7 @@ class ShimFinder(importlib.abc.MetaPathFinder):
 
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
-    ) -> Optional[ModuleSpec]:
+    ) -> ModuleSpec | None:
         """Returns the package's own spec with a wrapped loader."""
         if name not in SHIMS:
             return None
@@ -174,7 +175,7 @@ def warn_untested() -> None:
             )
 
 
-def _installed_version(module: str) -> Optional[str]:
+def _installed_version(module: str) -> str | None:
     for name in DISTRIBUTIONS.get(module, (module,)):
         try:
             return importlib.metadata.version(name).split('+')[0]

@@ -1,0 +1,38 @@
+# make install   set up .venv (once)
+# make demo      the whole job on data that needs no download
+# make test      the tests;  make test-slow  those that take minutes
+# make lint      what the style asks for;  make format  mends it
+#
+# PYTHON=  the interpreter that .venv is made with
+# TORCH=   another torch, as pip arguments: "torch==2.11.0 --index-url URL"
+# STACK=   openmmlab (default) or onedl, the maintained forks
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+TORCH ?= torch==2.13.0
+STACK ?= openmmlab
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+
+.PHONY: install demo test test-slow lint format
+
+install:
+	@test -n "$(PYTHON)" || { echo "No Python was found: install Python 3.11 or name one with PYTHON=" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null || { echo "PYTHON=$(PYTHON) is not a program" >&2; exit 1; }
+	@"$(PYTHON)" tools/setup_env.py --venv "$(VENV)" --torch "$(TORCH)" --stack "$(STACK)"
+
+demo: install
+	$(RUN) tools/demo/run_demo.py
+
+test: install
+	$(RUN) -m pytest -m "not slow"
+
+test-slow: install
+	$(RUN) -m pytest -m slow
+
+lint: install
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+format: install
+	$(RUN) -m ruff check --fix .
+	$(RUN) -m ruff format .

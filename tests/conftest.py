@@ -1,0 +1,55 @@
+"""Fixtures that the whole suite shares."""
+
+import importlib.util
+import json
+import os
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+# Tests run beside each other on small machines and compare float sums: one
+# thread is both faster and reproducible for their tiny tensors.
+os.environ.setdefault('OMP_NUM_THREADS', '1')
+
+REPO = Path(__file__).resolve().parent.parent
+SHARED = REPO.parent / 'shared'
+
+
+@pytest.fixture(scope='session')
+def repo_dir() -> Path:
+    """The root of the repository."""
+    return REPO
+
+
+@pytest.fixture(scope='session')
+def shared_dir() -> Path:
+    """The folder of golden results and real images beside the repository."""
+    if not SHARED.is_dir():
+        pytest.skip(
+            'needs the golden results and images in ../shared, which is not '
+            'part of the repository'
+        )
+    return SHARED
+
+
+@pytest.fixture(scope='session')
+def golden(shared_dir: Path) -> dict:
+    """Results of the published implementation, by case."""
+    return json.loads((shared_dir / 'golden' / 'golden.json').read_text())
+
+
+@pytest.fixture(scope='session')
+def seeded(shared_dir: Path) -> ModuleType:
+    """The module that makes the golden cases' inputs from names."""
+    path = shared_dir / 'golden' / 'seeded.py'
+    spec = importlib.util.spec_from_file_location('golden_seeded', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='session')
+def photos_dir(shared_dir: Path) -> Path:
+    """Real photographs of many sizes."""
+    return shared_dir / 'data' / 'photos'

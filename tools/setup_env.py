@@ -1,0 +1,318 @@
+"""Sets up the virtual environment of mmsoco: ``make install`` calls it.
+
+Installs torch, mmcv built from source with its operators, mmdet, mmselfsup,
+mmengine and mmsoco itself at pinned versions, and does nothing when the
+environment is complete already. Uses the standard library only.
+
+Example::
+
+    python3.11 tools/setup_env.py --venv .venv --torch torch==2.13.0
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List, Optional
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / 'requirements'
+SUPPORTED_PYTHONS = ((3, 11), (3, 12))
+STACKS = ('openmmlab', 'onedl')
+# One compile job of mmcv's largest files takes about this much memory.
+BYTES_PER_JOB = 1.4e9
+
+FACTS = """
+import json, platform, sys, torch
+print(json.dumps(dict(
+    torch=torch.__version__, cuda=torch.version.cuda,
+    gpu=torch.cuda.is_available(), machine=platform.machine(),
+    python='cp%d%d' % sys.version_info[:2])))
+"""
+SMOKE = """
+import mmsoco.registry, torchvision, mmselfsup, mmdet, mmcv
+from mmcv.ops import RoIAlign
+"""
+
+
+class SetupError(Exception):
+    """Something that the reader has to mend; the text says what and how."""
+
+
+def check_python(venv: Path) -> None:
+    """Raises SetupError for a Python that cannot make the environment."""
+    names = ' or '.join('%d.%d' % v for v in SUPPORTED_PYTHONS)
+    version = tuple(sys.version_info[:2])
+    if version not in SUPPORTED_PYTHONS:
+        raise SetupError(
+            'mmsoco needs Python %s, but %s is Python %d.%d. Choose another '
+            'with `make install PYTHON=/path/to/python3.11`.'
+            % ((names, sys.executable) + version)
+        )
+    header = Path(sysconfig.get_paths()['include']) / 'Python.h'
+    if not header.is_file():
+        raise SetupError(
+            'The headers of Python are missing (%s), and mmcv is compiled '
+            'against them. Install them, e.g. `apt-get install '
+            'python%d.%d-dev`.' % ((header,) + version)
+        )
+    config = venv / 'pyvenv.cfg'
+    if config.is_file():
+        made_with = dict(
+            line.split(' = ', 1)
+            for line in config.read_text().splitlines()
+            if ' = ' in line
+        ).get('version', '')
+        if not made_with.startswith('%d.%d.' % version):
+            raise SetupError(
+                '%s was made with Python %s, but PYTHON is %d.%d. Remove the '
+                'folder, or choose another one with VENV=.'
+                % ((venv, made_with) + version)
+            )
+
+
+def find_compiler() -> str:
+    """Returns the C++ compiler; raises SetupError where there is none."""
+    for name in (os.environ.get('CXX'), 'c++', 'g++', 'clang++'):
+        if name and shutil.which(shlex.split(name)[0]):
+            return name
+    raise SetupError(
+        'No C++ compiler was found ($CXX, c++, g++, clang++), and mmcv is '
+        'compiled from source. Install one, e.g. `apt-get install g++`.'
+    )
+
+
+def fingerprint(torch_spec: str, stack: str) -> str:
+    """What the environment depends on, as one SHA-256."""
+    digest = hashlib.sha256()
+    files = [*REQUIREMENTS.glob('*.txt'), ROOT / 'setup.cfg']
+    for path in sorted(files):
+        digest.update(path.read_bytes())
+    settings = [torch_spec, stack, str(ROOT), list(sys.version_info[:2])]
+    digest.update(json.dumps(settings).encode())
+    return digest.hexdigest()
+
+
+class Installer:
+    """Runs the steps of the set-up inside of one virtual environment."""
+
+    def __init__(self, venv: Path, torch_spec: str, stack: str) -> None:
+        self.venv = venv
+        self.torch_spec = torch_spec
+        self.stack = stack
+        self.python = venv / 'bin' / 'python'
+        self.log = venv / 'setup.log'
+        self.stamp = venv / 'mmsoco-setup.sha256'
+
+    def is_complete(self) -> bool:
+        """Whether a set-up of these very settings has finished here."""
+        return (
+            self.python.exists()
+            and self.stamp.is_file()
+            and self.stamp.read_text()
+            == fingerprint(self.torch_spec, self.stack)
+        )
+
+    def install(self) -> None:
+        """Runs all steps; raises SetupError where one fails."""
+        self.stamp.unlink(missing_ok=True)
+        self._make_venv()
+        build = ['-r', str(REQUIREMENTS / 'build.txt')]
+        self._pip('build tools', *build)
+        self._pip(
+            'torch (%s)' % self.torch_spec,
+            *shlex.split(self.torch_spec),
+            'torchvision',
+        )
+        # torch's spec also pins it against later steps
+        facts = self._facts()
+        pin = 'torch==%s' % facts['torch'].split('+')[0]
+        self._pip('mmcv', self._mmcv_wheel(facts), pin)
+        self._pip(
+            'mmdet, mmselfsup and the rest',
+            *self._stack_packages(),
+            '-r',
+            str(REQUIREMENTS / 'dev.txt'),
+            pin,
+        )
+        self._pip(
+            'mmsoco', '--no-build-isolation', '-e', str(ROOT), pin, quiet=True
+        )
+        self._run('import check', str(self.python), '-c', SMOKE)
+        self._write_stamp()
+
+    def _make_venv(self) -> None:
+        if self.python.exists():
+            return
+        command = [sys.executable, '-m', 'venv', str(self.venv)]
+        result = subprocess.run(command, capture_output=True, text=True)
+        if result.returncode:
+            raise SetupError(
+                'Making %s failed: %s\nThe module venv is a package of its '
+                'own on some systems, e.g. `apt-get install python3-venv`.'
+                % (self.venv, result.stdout + result.stderr)
+            )
+
+    def _facts(self) -> Dict[str, Any]:
+        command = [str(self.python), '-c', FACTS]
+        return json.loads(subprocess.check_output(command, text=True))
+
+    def _stack_requirements(self) -> List[str]:
+        lines = (REQUIREMENTS / ('%s.txt' % self.stack)).read_text()
+        return [
+            line
+            for line in lines.splitlines()
+            if line and not line.startswith('#')
+        ]
+
+    def _mmcv_requirement(self) -> str:
+        return next(r for r in self._stack_requirements() if 'mmcv==' in r)
+
+    def _stack_packages(self) -> List[str]:
+        mmcv = self._mmcv_requirement()
+        return [r for r in self._stack_requirements() if r != mmcv]
+
+    def _mmcv_wheel(self, facts: Dict[str, Any]) -> str:
+        """Path of the mmcv wheel, built once per torch and kept."""
+        requirement = self._mmcv_requirement()
+        arch = os.environ.get('TORCH_CUDA_ARCH_LIST', '').replace(';', '_')
+        name = '-'.join(
+            [requirement, 'torch', facts['torch']]
+            + [facts['python'], facts['machine'], arch]
+        ).rstrip('-')
+        kept = _cache_folder() / 'wheels' / name
+        if not kept.is_dir():
+            self._build_mmcv(requirement, facts, kept)
+        return str(next(kept.glob('*.whl')))
+
+    def _build_mmcv(
+        self, requirement: str, facts: Dict[str, Any], kept: Path
+    ) -> None:
+        compiler = find_compiler()
+        _warn_without_nvcc(facts)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=str(kept.parent)))
+        environment = dict(
+            os.environ,
+            MMCV_WITH_OPS='1',
+            CXX=compiler,
+            # ninja is found on PATH, where the environment is not activated
+            PATH='%s%s%s'
+            % (self.python.parent, os.pathsep, os.environ.get('PATH', '')),
+        )
+        environment.setdefault('MAX_JOBS', str(_parallel_jobs()))
+        try:
+            self._run(
+                'compiling mmcv with its operators (7 minutes on 2 cores)',
+                *[str(self.python), '-m', 'pip', 'wheel', requirement],
+                *['--no-build-isolation', '--no-deps', '--no-cache-dir'],
+                *['--wheel-dir', str(scratch)],
+                env=environment,
+            )
+            os.replace(str(scratch), str(kept))
+        finally:
+            shutil.rmtree(str(scratch), ignore_errors=True)
+
+    def _pip(self, step: str, *arguments: str, quiet: bool = False) -> None:
+        constraints = str(REQUIREMENTS / 'constraints.txt')
+        self._run(
+            None if quiet else 'installing ' + step,
+            *[str(self.python), '-m', 'pip', 'install', *arguments],
+            *['--constraint', constraints],
+        )
+
+    def _run(
+        self,
+        step: Optional[str],
+        *command: str,
+        env: Optional[Dict[str, str]] = None,
+    ) -> None:
+        if step:
+            print('[set-up] %s ...' % step, flush=True)
+        with open(str(self.log), 'a') as log:
+            log.write('\n$ %s\n' % ' '.join(command))
+            log.flush()
+            code = subprocess.call(
+                command, stdout=log, stderr=subprocess.STDOUT, env=env
+            )
+        if code:
+            tail = self.log.read_text(errors='replace').splitlines()[-25:]
+            raise SetupError(
+                'The step "%s" failed (exit status %d). The end of %s:\n  %s\n'
+                'Mend what it names and call the same command again: finished '
+                'steps are kept.'
+                % (step or command[0], code, self.log, '\n  '.join(tail))
+            )
+
+    def _write_stamp(self) -> None:
+        scratch = self.stamp.with_suffix('.tmp')
+        scratch.write_text(fingerprint(self.torch_spec, self.stack))
+        os.replace(str(scratch), str(self.stamp))
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get('XDG_CACHE_HOME') or str(Path.home() / '.cache')
+    return Path(base) / 'mmsoco'
+
+
+def _parallel_jobs() -> int:
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    return max(1, min(os.cpu_count() or 1, int(memory / BYTES_PER_JOB)))
+
+
+def _warn_without_nvcc(facts: Dict[str, Any]) -> None:
+    """Says what a GPU user loses without a CUDA compiler."""
+    home = os.environ.get('CUDA_HOME', '/usr/local/cuda')
+    found = shutil.which('nvcc') or (Path(home) / 'bin' / 'nvcc').exists()
+    if facts['gpu'] and not found:
+        print(
+            '[set-up] WARNING: a GPU is here, but no nvcc: mmcv gets no CUDA '
+            "operators. Pretraining uses torchvision's RoIAlign then; "
+            'fine-tuning on the GPU needs them. Install the CUDA toolkit %s, '
+            'set CUDA_HOME, remove %s and call this again.'
+            % (facts['cuda'], _cache_folder() / 'wheels'),
+            flush=True,
+        )
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--venv', type=Path, default=ROOT / '.venv')
+    parser.add_argument(
+        '--torch',
+        default='torch==2.13.0',
+        help='pip arguments that name torch, e.g. "torch==2.11.0 '
+        '--index-url URL" for another CUDA',
+    )
+    parser.add_argument('--stack', choices=STACKS, default='openmmlab')
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Sets up the environment unless it is complete."""
+    args = parse_args()
+    venv = args.venv.absolute()
+    installer = Installer(venv, args.torch, args.stack)
+    try:
+        if installer.is_complete():
+            return 0
+        check_python(venv)
+        find_compiler()
+        installer.install()
+    except SetupError as error:
+        print('[set-up] ERROR: %s' % error, file=sys.stderr)
+        return 1
+    print('[set-up] done: %s is complete' % venv)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
