@@ -18,10 +18,10 @@ import importlib.util
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, ContextManager
+from typing import Any
 
 # The newest mmcv that mmcls 1.0.0rc6 and mmselfsup 1.0.0 let pass.
 ACCEPTED_MMCV = '2.0.1'
@@ -85,7 +85,7 @@ def _is_declared(operator: str) -> bool:
     return hasattr(getattr(torch.ops, namespace), name)
 
 
-Shim = Callable[[], ContextManager[Any]]
+Shim = Callable[[], AbstractContextManager[Any]]
 SHIMS: dict[str, Shim] = {
     'mmcls': accepted_mmcv_version,
     'mmselfsup': accepted_mmcv_version,
