@@ -1,0 +1,84 @@
+"""The shims act when a package is imported, and only then."""
+
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from mmsoco import compat
+
+
+@pytest.fixture
+def strict_package(tmp_path, monkeypatch):
+    """A package that refuses the true state of a setting at import."""
+    (tmp_path / 'strict_package.py').write_text(
+        'import os\n'
+        'if os.environ["SHIM_STATE"] != "accepted":\n'
+        '    raise AssertionError(os.environ["SHIM_STATE"])\n'
+        'VALUE = 7\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv('SHIM_STATE', 'true')
+    yield monkeypatch
+    sys.modules.pop('strict_package', None)
+
+
+def test_shim_holds_during_the_import_only(strict_package):
+    @contextmanager
+    def shim():
+        strict_package.setenv('SHIM_STATE', 'accepted')
+        yield
+        strict_package.setenv('SHIM_STATE', 'true')
+
+    strict_package.setitem(compat.SHIMS, 'strict_package', shim)
+
+    import os
+
+    import strict_package as module
+
+    assert module.VALUE == 7
+    assert os.environ['SHIM_STATE'] == 'true'
+
+
+def test_package_without_shim_is_left_alone(strict_package):
+    with pytest.raises(AssertionError, match='true'):
+        import strict_package  # noqa: F401
+
+
+def test_install_shims_twice_puts_one_finder():
+    compat.install_shims()
+    compat.install_shims()
+
+    finders = [f for f in sys.meta_path if isinstance(f, compat.ShimFinder)]
+    assert len(finders) == 1
+
+
+def test_import_of_the_package_is_light():
+    code = (
+        'import sys, mmsoco\n'
+        'heavy = {"torch", "mmcv", "mmdet", "cv2"} & set(sys.modules)\n'
+        'assert not heavy, heavy'
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
+def test_mmselfsup_and_torchvision_import_beside_this_mmcv():
+    import mmcv
+    import mmselfsup
+    import torchvision
+
+    assert mmselfsup.__version__ == '1.0.0'
+    assert torchvision.__version__
+    assert mmcv.__version__ != compat.ACCEPTED_MMCV
+
+
+def test_missing_package_is_named_with_the_remedy():
+    with pytest.raises(ImportError, match='no_such_package.*make install'):
+        compat.require('no_such_package')
+
+
+def test_untested_version_warns(monkeypatch):
+    monkeypatch.setitem(compat.TESTED_VERSIONS, 'mmengine', ('0.1', '0.2'))
+    with pytest.warns(UserWarning, match='mmengine .* was not tested'):
+        compat.warn_untested()

@@ -1,0 +1,92 @@
+"""What the set-up says when something is missing, and that it runs once."""
+
+import importlib.util
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def setup_env(repo_dir):
+    path = repo_dir / 'tools' / 'setup_env.py'
+    spec = importlib.util.spec_from_file_location('setup_env', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_wrong_python_is_named(setup_env, tmp_path, monkeypatch):
+    fake = SimpleNamespace(version_info=(3, 8, 1), executable='old-python')
+    monkeypatch.setattr(setup_env, 'sys', fake)
+
+    with pytest.raises(setup_env.SetupError, match='old-python is Python 3.8'):
+        setup_env.check_python(tmp_path / '.venv')
+
+
+def test_environment_of_another_python_is_kept(setup_env, tmp_path):
+    (tmp_path / 'pyvenv.cfg').write_text('home = x\nversion = 3.9.2\n')
+
+    with pytest.raises(setup_env.SetupError, match='made with Python 3.9.2'):
+        setup_env.check_python(tmp_path)
+
+
+def test_missing_compiler_is_named(setup_env, tmp_path, monkeypatch):
+    monkeypatch.setenv('PATH', str(tmp_path))
+    monkeypatch.delenv('CXX', raising=False)
+
+    with pytest.raises(setup_env.SetupError, match='No C.. compiler'):
+        setup_env.find_compiler()
+
+
+def test_make_names_a_python_that_is_no_program(repo_dir):
+    result = subprocess.run(
+        ['make', 'install', 'PYTHON=no-such-python'],
+        cwd=repo_dir,
+        capture_output=True,
+        text=True,
+    )
+
+    assert result.returncode != 0
+    assert 'no-such-python is not a program' in result.stderr
+
+
+def test_failing_step_shows_the_end_of_its_log(setup_env, tmp_path):
+    installer = setup_env.Installer(tmp_path, 'torch', 'openmmlab')
+    command = [sys.executable, '-c', 'raise SystemExit("no space left")']
+
+    with pytest.raises(setup_env.SetupError, match='no space left'):
+        installer._run('a step', *command)
+    assert not installer.is_complete()
+
+
+def test_complete_environment_is_not_installed_again(setup_env, tmp_path):
+    installer = setup_env.Installer(tmp_path, 'torch==1', 'openmmlab')
+    (tmp_path / 'bin').mkdir()
+    (tmp_path / 'bin' / 'python').touch()
+    assert not installer.is_complete()
+
+    installer._write_stamp()
+
+    assert installer.is_complete()
+    other = setup_env.Installer(tmp_path, 'torch==2', 'openmmlab')
+    assert not other.is_complete()
+
+
+def test_mmcv_is_built_once_per_torch(setup_env, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    installer = setup_env.Installer(tmp_path, 'torch', 'openmmlab')
+    built = []
+
+    def build(requirement, facts, kept):
+        built.append(facts['torch'])
+        kept.mkdir(parents=True)
+        (kept / 'mmcv.whl').touch()
+
+    monkeypatch.setattr(installer, '_build_mmcv', build)
+    for torch in ('2.13.0', '2.13.0', '2.11.0+cu130'):
+        facts = {'torch': torch, 'python': 'cp311', 'machine': 'x86_64'}
+        assert installer._mmcv_wheel(facts).endswith('mmcv.whl')
+
+    assert built == ['2.13.0', '2.11.0+cu130']
