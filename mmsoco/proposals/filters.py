@@ -1,0 +1,132 @@
+"""Which regions of selective search become proposals.
+
+Everywhere ``bboxes`` is (N, 4) of xyxy, absolute pixels, continuous.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+# Why an image's proposals are what they are; the values are stored.
+FALLBACK_NAMES = ('filtered', 'aspect only', 'size only', 'none')
+
+
+@dataclass(frozen=True)
+class FilterSpec:
+    """Limits on a proposal's size and shape; the defaults are the paper's.
+
+    The published code calls them ``ratio3size0308``. All limits are
+    inclusive.
+
+    Attributes:
+        min_size: Least width and height, pixels.
+        min_ratio: Least width / height.
+        max_ratio: Greatest width / height.
+        min_scale: Least sqrt(box area) / sqrt(image area).
+        max_scale: Greatest of the same.
+
+    Raises:
+        ValueError: If a limit is out of its range or a pair is swapped.
+    """
+
+    min_size: float = 32
+    min_ratio: float = 1 / 3
+    max_ratio: float = 3.0
+    min_scale: float = 0.3
+    max_scale: float = 0.8
+
+    def __post_init__(self) -> None:
+        """Check the limits."""
+        if not all(math.isfinite(v) for v in self.as_dict().values()):
+            raise ValueError(f'filter limits must be finite, got {self}')
+        if self.min_size < 1:
+            raise ValueError(
+                f'min_size must be 1 pixel or more, got {self.min_size}'
+            )
+        if not 0 < self.min_ratio <= self.max_ratio:
+            raise ValueError(
+                'expected 0 < min_ratio <= max_ratio, got '
+                f'{self.min_ratio} and {self.max_ratio}'
+            )
+        if not 0 <= self.min_scale <= self.max_scale:
+            raise ValueError(
+                'expected 0 <= min_scale <= max_scale, got '
+                f'{self.min_scale} and {self.max_scale}'
+            )
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the limits by name, for a store's metadata."""
+        return asdict(self)
+
+
+class FilteredBoxes(NamedTuple):
+    """Proposals of one image and how they were found.
+
+    Attributes:
+        bboxes: The kept rows, (M, 4), in their old order.
+        fallback: 0 all filters, 1 size and aspect only, 2 size only, 3 none
+            left (M is 0; the dataset then takes the whole image).
+    """
+
+    bboxes: np.ndarray
+    fallback: int
+
+
+def size_mask(bboxes: np.ndarray, spec: FilterSpec) -> np.ndarray:
+    """Mark boxes whose sides are both ``spec.min_size`` or more: (N,) bool."""
+    sides = _sides(bboxes)
+    return (sides >= spec.min_size).all(axis=1)
+
+
+def aspect_mask(bboxes: np.ndarray, spec: FilterSpec) -> np.ndarray:
+    """Mark boxes by width / height: (N,) bool; without height: False."""
+    width, height = _sides(bboxes).T
+    # Divided, not multiplied out: rounding is then the published code's.
+    ratio = np.divide(
+        width, height, out=np.full(len(width), np.inf), where=height > 0
+    )
+    return (ratio >= spec.min_ratio) & (ratio <= spec.max_ratio)
+
+
+def scale_mask(
+    bboxes: np.ndarray, height: int, width: int, spec: FilterSpec
+) -> np.ndarray:
+    """Mark boxes by sqrt(area) over that of the (height, width) image."""
+    area = _sides(bboxes).prod(axis=1)
+    scale = np.sqrt(area) / np.sqrt(float(width) * float(height))
+    return (scale >= spec.min_scale) & (scale <= spec.max_scale)
+
+
+def filter_regions(
+    bboxes: np.ndarray, height: int, width: int, spec: FilterSpec
+) -> FilteredBoxes:
+    """Choose the proposals of one image, relaxing the filter when it must.
+
+    As in the published code: an image left with none by all three filters
+    keeps those of the aspect and size filters, then those of the size filter.
+
+    Args:
+        bboxes: Regions, (N, 4) xyxy; N may be 0. Duplicates stay.
+        height: The image's height, pixels.
+        width: The image's width, pixels.
+        spec: The limits.
+
+    Returns:
+        The kept boxes in their order, and the fallback that found them.
+    """
+    bboxes = np.asarray(bboxes).reshape(-1, 4)
+    by_size = size_mask(bboxes, spec)
+    by_aspect = by_size & aspect_mask(bboxes, spec)
+    by_scale = by_aspect & scale_mask(bboxes, height, width, spec)
+    for fallback, mask in enumerate((by_scale, by_aspect, by_size)):
+        if mask.any():
+            return FilteredBoxes(bboxes[mask], fallback)
+    return FilteredBoxes(bboxes[:0], len(FALLBACK_NAMES) - 1)
+
+
+def _sides(bboxes: np.ndarray) -> np.ndarray:
+    """Return (N, 2) widths and heights as float64."""
+    bboxes = np.asarray(bboxes, dtype=np.float64).reshape(-1, 4)
+    return bboxes[:, 2:] - bboxes[:, :2]

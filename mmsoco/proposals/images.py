@@ -1,0 +1,151 @@
+"""List and read images: the one reader of proposals and of the dataset."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+import numpy as np
+from PIL import Image
+
+EXTENSIONS = frozenset(
+    '.bmp .gif .jpeg .jpg .jpe .pbm .pgm .png .ppm .tif .tiff .webp'.split()
+)
+
+_EXIF_ORIENTATION = 0x0112
+# How to turn the stored pixels upright, by the value of the EXIF tag.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class UnreadableImageError(ValueError):
+    """An image file that cannot be decoded; the message names the file.
+
+    Attributes:
+        reason: Why, without the file's name.
+    """
+
+    def __init__(self, path: str | os.PathLike, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = str(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f'cannot read image {self.path!r}: {self.reason}; '
+            'repair or remove the file'
+        )
+
+
+def is_image(name: str | PurePath) -> bool:
+    """Tell by its extension, in any case, whether a file is an image."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
+
+
+def list_images(root: str | os.PathLike) -> list[str]:
+    """Find the images below a folder, links to folders included.
+
+    Args:
+        root: The folder, searched recursively.
+
+    Returns:
+        The files' names relative to ``root`` with ``/`` between the parts,
+        sorted by code point (the order of the store); empty where the folder
+        has none.
+
+    Raises:
+        FileNotFoundError: If ``root`` is not there.
+        NotADirectoryError: If ``root`` is not a folder.
+    """
+    root = Path(root)
+    if not root.exists():
+        raise FileNotFoundError(f'image folder {str(root)!r} does not exist')
+    if not root.is_dir():
+        raise NotADirectoryError(
+            f'expected a folder of images, but {str(root)!r} is a file'
+        )
+    return sorted(_walk(str(root), '', frozenset()))
+
+
+def _walk(folder: str, prefix: str, above: frozenset) -> Iterator[str]:
+    """Yield images below ``folder``; ``above`` breaks circles of links."""
+    here = os.path.realpath(folder)
+    if here in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _walk(
+                    entry.path, f'{prefix}{entry.name}/', above | {here}
+                )
+            elif is_image(entry.name):
+                yield prefix + entry.name
+
+
+def read_rgb(path: str | os.PathLike) -> np.ndarray:
+    """Read an image as it is meant to be seen.
+
+    The EXIF orientation is applied. Greyscale is repeated, palettes are
+    looked up, CMYK is converted, 16-bit samples keep their high byte and
+    alpha is dropped (as the detectors' own readers do). Of an animation the
+    first frame is taken.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        RGB pixels, uint8 of shape (H, W, 3), writable.
+
+    Raises:
+        UnreadableImageError: If the file is missing, empty, cut short, no
+            image, or larger than Pillow's limit against decompression bombs.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Odd metadata is no reason to fill a log with warnings.
+            warnings.simplefilter('ignore')
+            with Image.open(path) as image:
+                # First, since Pillow turns TIFF files itself as it loads.
+                image.load()
+                turn = _UPRIGHT.get(_orientation(image))
+                image = _to_rgb(image)
+                if turn is not None:
+                    image = image.transpose(turn)
+                return np.array(image)
+    except MemoryError:
+        raise UnreadableImageError(path, 'not enough memory') from None
+    except FileNotFoundError:
+        raise UnreadableImageError(path, 'no such file') from None
+    # Pillow's decoders raise nearly anything on damaged files.
+    except Exception as e:
+        reason = f'{type(e).__name__}: {e}'.replace(repr(str(path)), 'file')
+        raise UnreadableImageError(path, reason) from e
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) where EXIF is damaged."""
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode of Pillow to 8-bit RGB."""
+    if image.mode.startswith('I'):
+        # Pillow clips 16-bit grey at 255 instead of scaling it.
+        grey = np.asarray(image).astype(np.int64) >> 8
+        image = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
+    elif image.mode == 'F':
+        raise ValueError('floating point samples have no defined range')
+    elif image.mode in ('P', 'PA'):
+        # By way of RGBA, or transparent palette entries raise a warning.
+        image = image.convert('RGBA')
+    return image if image.mode == 'RGB' else image.convert('RGB')
