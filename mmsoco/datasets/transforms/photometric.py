@@ -1,0 +1,268 @@
+"""Colour jitter, greyscale, blur and solarization of the views.
+
+`draw_photometric` draws all numbers of a view, `apply_photometric` is a pure
+function of pixels and numbers. The operations follow torchvision's on uint8
+images: each clips and rounds to whole grey levels before the next.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mmsoco.registry import TRANSFORMS
+
+from .views import check_range, check_share
+
+_GREY_LEVELS = np.arange(256, dtype=np.float64)
+# Luma of ITU-R 601, as in PIL's and OpenCV's conversions.
+_LUMA = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True)
+class PhotometricParams:
+    """What is done to the colours of one view.
+
+    Attributes:
+        order: (4,) order of the colour operations: 0 brightness, 1 contrast,
+            2 saturation, 3 hue.
+        brightness: Factor of the pixels; 1 keeps them.
+        contrast: Factor of the distance to the mean grey; 1 keeps them.
+        saturation: Factor of the distance to each pixel's grey; 1 keeps them.
+        hue: Shift of the hue in turns of the colour circle; 0 keeps it.
+        grey: Whether the view loses its colours.
+        sigma: Standard deviation of the blur in pixels; 0 for none.
+        solarize: Whether bright pixels are inverted.
+    """
+
+    order: np.ndarray
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    hue: float = 0.0
+    grey: bool = False
+    sigma: float = 0.0
+    solarize: bool = False
+
+
+@TRANSFORMS.register_module()
+class PhotometricJitter:
+    """Change the colours of each view (paper's settings are the defaults).
+
+    In this order: with ``jitter_prob`` brightness, contrast, saturation and
+    hue in random order, then greyscale, Gaussian blur and solarization. A
+    `ResizedView` takes the finished pixels of its original and has no colours
+    of its own, so it is not counted where a probability is given per view.
+
+    Reads ``views`` and ``rng``; changes ``views`` and writes ``photometric``,
+    a list with the `PhotometricParams` of each view (None for a
+    `ResizedView`).
+
+    Args:
+        brightness: Factor from U(1 - b, 1 + b).
+        contrast: Factor from U(1 - c, 1 + c).
+        saturation: Factor from U(1 - s, 1 + s).
+        hue: Shift from U(-hue, hue), in turns, at most 0.5.
+        jitter_prob: Probability of these four.
+        grey_prob: Probability of greyscale.
+        blur_prob: Probability of blur; one number, or one per view.
+        sigma: Range of the blur's standard deviation in pixels.
+        solarize_prob: Probability of solarization; one number, or one per
+            view.
+        solarize_threshold: Grey level from which pixels are inverted.
+
+    Raises:
+        ValueError: If a number lies outside of its range, or when called, if
+            the sample has another number of views than probabilities.
+    """
+
+    def __init__(
+        self,
+        brightness: float = 0.4,
+        contrast: float = 0.4,
+        saturation: float = 0.2,
+        hue: float = 0.1,
+        jitter_prob: float = 0.8,
+        grey_prob: float = 0.2,
+        blur_prob: float | Sequence[float] = (1.0, 0.1, 0.1),
+        sigma: tuple[float, float] = (0.1, 2.0),
+        solarize_prob: float | Sequence[float] = (0.0, 0.2, 0.2),
+        solarize_threshold: int = 128,
+    ) -> None:
+        self.brightness = check_share('brightness', brightness)
+        self.contrast = check_share('contrast', contrast)
+        self.saturation = check_share('saturation', saturation)
+        self.hue = check_share('hue', hue)
+        if hue > 0.5:
+            raise ValueError(f'hue must be at most 0.5 turns, got {hue}')
+        self.jitter_prob = check_share('jitter_prob', jitter_prob)
+        self.grey_prob = check_share('grey_prob', grey_prob)
+        self.blur_prob = _per_view('blur_prob', blur_prob)
+        self.sigma = check_range('sigma', sigma)
+        self.solarize_prob = _per_view('solarize_prob', solarize_prob)
+        self.solarize_threshold = solarize_threshold
+
+    def __call__(self, results: dict) -> dict:
+        """Draw and apply for one sample; see the class."""
+        views = results['views']
+        drawn = [i for i, view in enumerate(views) if view is not None]
+        blur = _spread('blur_prob', self.blur_prob, len(drawn))
+        solarize = _spread('solarize_prob', self.solarize_prob, len(drawn))
+        results['photometric'] = [None] * len(views)
+        for i, blur_prob, solarize_prob in zip(
+            drawn, blur, solarize, strict=True
+        ):
+            params = self.draw(results['rng'], blur_prob, solarize_prob)
+            results['photometric'][i] = params
+            views[i] = apply_photometric(
+                views[i], params, self.solarize_threshold
+            )
+        return results
+
+    def draw(
+        self, rng: np.random.Generator, blur_prob: float, solarize_prob: float
+    ) -> PhotometricParams:
+        """Draw the numbers of one view.
+
+        The same count of numbers is drawn whatever happens, so that a change
+        of one probability leaves the other draws as they were.
+
+        Args:
+            rng: Source of all randomness.
+            blur_prob: Probability of blur for this view.
+            solarize_prob: Probability of solarization for this view.
+
+        Returns:
+            The numbers.
+        """
+        order = rng.permutation(4)
+        change = rng.uniform(-1, 1, size=4) * (
+            self.brightness,
+            self.contrast,
+            self.saturation,
+            self.hue,
+        )
+        sigma = rng.uniform(*self.sigma)
+        chance = rng.random(4) < (
+            self.jitter_prob,
+            self.grey_prob,
+            blur_prob,
+            solarize_prob,
+        )
+        change *= chance[0]
+        return PhotometricParams(
+            order=order,
+            brightness=1 + change[0],
+            contrast=1 + change[1],
+            saturation=1 + change[2],
+            hue=change[3],
+            grey=bool(chance[1]),
+            sigma=sigma * chance[2],
+            solarize=bool(chance[3]),
+        )
+
+    def __repr__(self) -> str:
+        args = ', '.join(f'{k}={v!r}' for k, v in vars(self).items())
+        return f'PhotometricJitter({args})'
+
+
+def apply_photometric(
+    img: np.ndarray, params: PhotometricParams, solarize_threshold: int = 128
+) -> np.ndarray:
+    """Change the colours of one view.
+
+    Args:
+        img: (h, w, 3) uint8 RGB view.
+        params: The numbers.
+        solarize_threshold: Grey level from which pixels are inverted.
+
+    Returns:
+        (h, w, 3) uint8 RGB view.
+    """
+    operations = (
+        (adjust_brightness, params.brightness, 1),
+        (adjust_contrast, params.contrast, 1),
+        (adjust_saturation, params.saturation, 1),
+        (adjust_hue, params.hue, 0),
+    )
+    for i in params.order:
+        operation, value, neutral = operations[i]
+        if value != neutral:
+            img = operation(img, value)
+    if params.grey:
+        img = cv2.cvtColor(
+            cv2.cvtColor(img, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB
+        )
+    if params.sigma > 0:
+        img = cv2.GaussianBlur(img, (0, 0), params.sigma)
+    if params.solarize:
+        img = solarize(img, solarize_threshold)
+    return img
+
+
+def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
+    """Multiply uint8 pixels: factor x."""
+    return cv2.LUT(img, _to_uint8(factor * _GREY_LEVELS))
+
+
+def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
+    """Move uint8 pixels away from the view's mean grey m: m + factor (x - m).
+
+    Like torchvision's, m is the mean of the greyscale image.
+    """
+    mean = cv2.mean(cv2.cvtColor(img, cv2.COLOR_RGB2GRAY))[0]
+    return cv2.LUT(img, _to_uint8(mean + factor * (_GREY_LEVELS - mean)))
+
+
+def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
+    """Move uint8 pixels away from their own grey g: g + factor (x - g)."""
+    matrix = factor * np.eye(3) + (1 - factor) * _LUMA
+    return cv2.transform(img, matrix)
+
+
+def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
+    """Turn the hue of uint8 RGB pixels by a share of the colour circle.
+
+    As in PIL, the hue has 256 steps.
+    """
+    hsv = cv2.cvtColor(img, cv2.COLOR_RGB2HSV_FULL)
+    turned = (_GREY_LEVELS + round(shift * 256)) % 256
+    table = np.stack([turned, _GREY_LEVELS, _GREY_LEVELS], -1)  # (256, 3)
+    hsv = cv2.LUT(hsv, table.astype(np.uint8)[None])
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
+
+
+def solarize(img: np.ndarray, threshold: int) -> np.ndarray:
+    """Invert uint8 pixels from a grey level on: x -> 255 - x."""
+    table = np.where(
+        _GREY_LEVELS < threshold, _GREY_LEVELS, 255 - _GREY_LEVELS
+    )
+    return cv2.LUT(img, table.astype(np.uint8))
+
+
+def _to_uint8(levels: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
+
+
+def _per_view(
+    name: str, probs: float | Sequence[float]
+) -> float | tuple[float, ...]:
+    if isinstance(probs, (int, float)):
+        return check_share(name, probs)
+    return tuple(check_share(name, prob) for prob in probs)
+
+
+def _spread(
+    name: str, probs: float | tuple[float, ...], count: int
+) -> tuple[float, ...]:
+    """Give one probability per view."""
+    if isinstance(probs, (int, float)):
+        return (probs,) * count
+    if len(probs) != count:
+        raise ValueError(
+            f'PhotometricJitter has {len(probs)} values of {name}, but the '
+            f'sample has {count} views with pixels of their own; give one '
+            'number, or one per view'
+        )
+    return probs

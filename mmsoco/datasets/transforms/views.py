@@ -1,0 +1,194 @@
+"""The kinds of view: how large it is, and which part of the image it shows.
+
+The views of a sample are a list in the config, handed to `DrawViews`.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmsoco.registry import TRANSFORMS
+
+from .geometry import CropParams, draw_crop
+
+
+class View:
+    """What all kinds of view have in common.
+
+    Args:
+        size: Side of the square view in pixels, or (height, width).
+        flip_prob: Probability of the view being mirrored left to right.
+        jitter_prob: Probability of a box on this view being jittered.
+        jitter_scale: Largest shift and stretch of a jittered box, in units
+            of its width and height.
+
+    Raises:
+        ValueError: If a size is not positive or a number lies outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        flip_prob: float = 0.5,
+        jitter_prob: float = 0.0,
+        jitter_scale: float = 0.1,
+    ) -> None:
+        self.size = parse_size(size)
+        self.flip_prob = check_share('flip_prob', flip_prob)
+        self.jitter_prob = check_share('jitter_prob', jitter_prob)
+        self.jitter_scale = check_share('jitter_scale', jitter_scale)
+
+    def draw(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> CropParams:
+        """Draw the part of the image that the view shows.
+
+        Args:
+            rng: Source of all randomness.
+            height: Image height.
+            width: Image width.
+
+        Returns:
+            Where the view comes from.
+        """
+        flip = bool(rng.random() < self.flip_prob)
+        rect = self.draw_rect(rng, height, width)
+        return CropParams(*rect, size=self.size, flip=flip)
+
+    def draw_rect(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> tuple[int, int, int, int]:
+        """Draw x, y, w, h in image pixels."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        args = ', '.join(f'{k}={v!r}' for k, v in vars(self).items())
+        return f'{type(self).__name__}({args})'
+
+
+@TRANSFORMS.register_module()
+class WholeImageView(View):
+    """The whole image, its aspect ratio not kept (view 1 of the paper)."""
+
+    def draw_rect(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> tuple[int, int, int, int]:
+        """Give the whole image; draws nothing."""
+        return 0, 0, width, height
+
+
+@TRANSFORMS.register_module()
+class RandomCropView(View):
+    """A random crop of the image (views 2 and 3 of the paper).
+
+    Args:
+        size: Side of the square view in pixels, or (height, width).
+        area: Range of the crop's share of the image's area.
+        aspect: Range of the crop's width / height.
+        **kwargs: Further arguments of `View`.
+
+    Raises:
+        ValueError: If a range is empty, not positive, or an area above 1.
+    """
+
+    def __init__(
+        self,
+        size: int | tuple[int, int],
+        area: tuple[float, float] = (0.5, 1.0),
+        aspect: tuple[float, float] = (3 / 4, 4 / 3),
+        **kwargs: float,
+    ) -> None:
+        super().__init__(size, **kwargs)
+        self.area = check_range('area', area, upper=1.0)
+        self.aspect = check_range('aspect', aspect)
+
+    def draw_rect(
+        self, rng: np.random.Generator, height: int, width: int
+    ) -> tuple[int, int, int, int]:
+        """Draw a rectangle of random area, ratio and place."""
+        return draw_crop(rng, height, width, self.area, self.aspect)
+
+
+@TRANSFORMS.register_module()
+class ResizedView:
+    """Another view's finished pixels at another size (view 4 of SoCo*).
+
+    It shows the same crop, mirrored and coloured alike, and has the same
+    boxes, scaled.
+
+    Args:
+        of: The other view, counted from 1.
+        size: Side of the square view in pixels, or (height, width).
+
+    Raises:
+        ValueError: If the size is not positive.
+    """
+
+    def __init__(self, of: int, size: int | tuple[int, int]) -> None:
+        self.of = of
+        self.size = parse_size(size)
+
+    def __repr__(self) -> str:
+        return f'ResizedView(of={self.of}, size={self.size})'
+
+
+def parse_size(size: int | Sequence[int]) -> tuple[int, int]:
+    """Read the size of a view.
+
+    Args:
+        size: Side of a square, or (height, width).
+
+    Returns:
+        (height, width).
+
+    Raises:
+        ValueError: If it is not one or two positive numbers.
+    """
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2 or min(sides) < 1:
+        raise ValueError(
+            f'size must be a positive number or (height, width), got {size!r}'
+        )
+    return sides
+
+
+def check_share(name: str, value: float) -> float:
+    """Give the value back if it lies in [0, 1].
+
+    Args:
+        name: What to call it in the error.
+        value: A probability or share.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: If it lies outside.
+    """
+    if not 0 <= value <= 1:
+        raise ValueError(f'{name} must lie in [0, 1], got {value}')
+    return value
+
+
+def check_range(
+    name: str, values: Sequence[float], upper: float = float('inf')
+) -> tuple[float, float]:
+    """Give the range back if it is one.
+
+    Args:
+        name: What to call it in the error.
+        values: Lower and upper end.
+        upper: Largest allowed value.
+
+    Returns:
+        The range as a tuple.
+
+    Raises:
+        ValueError: If it is not 0 < low <= high <= upper.
+    """
+    if len(values) != 2 or not 0 < values[0] <= values[1] <= upper:
+        raise ValueError(
+            f'{name} must be (low, high) with 0 < low <= high <= {upper}, '
+            f'got {values!r}'
+        )
+    return tuple(values)
