@@ -39,10 +39,10 @@ class ProposalDataset(Dataset):
 
     ``dataset[SampleKey(seed, epoch, index)]`` is a pure function of the key;
     ``dataset[i]`` stands for ``dataset[SampleKey(0, 0, i)]``. The pipeline
-    gets ``img`` ((H, W, 3) uint8 RGB), ``bboxes`` ((N, 4) float32 in the image's
-    pixels; an image without proposals has one box, the whole image),
-    ``file_name``, ``index`` and ``rng``, a generator seeded with the key: the
-    only source of randomness.
+    gets ``img`` ((H, W, 3) uint8 RGB), ``bboxes`` ((N, 4) float32 xyxy in
+    the image's pixels; an image without proposals has one box, the whole
+    image), ``file_name``, ``index`` and ``rng``, a generator seeded with the
+    key: the only source of randomness.
 
     An image that cannot be used while training is replaced by another one,
     drawn from the key, and named in a warning: a run of days must not end

@@ -1,17 +1,18 @@
 """ImageNet-1k for SoCo with FPN: three views (400-epoch recipe).
 
-Proposals: python tools/proposals/generate.py data/imagenet/train
-data/imagenet/proposals.arrow
+`tools/proposals/generate.py data/imagenet/train data/imagenet/proposals.arrow`
+makes the proposals.
 """
 
+# Also the pairs of the model: `model = dict(pairs={{_base_.pairs}})`.
 pairs = [(1, 2), (1, 3)]
 
 draw_views = dict(
     type='DrawViews',
     views=[
         dict(type='WholeImageView', size=224, jitter_prob=0.5),
-        dict(type='RandomCropView', size=224),
-        dict(type='RandomCropView', size=112),
+        dict(type='RandomCropView', size=224, area=(0.5, 1.0)),
+        dict(type='RandomCropView', size=112, area=(0.5, 1.0)),
     ],
     pairs=pairs,
     num_proposals=4,
