@@ -1,0 +1,121 @@
+"""Recomputes batch norm's running statistics before an evaluation."""
+
+import itertools
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.data import DataLoader
+
+from mmsoco.registry import HOOKS
+
+
+@torch.no_grad()
+def recompute_statistics(
+    model: nn.Module, loader: DataLoader, num_iters: int
+) -> None:
+    """Sets the running statistics to their mean over training batches.
+
+    Wu and Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576,
+    section 3: running averages lag behind weights that change; the mean over
+    batches at fixed weights does not. The batches run through the model's
+    training forward, so that a detector's heads see the RoIs of training.
+
+    Args:
+        model: an mmengine model, in training mode and not wrapped.
+        loader: training batches.
+        num_iters: batches per process.
+    """
+    layers = [
+        m for m in model.modules() if isinstance(m, _BatchNorm) and m.training
+    ]
+    momenta = [layer.momentum for layer in layers]
+    buffers = [b for m in layers for b in (m.running_mean, m.running_var)]
+    sums = [torch.zeros_like(buffer) for buffer in buffers]
+    for layer in layers:
+        layer.momentum = 1.0  # the statistics of the last batch alone
+    seen = 0
+    for batch in itertools.islice(loader, num_iters):
+        model(**model.data_preprocessor(batch, True), mode='loss')
+        torch._foreach_add_(sums, buffers)
+        seen += 1
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    for buffer, total in zip(buffers, sums, strict=True):
+        mean = total / max(seen, 1)
+        all_reduce(mean, op='mean')
+        buffer.copy_(mean)
+
+
+@HOOKS.register_module()
+class PreciseBNHook(Hook):
+    """Runs :func:`recompute_statistics` before evaluations and checkpoints.
+
+    Args:
+        interval: epochs, or iterations in a run by iterations, between two
+            runs: that of the evaluation. The end of the training is always
+            included.
+        num_iters: batches per process.
+    """
+
+    # Before the checkpoint and the evaluation that use the statistics.
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(self, interval: int, num_iters: int = 200) -> None:
+        self.interval = interval
+        self.num_iters = num_iters
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Runs at the end of an epoch, in a run by epochs.
+
+        Args:
+            runner: the runner.
+        """
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            return
+        if self.every_n_epochs(
+            runner, self.interval
+        ) or self.is_last_train_epoch(runner):
+            self._run(runner)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Runs after an iteration, in a run by iterations.
+
+        Args:
+            runner: the runner.
+            batch_idx: iteration of the run.
+            data_batch: the batch.
+            outputs: what the model logged.
+        """
+        if not isinstance(runner.train_loop, IterBasedTrainLoop):
+            return
+        if self.every_n_train_iters(
+            runner, self.interval
+        ) or self.is_last_train_iter(runner):
+            self._run(runner)
+
+    def _run(self, runner: Runner) -> None:
+        runner.logger.info(
+            f'Recomputing batch norm statistics over {self.num_iters} batches.'
+        )
+        model = runner.model
+        # A loader of its own: to draw from the training loader would disturb
+        # its order and, with persistent workers, end the running epoch.
+        cfg = dict(runner.cfg.train_dataloader, persistent_workers=False)
+        loader = runner.build_dataloader(cfg, seed=runner.seed)
+        recompute_statistics(
+            model.module if is_model_wrapper(model) else model,
+            loader,
+            self.num_iters,
+        )

@@ -1,0 +1,107 @@
+"""Moves the target network after each optimizer step."""
+
+import math
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmsoco.registry import HOOKS
+
+
+def target_momentum(step: int, total: int, base: float) -> float:
+    """The share of the old target that an update keeps.
+
+    ``m = 1 - (1 - base) * (cos(pi * step / total) + 1) / 2``, which grows
+    from ``base`` at step 0 to 1 at step ``total``. The word "momentum" also
+    stands for the share of the NEW value elsewhere (mmengine's averaged
+    models); here it never does.
+
+    Args:
+        step: optimizer steps made, in [0, total].
+        total: optimizer steps of the whole run.
+        base: momentum at the start, in [0, 1].
+    """
+    return 1 - (1 - base) * (math.cos(math.pi * step / total) + 1) / 2
+
+
+@HOOKS.register_module()
+class TargetUpdateHook(Hook):
+    """Updates the target network after each real optimizer step.
+
+    ``target = m * target + (1 - m) * online``, with ``m`` of
+    :func:`target_momentum` at the number ``k`` of optimizer steps made. The
+    published code updates before the step, with ``k`` counted from 0: its
+    first update finds equal networks and changes nothing, and each later one
+    meets the same weights at the same ``k`` as here.
+
+    With gradient accumulation the iterations without a step are left out,
+    and ``k`` and ``K`` count steps. Both follow from the iteration, so that
+    a resumed run goes on where it stopped. (fp16 loss scaling may skip a
+    step that overflowed; it counts as made.)
+
+    Args:
+        base_momentum: momentum at the start, in [0, 1].
+
+    Raises:
+        ValueError: the momentum is outside of [0, 1].
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, base_momentum: float = 0.99) -> None:
+        if not 0 <= base_momentum <= 1:
+            raise ValueError(
+                'TargetUpdateHook expects a base_momentum in [0, 1] (the '
+                f'share of the OLD target), but got {base_momentum}.'
+            )
+        self.base_momentum = base_momentum
+
+    def before_train(self, runner: Runner) -> None:
+        """Checks that the model has a target network.
+
+        Args:
+            runner: the runner.
+
+        Raises:
+            TypeError: it has none.
+        """
+        model = _unwrapped(runner)
+        if not hasattr(model, 'target'):
+            raise TypeError(
+                'TargetUpdateHook expects a model with a target network '
+                f'(such as SoCo), but got {type(model).__name__}. Remove '
+                'default_hooks.target_update from the config.'
+            )
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Updates the target if the iteration made an optimizer step.
+
+        Args:
+            runner: the runner.
+            batch_idx: iteration within the epoch.
+            data_batch: the batch.
+            outputs: what the model logged.
+        """
+        if not runner.optim_wrapper.should_update():
+            return
+        accumulated = runner.optim_wrapper._accumulative_counts
+        momentum = target_momentum(
+            math.ceil((runner.iter + 1) / accumulated),
+            math.ceil(runner.max_iters / accumulated),
+            self.base_momentum,
+        )
+        _unwrapped(runner).target.update(momentum)
+        runner.message_hub.update_scalar('train/target_momentum', momentum)
+
+
+def _unwrapped(runner: Runner) -> Any:
+    model = runner.model
+    return model.module if is_model_wrapper(model) else model

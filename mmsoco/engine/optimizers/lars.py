@@ -1,0 +1,140 @@
+"""Layer-wise adaptive rate scaling, for large batches."""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Union
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from mmsoco.registry import OPTIMIZERS
+
+# Keeps the trust ratio finite when a gradient is almost zero.
+EPS = 1e-8
+
+
+def scale_layerwise(
+    params: List[Tensor],
+    grads: List[Tensor],
+    weight_decay: float,
+    trust_coefficient: float,
+) -> List[Tensor]:
+    """Adds weight decay and gives each gradient the size of its parameter.
+
+    Per tensor, with ``d = g + weight_decay * p``::
+
+        d * trust_coefficient * |p| / |d|     (d itself where a norm is 0)
+
+    The norms stay on the device: nothing here waits for it.
+
+    Args:
+        params: the parameters, of any shape.
+        grads: their gradients, of the same shapes; left unchanged.
+        weight_decay: factor of the parameter in the gradient.
+        trust_coefficient: size of an update relative to its parameter.
+
+    Returns:
+        The scaled gradients, new tensors of the same shapes.
+    """
+    decayed = torch._foreach_add(grads, params, alpha=weight_decay)
+    param_norms = torch.stack(torch._foreach_norm(params))  # (N,)
+    grad_norms = torch.stack(torch._foreach_norm(decayed))  # (N,)
+    ratios = trust_coefficient * param_norms / (grad_norms + EPS)
+    both_positive = (param_norms > 0) & (grad_norms > 0)
+    ratios = torch.where(both_positive, ratios, torch.ones_like(ratios))
+    torch._foreach_mul_(decayed, ratios.unbind())
+    return decayed
+
+
+@OPTIMIZERS.register_module()
+class LARS(Optimizer):
+    """SGD with momentum whose step is scaled per layer (LARS).
+
+    You et al., "Large Batch Training of Convolutional Networks",
+    arXiv 1708.03888. With the scaled gradient ``d`` of
+    :func:`scale_layerwise`::
+
+        v = momentum * v + d
+        p = p - lr * v
+
+    One-dimensional parameters (biases, norms) get neither weight decay nor
+    trust ratio: for them ``d`` is the gradient. All tensors are updated by a
+    handful of multi-tensor calls, without waiting for the device.
+
+    Args:
+        params: parameters or parameter groups.
+        lr: learning rate; the paper's recipe has 1.0 at batch 256.
+        momentum: factor of the past updates.
+        weight_decay: L2 penalty, within the trust ratio.
+        trust_coefficient: size of an update relative to its parameter at a
+            learning rate of 1.
+
+    Raises:
+        ValueError: a hyperparameter is negative.
+    """
+
+    def __init__(
+        self,
+        params: Union[Iterable[Tensor], Iterable[Dict[str, Any]]],
+        lr: float,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-5,
+        trust_coefficient: float = 1e-3,
+    ) -> None:
+        defaults = dict(
+            lr=lr,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            trust_coefficient=trust_coefficient,
+        )
+        for name, value in defaults.items():
+            if value < 0:
+                raise ValueError(
+                    f'LARS expects {name} >= 0, but got {name}={value}.'
+                )
+        super().__init__(params, defaults)
+
+    @torch.no_grad()
+    def step(
+        self, closure: Optional[Callable[[], Tensor]] = None
+    ) -> Optional[Tensor]:
+        """Updates every parameter that has a gradient.
+
+        Args:
+            closure: evaluates the model again and returns the loss.
+
+        Returns:
+            The loss of ``closure``, or None without one.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            self._step_group(group)
+        return loss
+
+    def _step_group(self, group: Dict[str, Any]) -> None:
+        params = [p for p in group['params'] if p.grad is not None]
+        layers = [p for p in params if p.ndim > 1]
+        vectors = [p for p in params if p.ndim <= 1]
+        updates = [p.grad for p in vectors]
+        if layers:
+            updates += scale_layerwise(
+                layers,
+                [p.grad for p in layers],
+                group['weight_decay'],
+                group['trust_coefficient'],
+            )
+        params = vectors + layers
+        if not params:
+            return
+        velocities = [self._velocity(p) for p in params]
+        torch._foreach_mul_(velocities, group['momentum'])
+        torch._foreach_add_(velocities, updates)
+        torch._foreach_add_(params, velocities, alpha=-group['lr'])
+
+    def _velocity(self, param: Tensor) -> Tensor:
+        state = self.state[param]
+        if 'momentum_buffer' not in state:
+            state['momentum_buffer'] = torch.zeros_like(param)
+        return state['momentum_buffer']

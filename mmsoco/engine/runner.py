@@ -1,0 +1,258 @@
+"""mmengine's runner, which also trains on CPUs and survives a kill."""
+
+import os
+import os.path as osp
+import pickle
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.device import is_cuda_available
+from mmengine.dist import is_distributed, master_only
+from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner as MMEngineRunner
+from torch import distributed, nn
+
+from mmsoco.registry import RUNNERS
+
+# What a training checkpoint holds beside tensors and plain values: the logged
+# history, in numpy arrays. torch >= 2.6 refuses types that are not named.
+OWN_TYPES = (
+    HistoryBuffer,
+    np.ndarray,
+    np.dtype,
+    np.dtypes.Float64DType,
+    np.dtypes.Int64DType,
+    np._core.multiarray._reconstruct,
+    np._core.multiarray.scalar,
+)
+
+
+@RUNNERS.register_module()
+class Runner(MMEngineRunner):
+    """Trains and evaluates what a config describes.
+
+    Beyond mmengine's runner:
+
+    - several CPU processes train together over gloo;
+    - a checkpoint appears under its name only when it is complete;
+    - a run resumes under torch >= 2.6, and evaluates its own checkpoints;
+    - ``auto_scale_lr`` counts accumulated gradients as batch;
+    - on a CPU, synchronised batch norm becomes plain batch norm.
+    """
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Sets up processes and threads.
+
+        Args:
+            env_cfg: the config's ``env_cfg``.
+
+        Raises:
+            ValueError: several CPU processes, started by another launcher
+                than torchrun.
+        """
+        if self.distributed and not is_cuda_available():
+            _init_gloo(self.launcher, env_cfg.get('dist_cfg', {}))
+        super().setup_env(env_cfg)
+
+    def wrap_model(
+        self, model_wrapper_cfg: dict | None, model: nn.Module
+    ) -> nn.Module:
+        """Moves the model to its device and wraps it for distributed runs.
+
+        Args:
+            model_wrapper_cfg: the config's ``model_wrapper_cfg``.
+            model: the model, or a wrapped one, which stays as it is.
+
+        Returns:
+            The model, or its wrapper.
+        """
+        if is_cuda_available() or is_model_wrapper(model):
+            return super().wrap_model(model_wrapper_cfg, model)
+        model = self._without_sync_bn(model)
+        if self.distributed and model_wrapper_cfg is None:
+            model_wrapper_cfg = dict(
+                type='MMDistributedDataParallel',
+                device_ids=None,
+                broadcast_buffers=False,
+                find_unused_parameters=self.cfg.get(
+                    'find_unused_parameters', False
+                ),
+            )
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def _without_sync_bn(self, model: nn.Module) -> nn.Module:
+        asked = self.cfg.pop('sync_bn', None) is not None
+        has_layers = any(isinstance(m, nn.SyncBatchNorm) for m in model.modules())
+        if self.distributed and (asked or has_layers):
+            self.logger.info(
+                'Synchronised batch norm needs GPUs: on these CPUs every '
+                'process normalises with the statistics of its own batch.'
+            )
+        return revert_sync_batchnorm(model)
+
+    def scale_lr(
+        self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
+    ) -> None:
+        """Scales the learning rate with the batch of an optimizer step.
+
+        lr = lr * processes * batch per process * accumulated / base
+
+        Args:
+            optim_wrapper: its optimizer's groups are changed.
+            auto_scale_lr: ``enable`` and ``base_batch_size``, the batch that
+                the config's learning rate is for.
+        """
+        if not auto_scale_lr or not auto_scale_lr.get('enable', False):
+            return
+        per_process = self._train_batch_size()
+        accumulated = optim_wrapper._accumulative_counts
+        batch_size = self.world_size * per_process * accumulated
+        ratio = batch_size / auto_scale_lr['base_batch_size']
+        groups = optim_wrapper.optimizer.param_groups
+        before = groups[0]['lr']
+        for group in groups:
+            group['lr'] *= ratio
+        self.logger.info(
+            f'Batch of a step: {batch_size} = {self.world_size} processes x '
+            f'{per_process} images x {accumulated} accumulated. Learning '
+            f'rate: {groups[0]["lr"]:g} = {before:g} x {batch_size} / '
+            f'{auto_scale_lr["base_batch_size"]}.'
+        )
+
+    def _train_batch_size(self) -> int:
+        loader = self._train_dataloader
+        if isinstance(loader, dict):
+            return loader['batch_size']
+        sampler = loader.batch_sampler
+        return loader.batch_size or sampler.batch_size
+
+    @master_only
+    def save_checkpoint(
+        self, out_dir: str, filename: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Saves a checkpoint, which gets its name when it is complete.
+
+        Args:
+            out_dir: folder of the checkpoint.
+            filename: its name.
+            args: see mmengine.
+            kwargs: see mmengine.
+
+        Raises:
+            OSError: the checkpoint could not be written; a checkpoint that
+                was there before is unchanged.
+        """
+        final = osp.join(out_dir, filename)
+        partial = f'{filename}.part'
+        try:
+            super().save_checkpoint(out_dir, partial, *args, **kwargs)
+            os.replace(osp.join(out_dir, partial), final)
+        except OSError as error:
+            Path(out_dir, partial).unlink(missing_ok=True)
+            raise OSError(
+                f'The checkpoint {final} could not be written ({error}). '
+                'Earlier checkpoints are complete: make room and continue '
+                'with --resume.'
+            ) from error
+
+    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
+        """Continues a run of our own from its checkpoint.
+
+        Args:
+            filename: the checkpoint.
+            args: see mmengine.
+            kwargs: see mmengine.
+        """
+        with own_checkpoint_types():
+            super().resume(filename, *args, **kwargs)
+
+    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
+        """Loads weights; files that hold more than data are refused.
+
+        Args:
+            filename: a checkpoint.
+            args: see mmengine.
+            kwargs: see mmengine.
+
+        Returns:
+            The checkpoint.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is no checkpoint, or holds other objects
+                than tensors and plain values.
+        """
+        try:
+            return super().load_checkpoint(filename, *args, **kwargs)
+        except (pickle.UnpicklingError, EOFError) as error:
+            raise ValueError(
+                f'{filename} cannot be loaded as weights: '
+                f'{str(error).splitlines()[0]} Expected a checkpoint of '
+                'tensors and plain values. For the state of a training run '
+                'use --resume, or make its weights with '
+                'tools/model_converters/export_detector.py.'
+            ) from error
+
+    def test(self) -> dict:
+        """Evaluates the model of ``load_from``, a checkpoint of our own."""
+        with own_checkpoint_types():
+            return super().test()
+
+
+@contextmanager
+def own_checkpoint_types() -> Iterator[None]:
+    """Lets torch load what our own training checkpoints hold.
+
+    Loading stays restricted to data: these types run no code of the file.
+    """
+    with torch.serialization.safe_globals(list(OWN_TYPES)):
+        yield
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """The newest complete checkpoint of a run.
+
+    The note ``last_checkpoint`` is followed where it holds; after a kill
+    while it was written, or in a moved folder, the checkpoint with the
+    highest epoch or iteration is taken.
+
+    Args:
+        work_dir: folder of the run.
+
+    Returns:
+        The checkpoint, or None where there is none.
+    """
+    work_dir = Path(work_dir)
+    note = work_dir / 'last_checkpoint'
+    if note.is_file():
+        noted = Path(note.read_text().strip())
+        for path in (noted, work_dir / noted.name):
+            if path.is_file():
+                return path
+    numbered = [
+        (int(match.group(1)), path)
+        for path in work_dir.glob('*.pth')
+        if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem))
+    ]
+    return max(numbered)[1] if numbered else None
+
+
+def _init_gloo(launcher: str, dist_cfg: dict) -> None:
+    """Joins the CPU processes that torchrun started."""
+    if is_distributed():
+        return
+    if launcher != 'pytorch':
+        raise ValueError(
+            f'Without a GPU, expected the launcher "pytorch", but got '
+            f'"{launcher}". Start the processes with tools/dist_train.sh.'
+        )
+    timeout = timedelta(seconds=dist_cfg.get('timeout', 1800))
+    distributed.init_process_group('gloo', timeout=timeout)

@@ -1,0 +1,143 @@
+"""Linear warm-up and cosine decay of the learning rate, in closed form."""
+
+import math
+from typing import Any, List, Optional, Union
+
+from mmengine.optim import BaseOptimWrapper
+from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
+from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
+from torch.optim import Optimizer
+
+from mmsoco.registry import PARAM_SCHEDULERS
+
+
+def warmup_cosine(
+    step: int,
+    total: int,
+    warmup: int,
+    base: float,
+    warmup_ratio: float = 0.01,
+    minimum: float = 1e-6,
+) -> float:
+    """The learning rate of a step.
+
+    From ``warmup_ratio * base`` linearly to ``base`` within ``warmup`` steps,
+    then by half a cosine to ``minimum``, which step ``total`` would have::
+
+        step < warmup:  base * (r + (1 - r) * step / warmup)
+        else:           minimum + (base - minimum) * (1 + cos(pi * t)) / 2
+                        with t = (step - warmup) / (total - warmup)
+
+    Args:
+        step: optimizer steps made, in [0, total].
+        total: steps of the whole run.
+        warmup: steps of the warm-up, below ``total``.
+        base: highest learning rate.
+        warmup_ratio: first learning rate, as a part of ``base``.
+        minimum: learning rate at the end.
+    """
+    if step < warmup:
+        return base * (warmup_ratio + (1 - warmup_ratio) * step / warmup)
+    progress = (step - warmup) / (total - warmup)
+    return minimum + (base - minimum) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@PARAM_SCHEDULERS.register_module()
+class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
+    """Schedules the learning rate by :func:`warmup_cosine`.
+
+    In a config the lengths are epochs and the steps are iterations::
+
+        param_scheduler = dict(
+            type='WarmupCosineLR', warmup=10, convert_to_iter_based=True)
+
+    The closed form depends on the step alone, so that a resumed run, or one
+    with other epochs before it, gets the same values.
+
+    Args:
+        optimizer: optimizer or its wrapper.
+        warmup: length of the warm-up, in steps; in epochs, which may be a
+            fraction, with ``convert_to_iter_based``.
+        end: length of the run in the same unit. The runner fills it in.
+        warmup_ratio: first learning rate, as a part of the highest.
+        minimum: learning rate at the end.
+        by_epoch: whether a step is an epoch.
+        last_step: index of the last step made.
+
+    Raises:
+        ValueError: the warm-up is negative or leaves nothing of the run.
+    """
+
+    def __init__(
+        self,
+        optimizer: Union[Optimizer, BaseOptimWrapper],
+        warmup: int,
+        end: int,
+        warmup_ratio: float = 0.01,
+        minimum: float = 1e-6,
+        by_epoch: bool = True,
+        last_step: int = -1,
+    ) -> None:
+        if not 0 <= warmup < end:
+            raise ValueError(
+                'WarmupCosineLR expects 0 <= warmup < end, but got '
+                f'warmup={warmup} and end={end}. Shorten the warm-up: '
+                "--cfg-options param_scheduler.warmup=N, N below the run's "
+                'length.'
+            )
+        self.warmup = warmup
+        self.warmup_ratio = warmup_ratio
+        self.minimum = minimum
+        super().__init__(
+            optimizer, end=end, by_epoch=by_epoch, last_step=last_step
+        )
+
+    @classmethod
+    def build_iter_from_epoch(
+        cls,
+        *args: Any,
+        warmup: float,
+        end: float,
+        epoch_length: Optional[int] = None,
+        by_epoch: bool = True,
+        **kwargs: Any,
+    ) -> 'WarmupCosineLR':
+        """Builds the schedule per iteration from lengths in epochs.
+
+        Args:
+            args: positional arguments of the class.
+            warmup: epochs of the warm-up.
+            end: epochs of the run.
+            epoch_length: iterations of an epoch.
+            by_epoch: must be true: the lengths are epochs.
+            kwargs: further arguments of the class.
+
+        Raises:
+            ValueError: ``by_epoch`` is false or the length is missing.
+        """
+        if not by_epoch or not epoch_length:
+            raise ValueError(
+                'Only lengths in epochs can be converted to iterations: '
+                'expected by_epoch=True and epoch_length > 0, but got '
+                f'by_epoch={by_epoch} and epoch_length={epoch_length}.'
+            )
+        return cls(
+            *args,
+            warmup=round(warmup * epoch_length),
+            end=round(end * epoch_length),
+            by_epoch=False,
+            **kwargs,
+        )
+
+    def _get_value(self) -> List[float]:
+        return [
+            warmup_cosine(
+                self.last_step,
+                self.end,
+                self.warmup,
+                base,
+                self.warmup_ratio,
+                self.minimum,
+            )
+            for base in self.base_values
+        ]
