@@ -1,0 +1,15 @@
+"""The pretraining model: a detector's parts, two branches and a loss."""
+
+from .contrast_head import ContrastHead
+from .data_preprocessor import SoCoDataPreprocessor
+from .object_encoder import ObjectEncoder
+from .soco import SoCo
+from .target_network import TargetNetwork
+
+__all__ = [
+    'ContrastHead',
+    'ObjectEncoder',
+    'SoCo',
+    'SoCoDataPreprocessor',
+    'TargetNetwork',
+]

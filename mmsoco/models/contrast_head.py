@@ -1,0 +1,84 @@
+"""The loss between online predictions and target projections."""
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from mmsoco.registry import MODELS
+
+
+def mean_cosine(prediction: Tensor, target: Tensor) -> Tensor:
+    """Mean cosine of corresponding embeddings, in float32.
+
+    Args:
+        prediction: (R, D), any floating type.
+        target: (R, D); row r is the same object as row r of ``prediction``.
+
+    Returns:
+        A scalar in [-1, 1]. With K proposals on every image, the mean over
+        the R = N * K rows is the mean over the proposals of an image, then
+        over the N images.
+    """
+    return F.cosine_similarity(
+        prediction.float(), target.float(), dim=-1
+    ).mean()
+
+
+@torch.no_grad()
+def embedding_std(embeddings: Tensor) -> Tensor:
+    """How widely normalised embeddings spread: a collapse gauge.
+
+    Args:
+        embeddings: (R, D), any floating type.
+
+    Returns:
+        A scalar: the standard deviation over the rows, averaged over the D
+        dimensions and multiplied by sqrt(D). 1 where the embeddings point
+        into all directions alike, 0 where they are all the same.
+    """
+    unit = F.normalize(embeddings.float(), dim=-1)  # (R, D)
+    return unit.std(dim=0, unbiased=False).mean() * unit.shape[1] ** 0.5
+
+
+@MODELS.register_module()
+class ContrastHead(BaseModule):
+    """Compares the objects of two views in both directions.
+
+    For a pair of views (i, j), with online predictions p and target
+    projections z of the same objects (paper section 3.2, eq. 3):
+
+        loss = -w * mean cos(p_i, z_j) - w * mean cos(p_j, z_i)
+
+    Args:
+        loss_weight: w. The default of 2 makes a direction the squared
+            distance of unit vectors without its constant:
+            |p - z|^2 = 2 - 2 cos(p, z).
+    """
+
+    def __init__(self, loss_weight: float = 2.0) -> None:
+        super().__init__()
+        self.loss_weight = loss_weight
+
+    def forward(
+        self,
+        predictions: tuple[Tensor, Tensor],
+        targets: tuple[Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Computes the loss of one pair of views.
+
+        Args:
+            predictions: (p_i, p_j), each (R, D).
+            targets: (z_i, z_j), each (R, D), rows in the same order.
+
+        Returns:
+            The loss, and the mean of both directions' cosines (detached),
+            both scalars.
+        """
+        cosines = torch.stack(
+            [
+                mean_cosine(predictions[0], targets[1]),
+                mean_cosine(predictions[1], targets[0]),
+            ]
+        )
+        return -self.loss_weight * cosines.sum(), cosines.detach().mean()

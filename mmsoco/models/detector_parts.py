@@ -1,0 +1,227 @@
+"""Reads a detector's config and builds what pretraining takes from it."""
+
+import copy
+from typing import Any, NamedTuple
+
+import torch
+from mmdet.models.roi_heads.bbox_heads import BBoxHead, ConvFCBBoxHead
+from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+from mmengine.logging import print_log
+from torch import nn
+
+from mmsoco.registry import MODELS
+
+# The trunk of a detector that has no RoI head: SoCo's own box head. It is
+# not exported.
+HEADLESS_TRUNK = dict(
+    type='Shared4Conv1FCBBoxHead', norm_cfg=dict(type='BN'), num_classes=1
+)
+# Divisible by the largest stride of common pyramids (128 of P7).
+PROBE_SIZE = 128
+
+
+class FeatureLevel(NamedTuple):
+    """One feature map of backbone or neck."""
+
+    channels: int
+    stride: int
+
+
+def pretraining_config(part: Any) -> Any:
+    """Takes out of a part's config what must not hold in pretraining.
+
+    Nothing is frozen, batch norm is trained, and no weights are downloaded:
+    pretraining starts from scratch whatever the fine-tuning does.
+
+    Args:
+        part: A config: dicts, lists and leaves. It is not changed.
+
+    Returns:
+        A copy with ``frozen_stages=-1``, ``norm_eval=False`` and
+        ``requires_grad=True`` where these keys stand, without ``pretrained``
+        and without ``init_cfg`` of the type Pretrained.
+    """
+    if isinstance(part, (list, tuple)):
+        return type(part)(pretraining_config(value) for value in part)
+    if not isinstance(part, dict):
+        return copy.deepcopy(part)
+    override = dict(frozen_stages=-1, norm_eval=False, requires_grad=True)
+    return {
+        key: override.get(key, pretraining_config(value))
+        for key, value in part.items()
+        if key != 'pretrained' and not _is_pretrained_init(key, value)
+    }
+
+
+def _is_pretrained_init(key: str, value: Any) -> bool:
+    if key != 'init_cfg':
+        return False
+    entries = value if isinstance(value, (list, tuple)) else [value]
+    return any(e and e.get('type') == 'Pretrained' for e in entries)
+
+
+def check_detector(detector: dict) -> None:
+    """Refuses what cannot be the config of a detector.
+
+    Raises:
+        TypeError: ``detector`` is no dict.
+        ValueError: It has no backbone, or neither RoI head nor neck.
+    """
+    if not isinstance(detector, dict):
+        raise TypeError(
+            'detector must be the config of an mmdet detector (a dict), got '
+            f'{type(detector).__name__}'
+        )
+    name = detector.get('type', 'detector')
+    if not detector.get('backbone'):
+        raise ValueError(
+            f'the config of {name} has no backbone; pass the whole dict '
+            '`model` of an mmdet config as SoCo.detector'
+        )
+    if not detector.get('roi_head') and not detector.get('neck'):
+        raise ValueError(
+            f'the config of {name} has neither roi_head nor neck: SoCo pools '
+            'object features from a feature pyramid (such as FPN) or through '
+            'the head of a two-stage detector. Add a neck with one number of '
+            'channels on all levels.'
+        )
+
+
+def probe_levels(
+    backbone: nn.Module, neck: nn.Module | None
+) -> list[FeatureLevel]:
+    """Measures the feature maps that come out of backbone and neck.
+
+    Args:
+        backbone: Takes (N, 3, H, W).
+        neck: Takes the backbone's outputs; None passes them on.
+
+    Returns:
+        Channels and stride (in pixels of the view) of each map.
+
+    Raises:
+        ValueError: The neck does not fit the backbone.
+    """
+    modules = nn.ModuleList([backbone] if neck is None else [backbone, neck])
+    modules.eval()
+    features = torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE)
+    try:
+        with torch.no_grad():
+            for module in modules:
+                features = module(features)
+    except (AssertionError, RuntimeError) as error:
+        raise ValueError(
+            f'{type(neck).__name__} does not fit {type(backbone).__name__} '
+            f'in the detector config ({error}); compare neck.in_channels with '
+            'the channels of the backbone'
+        ) from error
+    modules.train()
+    return [
+        FeatureLevel(f.shape[1], PROBE_SIZE // f.shape[-1]) for f in features
+    ]
+
+
+def build_roi_extractor(
+    cfg: dict | list, levels: list[FeatureLevel], finest_scale: float
+) -> SingleRoIExtractor:
+    """Builds the detector's RoI extractor with the pretraining's levels.
+
+    Args:
+        cfg: ``bbox_roi_extractor`` of the detector; of a list (one per stage
+            of a cascade) the first counts.
+        levels: The feature maps at hand.
+        finest_scale: See `ObjectEncoder`.
+
+    Raises:
+        ValueError: It is no SingleRoIExtractor, or expects other maps than
+            the detector's backbone and neck give.
+    """
+    cfg = cfg[0] if isinstance(cfg, (list, tuple)) else cfg
+    if cfg['type'] not in ('SingleRoIExtractor', 'mmdet.SingleRoIExtractor'):
+        raise ValueError(
+            f'the RoI extractor {cfg["type"]} cannot be encoded: SoCo needs '
+            'one level per object; use SingleRoIExtractor'
+        )
+    strides = list(cfg['featmap_strides'])
+    wanted = [FeatureLevel(cfg['out_channels'], stride) for stride in strides]
+    if levels[: len(strides)] != wanted:
+        raise ValueError(
+            'the RoI extractor of the detector config expects feature maps '
+            f'with (channels, stride) {_show(wanted)}, but backbone and neck '
+            f'give {_show(levels)}. A pyramid over several strides needs a '
+            'neck such as FPN; without one, pool from a single map '
+            '(featmap_strides of one entry, out_channels of the backbone).'
+        )
+    return MODELS.build(dict(cfg, finest_scale=finest_scale))
+
+
+def pyramid_extractor_config(levels: list[FeatureLevel]) -> dict:
+    """The RoI extractor for a detector without an RoI head.
+
+    Raises:
+        ValueError: The neck's maps differ in their channels.
+    """
+    channels = {level.channels for level in levels}
+    if len(channels) > 1:
+        raise ValueError(
+            'a detector without RoI head can be encoded when all maps of its '
+            'neck have the same channels (as FPN gives), got (channels, '
+            f'stride) {_show(levels)}'
+        )
+    return dict(
+        type='SingleRoIExtractor',
+        roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=0),
+        out_channels=channels.pop(),
+        featmap_strides=[level.stride for level in levels],
+    )
+
+
+def _show(levels: list[FeatureLevel]) -> str:
+    return str([tuple(level) for level in levels])
+
+
+def build_trunk(cfg: dict) -> tuple[BBoxHead, int]:
+    """Builds a box head without its classifier and regressor.
+
+    Args:
+        cfg: Config of a `BBoxHead` whose branches share their layers.
+
+    Returns:
+        The head, whose first output is the embedding (R, D), and D.
+
+    Raises:
+        ValueError: The head needs more than RoI features, or embeds an
+            object twice.
+    """
+    # Regression has no pretext task; its branch would stay without gradient.
+    unused = dict(with_reg=False)
+    unused.update({k: 0 for k in ('num_reg_convs', 'num_reg_fcs') if k in cfg})
+    try:
+        head = MODELS.build(dict(cfg, **unused))
+    except TypeError:
+        head = None
+    known = (BBoxHead.forward, ConvFCBBoxHead.forward)
+    if head is None or type(head).forward not in known:
+        raise ValueError(
+            f'the box head {cfg["type"]} cannot be encoded: SoCo needs a '
+            'BBoxHead with one shared branch, such as Shared2FCBBoxHead or '
+            'Shared4Conv1FCBBoxHead'
+        )
+    embedding_dims = head.fc_cls.in_features
+    head.fc_cls = nn.Identity()
+    return head, embedding_dims
+
+
+def report_overrides(detector: dict) -> None:
+    """Logs what of the detector pretraining changes or leaves out."""
+    roi_head = detector.get('roi_head') or {}
+    heads = [key for key in (*detector, *roi_head) if key.endswith('_head')]
+    kept = ('roi_head', 'shared_head') + ('bbox_head',) * bool(roi_head)
+    dropped = [head for head in heads if head not in kept]
+    print_log(
+        f'pretraining {detector.get("type")} from scratch with nothing '
+        'frozen (frozen_stages=-1, norm_eval=False, no pretrained weights); '
+        'left out, since they have no pretext task: '
+        f'{", ".join(dropped) or "nothing"}',
+        logger='current',
+    )

@@ -1,0 +1,231 @@
+"""The part of a detector that pretraining trains, built from its config."""
+
+from collections.abc import Callable, Sequence
+
+from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmsoco.registry import MODELS
+
+from . import detector_parts as parts
+from . import roi_pooling
+from .roi_pooling import RoIs
+
+
+@MODELS.register_module()
+class ObjectEncoder(BaseModule):
+    """Embeds boxes of an image with a detector's own layers.
+
+    ``backbone``, ``neck``, the RoI extractor, ``roi_head.shared_head`` and
+    the shared trunk of ``roi_head.bbox_head`` are built from the config that
+    fine-tuning trains, so the parameters carry the detector's names and are
+    exported by stripping a prefix. RPN, mask head, classifier and regressor
+    have no pretext task and are left out. The stages of a cascade share one
+    trunk here and each start from it later.
+
+    A detector without an RoI head (RetinaNet, FCOS) is pooled from all
+    levels of its neck; a trunk of SoCo's shape then embeds the objects and
+    is not exported.
+
+    Args:
+        detector: Config of an mmdet detector (its whole ``model``).
+        roi_levels: ``'all'`` runs each box through every pyramid level that
+            the RoI set uses and keeps the embedding of the box's own level:
+            the batch-norm statistics of the published code. ``'assigned'``
+            pools each box on its own level alone, as a detector does, with
+            fewer computations.
+        finest_scale: Boxes with sqrt(area) below twice this many pixels go
+            to the first level, each further level doubles it. 24 gives the
+            thresholds 48, 96, 192 of the paper (section 3.3) on P2 to P5;
+            detectors fine-tune with 56.
+
+    Raises:
+        TypeError: ``detector`` is no dict.
+        ValueError: ``roi_levels`` is unknown, or the detector cannot be
+            encoded; the message says why.
+    """
+
+    def __init__(
+        self,
+        detector: dict,
+        roi_levels: str = 'all',
+        finest_scale: float = 24,
+    ) -> None:
+        super().__init__()
+        if roi_levels not in roi_pooling.POOLING:
+            raise ValueError(
+                f'roi_levels must be one of {sorted(roi_pooling.POOLING)}, '
+                f'got {roi_levels!r}'
+            )
+        parts.check_detector(detector)
+        self.roi_levels = roi_levels
+        cfg = parts.pretraining_config(detector)
+        self.backbone = MODELS.build(cfg['backbone'])
+        self.neck = MODELS.build(cfg['neck']) if cfg.get('neck') else None
+        levels = parts.probe_levels(self.backbone, self.neck)
+        self._build_head(cfg.get('roi_head'), levels, finest_scale)
+        self._train_all_norms()
+        parts.report_overrides(detector)
+
+    def _build_head(
+        self,
+        cfg: dict | None,
+        levels: list[parts.FeatureLevel],
+        finest_scale: float,
+    ) -> None:
+        if not cfg:
+            extractor = parts.pyramid_extractor_config(levels)
+            self.trunk, self.embedding_dims = parts.build_trunk(
+                dict(
+                    parts.HEADLESS_TRUNK, in_channels=extractor['out_channels']
+                )
+            )
+        else:
+            extractor = cfg['bbox_roi_extractor']
+            self.roi_head = nn.ModuleDict()
+            if cfg.get('shared_head'):
+                self.roi_head['shared_head'] = MODELS.build(cfg['shared_head'])
+            self.roi_head['bbox_head'] = self._build_bbox_head(
+                cfg['bbox_head']
+            )
+        self.roi_extractor = parts.build_roi_extractor(
+            extractor, levels, finest_scale
+        )
+
+    def _build_bbox_head(self, cfg: dict | list) -> nn.Module:
+        is_cascade = isinstance(cfg, (list, tuple))
+        first = cfg[0] if is_cascade else cfg
+        head, self.embedding_dims = parts.build_trunk(first)
+        return nn.ModuleList([head] * len(cfg)) if is_cascade else head
+
+    def _train_all_norms(self) -> None:
+        # Where a config is silent, mmdet's ResNet freezes its statistics.
+        for module in self.modules():
+            if getattr(module, 'norm_eval', False):
+                module.norm_eval = False
+
+    def init_weights(self) -> None:
+        """Starts the backbone by its own rule, all else by PyTorch's.
+
+        In a ResNet the convolutions are normal with fan-out scale and the
+        last norm of each residual block is zero; the same holds for a
+        residual stage in the RoI head (C4), which belongs to the backbone in
+        the published code. Neck and head take PyTorch's defaults there, not
+        mmdet's.
+        """
+        self.backbone.init_weights()
+        for name, child in self.named_children():
+            if name != 'backbone':
+                reset_parameters(child)
+        if self.shared_head is not None:
+            self.shared_head.init_weights()
+            zero_last_norms(self.shared_head)
+        self._is_init = True
+
+    @property
+    def bbox_head(self) -> nn.Module:
+        """The trunk that turns RoI features into embeddings."""
+        if not hasattr(self, 'roi_head'):
+            return self.trunk
+        head = self.roi_head['bbox_head']
+        return head[0] if isinstance(head, nn.ModuleList) else head
+
+    @property
+    def shared_head(self) -> nn.Module | None:
+        """The residual stage before the trunk (C4), if there is one."""
+        head = getattr(self, 'roi_head', ())
+        return head['shared_head'] if 'shared_head' in head else None
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Computes the feature maps of one view.
+
+        Args:
+            images: (N, 3, H, W), normalised.
+
+        Returns:
+            (N, C, H / stride, W / stride) per pyramid level.
+        """
+        features = self.backbone(images)
+        return tuple(features if self.neck is None else self.neck(features))
+
+    def assign(self, bboxes: Sequence[Tensor]) -> list[RoIs]:
+        """Assigns the boxes of all RoI sets to pyramid levels.
+
+        Args:
+            bboxes: (N, K, 4) boxes x1, y1, x2, y2 in the view's pixels, per
+                RoI set.
+
+        Returns:
+            One element of R = N * K boxes per RoI set.
+        """
+        extractor = self.roi_extractor
+        boxes = [roi_pooling.index_boxes(own) for own in bboxes]
+        levels = [
+            extractor.map_roi_levels(own, extractor.num_inputs)
+            for own in boxes
+        ]
+        used = roi_pooling.used_levels(
+            levels,
+            extractor.num_inputs,
+            on_any_rank=self.roi_levels == 'all',
+        )
+        return [RoIs(*of) for of in zip(boxes, levels, used, strict=True)]
+
+    def embed(
+        self,
+        features: Sequence[Tensor],
+        rois: RoIs,
+        heads: Sequence[Callable[[Tensor], Tensor]] = (),
+    ) -> list[Tensor]:
+        """Embeds boxes and passes the embeddings through further heads.
+
+        The heads run in here because with ``roi_levels='all'`` they run once
+        per level too.
+
+        Args:
+            features: Feature maps from calling the encoder on the view.
+            rois: The boxes from `assign`.
+            heads: Modules applied one after the other, e.g. projector and
+                predictor, each from (R, D_in) to (R, D_out).
+
+        Returns:
+            The box head's embeddings (R, ``embedding_dims``), then each
+            head's output.
+        """
+        pool = roi_pooling.POOLING[self.roi_levels]
+        pooled = pool(self.roi_extractor.roi_layers, features, rois)
+        chains = [self._chain(p.features, heads) for p in pooled]
+        valid = [p.valid for p in pooled]
+        unused = [f for i, f in enumerate(features) if i not in rois.used]
+        zero = roi_pooling.tie(unused)
+        return [
+            roi_pooling.merge_levels(outputs, valid) + zero
+            for outputs in zip(*chains, strict=True)
+        ]
+
+    def _chain(
+        self, roi_features: Tensor, heads: Sequence[Callable[[Tensor], Tensor]]
+    ) -> list[Tensor]:
+        if self.shared_head is not None:
+            roi_features = self.shared_head(roi_features)
+        outputs = [self.bbox_head(roi_features)[0]]
+        for head in heads:
+            outputs.append(head(outputs[-1]))
+        return outputs
+
+
+def reset_parameters(module: nn.Module) -> None:
+    """Gives every layer below a module PyTorch's default start values."""
+    for layer in module.modules():
+        if hasattr(layer, 'reset_parameters'):
+            layer.reset_parameters()
+
+
+def zero_last_norms(module: nn.Module) -> None:
+    """Lets each residual block of a ResNet stage start as the identity."""
+    for block in module.modules():
+        if isinstance(block, Bottleneck):
+            nn.init.zeros_(block.norm3.weight)
+        elif isinstance(block, BasicBlock):
+            nn.init.zeros_(block.norm2.weight)

@@ -1,0 +1,173 @@
+"""SoCo: contrast of corresponding objects between views."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from mmsoco.registry import MODELS
+from mmsoco.structures import RoISet, parse_pairs, roi_sets
+
+from .contrast_head import embedding_std
+from .object_encoder import ObjectEncoder, reset_parameters
+from .roi_pooling import RoIs
+from .target_network import TargetNetwork
+
+
+@MODELS.register_module()
+class SoCo(BaseModel):
+    """Selective Object COntrastive learning (arXiv 2106.02637).
+
+    Boxes of the same object in two views are embedded by an online and by a
+    target network; the online one learns to predict the target's embedding
+    of the other view. FPN, C4 and SoCo* differ in ``detector`` and ``pairs``
+    alone.
+
+    Args:
+        detector: Config of the mmdet detector to pretrain for, see
+            `ObjectEncoder`.
+        projector: Config of a neck from (R, D) to (R, d), such as
+            ``mmselfsup.NonLinearNeck``; ``in_channels`` is filled in.
+        predictor: Config of such a neck from (R, d) to (R, d).
+        head: Config of the loss, see `ContrastHead`.
+        pairs: The pairs of views to compare, see
+            `mmsoco.structures.parse_pairs`.
+        roi_levels: See `ObjectEncoder`.
+        finest_scale: See `ObjectEncoder`.
+        data_preprocessor: Config of the data preprocessor.
+    """
+
+    def __init__(
+        self,
+        detector: dict,
+        projector: dict,
+        predictor: dict,
+        head: dict,
+        pairs: Sequence,
+        roi_levels: str = 'all',
+        finest_scale: float = 24,
+        data_preprocessor: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor and MODELS.build(data_preprocessor))
+        self.encoder = ObjectEncoder(detector, roi_levels, finest_scale)
+        self.projector = MODELS.build(
+            dict(projector, in_channels=self.encoder.embedding_dims)
+        )
+        self.predictor = MODELS.build(predictor)
+        self.head = MODELS.build(head)
+        self.target = TargetNetwork(self.encoder, self.projector)
+        self.pairs = parse_pairs(pairs)
+        self.roi_sets = roi_sets(self.pairs)
+
+    def init_weights(self) -> None:
+        """Starts the online network, then the target as its copy."""
+        self.encoder.init_weights()
+        reset_parameters(self.projector)
+        reset_parameters(self.predictor)
+        self.target.init_weights()
+        self._is_init = True
+
+    def forward(
+        self, inputs: list[Tensor], data_samples: dict, mode: str = 'tensor'
+    ) -> dict:
+        """Computes losses or embeddings of a batch.
+
+        Args:
+            inputs: (N, 3, h_v, w_v) per view, normalised.
+            data_samples: ``bboxes`` has one (N, K, 4) tensor of boxes
+                x1, y1, x2, y2 in the view's pixels per RoI set, in the order
+                of `mmsoco.structures.roi_sets`.
+            mode: ``'loss'`` or ``'tensor'``.
+
+        Returns:
+            For ``'loss'``: a scalar ``loss_ij`` per pair of views, and the
+            gauges ``embedding_std`` and ``pair_cosine``. For ``'tensor'``:
+            ``projections`` and ``predictions``, each a dict from RoI set to
+            (N * K, d).
+
+        Raises:
+            ValueError: ``mode`` is another one, or the batch does not fit
+                ``pairs``.
+        """
+        self._check_batch(inputs, data_samples['bboxes'])
+        rois = self._assign(data_samples['bboxes'])
+        heads = [_plain(self.projector), _plain(self.predictor)]
+        online = self._embed(self.encoder, heads, inputs, rois)
+        projections = {of: out[1] for of, out in online.items()}
+        predictions = {of: out[2] for of, out in online.items()}
+        if mode == 'tensor':
+            return dict(projections=projections, predictions=predictions)
+        if mode == 'loss':
+            targets = self._target_projections(inputs, rois)
+            return self._losses(projections, predictions, targets)
+        raise ValueError(
+            f"mode must be 'loss' or 'tensor' (SoCo predicts no detections), "
+            f'got {mode!r}'
+        )
+
+    def _check_batch(
+        self, inputs: list[Tensor], bboxes: Sequence[Tensor]
+    ) -> None:
+        num_views = max(of.view for of in self.roi_sets)
+        if len(inputs) < num_views or len(bboxes) != len(self.roi_sets):
+            raise ValueError(
+                f'pairs={[p.views for p in self.pairs]} need {num_views} '
+                f'views and {len(self.roi_sets)} sets of boxes, got '
+                f'{len(inputs)} and {len(bboxes)}; give the pipeline and the '
+                'model the same pairs'
+            )
+
+    def _assign(self, bboxes: Sequence[Tensor]) -> dict[RoISet, RoIs]:
+        return dict(
+            zip(self.roi_sets, self.encoder.assign(bboxes), strict=True)
+        )
+
+    def _embed(
+        self,
+        encoder: ObjectEncoder,
+        heads: Sequence[Callable[[Tensor], Tensor]],
+        inputs: list[Tensor],
+        rois: dict[RoISet, RoIs],
+    ) -> dict[RoISet, list[Tensor]]:
+        """Embeds every RoI set once, computing each view's maps once."""
+        outputs = {}
+        for view, images in enumerate(inputs, start=1):
+            features = encoder(images)
+            for of in self.roi_sets:
+                if of.view == view:
+                    outputs[of] = encoder.embed(features, rois[of], heads)
+        return outputs
+
+    @torch.no_grad()
+    def _target_projections(
+        self, inputs: list[Tensor], rois: dict[RoISet, RoIs]
+    ) -> dict[RoISet, Tensor]:
+        heads = [_plain(self.target.projector)]
+        outputs = self._embed(self.target.encoder, heads, inputs, rois)
+        return {of: out[1] for of, out in outputs.items()}
+
+    def _losses(
+        self,
+        projections: dict[RoISet, Tensor],
+        predictions: dict[RoISet, Tensor],
+        targets: dict[RoISet, Tensor],
+    ) -> dict[str, Tensor]:
+        losses, cosines = {}, []
+        for pair in self.pairs:
+            i, j = (RoISet(view, pair.proposals_of) for view in pair.views)
+            loss, cosine = self.head(
+                (predictions[i], predictions[j]), (targets[i], targets[j])
+            )
+            losses['loss_' + ''.join(map(str, pair.views))] = loss
+            cosines.append(cosine)
+        gauges = dict(
+            embedding_std=embedding_std(torch.cat(list(projections.values()))),
+            pair_cosine=torch.stack(cosines).mean(),
+        )
+        return dict(**losses, **gauges)
+
+
+def _plain(neck: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Lets a neck, which maps a tuple to a list, map a tensor to a tensor."""
+    return lambda embeddings: neck((embeddings,))[0]
