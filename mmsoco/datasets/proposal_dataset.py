@@ -1,5 +1,6 @@
 """Images joined with their proposals."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -170,7 +171,7 @@ class ProposalDataset(Dataset):
                 f'another image takes its place ({len(self._reported)} so far '
                 f'in this process): {error}',
                 logger='current',
-                level='WARNING',
+                level=logging.WARNING,
             )
 
     def _check_store(self) -> None:

@@ -1,5 +1,6 @@
 """A small set of awkward images with their proposals."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +24,10 @@ IMAGES = {
 class ImageSet(NamedTuple):
     root: Path
     store: Path
+    images: dict
 
 
-def write_store(path: Path, images: dict = IMAGES) -> Path:
+def write_store(path: Path, images: dict) -> Path:
     records = [
         ProposalRecord(
             file_name=name,
@@ -51,7 +53,14 @@ def image_set(tmp_path: Path) -> ImageSet:
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = rng.integers(0, 256, (*size, 3), np.uint8)
         Image.fromarray(pixels).save(path)
-    return ImageSet(root, write_store(tmp_path / 'proposals.arrow'))
+    store = write_store(tmp_path / 'proposals.arrow', IMAGES)
+    return ImageSet(root, store, IMAGES)
+
+
+@pytest.fixture
+def make_store() -> Callable[[Path, dict], Path]:
+    """Writes a store of images as in `ImageSet.images`."""
+    return write_store
 
 
 @pytest.fixture

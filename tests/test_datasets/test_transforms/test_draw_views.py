@@ -185,9 +185,7 @@ def test_same_generator_same_views():
     transform = DrawViews(**STAR)
     first, second = (transform(sample(grid_boxes(9), 3)) for _ in range(2))
     assert first['crops'] == second['crops']
-    for a, b in zip(
-        first['view_bboxes'], second['view_bboxes'], strict=True
-    ):
+    for a, b in zip(first['view_bboxes'], second['view_bboxes'], strict=True):
         assert (a == b).all()
     other = transform(sample(grid_boxes(9), 4))
     assert first['crops'] != other['crops']
@@ -223,7 +221,9 @@ def test_transform_is_shown_and_sent_whole():
     transform = pickle.loads(pickle.dumps(DrawViews(**STAR)))
     assert 'ResizedView(of=2, size=(8, 8))' in repr(transform)
     results = transform(sample(grid_boxes(9)))
-    assert results['crops'] == DrawViews(**STAR)(sample(grid_boxes(9)))['crops']
+    assert (
+        results['crops'] == DrawViews(**STAR)(sample(grid_boxes(9)))['crops']
+    )
 
 
 @pytest.mark.parametrize(

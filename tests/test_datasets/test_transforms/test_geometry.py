@@ -144,8 +144,7 @@ def test_drawn_crops_lie_inside_the_image(shape):
 def test_drawn_crops_have_the_area_and_ratio_asked_for():
     rng = np.random.default_rng(0)
     crops = [
-        draw_crop(rng, 1000, 1000, (0.5, 0.7), (0.8, 1.25))
-        for _ in range(400)
+        draw_crop(rng, 1000, 1000, (0.5, 0.7), (0.8, 1.25)) for _ in range(400)
     ]
     _, _, w, h = np.array(crops).T
     area, ratio = w * h / 1e6, w / h

@@ -1,0 +1,267 @@
+import io
+import logging
+import pickle
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import default_collate
+from mmengine.logging import MMLogger
+from torch.utils.data import DataLoader
+
+from mmsoco.datasets import EpochIndexSampler, ProposalDataset, SampleKey
+from mmsoco.datasets.proposal_dataset import StoreMismatchError
+from mmsoco.proposals.images import UnreadableImageError
+from mmsoco.registry import DATASETS, TRANSFORMS
+
+PLAIN = 0  # the place of a/plain.jpg
+
+
+@pytest.fixture
+def dataset(image_set, pipeline):
+    return ProposalDataset(image_set.root, image_set.store, pipeline)
+
+
+def flatten(sample):
+    data = sample['data_samples']
+    index = torch.as_tensor(data['index'])
+    return [*sample['inputs'], *data['bboxes'], *data['cutout'], index]
+
+
+def equal(first, second):
+    pairs = zip(flatten(first), flatten(second), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def run_epoch(dataset, workers, epochs=(0, 1)):
+    sampler = EpochIndexSampler(dataset, seed=3)
+    loader = DataLoader(
+        dataset,
+        batch_size=3,
+        sampler=sampler,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        collate_fn=default_collate,
+    )
+    batches = []
+    for epoch in epochs:
+        sampler.set_epoch(epoch)
+        batches += list(loader)
+    return batches
+
+
+def test_every_awkward_image_becomes_a_sample(dataset):
+    batch = default_collate(list(dataset))
+    assert [x.shape for x in batch['inputs']] == [
+        (6, 3, 32, 32),
+        (6, 3, 32, 32),
+        (6, 3, 16, 16),
+    ]
+    for bboxes, side in zip(
+        batch['data_samples']['bboxes'], (32, 32, 32, 16), strict=True
+    ):
+        assert bboxes.shape == (6, 4, 4)
+        assert bboxes.min() >= 0 and bboxes.max() <= side
+        assert (bboxes[..., 2:] > bboxes[..., :2]).all()
+    assert batch['data_samples']['index'].tolist() == list(range(6))
+
+
+def test_sample_is_a_function_of_its_key(dataset, image_set, pipeline):
+    again = ProposalDataset(image_set.root, image_set.store, pipeline)
+    key = SampleKey(7, 3, PLAIN)
+    np.random.seed(0)
+    torch.manual_seed(0)
+    first = dataset[key]
+    again[0], np.random.rand(), torch.rand(1)
+    assert equal(first, again[key])
+    for other in (key._replace(seed=8), key._replace(epoch=4)):
+        assert not equal(first, dataset[other])
+    assert equal(dataset[PLAIN], dataset[SampleKey(0, 0, PLAIN)])
+
+
+def test_number_of_workers_makes_no_difference(dataset):
+    alone, workers = (run_epoch(dataset, n) for n in (0, 2))
+    assert len(alone) == 4
+    assert all(equal(a, b) for a, b in zip(alone, workers, strict=True))
+
+
+def test_a_restart_in_a_later_epoch_makes_no_difference(dataset):
+    whole = run_epoch(dataset, 0)
+    resumed = run_epoch(dataset, 0, epochs=(1,))
+    assert all(equal(a, b) for a, b in zip(whole[2:], resumed, strict=True))
+    assert not equal(whole[0], whole[2])
+
+
+def test_dataset_is_sent_without_its_data(dataset):
+    dumped = pickle.dumps(dataset)
+    assert len(dumped) < 4000
+    assert equal(pickle.loads(dumped)[PLAIN], dataset[PLAIN])
+
+
+@TRANSFORMS.register_module()
+class KeepAll:
+    """Hands the loaded sample through."""
+
+    def __call__(self, results):
+        return results
+
+
+def test_image_and_proposals_are_those_of_the_store(image_set):
+    dataset = ProposalDataset(
+        image_set.root, image_set.store, [dict(type='KeepAll')]
+    )
+    assert len(dataset) == 6
+    for i, name in enumerate(sorted(image_set.images)):
+        (height, width), bboxes = image_set.images[name]
+        results = dataset[i]
+        assert results['file_name'] == name and results['index'] == i
+        assert results['img'].shape == (height, width, 3)
+        whole = [[0, 0, width, height]]
+        assert results['bboxes'].tolist() == (bboxes or whole)
+        expected = np.random.default_rng((0, 0, i)).random()
+        assert results['rng'].random() == expected
+
+
+def test_without_a_store_the_proposal_is_the_whole_image(image_set):
+    dataset = DATASETS.build(
+        dict(
+            type='ProposalDataset',
+            image_root=str(image_set.root),
+            proposals=None,
+            pipeline=[dict(type='KeepAll')],
+        )
+    )
+    names = [dataset[i]['file_name'] for i in range(len(dataset))]
+    assert names == sorted(image_set.images)
+    assert dataset[PLAIN]['bboxes'].tolist() == [[0, 0, 80, 60]]
+    assert pickle.loads(pickle.dumps(dataset))[0]['file_name'] == names[0]
+
+
+def test_images_without_proposals_are_counted(image_set, pipeline):
+    messages = collect(
+        lambda: ProposalDataset(image_set.root, image_set.store, pipeline)
+    )
+    assert '6 images with 30 proposals; 2 images have none' in messages
+
+
+def collect(function):
+    """What a function logs."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    try:
+        function()
+    finally:
+        logger.removeHandler(handler)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize('content', [b'', b'not an image', None])
+def test_broken_image_is_replaced_and_named(dataset, image_set, content):
+    path = image_set.root / 'a/plain.jpg'
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    first = dataset[PLAIN]
+    index = first['data_samples']['index']
+    assert index != PLAIN
+    assert equal(first, dataset[PLAIN])
+    # Another epoch has another substitute.
+    others = {
+        dataset[SampleKey(0, epoch, PLAIN)]['data_samples']['index']
+        for epoch in range(20)
+    }
+    assert len(others) > 1
+
+
+def test_each_broken_image_is_named_once(dataset, image_set):
+    (image_set.root / 'a/plain.jpg').write_bytes(b'')
+
+    def load_twice():
+        return [dataset[PLAIN], dataset[PLAIN]]
+
+    messages = collect(load_twice)
+    assert messages.count('plain.jpg') == 1
+    assert 'another image takes its place (1 so far' in messages
+
+
+def test_cut_jpeg_is_replaced(dataset, image_set):
+    path = image_set.root / 'a/plain.jpg'
+    path.write_bytes(path.read_bytes()[:-200])
+    assert dataset[PLAIN]['data_samples']['index'] != PLAIN
+
+
+def test_broken_image_raises_if_asked_to(image_set, pipeline):
+    dataset = ProposalDataset(
+        image_set.root, image_set.store, pipeline, substitute=False
+    )
+    (image_set.root / 'a/plain.jpg').write_bytes(b'')
+    with pytest.raises(UnreadableImageError, match='plain.jpg'):
+        dataset[PLAIN]
+
+
+def test_ten_broken_images_in_a_row_stop_the_run(dataset, image_set):
+    shutil.rmtree(image_set.root)
+    with pytest.raises(RuntimeError, match='10 images in a row.*disk'):
+        dataset[0]
+
+
+def test_image_of_another_size_is_named(image_set, pipeline, make_store):
+    """At the start it is an error, later it costs one image only."""
+    changed = image_set.images | {'a/plain.jpg': ((61, 80), [[5, 5, 40, 40]])}
+    make_store(image_set.store, changed)
+    with pytest.raises(
+        StoreMismatchError, match="'a/plain.jpg' is 60 x 80.*61 x 80.*new"
+    ):
+        ProposalDataset(image_set.root, image_set.store, pipeline)
+
+
+def test_image_changed_in_the_middle_of_a_run_is_replaced(dataset, image_set):
+    shutil.copy(image_set.root / 'b/many.png', image_set.root / 'b/none.png')
+    index = sorted(image_set.images).index('b/none.png')
+    messages = collect(lambda: dataset[index])
+    assert "'b/none.png' is 90 x 70 pixels" in messages
+
+
+def test_store_of_another_folder_is_refused(image_set, pipeline, tmp_path):
+    other = tmp_path / 'other'
+    (other / 'a').mkdir(parents=True)
+    shutil.copy(image_set.root / 'a/plain.jpg', other / 'a')
+    with pytest.raises(
+        StoreMismatchError,
+        match="does not belong.*5 of 6 names.*made for 'elsewhere'",
+    ):
+        ProposalDataset(other, image_set.store, pipeline)
+
+
+def test_few_missing_images_are_no_reason_to_stop(image_set, pipeline):
+    (image_set.root / 'a/plain.jpg').unlink()
+    dataset = ProposalDataset(image_set.root, image_set.store, pipeline)
+    assert dataset[PLAIN]['data_samples']['index'] != PLAIN
+
+
+def test_missing_folder_and_missing_store_are_named(
+    image_set, pipeline, tmp_path
+):
+    with pytest.raises(FileNotFoundError, match='nowhere.*image_root'):
+        ProposalDataset(tmp_path / 'nowhere', image_set.store, pipeline)
+    with pytest.raises(FileNotFoundError, match='nothing.arrow.*generate'):
+        ProposalDataset(image_set.root, tmp_path / 'nothing.arrow', pipeline)
+
+
+def test_no_images_are_refused(tmp_path, pipeline, make_store):
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match="no images: '.*empty' is empty"):
+        ProposalDataset(tmp_path / 'empty', None, pipeline)
+    store = make_store(tmp_path / 'empty.arrow', {})
+    with pytest.raises(ValueError, match='no images: .*empty.arrow'):
+        ProposalDataset(tmp_path / 'empty', store, pipeline)
+
+
+@pytest.mark.parametrize('index', [-1, 6])
+def test_index_outside_of_the_dataset(dataset, index):
+    with pytest.raises(IndexError, match=f'index {index} of a dataset of 6'):
+        dataset[index]

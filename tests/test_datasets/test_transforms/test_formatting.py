@@ -1,0 +1,48 @@
+import numpy as np
+import torch
+from mmengine.dataset import default_collate
+
+from mmsoco.datasets.transforms import PackViews
+from mmsoco.datasets.transforms.geometry import CropParams, resize_image
+
+
+def results(**more):
+    rng = np.random.default_rng(0)
+    view = rng.integers(0, 256, (16, 20, 3), np.uint8)
+    return dict(
+        views=[view, None],
+        crops=[
+            CropParams(0, 0, 5, 5, size=(16, 20)),
+            CropParams(0, 0, 5, 5, size=(8, 8)),
+        ],
+        originals=[1, 1],
+        view_bboxes=[np.ones((4, 4), np.float32)],
+        index=3,
+        **more,
+    )
+
+
+def test_views_become_channel_first_tensors():
+    sample = results()
+    packed = PackViews()(sample)
+    first, second = packed['inputs']
+    assert first.dtype == torch.uint8 and first.shape == (3, 16, 20)
+    assert (first.numpy() == sample['views'][0].transpose(2, 0, 1)).all()
+    shrunk = resize_image(sample['views'][0], (8, 8))
+    assert (second.numpy() == shrunk.transpose(2, 0, 1)).all()
+
+
+def test_samples_stack_to_a_batch():
+    batch = default_collate([PackViews()(results()) for _ in range(3)])
+    data = batch['data_samples']
+    assert [x.shape for x in batch['inputs']] == [(3, 3, 16, 20), (3, 3, 8, 8)]
+    assert [b.shape for b in data['bboxes']] == [(3, 4, 4)]
+    assert [c.shape for c in data['cutout']] == [(3, 0, 4), (3, 0, 4)]
+    assert data['index'].tolist() == [3, 3, 3]
+    assert data['index'].dtype == torch.int64
+
+
+def test_cutout_is_handed_on():
+    squares = [np.ones((4, 4), np.float32), np.zeros((4, 4), np.float32)]
+    packed = PackViews()(results(cutout=squares))
+    assert packed['data_samples']['cutout'][0].tolist() == [[1.0] * 4] * 4

@@ -1,0 +1,95 @@
+import pickle
+
+import pytest
+import torch
+
+from mmsoco.models.data_preprocessor import (
+    SoCoDataPreprocessor,
+    clear_rectangles,
+)
+
+MEAN = torch.tensor([123.675, 116.28, 103.53])
+STD = torch.tensor([58.395, 57.12, 57.375])
+
+
+def batch(cutout=None, size=12):
+    generator = torch.Generator().manual_seed(0)
+    views = [
+        torch.randint(
+            0, 256, (2, 3, side, side), dtype=torch.uint8, generator=generator
+        )
+        for side in (size, size // 2)
+    ]
+    nothing = torch.zeros(2, 0, 4)
+    return dict(
+        inputs=views,
+        data_samples=dict(
+            bboxes=[torch.ones(2, 4, 4)],
+            cutout=[nothing, nothing if cutout is None else cutout],
+            index=torch.arange(2),
+        ),
+    )
+
+
+def test_views_are_normalised_and_the_rest_handed_on():
+    data = batch()
+    result = SoCoDataPreprocessor()(data)
+    for view, expected in zip(result['inputs'], data['inputs'], strict=True):
+        assert view.dtype == torch.float32
+        for c in range(3):
+            plain = (expected[:, c].double() - MEAN[c]) / STD[c]
+            torch.testing.assert_close(view[:, c].double(), plain)
+    assert result['data_samples']['index'].tolist() == [0, 1]
+    assert data['inputs'][0].dtype == torch.uint8  # the caller's stays
+
+
+def test_mean_and_std_are_options():
+    result = SoCoDataPreprocessor(mean=[0, 0, 0], std=[255, 255, 255])(batch())
+    assert 0 <= result['inputs'][0].min() <= result['inputs'][0].max() <= 1
+
+
+def test_cutout_becomes_the_mean():
+    squares = torch.tensor([[[1.0, 2, 4, 3]], [[0, 0, 0, 0]]])
+    plain = SoCoDataPreprocessor()(batch())['inputs'][1]
+    hidden = SoCoDataPreprocessor()(batch(squares))['inputs'][1]
+    assert (hidden[0, :, 2, 1:4] == 0).all()
+    changed = (hidden != plain).any(dim=1)
+    assert changed[0].sum() == 3 and not changed[1].any()
+
+
+def test_rectangles_cover_the_pixels_whose_centre_they_hold():
+    generator = torch.Generator().manual_seed(1)
+    corners = torch.rand(3, 5, 2, generator=generator) * 7
+    sides = torch.rand(3, 5, 2, generator=generator) * 4
+    rectangles = torch.cat([corners, corners + sides], dim=-1)
+    view = clear_rectangles(torch.ones(3, 3, 8, 9), rectangles)
+    for image, boxes in zip(view, rectangles.tolist(), strict=True):
+        for row in range(8):
+            for column in range(9):
+                inside = any(
+                    x1 <= column + 0.5 < x2 and y1 <= row + 0.5 < y2
+                    for x1, y1, x2, y2 in boxes
+                )
+                assert (image[:, row, column] == 1 - inside).all()
+
+
+def test_channels_last_changes_memory_not_values():
+    plain = SoCoDataPreprocessor()(batch())['inputs'][0]
+    last = SoCoDataPreprocessor(channels_last=True)(batch())['inputs'][0]
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert plain.is_contiguous()
+    torch.testing.assert_close(last, plain)
+
+
+def test_constants_stay_out_of_checkpoints():
+    preprocessor = SoCoDataPreprocessor()
+    assert preprocessor.state_dict() == {}
+    assert pickle.loads(pickle.dumps(preprocessor)).mean.shape == (3, 1, 1)
+
+
+@pytest.mark.parametrize(
+    'kwargs', [dict(mean=[0, 0]), dict(std=[1, 1]), dict(std=[1, 1, 0])]
+)
+def test_bad_statistics_are_refused(kwargs):
+    with pytest.raises(ValueError, match='three values each, std positive'):
+        SoCoDataPreprocessor(**kwargs)
