@@ -58,3 +58,18 @@ PARAM_SCHEDULERS = _child(
     mmdet_registry.PARAM_SCHEDULERS,
     'mmsoco.engine.schedulers',
 )
+
+# mmsoco has no modules of these kinds: its scope hands their names on.
+for _parent in (
+    mmdet_registry.EVALUATOR,
+    mmdet_registry.LOG_PROCESSORS,
+    mmdet_registry.LOOPS,
+    mmdet_registry.METRICS,
+    mmdet_registry.MODEL_WRAPPERS,
+    mmdet_registry.OPTIM_WRAPPER_CONSTRUCTORS,
+    mmdet_registry.TASK_UTILS,
+    mmdet_registry.VISBACKENDS,
+    mmdet_registry.VISUALIZERS,
+    mmdet_registry.WEIGHT_INITIALIZERS,
+):
+    _child(_parent.name, _parent)
