@@ -1,0 +1,321 @@
+"""Builds a self-contained HTML report: one file, pictures embedded.
+
+The functions know nothing of what a report tells: they read the numbers that
+mmengine logs, draw them as curves, and put text, commands, tables and pictures
+on a page. ``tools/demo/write_report.py`` tells the demo with them.
+"""
+
+import base64
+import html
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+
+import cv2
+import numpy as np
+
+COLOURS = (
+    '#0b6e75', '#e08e45', '#7a5ea8', '#c8506b', '#4d8f4a', '#3f74b5',
+    '#a77b3b', '#5b6875',
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A series of numbers to draw.
+
+    Attributes:
+        label: What the legend says.
+        steps: Horizontal positions.
+        values: One value per step.
+    """
+
+    label: str
+    steps: Sequence[float]
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A pair of axes with curves.
+
+    Attributes:
+        title: Text above the axes.
+        curves: What they show.
+        x_label: Text below the horizontal axis.
+        y_range: Limits of the vertical axis; fitted to the curves if None.
+    """
+
+    title: str
+    curves: Sequence[Curve]
+    x_label: str = 'iteration'
+    y_range: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """A step of a run, for the timeline.
+
+    Attributes:
+        name: Text of the legend.
+        seconds: How long it took.
+        anchor: Id of the section that tells about it.
+    """
+
+    name: str
+    seconds: float
+    anchor: str
+
+
+def read_scalars(work_dir: Path) -> list[dict]:
+    """Reads the numbers that mmengine logged below a work dir.
+
+    A resumed run writes a folder for each start. Their lines are joined in
+    the order of the starts; where two starts logged the same step of the same
+    kind, the later one counts.
+
+    Args:
+        work_dir: Work dir of a training.
+
+    Returns:
+        A dict per logged line: ``step`` (int) and the scalars by name.
+
+    Raises:
+        FileNotFoundError: nothing was logged there.
+    """
+    paths = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    if not paths:
+        raise FileNotFoundError(
+            f'no */vis_data/scalars.json below {work_dir}: expected the work '
+            'dir of a training with the LocalVisBackend of mmengine'
+        )
+    lines: dict[tuple[int, bool], dict] = {}
+    for path in paths:
+        for line in path.read_text().splitlines():
+            entry = json.loads(line)
+            lines[entry['step'], 'loss' in entry] = entry
+    return [lines[key] for key in sorted(lines)]
+
+
+def series(scalars: Iterable[dict], name: str, label: str = '') -> Curve:
+    """Takes one scalar out of the logged lines.
+
+    Args:
+        scalars: Lines of :func:`read_scalars`.
+        name: The scalar; lines without it are left out.
+        label: Label of the curve, the name if empty.
+    """
+    found = [entry for entry in scalars if name in entry]
+    return Curve(
+        label or name,
+        [entry['step'] for entry in found],
+        [entry[name] for entry in found],
+    )
+
+
+def draw_curves(panels: Sequence[Panel], width: float = 10.0) -> bytes:
+    """Draws panels of curves beside each other.
+
+    Args:
+        panels: At least one.
+        width: Width of the picture in inches.
+
+    Returns:
+        An SVG document.
+    """
+    # The object interface: it needs no display and leaves pyplot's state be.
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, 3.0), layout='constrained')
+    FigureCanvasSVG(figure)
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, panel in zip(axes, panels, strict=True):
+        _draw_panel(axis, panel)
+    buffer = io.BytesIO()
+    # Without a date the same numbers give the same bytes.
+    figure.savefig(buffer, format='svg', metadata={'Date': None})
+    return buffer.getvalue()
+
+
+def _draw_panel(axis, panel: Panel) -> None:  # noqa: ANN001
+    for index, curve in enumerate(panel.curves):
+        axis.plot(
+            curve.steps, curve.values, label=curve.label, linewidth=1.8,
+            color=COLOURS[index % len(COLOURS)],
+            marker='o' if len(curve.steps) < 12 else None, markersize=4,
+        )  # fmt: skip
+    axis.set_title(panel.title, fontsize=11, loc='left', color='#1d2733')
+    axis.set_xlabel(panel.x_label, color='#5b6875')
+    axis.tick_params(colors='#5b6875', labelsize=9)
+    axis.spines[['top', 'right']].set_visible(False)
+    axis.spines[['left', 'bottom']].set_color('#c3ccd4')
+    axis.grid(axis='y', color='#e6ebef', linewidth=0.8)
+    if panel.y_range is not None:
+        axis.set_ylim(*panel.y_range)
+    if len(panel.curves) > 1:
+        axis.legend(frameon=False, fontsize=9)
+
+
+def data_uri(data: bytes, kind: str) -> str:
+    """Writes bytes as a URI that needs no second file.
+
+    Args:
+        data: Contents of a file.
+        kind: Its media type, such as ``image/png``.
+    """
+    return f'data:{kind};base64,{base64.b64encode(data).decode()}'
+
+
+def image_uri(image: np.ndarray, quality: int = 88) -> str:
+    """Embeds a picture as JPEG.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        quality: JPEG quality, 0 to 100.
+
+    Raises:
+        ValueError: the array is no RGB picture.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(
+            f'expected a (H, W, 3) uint8 RGB picture, got shape {image.shape} '
+            f'and {image.dtype}'
+        )
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    _, encoded = cv2.imencode('.jpg', image[..., ::-1], parameters)
+    return data_uri(encoded.tobytes(), 'image/jpeg')
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 6) -> np.ndarray:
+    """Lays pictures out in rows and columns on white.
+
+    Args:
+        rows: (H, W, 3) uint8 pictures; all of one size, rows of one length.
+        gap: Pixels between two pictures.
+
+    Returns:
+        (H', W', 3) uint8.
+    """
+    height, width = rows[0][0].shape[:2]
+    columns = len(rows[0])
+    canvas = np.full(
+        (len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3),
+        255,
+        np.uint8,
+    )
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            top, left = i * (height + gap), j * (width + gap)
+            canvas[top : top + height, left : left + width] = picture
+    return canvas
+
+
+def figure(uri: str, caption: str, width: int | None = None) -> str:
+    """A picture with a line of text below; the caption is plain text."""
+    size = '' if width is None else f' width="{width}"'
+    text = html.escape(caption)
+    return (
+        f'<figure><img src="{uri}" alt="{text}"{size}>'
+        f'<figcaption>{text}</figcaption></figure>'
+    )
+
+
+def paragraphs(text: str) -> str:
+    """Plain text, cut at blank lines."""
+    return ''.join(
+        f'<p>{html.escape(" ".join(part.split()))}</p>'
+        for part in text.strip().split('\n\n')
+    )
+
+
+def preformatted(text: str, kind: str = 'output') -> str:
+    """Text as a terminal shows it; ``kind`` is ``output`` or ``command``."""
+    return f'<pre class="{kind}">{html.escape(text.strip())}</pre>'
+
+
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    strong: int | None = None,
+) -> str:
+    """A table of plain text; the row ``strong`` stands out."""
+    head = ''.join(f'<th>{html.escape(cell)}</th>' for cell in header)
+    body = ''
+    for index, row in enumerate(rows):
+        cells = ''.join(f'<td>{html.escape(cell)}</td>' for cell in row)
+        mark = ' class="strong"' if index == strong else ''
+        body += f'<tr{mark}>{cells}</tr>'
+    return (
+        f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    )
+
+
+def tiles(values: Sequence[tuple[str, str]], strong: int | None = None) -> str:
+    """Big numbers: pairs of a value and what it is."""
+    body = ''
+    for index, (value, label) in enumerate(values):
+        mark = ' strong' if index == strong else ''
+        body += (
+            f'<div class="tile{mark}"><div class="value">{html.escape(value)}'
+            f'</div><div class="label">{html.escape(label)}</div></div>'
+        )
+    return f'<div class="tiles">{body}</div>'
+
+
+def timeline(steps: Sequence[StepTime]) -> str:
+    """A bar whose parts are as long as the steps took, with a legend."""
+    bar = legend = ''
+    for index, step in enumerate(steps):
+        colour = COLOURS[index % len(COLOURS)]
+        bar += (
+            f'<span style="flex:{max(step.seconds, 0.1):.1f};'
+            f'background:{colour}"></span>'
+        )
+        legend += (
+            f'<li><i style="background:{colour}"></i>'
+            f'<a href="#{step.anchor}">{html.escape(step.name)}</a> '
+            f'{step.seconds:.0f} s</li>'
+        )
+    return f'<div class="timeline">{bar}</div><ul class="legend">{legend}</ul>'
+
+
+def section(
+    title: str, body: str, number: int, anchor: str, seconds: str = ''
+) -> str:
+    """A numbered part of the report.
+
+    Args:
+        title: Plain text.
+        body: HTML.
+        number: What the circle before the title shows.
+        anchor: Id to link to.
+        seconds: Text at the end of the line of the title.
+    """
+    return (
+        f'<section id="{anchor}"><div class="heading">'
+        f'<span class="number">{number}</span><h2>{html.escape(title)}</h2>'
+        f'<span class="seconds">{html.escape(seconds)}</span></div>'
+        f'{body}</section>'
+    )
+
+
+def write_page(path: Path, title: str, body: str) -> None:
+    """Writes the report; the file appears only when it is complete.
+
+    Args:
+        path: File to write.
+        title: Title of the window, plain text.
+        body: HTML.
+    """
+    template = resources.files(__package__).joinpath('report.html').read_text()
+    page = Template(template).substitute(title=html.escape(title), body=body)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
+    unfinished.write_text(page, encoding='utf-8')
+    os.replace(unfinished, path)
