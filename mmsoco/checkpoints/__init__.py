@@ -1,0 +1,1 @@
+"""Weights in and out: loading, exporting, converting, reporting."""

@@ -1,0 +1,168 @@
+"""Reads and writes checkpoint files without running code of theirs.
+
+Published and foreign files are loaded as tensors and plain values only. Two
+kinds of files may hold named further types, which are data as well: the
+checkpoints of our own runs, and those of SoCo's authors.
+"""
+
+import argparse
+import hashlib
+import os
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging.history_buffer import HistoryBuffer
+
+# What a training checkpoint holds beside tensors and plain values: the logged
+# history, in numpy arrays. torch >= 2.6 refuses types that are not named.
+RUN_TYPES = (
+    HistoryBuffer,
+    np.ndarray,
+    np.dtype,
+    np.dtypes.Float64DType,
+    np.dtypes.Int64DType,
+    np._core.multiarray._reconstruct,
+    np._core.multiarray.scalar,
+)
+# The authors keep their command line in the checkpoint.
+REFERENCE_TYPES = (argparse.Namespace,)
+
+
+@contextmanager
+def run_types() -> Iterator[None]:
+    """Lets torch load what the checkpoints of our own runs hold."""
+    with torch.serialization.safe_globals(list(RUN_TYPES)):
+        yield
+
+
+def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
+    """Loads a checkpoint file to the CPU.
+
+    Args:
+        path: The file.
+        types: Types that are accepted beside tensors and plain values.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is broken, is no checkpoint, or holds objects of
+            further types; nothing of it was run.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'there is no checkpoint {path}')
+    try:
+        with torch.serialization.safe_globals(list(types)):
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ValueError(
+            f'{path} is no checkpoint of tensors and plain values: '
+            f'{_refused(error)}. Nothing of it was run. If you trust the '
+            'file, write its tensors to a new one with the program that made '
+            'it.'
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise ValueError(
+            f'{path} cannot be read as a checkpoint; it is broken or cut '
+            f'short ({str(error).splitlines()[0]}). Copy or download it again.'
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(
+            f'{path} holds a {type(content).__name__}, expected a dict of '
+            'tensors or of parts with a "state_dict"'
+        )
+    return content
+
+
+def _refused(error: Exception) -> str:
+    """The line of torch's message that names the refused type."""
+    lines = str(error).splitlines()
+    named = [line.strip() for line in lines if 'GLOBAL' in line]
+    return (named or lines or [type(error).__name__])[0].rstrip('.')
+
+
+def load_run(path: str | Path) -> dict:
+    """Loads a checkpoint of one of our own runs; see `load`."""
+    return load(path, RUN_TYPES)
+
+
+def load_reference(path: str | Path) -> dict:
+    """Loads a checkpoint of SoCo's authors; see `load`."""
+    return load(path, REFERENCE_TYPES)
+
+
+def state_dict_of(checkpoint: Mapping, path: str | Path) -> dict:
+    """The tensors of a checkpoint by name.
+
+    Args:
+        checkpoint: What a checkpoint file holds.
+        path: The file, for the message.
+
+    Returns:
+        The part ``state_dict`` (OpenMMLab) or ``model`` (the authors,
+        detectron2), or the whole where it holds only tensors, without the
+        prefix ``module.`` of data-parallel wrappers.
+
+    Raises:
+        ValueError: There are no tensors.
+    """
+    state = checkpoint.get('state_dict', checkpoint.get('model', checkpoint))
+    is_state = isinstance(state, Mapping) and bool(state)
+    if not is_state or not all(torch.is_tensor(v) for v in state.values()):
+        raise ValueError(
+            f'{path} has no weights: expected a part "state_dict" or "model" '
+            f'with tensors by name, got the parts {sorted(checkpoint)[:8]}'
+        )
+    return {key.removeprefix('module.'): v for key, v in state.items()}
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, in hex digits."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def save_atomic(content: Any, path: str | Path) -> None:
+    """Saves under a name that appears only when the file is complete.
+
+    Args:
+        content: What `torch.save` takes.
+        path: The file; its folder is made.
+
+    Raises:
+        OSError: The file could not be written; one that was there before is
+            unchanged.
+    """
+    with atomic_path(path) as partial:
+        torch.save(content, partial)
+
+
+@contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Gives a name to write to, and renames the file when it is complete.
+
+    Args:
+        path: The final name; its folder is made.
+
+    Raises:
+        OSError: The file could not be written; one that was there before is
+            unchanged, and nothing half-written is left.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        yield partial
+        os.replace(partial, path)
+    except (OSError, RuntimeError) as error:
+        # torch's zip writer reports a full disk as a RuntimeError
+        raise OSError(f'{path} could not be written: {error}') from error
+    finally:
+        partial.unlink(missing_ok=True)
