@@ -1,10 +1,12 @@
 """List and read images: the one reader of proposals and of the dataset."""
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -12,6 +14,7 @@ EXTENSIONS = frozenset(
     '.bmp .gif .jpeg .jpg .jpe .pbm .pgm .png .ppm .tif .tiff .webp'.split()
 )
 
+_END_OF_JPEG = b'\xff\xd9'
 _EXIF_ORIENTATION = 0x0112
 # How to turn the stored pixels upright, by the value of the EXIF tag.
 _UPRIGHT = {
@@ -111,7 +114,10 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
         with warnings.catch_warnings():
             # Odd metadata is no reason to fill a log with warnings.
             warnings.simplefilter('ignore')
-            with Image.open(path) as image:
+            data = Path(path).read_bytes()
+            with Image.open(io.BytesIO(data)) as image:
+                if _is_plain_jpeg(image, data):
+                    return _decode_jpeg(data)
                 # First, since Pillow turns TIFF files itself as it loads.
                 image.load()
                 turn = _UPRIGHT.get(_orientation(image))
@@ -127,6 +133,30 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
     except Exception as e:
         reason = f'{type(e).__name__}: {e}'.replace(repr(str(path)), 'file')
         raise UnreadableImageError(path, reason) from e
+
+
+def _is_plain_jpeg(image: Image.Image, data: bytes) -> bool:
+    """Tell whether OpenCV and Pillow decode a file to the same pixels.
+
+    Both call libjpeg-turbo for a complete, upright JPEG file of RGB colours.
+    One that does not end as it should is left to Pillow, which refuses to
+    decode a file cut short where OpenCV makes up the rest.
+    """
+    return (
+        image.format == 'JPEG'
+        and image.mode == 'RGB'
+        and data.endswith(_END_OF_JPEG)
+        and _orientation(image) not in _UPRIGHT
+    )
+
+
+def _decode_jpeg(data: bytes) -> np.ndarray:
+    """Decode a JPEG file in half of the time that Pillow takes."""
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if pixels is None:
+        raise ValueError('damaged JPEG data')
+    return pixels
 
 
 def _orientation(image: Image.Image) -> int:
