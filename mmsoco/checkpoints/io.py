@@ -18,6 +18,20 @@ import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
+
+def _history_method(owner: Any, name: str) -> Any:
+    """Stands in for `getattr`, by which pickle names HistoryBuffer's methods.
+
+    Raises:
+        UnpicklingError: A file asks for anything else.
+    """
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise pickle.UnpicklingError(
+            f'attribute {name!r} of {owner!r} is not allowed'
+        )
+    return getattr(owner, name)
+
+
 # What a training checkpoint holds beside tensors and plain values: the logged
 # history, in numpy arrays. torch >= 2.6 refuses types that are not named.
 RUN_TYPES = (
@@ -28,6 +42,7 @@ RUN_TYPES = (
     np.dtypes.Int64DType,
     np._core.multiarray._reconstruct,
     np._core.multiarray.scalar,
+    (_history_method, 'builtins.getattr'),
 )
 # The authors keep their command line in the checkpoint.
 REFERENCE_TYPES = (argparse.Namespace,)
