@@ -1,6 +1,6 @@
 """Evaluate a detector on the test data of its config.
 
-examples:
+Examples:
   python tools/test.py configs/finetune/CONFIG.py work_dirs/X/epoch_12.pth
   python tools/test.py CONFIG.py CHECKPOINT --show-dir painted
 

@@ -1,6 +1,6 @@
 """Pretrain or fine-tune what a config describes.
 
-examples:
+Examples:
   python tools/train.py configs/soco/CONFIG.py
   python tools/train.py configs/soco/CONFIG.py --amp --resume
   python tools/train.py configs/finetune/CONFIG.py --cfg-options

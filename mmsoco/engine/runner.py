@@ -1,38 +1,20 @@
 """mmengine's runner, which also trains on CPUs and survives a kill."""
 
-import os
-import os.path as osp
 import pickle
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.device import is_cuda_available
 from mmengine.dist import is_distributed, master_only
-from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner as MMEngineRunner
 from torch import distributed, nn
 
+from mmsoco.checkpoints.io import atomic_path, run_types
 from mmsoco.registry import RUNNERS
-
-# What a training checkpoint holds beside tensors and plain values: the logged
-# history, in numpy arrays. torch >= 2.6 refuses types that are not named.
-OWN_TYPES = (
-    HistoryBuffer,
-    np.ndarray,
-    np.dtype,
-    np.dtypes.Float64DType,
-    np.dtypes.Int64DType,
-    np._core.multiarray._reconstruct,
-    np._core.multiarray.scalar,
-)
 
 
 @RUNNERS.register_module()
@@ -90,7 +72,9 @@ class Runner(MMEngineRunner):
 
     def _without_sync_bn(self, model: nn.Module) -> nn.Module:
         asked = self.cfg.pop('sync_bn', None) is not None
-        has_layers = any(isinstance(m, nn.SyncBatchNorm) for m in model.modules())
+        has_layers = any(
+            isinstance(m, nn.SyncBatchNorm) for m in model.modules()
+        )
         if self.distributed and (asked or has_layers):
             self.logger.info(
                 'Synchronised batch norm needs GPUs: on these CPUs every '
@@ -150,17 +134,16 @@ class Runner(MMEngineRunner):
             OSError: the checkpoint could not be written; a checkpoint that
                 was there before is unchanged.
         """
-        final = osp.join(out_dir, filename)
-        partial = f'{filename}.part'
+        # What a killed process left of this very checkpoint.
+        for partial in Path(out_dir).glob(f'.{filename}.*.part'):
+            partial.unlink()
         try:
-            super().save_checkpoint(out_dir, partial, *args, **kwargs)
-            os.replace(osp.join(out_dir, partial), final)
+            with atomic_path(Path(out_dir, filename)) as partial:
+                super().save_checkpoint(out_dir, partial.name, *args, **kwargs)
         except OSError as error:
-            Path(out_dir, partial).unlink(missing_ok=True)
             raise OSError(
-                f'The checkpoint {final} could not be written ({error}). '
-                'Earlier checkpoints are complete: make room and continue '
-                'with --resume.'
+                f'{error}. Earlier checkpoints are complete: make room and '
+                'continue with --resume.'
             ) from error
 
     def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
@@ -171,10 +154,12 @@ class Runner(MMEngineRunner):
             args: see mmengine.
             kwargs: see mmengine.
         """
-        with own_checkpoint_types():
+        with run_types():
             super().resume(filename, *args, **kwargs)
 
-    def load_checkpoint(self, filename: str, *args: Any, **kwargs: Any) -> dict:
+    def load_checkpoint(
+        self, filename: str, *args: Any, **kwargs: Any
+    ) -> dict:
         """Loads weights; files that hold more than data are refused.
 
         Args:
@@ -203,18 +188,8 @@ class Runner(MMEngineRunner):
 
     def test(self) -> dict:
         """Evaluates the model of ``load_from``, a checkpoint of our own."""
-        with own_checkpoint_types():
+        with run_types():
             return super().test()
-
-
-@contextmanager
-def own_checkpoint_types() -> Iterator[None]:
-    """Lets torch load what our own training checkpoints hold.
-
-    Loading stays restricted to data: these types run no code of the file.
-    """
-    with torch.serialization.safe_globals(list(OWN_TYPES)):
-        yield
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:

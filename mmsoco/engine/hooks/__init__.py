@@ -1,12 +1,14 @@
 """What happens around a training iteration, one concern per hook."""
 
 from .collapse_hook import CollapseHook
+from .load_report_hook import LoadReportHook
 from .precise_bn_hook import PreciseBNHook
 from .target_update_hook import TargetUpdateHook, target_momentum
 from .throughput_hook import ThroughputHook
 
 __all__ = [
     'CollapseHook',
+    'LoadReportHook',
     'PreciseBNHook',
     'TargetUpdateHook',
     'ThroughputHook',

@@ -29,11 +29,13 @@ def recompute_statistics(
     Args:
         model: an mmengine model, in training mode and not wrapped.
         loader: training batches.
-        num_iters: batches per process.
+        num_iters: batches per process, at least 1.
     """
     layers = [
         m for m in model.modules() if isinstance(m, _BatchNorm) and m.training
     ]
+    if not layers:
+        return
     momenta = [layer.momentum for layer in layers]
     buffers = [b for m in layers for b in (m.running_mean, m.running_var)]
     sums = [torch.zeros_like(buffer) for buffer in buffers]
@@ -47,7 +49,7 @@ def recompute_statistics(
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     for buffer, total in zip(buffers, sums, strict=True):
-        mean = total / max(seen, 1)
+        mean = total / seen
         all_reduce(mean, op='mean')
         buffer.copy_(mean)
 

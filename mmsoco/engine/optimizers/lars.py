@@ -1,6 +1,7 @@
 """Layer-wise adaptive rate scaling, for large batches."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Union
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,11 +14,11 @@ EPS = 1e-8
 
 
 def scale_layerwise(
-    params: List[Tensor],
-    grads: List[Tensor],
+    params: list[Tensor],
+    grads: list[Tensor],
     weight_decay: float,
     trust_coefficient: float,
-) -> List[Tensor]:
+) -> list[Tensor]:
     """Adds weight decay and gives each gradient the size of its parameter.
 
     Per tensor, with ``d = g + weight_decay * p``::
@@ -74,7 +75,7 @@ class LARS(Optimizer):
 
     def __init__(
         self,
-        params: Union[Iterable[Tensor], Iterable[Dict[str, Any]]],
+        params: Iterable[Tensor] | Iterable[dict[str, Any]],
         lr: float,
         momentum: float = 0.9,
         weight_decay: float = 1e-5,
@@ -95,8 +96,8 @@ class LARS(Optimizer):
 
     @torch.no_grad()
     def step(
-        self, closure: Optional[Callable[[], Tensor]] = None
-    ) -> Optional[Tensor]:
+        self, closure: Callable[[], Tensor] | None = None
+    ) -> Tensor | None:
         """Updates every parameter that has a gradient.
 
         Args:
@@ -113,7 +114,7 @@ class LARS(Optimizer):
             self._step_group(group)
         return loss
 
-    def _step_group(self, group: Dict[str, Any]) -> None:
+    def _step_group(self, group: dict[str, Any]) -> None:
         params = [p for p in group['params'] if p.grad is not None]
         layers = [p for p in params if p.ndim > 1]
         vectors = [p for p in params if p.ndim <= 1]

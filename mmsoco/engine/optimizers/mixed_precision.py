@@ -1,6 +1,6 @@
 """Mixed precision on every device."""
 
-from typing import Any, Optional
+from typing import Any
 
 import torch
 from mmengine.device import get_device
@@ -35,7 +35,7 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
         optimizer: Optimizer,
         precision: str = 'bf16',
         accumulative_counts: int = 1,
-        clip_grad: Optional[dict] = None,
+        clip_grad: dict | None = None,
     ) -> None:
         check_precision(precision, get_device())
         # Past AmpOptimWrapper's constructor, which asks for an accelerator.

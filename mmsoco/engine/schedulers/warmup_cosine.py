@@ -1,7 +1,7 @@
 """Linear warm-up and cosine decay of the learning rate, in closed form."""
 
 import math
-from typing import Any, List, Optional, Union
+from typing import Any
 
 from mmengine.optim import BaseOptimWrapper
 from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
@@ -70,7 +70,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
 
     def __init__(
         self,
-        optimizer: Union[Optimizer, BaseOptimWrapper],
+        optimizer: Optimizer | BaseOptimWrapper,
         warmup: int,
         end: int,
         warmup_ratio: float = 0.01,
@@ -98,7 +98,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         *args: Any,
         warmup: float,
         end: float,
-        epoch_length: Optional[int] = None,
+        epoch_length: int | None = None,
         by_epoch: bool = True,
         **kwargs: Any,
     ) -> 'WarmupCosineLR':
@@ -129,7 +129,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
             **kwargs,
         )
 
-    def _get_value(self) -> List[float]:
+    def _get_value(self) -> list[float]:
         return [
             warmup_cosine(
                 self.last_step,

@@ -1,0 +1,45 @@
+"""Reports what a checkpoint brought, and stops where a part got lost."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmsoco.checkpoints.io import state_dict_of
+from mmsoco.checkpoints.load_report import compare
+from mmsoco.registry import HOOKS
+
+
+@HOOKS.register_module()
+class LoadReportHook(Hook):
+    """Prints a table per part of a model that is loaded by ``load_from``.
+
+    mmengine loads what fits by name and shape and only warns of the rest.
+    This hook stops the run before, if a part that the checkpoint has does
+    not arrive whole. It says nothing when a run is resumed.
+
+    In a config of any scope: ``custom_hooks =
+    [dict(type='mmsoco.LoadReportHook')]``.
+    """
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compares checkpoint and model before the weights are copied.
+
+        Args:
+            runner: the runner.
+            checkpoint: what the file holds.
+
+        Raises:
+            ValueError: the file has no weights, or a part of them has no
+                place in the model.
+        """
+        if runner._resume:
+            return
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        report = compare(
+            state_dict_of(checkpoint, runner._load_from), model.state_dict()
+        )
+        runner.logger.info(
+            f'Tensors by part, from {runner._load_from}:\n{report.table()}'
+        )
+        report.check()
