@@ -174,6 +174,8 @@ def _append(
         links: For pair p, ``links[2 * p]`` is the next link of its first
             region and ``links[2 * p + 1]`` of its second; -1 at the end.
         ends: (N, 2) first and last link of each region, -1 without.
+        a: The pair's first region.
+        b: The pair's second region.
     """
     pairs.append((a, b))
     for region in (a, b):

@@ -86,6 +86,4 @@ def selective_search(
     spec = spec or SearchSpec()
     rgb = np.ascontiguousarray(rgb)
     labels = felzenszwalb(rgb, spec.scale, spec.sigma, spec.min_size)
-    return Regions(
-        *group_regions(labels, rgb, local_binary_patterns(rgb))
-    )
+    return Regions(*group_regions(labels, rgb, local_binary_patterns(rgb)))

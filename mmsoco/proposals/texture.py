@@ -64,7 +64,10 @@ def _patterns(
             else:
                 lines[2] = 0
             _line(
-                lines, weights_y[0, y], weights_y[1, y], weights_x,
+                lines,
+                weights_y[0, y],
+                weights_y[1, y],
+                weights_x,
                 patterns[c, y],
             )
     return patterns
