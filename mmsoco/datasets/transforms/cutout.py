@@ -101,7 +101,7 @@ def draw_cutout(
     centres = bboxes[:, :2] + rng.random((count, 2)) * sides
     half = 0.5 * np.sqrt(share * sides.prod(axis=1)) * hidden
     squares = np.hstack([centres - half[:, None], centres + half[:, None]])
-    view = np.array([0, 0, size[1], size[0]])
+    view = (0, 0, size[1], size[0])
     return clip_bboxes(squares, view).astype(np.float32)
 
 

@@ -41,11 +41,9 @@ class CropParams:
     flip: bool = False
 
     @property
-    def bbox(self) -> np.ndarray:
-        """The rectangle as a (4,) float32 box in image pixels."""
-        return np.array(
-            [self.x, self.y, self.x + self.w, self.y + self.h], np.float32
-        )
+    def bbox(self) -> tuple[int, int, int, int]:
+        """The rectangle as a box x1, y1, x2, y2 in image pixels."""
+        return self.x, self.y, self.x + self.w, self.y + self.h
 
 
 def draw_crop(
@@ -114,8 +112,8 @@ def crop_image(img: np.ndarray, crop: CropParams) -> np.ndarray:
         (h, w, 3) uint8 view, where h, w is ``crop.size``.
     """
     part = img[crop.y : crop.y + crop.h, crop.x : crop.x + crop.w]
-    view = resize_image(part, crop.size)
-    return cv2.flip(view, 1) if crop.flip else view
+    # Mirrored before it is resized, since the part is copied anyway.
+    return resize_image(cv2.flip(part, 1) if crop.flip else part, crop.size)
 
 
 def resize_image(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -155,37 +153,41 @@ def crop_bboxes(bboxes: np.ndarray, crop: CropParams) -> np.ndarray:
         outside of the rectangle becomes one without area on its border.
     """
     view_h, view_w = crop.size
-    scale = np.array([view_w / crop.w, view_h / crop.h] * 2)
-    origin = np.array([crop.x, crop.y] * 2)
-    moved = (clip_bboxes(bboxes, crop.bbox) - origin) * scale
+    scale_x, scale_y = view_w / crop.w, view_h / crop.h
+    moved = clip_bboxes(bboxes, crop.bbox)
+    moved -= (crop.x, crop.y, crop.x, crop.y)
+    moved *= (scale_x, scale_y, scale_x, scale_y)
     if crop.flip:
         moved[:, [0, 2]] = view_w - moved[:, [2, 0]]
     # The scale factor's rounding may carry an edge past the view's.
-    limits = np.array([0, 0, view_w, view_h], np.float32)
-    return clip_bboxes(moved, limits).astype(np.float32)
+    return clip_bboxes(moved, (0, 0, view_w, view_h)).astype(np.float32)
 
 
-def clip_bboxes(bboxes: np.ndarray, region: np.ndarray) -> np.ndarray:
+def clip_bboxes(
+    bboxes: np.ndarray, region: tuple[float, float, float, float]
+) -> np.ndarray:
     """Clip boxes to a rectangle.
 
     Args:
         bboxes: (N, 4) boxes.
-        region: (4,) box.
+        region: The rectangle as a box.
 
     Returns:
         (N, 4) float64 boxes inside the rectangle.
     """
-    lower = np.tile(region[:2], 2)
-    upper = np.tile(region[2:], 2)
-    return np.clip(np.asarray(bboxes, np.float64), lower, upper)
+    x1, y1, x2, y2 = region
+    clipped = np.maximum(bboxes, (x1, y1, x1, y1), dtype=np.float64)
+    return np.minimum(clipped, (x2, y2, x2, y2))
 
 
-def overlaps(bboxes: np.ndarray, region: np.ndarray) -> np.ndarray:
+def overlaps(
+    bboxes: np.ndarray, region: tuple[float, float, float, float]
+) -> np.ndarray:
     """Tell which boxes share a positive area with a rectangle.
 
     Args:
         bboxes: (N, 4) boxes.
-        region: (4,) box.
+        region: The rectangle as a box.
 
     Returns:
         (N,) bool. A box without area overlaps nothing, and touching edges are

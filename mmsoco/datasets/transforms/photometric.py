@@ -203,7 +203,7 @@ def apply_photometric(
 
 def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
     """Multiply uint8 pixels: factor x."""
-    return cv2.LUT(img, _to_uint8(factor * _GREY_LEVELS))
+    return cv2.convertScaleAbs(img, alpha=factor)
 
 
 def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
@@ -212,7 +212,7 @@ def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
     Like torchvision's, m is the mean of the greyscale image.
     """
     mean = cv2.mean(cv2.cvtColor(img, cv2.COLOR_RGB2GRAY))[0]
-    return cv2.LUT(img, _to_uint8(mean + factor * (_GREY_LEVELS - mean)))
+    return cv2.addWeighted(img, factor, img, 0, (1 - factor) * mean)
 
 
 def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
@@ -227,9 +227,7 @@ def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
     As in PIL, the hue has 256 steps.
     """
     hsv = cv2.cvtColor(img, cv2.COLOR_RGB2HSV_FULL)
-    turned = (_GREY_LEVELS + round(shift * 256)) % 256
-    table = np.stack([turned, _GREY_LEVELS, _GREY_LEVELS], -1)  # (256, 3)
-    hsv = cv2.LUT(hsv, table.astype(np.uint8)[None])
+    hsv[..., 0] += np.uint8(round(shift * 256) % 256)  # wraps around
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
 
 
@@ -239,10 +237,6 @@ def solarize(img: np.ndarray, threshold: int) -> np.ndarray:
         _GREY_LEVELS < threshold, _GREY_LEVELS, 255 - _GREY_LEVELS
     )
     return cv2.LUT(img, table.astype(np.uint8))
-
-
-def _to_uint8(levels: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8)
 
 
 def _per_view(
