@@ -8,7 +8,7 @@ from .cutout import DrawCutout
 from .draw_views import DrawViews
 from .formatting import PackViews
 from .photometric import PhotometricJitter
-from .substitute_proposals import RandomProposals, WholeImageProposal
+from .random_proposals import RandomProposals
 from .views import RandomCropView, ResizedView, WholeImageView
 
 __all__ = [
@@ -19,6 +19,5 @@ __all__ = [
     'RandomCropView',
     'RandomProposals',
     'ResizedView',
-    'WholeImageProposal',
     'WholeImageView',
 ]

@@ -1,4 +1,4 @@
-"""Other boxes in the place of the proposals, for ablations."""
+"""Random boxes in the place of the proposals, for ablations."""
 
 import numpy as np
 
@@ -6,24 +6,6 @@ from mmsoco.registry import TRANSFORMS
 
 from .geometry import draw_crop
 from .views import check_range
-
-
-@TRANSFORMS.register_module()
-class WholeImageProposal:
-    """Make the whole image the only proposal.
-
-    SoCo becomes an image-level method: BYOL with the detector's neck and
-    head (paper, ablation of the object-level pretext task).
-    """
-
-    def __call__(self, results: dict) -> dict:
-        """Replace ``bboxes`` of one sample."""
-        height, width = results['img'].shape[:2]
-        results['bboxes'] = np.array([[0, 0, width, height]], np.float32)
-        return results
-
-    def __repr__(self) -> str:
-        return 'WholeImageProposal()'
 
 
 @TRANSFORMS.register_module()

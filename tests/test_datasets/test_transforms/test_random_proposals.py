@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmsoco.datasets.transforms import RandomProposals, WholeImageProposal
+from mmsoco.datasets.transforms import RandomProposals
 
 
 def sample(size=(200, 300), seed=0):
@@ -10,11 +10,6 @@ def sample(size=(200, 300), seed=0):
         bboxes=np.array([[1, 2, 3, 4]], np.float32),
         rng=np.random.default_rng(seed),
     )
-
-
-def test_whole_image_is_the_only_proposal():
-    results = WholeImageProposal()(sample())
-    assert results['bboxes'].tolist() == [[0, 0, 300, 200]]
 
 
 def test_random_boxes_have_the_sizes_that_the_filter_lets_pass():

@@ -1,0 +1,1 @@
+"""Pictures of proposals, of views and of whole runs."""

@@ -1,0 +1,144 @@
+"""Pictures of samples: the views of an image with their matched boxes."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from mmsoco.datasets.transforms.geometry import pyramid_levels
+from mmsoco.structures import ViewPair, roi_sets
+
+# Okabe and Ito's colours, told apart by colour-blind readers too (RGB).
+PALETTE = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (213, 94, 0),
+    (204, 121, 167),
+    (0, 114, 178),
+    (255, 255, 255),
+)
+_BACKGROUND = 32
+_MARGIN = 8
+_TITLE_HEIGHT = 22
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def draw_sample(
+    sample: dict,
+    pairs: Sequence[ViewPair],
+    scale: int = 2,
+    finest_scale: float = 24,
+) -> np.ndarray:
+    """Draw a packed sample: one row per pair, its two views side by side.
+
+    Boxes of the same colour are matched. Each is labelled with the pyramid
+    level it is pooled from; grey squares are cut out.
+
+    Args:
+        sample: What `PackViews` makes.
+        pairs: The pairs of the `DrawViews` that made it.
+        scale: Number of screen pixels of a view's pixel.
+        finest_scale: See `pyramid_levels`.
+
+    Returns:
+        (H, W, 3) uint8 RGB picture.
+    """
+    data = sample['data_samples']
+    boxes = dict(zip(roi_sets(pairs), data['bboxes'], strict=True))
+    rows = []
+    for pair in pairs:
+        panels = [
+            _titled(
+                draw_view(
+                    sample['inputs'][view - 1].permute(1, 2, 0).numpy(),
+                    boxes[view, pair.proposals_of].numpy(),
+                    data['cutout'][view - 1].numpy(),
+                    scale,
+                    finest_scale,
+                ),
+                f'view {view}',
+            )
+            for view in pair.views
+        ]
+        rows.append(_join(panels, axis=1))
+    return _join(rows, axis=0)
+
+
+def draw_view(
+    view: np.ndarray,
+    bboxes: np.ndarray,
+    cutout: np.ndarray,
+    scale: int = 2,
+    finest_scale: float = 24,
+) -> np.ndarray:
+    """Draw the boxes of one view, each with its pyramid level.
+
+    Args:
+        view: (h, w, 3) uint8 RGB view.
+        bboxes: (K, 4) boxes in the view's pixels; box k has colour k.
+        cutout: (R, 4) boxes that will be set to the mean.
+        scale: Number of screen pixels of a view's pixel.
+        finest_scale: See `pyramid_levels`.
+
+    Returns:
+        (scale h, scale w, 3) uint8 RGB picture.
+    """
+    picture = cv2.resize(
+        np.ascontiguousarray(view),
+        None,
+        fx=scale,
+        fy=scale,
+        interpolation=cv2.INTER_NEAREST,
+    )
+    for x1, y1, x2, y2 in np.rint(cutout * scale).astype(int):
+        picture[y1:y2, x1:x2] = 128
+    levels = pyramid_levels(bboxes, finest_scale)
+    corners = np.rint(bboxes * scale).astype(int)
+    for k, (box, level) in enumerate(zip(corners, levels, strict=True)):
+        # Nested frames stay apart where the same proposal is repeated.
+        _draw_box(picture, box + [k, k, -k, -k], PALETTE[k % len(PALETTE)])
+        _draw_label(picture, box, k, f'P{level + 2}')
+    return picture
+
+
+def _draw_box(
+    picture: np.ndarray, box: np.ndarray, color: tuple[int, int, int]
+) -> None:
+    x1, y1, x2, y2 = box.tolist()
+    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), color, 2)
+
+
+def _draw_label(
+    picture: np.ndarray, box: np.ndarray, k: int, text: str
+) -> None:
+    """Write the level into the box, the labels of one corner in a row."""
+    (width, height), _ = cv2.getTextSize(text, _FONT, 0.4, 1)
+    x = min(box[0] + 4 + k * (width + 6), picture.shape[1] - width - 4)
+    y = min(box[1] + height + 6, picture.shape[0] - 4)
+    color = PALETTE[k % len(PALETTE)]
+    corner = (x - 2, y - height - 2), (x + width + 2, y + 3)
+    cv2.rectangle(picture, *corner, color, cv2.FILLED)
+    cv2.putText(picture, text, (x, y), _FONT, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+
+
+def _titled(picture: np.ndarray, title: str) -> np.ndarray:
+    shape = (_TITLE_HEIGHT, picture.shape[1], 3)
+    bar = np.full(shape, _BACKGROUND, np.uint8)
+    white = (255, 255, 255)
+    cv2.putText(bar, title, (4, 15), _FONT, 0.45, white, 1, cv2.LINE_AA)
+    return np.concatenate([bar, picture])
+
+
+def _join(pictures: Sequence[np.ndarray], axis: int) -> np.ndarray:
+    """Put pictures beside or below each other, with a margin between."""
+    other = 1 - axis
+    longest = max(p.shape[other] for p in pictures)
+    padded = []
+    for picture in pictures:
+        pad = [(0, 0)] * 3
+        pad[other] = (0, longest - picture.shape[other])
+        pad[axis] = (0, _MARGIN)
+        padded.append(np.pad(picture, pad, constant_values=_BACKGROUND))
+    return np.concatenate(padded, axis=axis)
