@@ -1,0 +1,13 @@
+"""Mask R-CNN R50-FPN from SoCo's weights on your own COCO-format data.
+
+paper:     not in the paper
+hardware:  any: the learning rate follows the batch
+duration:  12 epochs
+reported:  none
+command:   python tools/train.py
+               configs/finetune/mask-rcnn_r50-fpn_soco_8xb2-1x_custom.py
+"""
+
+_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-1x_custom.py'
+
+load_from = 'work_dirs/soco_mask-rcnn_r50-fpn.pth'
