@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmsoco.datasets.transforms import DrawViews
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
 from mmsoco.registry import DATASETS
+from mmsoco.structures import parse_pairs
 
 # name: (sizes of the views, number of RoI sets, boxes cut out per view)
 BASES = {
@@ -51,10 +52,10 @@ def test_base_makes_its_views(load, name):
     assert [x.shape for x in sample['inputs']] == [(3, s, s) for s in sizes]
     assert [b.shape for b in data['bboxes']] == [(4, 4)] * num_sets
     assert [len(c) for c in data['cutout']] == cutout
-    draw_views = dataset.pipeline.transforms[0]
-    assert DrawViews([*cfg.draw_views['views']], cfg.pairs).pairs == (
-        draw_views.pairs
-    )
+    [draw_views] = [
+        t for t in dataset.pipeline.transforms if isinstance(t, DrawViews)
+    ]
+    assert parse_pairs(cfg.pairs) == draw_views.pairs
     assert cfg.data_preprocessor.pop('type') == SoCoDataPreprocessor.__name__
     SoCoDataPreprocessor(**cfg.data_preprocessor)
 
