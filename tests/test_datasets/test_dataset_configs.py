@@ -1,8 +1,12 @@
 """The dataset bases of the configs, and the ablations they allow."""
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
 
+from mmsoco.datasets import SampleKey
 from mmsoco.datasets.transforms import DrawViews
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
 from mmsoco.registry import DATASETS
@@ -101,3 +105,26 @@ def test_ablation_random_boxes(load):
     dataset = build(load('imagenet_soco_random-boxes', options))
     first = dataset[0]['data_samples']['bboxes'][1]
     assert len(first.unique(dim=0)) > 1
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_runner_builds_the_loader(load, workers):
+    """The batch that the model gets, over the runner's own way to it."""
+    cfg = load('imagenet_soco_cutout').train_dataloader
+    cfg.update(batch_size=4, num_workers=workers, pin_memory=False)
+    cfg.persistent_workers = workers > 0
+    with DefaultScope.overwrite_default_scope('mmsoco'):
+        loader = Runner.build_dataloader(cfg, seed=3)
+        loader.sampler.set_epoch(2)
+        [batch] = loader
+    data = batch['data_samples']
+    shapes = [(4, 3, 224, 224), (4, 3, 224, 224), (4, 3, 112, 112)]
+    assert [x.shape for x in batch['inputs']] == shapes
+    assert all(x.is_contiguous() for x in batch['inputs'])
+    assert [b.shape for b in data['bboxes']] == [(4, 4, 4)] * 4
+    assert [c.shape[1] for c in data['cutout']] == [0, 4, 4]
+    # Each sample of the batch is the one that its key stands for.
+    for i, index in enumerate(data['index'].tolist()):
+        sample = loader.dataset[SampleKey(3, 2, index)]
+        for view, same in zip(batch['inputs'], sample['inputs'], strict=True):
+            assert torch.equal(view[i], same)

@@ -209,9 +209,10 @@ def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
 def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
     """Move uint8 pixels away from the view's mean grey m: m + factor (x - m).
 
-    Like torchvision's, m is the mean of the greyscale image.
+    Like torchvision's, m is the mean of the greyscale image; the grey of the
+    mean colour is the same number and needs no greyscale image.
     """
-    mean = cv2.mean(cv2.cvtColor(img, cv2.COLOR_RGB2GRAY))[0]
+    mean = float(_LUMA @ cv2.mean(img)[:3])
     return cv2.addWeighted(img, factor, img, 0, (1 - factor) * mean)
 
 

@@ -224,3 +224,20 @@ def test_levels_go_by_area_and_stop_at_the_last():
     assert pyramid_levels(bboxes).tolist() == [1, 0, 3]
     assert pyramid_levels(bboxes, num_levels=3).tolist() == [1, 0, 2]
     assert pyramid_levels(bboxes, finest_scale=48).tolist() == [0, 0, 3]
+
+
+def test_levels_are_those_of_mmdet():
+    torch = pytest.importorskip('torch')
+    extractors = pytest.importorskip('mmdet.models.roi_heads.roi_extractors')
+    extractor = extractors.SingleRoIExtractor(
+        roi_layer=dict(type='RoIAlign', output_size=7),
+        out_channels=8,
+        featmap_strides=[4, 8, 16, 32],
+        finest_scale=24,
+    )
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 100, (500, 2))
+    bboxes = np.hstack([corners, corners + rng.uniform(0, 250, (500, 2))])
+    rois = torch.tensor(np.insert(bboxes, 0, 0, axis=1))
+    expected = extractor.map_roi_levels(rois, 4)
+    assert pyramid_levels(bboxes).tolist() == expected.tolist()
