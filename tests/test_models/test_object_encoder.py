@@ -1,0 +1,325 @@
+"""The encoder against the detector that it is built from."""
+
+import copy
+import pickle
+
+import pytest
+import tiny_models
+import torch
+from torch import nn
+
+from mmsoco.checkpoints.load_report import part_of
+from mmsoco.models import ObjectEncoder, detector_parts
+from mmsoco.models.detector_parts import pretraining_config
+from mmsoco.models.object_encoder import reset_parameters
+
+TWO_STAGE = [
+    name for name in tiny_models.DETECTORS if name not in ('retinanet', 'fcos')
+]
+NO_PRETEXT = ('rpn_head', 'mask_head')
+
+
+@pytest.fixture(scope='module')
+def encoder() -> ObjectEncoder:
+    torch.manual_seed(0)
+    encoder = ObjectEncoder(tiny_models.mask_rcnn_fpn())
+    encoder.init_weights()
+    return encoder
+
+
+def box(size: float) -> torch.Tensor:
+    """One square box of a size, (1, 1, 4)."""
+    return torch.tensor([[[1.0, 1, 1 + size, 1 + size]]])
+
+
+def random_boxes(num_images: int, num_boxes: int) -> torch.Tensor:
+    """Boxes on views of 96 pixels."""
+    rng = torch.Generator().manual_seed(3)
+    return tiny_models.random_boxes(num_images, num_boxes, 96, rng)
+
+
+@pytest.mark.parametrize('name', TWO_STAGE)
+def test_names_and_shapes_are_the_detectors(name):
+    cfg = tiny_models.DETECTORS[name]()
+    cfg['backbone']['init_cfg'] = None
+    detector = tiny_models.build_detector(cfg).state_dict()
+    encoder = ObjectEncoder(cfg).state_dict()
+    for key, value in encoder.items():
+        assert detector[key].shape == value.shape, key
+    left_out = {
+        key
+        for key in set(detector) - set(encoder)
+        if part_of(key) not in NO_PRETEXT
+    }
+    assert all(
+        key.split('.')[-2] in ('fc_cls', 'fc_reg') for key in left_out
+    ), left_out
+
+
+@pytest.mark.parametrize(
+    ('size', 'level'),
+    [
+        (1, 0),
+        (47.9, 0),
+        (48, 1),
+        (95.9, 1),
+        (96, 2),
+        (191.9, 2),
+        (192, 3),
+        (224, 3),
+        (5000, 3),
+        (0, 0),
+    ],
+)
+def test_levels_change_at_48_96_and_192_pixels(encoder, size, level):
+    [rois] = encoder.assign([box(size)])
+    assert rois.levels.tolist() == [level]
+    assert rois.used == (level,)
+
+
+def test_levels_follow_the_area_not_a_side(encoder):
+    [rois] = encoder.assign([torch.tensor([[[0.0, 0, 12, 192]]])])
+    assert rois.levels.tolist() == [1]  # sqrt(12 * 192) = 48
+
+
+def test_nothing_is_frozen():
+    cfg = tiny_models.mask_rcnn_fpn(frozen_stages=2, norm_eval=True)
+    cfg['backbone']['norm_cfg'] = dict(type='BN', requires_grad=False)
+    encoder = ObjectEncoder(cfg).train()
+    assert all(p.requires_grad for p in encoder.parameters())
+    norms = [m for m in encoder.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert norms
+    assert all(norm.training for norm in norms)
+
+
+def test_silent_norm_eval_of_mmdet_is_turned_off():
+    cfg = tiny_models.mask_rcnn_fpn()
+    del cfg['backbone']['norm_eval']
+    assert ObjectEncoder(cfg).train().backbone.bn1.training
+
+
+def test_pretraining_config_leaves_the_original():
+    cfg = dict(
+        frozen_stages=1,
+        pretrained='x',
+        init_cfg=[dict(type='Pretrained', checkpoint='x')],
+        stages=[dict(norm_cfg=dict(type='BN', requires_grad=False))],
+    )
+    before = copy.deepcopy(cfg)
+    assert pretraining_config(cfg) == dict(
+        frozen_stages=-1,
+        stages=[dict(norm_cfg=dict(type='BN', requires_grad=True))],
+    )
+    assert cfg == before
+
+
+def test_other_init_cfg_is_kept():
+    cfg = dict(init_cfg=dict(type='Kaiming', layer='Conv2d'))
+    assert pretraining_config(cfg) == cfg
+
+
+def test_backbone_starts_with_fan_out_and_zero_last_norms(encoder):
+    block = encoder.backbone.layer2[0]
+    assert torch.equal(block.bn2.weight, torch.zeros_like(block.bn2.weight))
+    assert torch.equal(block.bn1.weight, torch.ones_like(block.bn1.weight))
+    weight = encoder.backbone.layer4[1].conv1.weight  # 64 x 64 x 3 x 3
+    expected = (2 / (64 * 9)) ** 0.5
+    assert weight.std().item() == pytest.approx(expected, rel=0.05)
+
+
+def test_neck_and_head_start_with_pytorchs_defaults(encoder):
+    for layer in (
+        encoder.neck.fpn_convs[0].conv,
+        encoder.bbox_head.shared_convs[1].conv,
+        encoder.bbox_head.shared_fcs[0],
+    ):
+        fan_in = layer.weight[0].numel()
+        bound = fan_in**-0.5  # uniform in +- 1 / sqrt(fan in)
+        assert layer.weight.abs().max() <= bound
+        assert layer.weight.std().item() == pytest.approx(
+            bound / 3**0.5, rel=0.1
+        )
+
+
+def test_residual_stage_of_c4_starts_like_the_backbone():
+    encoder = ObjectEncoder(tiny_models.mask_rcnn_c4())
+    encoder.init_weights()
+    block = encoder.shared_head.layer4[1]
+    assert not block.bn2.weight.any()
+    expected = (2 / (512 * 9)) ** 0.5
+    assert block.conv1.weight.std().item() == pytest.approx(expected, rel=0.05)
+
+
+def test_reset_parameters_reaches_every_layer():
+    module = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2)))
+    for parameter in module.parameters():
+        nn.init.constant_(parameter, 7)
+    reset_parameters(module)
+    assert not any((p == 7).any() for p in module.parameters())
+
+
+def naive_embed(encoder, features, rois, heads):
+    """Every box through every level, rows of other levels zeroed after."""
+    total = 0
+    for level, layer in enumerate(encoder.roi_extractor.roi_layers):
+        x = layer(features[level], rois.boxes)
+        for conv in encoder.bbox_head.shared_convs:
+            x = conv(x)
+        x = encoder.bbox_head.shared_fcs[0](x.flatten(1)).relu()
+        for head in heads:
+            x = head(x)
+        total = total + x * (rois.levels == level).float()[:, None]
+    return total
+
+
+def test_skipping_levels_keeps_the_gradients_of_the_naive_loop(encoder):
+    torch.manual_seed(1)
+    head = nn.Sequential(nn.Linear(32, 8), nn.BatchNorm1d(8))
+    encoder.train()
+    images, weight = torch.randn(4, 3, 96, 96), torch.randn(8, 8)
+    boxes = tiny_models.random_boxes(
+        4, 2, 96, torch.Generator().manual_seed(3)
+    )
+    [rois] = encoder.assign([boxes])
+    assert 0 < len(rois.used) < 4
+    parameters = [*encoder.parameters(), *head.parameters()]
+    gradients = []
+    for embed in (ObjectEncoder.embed, naive_embed):
+        output = embed(encoder, encoder(images), rois, [head])
+        output = output[1] if isinstance(output, list) else output
+        gradients.append(
+            torch.autograd.grad((output * weight).sum(), parameters)
+        )
+    for got, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_all_and_assigned_agree_without_batch_statistics(encoder):
+    twin = copy.deepcopy(encoder).eval()
+    images = torch.randn(2, 3, 96, 96)
+    boxes = tiny_models.random_boxes(
+        2, 5, 96, torch.Generator().manual_seed(3)
+    )
+    outputs = []
+    for roi_levels in ('all', 'assigned'):
+        twin.roi_levels = roi_levels
+        [rois] = twin.assign([boxes])
+        outputs.append(twin.embed(twin(images), rois)[0])
+    torch.testing.assert_close(*outputs)
+
+
+def test_box_at_the_border_and_without_area_give_finite_embeddings(encoder):
+    boxes = torch.tensor([[[0.0, 0, 64, 64], [64, 64, 64, 64], [5, 5, 5, 9]]])
+    [rois] = encoder.assign([boxes])
+    [embedding] = encoder.eval().embed(
+        encoder(torch.randn(1, 3, 64, 64)), rois
+    )
+    assert torch.isfinite(embedding).all()
+    encoder.train()
+
+
+def test_cascade_stages_share_one_trunk():
+    encoder = ObjectEncoder(tiny_models.cascade_rcnn())
+    state = encoder.state_dict()
+    for leaf in ('shared_fcs.0.weight', 'shared_fcs.1.bias'):
+        first = state[f'roi_head.bbox_head.0.{leaf}']
+        assert state[f'roi_head.bbox_head.2.{leaf}'] is not None
+        assert (
+            first.data_ptr()
+            == state[f'roi_head.bbox_head.2.{leaf}'].data_ptr()
+        )
+    names = [name for name, _ in encoder.named_parameters()]
+    assert not any('bbox_head.1.' in name for name in names)
+
+
+@pytest.mark.parametrize('name', ['retinanet', 'fcos'])
+def test_detector_without_roi_head_uses_all_levels_of_its_neck(name):
+    encoder = ObjectEncoder(tiny_models.DETECTORS[name]())
+    assert list(encoder.roi_extractor.featmap_strides) == [8, 16, 32, 64, 128]
+    exported = [n for n in encoder.state_dict() if not n.startswith('trunk.')]
+    assert {part_of(n) for n in exported} == {'backbone', 'neck'}
+
+
+@pytest.mark.parametrize(
+    'clone', [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
+)
+def test_copies_compute_the_same(encoder, clone):
+    encoder.eval()
+    twin, images = clone(encoder), torch.randn(1, 3, 64, 64)
+    [rois] = twin.assign([box(40)])
+    assert torch.equal(
+        twin.embed(twin(images), rois)[0],
+        encoder.embed(encoder(images), rois)[0],
+    )
+    encoder.train()
+
+
+def _without_neck() -> dict:
+    cfg = tiny_models.mask_rcnn_fpn()
+    del cfg['neck']
+    return cfg
+
+
+def _with(part: str, **changes) -> dict:
+    cfg = tiny_models.mask_rcnn_fpn()
+    target = cfg
+    for key in part.split('.'):
+        target = target[key]
+    target.update(changes)
+    return cfg
+
+
+def _bare() -> dict:
+    cfg = _without_neck()
+    del cfg['roi_head']
+    return cfg
+
+
+@pytest.mark.parametrize(
+    ('make', 'message'),
+    [
+        (_without_neck, 'needs a neck such as FPN'),
+        (_bare, 'neither roi_head nor neck'),
+        (lambda: dict(type='MaskRCNN'), 'has no backbone'),
+        (
+            lambda: _with('neck', in_channels=[8, 16, 32, 99]),
+            'FPN does not fit ResNet',
+        ),
+        (
+            lambda: _with('roi_head.bbox_roi_extractor', out_channels=99),
+            'expects feature maps',
+        ),
+        (
+            lambda: _with(
+                'roi_head.bbox_roi_extractor', type='GenericRoIExtractor'
+            ),
+            'use SingleRoIExtractor',
+        ),
+        (
+            lambda: _with('roi_head.bbox_head', type='SABLHead'),
+            'box head SABLHead cannot be encoded',
+        ),
+    ],
+)
+def test_refuses_what_cannot_be_encoded(make, message):
+    with pytest.raises(ValueError, match=message):
+        ObjectEncoder(make())
+
+
+def test_refuses_wrong_types():
+    with pytest.raises(TypeError, match='config of an mmdet detector'):
+        ObjectEncoder('mask-rcnn.py')
+    with pytest.raises(ValueError, match="'all', 'assigned'"):
+        ObjectEncoder(tiny_models.mask_rcnn_fpn(), roi_levels='some')
+
+
+def test_logs_what_pretraining_leaves_out(monkeypatch):
+    messages = []
+    monkeypatch.setattr(
+        detector_parts, 'print_log', lambda text, **_: messages.append(text)
+    )
+    ObjectEncoder(tiny_models.mask_rcnn_fpn())
+    [message] = messages
+    assert message.endswith('rpn_head, mask_head')
+    ObjectEncoder(tiny_models.retinanet())
+    assert messages[1].endswith('bbox_head')

@@ -1,0 +1,161 @@
+"""The algorithm as a whole: steps, modes, variants, errors."""
+
+import copy
+import pickle
+
+import pytest
+import tiny_models
+import torch
+import torch.nn.functional as F
+from mmengine.optim import OptimWrapper
+
+from mmsoco.models import SoCo
+from mmsoco.structures import RoISet
+
+STAR = tiny_models.STAR_PAIRS
+
+
+@pytest.fixture(scope='module')
+def model() -> SoCo:
+    return tiny_models.soco(tiny_models.mask_rcnn_fpn(), STAR)
+
+
+def total(losses: dict) -> torch.Tensor:
+    return sum(v for k, v in losses.items() if k.startswith('loss'))
+
+
+@pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
+@pytest.mark.parametrize('name', tiny_models.DETECTORS)
+def test_one_step_trains_every_parameter(name, roi_levels):
+    """Distributed training stops at a parameter without gradient."""
+    cfg = tiny_models.DETECTORS[name]()
+    model = tiny_models.soco(cfg, [(1, 2)], roi_levels=roi_levels).train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = model(**tiny_models.batch([(1, 2)]), mode='loss')
+    total(losses).backward()
+    missing = [
+        n
+        for n, p in model.named_parameters()
+        if p.requires_grad and p.grad is None
+    ]
+    assert missing == []
+    optimizer.step()
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_loss_is_the_sum_over_pairs_of_both_directions(model):
+    batch = tiny_models.batch(STAR)
+    model.eval()
+    with torch.no_grad():
+        losses = model(**batch, mode='loss')
+        outputs = model(**batch)
+        targets = model.target
+        p, z = outputs['predictions'], {}
+        for rois, boxes in zip(
+            model.roi_sets, batch['data_samples']['bboxes'], strict=True
+        ):
+            features = targets.encoder(batch['inputs'][rois.view - 1])
+            [assigned] = targets.encoder.assign([boxes])
+            embedding = targets.encoder.embed(features, assigned)[0]
+            z[rois] = targets.projector((embedding,))[0]
+    model.train()
+    for name, i, j in (
+        ('loss_12', (1, (1, 2)), (2, (1, 2))),
+        ('loss_13', (1, (1, 3)), (3, (1, 3))),
+        ('loss_14', (1, (1, 2)), (4, (1, 2))),
+    ):
+        i, j = RoISet(*i), RoISet(*j)
+        expected = -2 * F.cosine_similarity(p[i], z[j]).mean()
+        expected -= 2 * F.cosine_similarity(p[j], z[i]).mean()
+        torch.testing.assert_close(losses[name], expected)
+
+
+def test_gauges_are_detached_and_no_loss(model):
+    losses = model(**tiny_models.batch(STAR), mode='loss')
+    for gauge in ('embedding_std', 'pair_cosine'):
+        assert not losses[gauge].requires_grad
+    mean = -total(losses) / 4 / 3  # two directions of weight 2, three pairs
+    torch.testing.assert_close(losses['pair_cosine'], mean.detach())
+
+
+def test_start_of_the_target_is_the_online_network(model):
+    online = model.state_dict()
+    for name, value in model.target.state_dict().items():
+        assert torch.equal(value, online[name]), name
+
+
+def test_each_view_is_encoded_once_per_branch(model, monkeypatch):
+    sizes = []
+    forward = type(model.encoder).forward
+
+    def counted(self, images):
+        sizes.append(images.shape[-1])
+        return forward(self, images)
+
+    monkeypatch.setattr(type(model.encoder), 'forward', counted)
+    model(**tiny_models.batch(STAR, sizes=(64, 72, 80, 88)), mode='loss')
+    assert sizes == [64, 72, 80, 88] * 2
+
+
+def test_step_leaves_the_target_and_update_moves_it():
+    model = tiny_models.soco(
+        tiny_models.mask_rcnn_fpn(), [(1, 2)], data_preprocessor=None
+    )
+    before = copy.deepcopy(dict(model.target.named_parameters()))
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    log = model.train_step(tiny_models.batch([(1, 2)]), wrapper)
+    assert {'loss', 'loss_12', 'embedding_std', 'pair_cosine'} == set(log)
+    for name, parameter in model.target.named_parameters():
+        assert torch.equal(parameter, before[name])
+    model.target.update(0.9)
+    weight = model.target.projector.fc0.weight
+    assert not torch.equal(weight, before['projector.fc0.weight'])
+
+
+def test_bf16_autocast_gives_close_losses(model):
+    batch = tiny_models.batch(STAR)
+    with torch.no_grad():
+        exact = model(**batch, mode='loss')
+        with torch.autocast('cpu', torch.bfloat16):
+            half = model(**batch, mode='loss')
+    assert half['loss_12'].dtype == torch.float32
+    assert total(half).item() == pytest.approx(total(exact).item(), abs=0.5)
+
+
+def test_bf16_autocast_trains():
+    model = tiny_models.soco(tiny_models.mask_rcnn_fpn(), [(1, 2)])
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = model(**tiny_models.batch([(1, 2)]), mode='loss')
+    total(losses).backward()
+    gradients = [p.grad for p in model.parameters() if p.requires_grad]
+    assert all(torch.isfinite(g).all() for g in gradients)
+
+
+@pytest.mark.parametrize('num_boxes', [1, 16])
+def test_any_number_of_proposals(model, num_boxes):
+    losses = model(**tiny_models.batch(STAR, num_boxes=num_boxes), mode='loss')
+    assert torch.isfinite(total(losses))
+
+
+def test_copies_are_independent_and_equal(model):
+    batch = tiny_models.batch(STAR)
+    expected = total(copy.deepcopy(model)(**batch, mode='loss'))
+    twin = pickle.loads(pickle.dumps(model))
+    torch.testing.assert_close(total(twin(**batch, mode='loss')), expected)
+
+
+def test_projector_input_comes_from_the_detector():
+    model = tiny_models.soco(tiny_models.mask_rcnn_c4(), [(1, 2)])
+    assert model.projector.fc0.in_features == 512
+    model = tiny_models.soco(tiny_models.faster_rcnn(), [(1, 2)])
+    assert model.projector.fc0.in_features == 32
+
+
+def test_refuses_a_batch_of_other_pairs(model):
+    with pytest.raises(ValueError, match='4 views and 5 sets of boxes, got 3'):
+        model(**tiny_models.batch([(1, 2), (1, 3)]), mode='loss')
+
+
+def test_refuses_unknown_mode(model):
+    with pytest.raises(ValueError, match="got 'predict'"):
+        model(**tiny_models.batch(STAR), mode='predict')
