@@ -102,6 +102,29 @@ def read_scalars(work_dir: Path) -> list[dict]:
     return [lines[key] for key in sorted(lines)]
 
 
+def read_metrics(work_dir: Path, name: str) -> dict[str, float]:
+    """Reads what the newest evaluation below a work dir measured.
+
+    Args:
+        work_dir: Work dir of ``tools/test.py``.
+        name: A metric that must be there, such as ``coco/bbox_mAP``.
+
+    Returns:
+        The metrics by name.
+
+    Raises:
+        FileNotFoundError: no evaluation measured it.
+    """
+    for path in sorted(work_dir.glob('*/*.json'), reverse=True):
+        metrics = json.loads(path.read_text())
+        if name in metrics:
+            return metrics
+    raise FileNotFoundError(
+        f'no */*.json with {name} below {work_dir}: expected the work dir of '
+        'an evaluation by tools/test.py'
+    )
+
+
 def series(scalars: Iterable[dict], name: str, label: str = '') -> Curve:
     """Takes one scalar out of the logged lines.
 

@@ -1,0 +1,80 @@
+"""Pictures of labelled or detected objects: masks, boxes and classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .views import PALETTE
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FONT_SCALE = 0.42
+_OPACITY = 0.45
+
+
+@dataclass(frozen=True)
+class DrawnInstance:
+    """An object to draw.
+
+    Attributes:
+        label: Index of its class, which chooses the colour.
+        bbox: x1, y1, x2, y2 in pixels of the image, absolute, continuous.
+        mask: (H, W) bool.
+        text: What is written at the box.
+    """
+
+    label: int
+    bbox: tuple[float, float, float, float]
+    mask: np.ndarray
+    text: str
+
+
+def draw_instances(
+    image: np.ndarray, instances: Sequence[DrawnInstance], scale: int = 2
+) -> np.ndarray:
+    """Draws objects onto a copy of an image.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        instances: The objects; later ones lie above.
+        scale: Screen pixels per pixel of the image.
+
+    Returns:
+        (scale H, scale W, 3) uint8 RGB.
+    """
+    size = (image.shape[1] * scale, image.shape[0] * scale)
+    picture = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    for instance in instances:
+        colour = PALETTE[instance.label % len(PALETTE)]
+        mask = cv2.resize(instance.mask.astype(np.uint8), size) > 0
+        tinted = picture[mask] * (1 - _OPACITY) + np.array(colour) * _OPACITY
+        picture[mask] = tinted.astype(np.uint8)
+        outline, _ = cv2.findContours(
+            mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
+        )
+        cv2.drawContours(picture, outline, -1, colour, 2, cv2.LINE_AA)
+    for instance in instances:
+        _draw_box(picture, instance, scale)
+    return picture
+
+
+def _draw_box(
+    picture: np.ndarray, instance: DrawnInstance, scale: int
+) -> None:
+    colour = PALETTE[instance.label % len(PALETTE)]
+    x1, y1, x2, y2 = np.rint(np.array(instance.bbox) * scale).astype(int)
+    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, 1)
+    (width, height), _ = cv2.getTextSize(instance.text, _FONT, _FONT_SCALE, 1)
+    # inside the picture, and above the box where there is room
+    left = int(np.clip(x1, 0, max(picture.shape[1] - width - 6, 0)))
+    bottom = max(y1, height + 7)
+    top_left, bottom_right = (
+        (left, bottom - height - 7),
+        (left + width + 6, bottom),
+    )
+    cv2.rectangle(picture, top_left, bottom_right, colour, cv2.FILLED)
+    cv2.putText(
+        picture, instance.text, (left + 3, bottom - 4), _FONT, _FONT_SCALE,
+        (0, 0, 0), 1, cv2.LINE_AA,
+    )  # fmt: skip
