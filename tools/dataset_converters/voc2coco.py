@@ -11,13 +11,13 @@ as difficult become COCO's ``iscrowd``, which training ignores and the
 evaluation does not count.
 
 VOC's corners are 1-based and inclusive: a box (xmin, ymin, xmax, ymax) covers
-x from xmin - 1 to xmax. There are no masks: train a box detector, such as
-Faster R-CNN, on the result.
+x from xmin - 1 to xmax. Boxes are clipped to the picture. There are no masks:
+train a box detector, such as Faster R-CNN, on the result.
 
 Example::
 
-    python tools/dataset_converters/voc2coco.py data/bccd \\
-        data/bccd/train.json --split train
+    python tools/dataset_converters/voc2coco.py data/bccd train.json
+        --split train
 """
 
 import argparse
@@ -86,15 +86,19 @@ def _number(node: ElementTree.Element, tag: str, path: Path) -> float:
         ) from None
 
 
-def read_object(node: ElementTree.Element, path: Path) -> VocObject:
+def read_object(
+    node: ElementTree.Element, height: int, width: int, path: Path
+) -> VocObject:
     """Reads an ``<object>``.
 
     Args:
         node: The element.
+        height: Height of the picture; boxes are clipped to it.
+        width: Its width.
         path: File that it stands in, for the messages.
 
     Raises:
-        AnnotationError: a part is missing, or the box is empty.
+        AnnotationError: a part is missing, or nothing is left of the box.
     """
     box = node.find('bndbox')
     if box is None:
@@ -102,14 +106,19 @@ def read_object(node: ElementTree.Element, path: Path) -> VocObject:
     x1, y1, x2, y2 = (
         _number(box, tag, path) for tag in ('xmin', 'ymin', 'xmax', 'ymax')
     )
+    corners = f'xmin={x1:g}, ymin={y1:g}, xmax={x2:g}, ymax={y2:g}'
     if x2 < x1 or y2 < y1:
+        raise AnnotationError(f'{path}: the box {corners} has swapped corners')
+    left, top = max(x1 - 1, 0.0), max(y1 - 1, 0.0)
+    right, bottom = min(x2, width), min(y2, height)
+    if right <= left or bottom <= top:
         raise AnnotationError(
-            f'{path}: the box xmin={x1:g}, ymin={y1:g}, xmax={x2:g}, '
-            f'ymax={y2:g} has swapped corners'
+            f'{path}: the box {corners} lies outside of the picture of '
+            f'{width}x{height} pixels'
         )
     return VocObject(
         name=_text(node, 'name', path),
-        bbox=(x1 - 1, y1 - 1, x2 - x1 + 1, y2 - y1 + 1),
+        bbox=(left, top, right - left, bottom - top),
         difficult=(node.findtext('difficult') or '0').strip() == '1',
     )
 
@@ -131,12 +140,15 @@ def read_annotation(path: Path) -> VocImage:
     size = root.find('size')
     if size is None:
         raise AnnotationError(f'{path}: no <size>; expected width and height')
+    height = int(_number(size, 'height', path))
+    width = int(_number(size, 'width', path))
     return VocImage(
         file_name=_text(root, 'filename', path),
-        height=int(_number(size, 'height', path)),
-        width=int(_number(size, 'width', path)),
+        height=height,
+        width=width,
         objects=tuple(
-            read_object(node, path) for node in root.findall('object')
+            read_object(node, height, width, path)
+            for node in root.findall('object')
         ),
     )
 
