@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 EXTENSIONS = frozenset(
     '.bmp .gif .jpeg .jpg .jpe .pbm .pgm .png .ppm .tif .tiff .webp'.split()
@@ -26,6 +26,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_TURNED = (5, 6, 7, 8)
 
 
 class UnreadableImageError(ValueError):
@@ -129,10 +130,30 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
         raise UnreadableImageError(path, 'not enough memory') from None
     except FileNotFoundError:
         raise UnreadableImageError(path, 'no such file') from None
+    except UnidentifiedImageError:
+        reason = 'empty, or not an image of a known format'
+        raise UnreadableImageError(path, reason) from None
     # Pillow's decoders raise nearly anything on damaged files.
     except Exception as e:
-        reason = f'{type(e).__name__}: {e}'.replace(repr(str(path)), 'file')
-        raise UnreadableImageError(path, reason) from e
+        raise UnreadableImageError(path, f'{type(e).__name__}: {e}') from e
+
+
+def read_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Read the (height, width) that :func:`read_rgb` would return.
+
+    Only the header is read, so a file cut short passes.
+
+    Raises:
+        UnreadableImageError: If the file is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            # Of TIFF files Pillow gives the upright size.
+            turned = _orientation(image) in _TURNED and image.format != 'TIFF'
+    except Exception as e:
+        raise UnreadableImageError(path, f'{type(e).__name__}: {e}') from e
+    return (width, height) if turned else (height, width)
 
 
 def _is_plain_jpeg(image: Image.Image, data: bytes) -> bool:

@@ -23,7 +23,7 @@ class SearchSpec:
     Attributes:
         scale: How readily regions grow; larger makes fewer.
         sigma: Of the Gaussian that smooths the image first, pixels.
-        min_size: Least pixels of an initial region.
+        min_region_size: Least pixels of an initial region.
 
     Raises:
         ValueError: If a parameter is out of its range.
@@ -31,7 +31,7 @@ class SearchSpec:
 
     scale: float = 300.0
     sigma: float = 0.9
-    min_size: int = 100
+    min_region_size: int = 100
 
     def __post_init__(self) -> None:
         """Check the parameters."""
@@ -39,9 +39,10 @@ class SearchSpec:
             raise ValueError(f'scale must be above 0, got {self.scale}')
         if not 0 < self.sigma <= 100:
             raise ValueError(f'sigma must be in (0, 100], got {self.sigma}')
-        if not 0 <= self.min_size < 2**31:
+        if not 0 <= self.min_region_size < 2**31:
             raise ValueError(
-                f'min_size must be 0 or more pixels, got {self.min_size}'
+                'min_region_size must be 0 or more pixels, got '
+                f'{self.min_region_size}'
             )
 
     def as_dict(self) -> dict[str, float]:
@@ -85,5 +86,5 @@ def selective_search(
         raise ValueError(f'expected one pixel or more, got shape {rgb.shape}')
     spec = spec or SearchSpec()
     rgb = np.ascontiguousarray(rgb)
-    labels = felzenszwalb(rgb, spec.scale, spec.sigma, spec.min_size)
+    labels = felzenszwalb(rgb, spec.scale, spec.sigma, spec.min_region_size)
     return Regions(*group_regions(labels, rgb, local_binary_patterns(rgb)))

@@ -10,6 +10,7 @@ import json
 import os
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +28,9 @@ from mmsoco.version import __version__
 FORMAT_VERSION = 1
 ROWS_PER_BATCH = 4096
 MAX_SIDE = np.iinfo(np.uint16).max
+
+# Metadata that the rows decide, not the job that made them.
+COUNTED = ('images', 'boxes', 'fallbacks')
 
 _KEY = b'mmsoco.proposals'
 _SUMMARY_KEY = b'mmsoco.summary'
@@ -180,6 +184,15 @@ class ProposalStore:
             raise KeyError(f'{file_name!r} is not in {str(self.path)!r}')
         return index
 
+    def box_counts(self) -> np.ndarray:
+        """Count the boxes of every image: (len(self),) int."""
+        batches = map(
+            self._reader.get_batch, range(self._reader.num_record_batches)
+        )
+        return np.concatenate(
+            [np.diff(_as_columns(batch).offsets) for batch in batches]
+        )
+
     def _locate(self, index: int) -> tuple[_Columns, int]:
         """Return the batch that holds a row, and the row within it."""
         if index < 0:
@@ -235,8 +248,9 @@ class ProposalStoreWriter:
         }
 
     def __enter__(self) -> 'ProposalStoreWriter':
-        self._sink = pa.OSFile(str(self._temporary), 'wb')
-        self._writer = pa.ipc.new_file(self._sink, self._schema)
+        with self._named_errors():
+            self._sink = pa.OSFile(str(self._temporary), 'wb')
+            self._writer = pa.ipc.new_file(self._sink, self._schema)
         return self
 
     def __exit__(
@@ -267,7 +281,8 @@ class ProposalStoreWriter:
             self._summary['boxes'] += len(record.bboxes)
             self._summary['fallbacks'][record.fallback] += 1
             if len(self._pending) == ROWS_PER_BATCH:
-                self._writer.write_batch(self._take_batch())
+                with self._named_errors():
+                    self._writer.write_batch(self._take_batch())
 
     def _check_name(self, name: str) -> None:
         if self._last_name is not None and name <= self._last_name:
@@ -284,16 +299,30 @@ class ProposalStoreWriter:
 
     def _finish(self) -> None:
         """Write the last batch with the summary, then give the final name."""
-        # The last batch may be empty: it is there to carry the summary.
-        self._writer.write_batch(
-            self._take_batch(),
-            custom_metadata={_SUMMARY_KEY: json.dumps(self._summary)},
-        )
-        self._writer.close()
-        self._sink.close()
-        with open(self._temporary, 'rb') as file:
-            os.fsync(file.fileno())
-        os.replace(self._temporary, self.path)
+        summary = {_SUMMARY_KEY: json.dumps(self._summary)}
+        with self._named_errors():
+            # This batch may be empty: it is there to carry the summary.
+            self._writer.write_batch(
+                self._take_batch(), custom_metadata=summary
+            )
+            self._writer.close()
+            self._sink.close()
+            with open(self._temporary, 'rb') as file:
+                os.fsync(file.fileno())
+            os.replace(self._temporary, self.path)
+
+    @contextmanager
+    def _named_errors(self) -> Iterator[None]:
+        """Say which file could not be written: Arrow's errors do not."""
+        try:
+            yield
+        except OSError as e:
+            reason = os.strerror(e.errno) if e.errno else str(e)
+            raise OSError(
+                e.errno,
+                f'cannot write {str(self.path)!r} ({reason}); free space or '
+                'mend the folder, then call again',
+            ) from e
 
 
 def check_bboxes(record: ProposalRecord) -> None:

@@ -1,6 +1,8 @@
 import json
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 @pytest.fixture(scope='session')
@@ -8,3 +10,28 @@ def golden_photos(shared_dir):
     """Regions and filtered lists of the published code, by photo."""
     text = (shared_dir / 'golden' / 'golden_proposals.json').read_text()
     return json.loads(text)['images']
+
+
+def save_blocks(path, seed, height=120, width=160):
+    """Save a picture of coloured blocks, which has some proposals."""
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    pixels = blocks.repeat(40, 0).repeat(40, 1)[:height, :width]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def image_root(tmp_path):
+    """Make seven good images, some with odd names, and three bad files."""
+    root = tmp_path / 'my images'
+    names = ['a.png', 'b/a.png', 'b/ö 图.png', 'c d.png', 'e.png', 'f.png']
+    for seed, name in enumerate(names):
+        save_blocks(root / name, seed, 100 + seed)
+    Image.new('L', (1, 1)).save(root / 'one pixel.png')
+    (root / 'bad empty.jpg').touch()
+    (root / 'bad text.jpg').write_text('no image')
+    (root / 'b' / 'bad half.png').write_bytes(
+        (root / 'a.png').read_bytes()[:60]
+    )
+    return root

@@ -10,6 +10,7 @@ from mmsoco.proposals.images import (
     is_image,
     list_images,
     read_rgb,
+    read_size,
 )
 
 RNG = np.random.default_rng(0)
@@ -104,6 +105,7 @@ def test_exif_orientation(tmp_path, orientation, upright, suffix):
     exif[0x0112] = orientation
     Image.fromarray(RGB).save(path, exif=exif)
     np.testing.assert_array_equal(read_rgb(path), upright(RGB))
+    assert read_size(path) == upright(RGB).shape[:2]
 
 
 def test_damaged_exif_does_not_cost_the_image(tmp_path):
@@ -146,6 +148,8 @@ def test_missing_file_and_folder_are_unreadable(tmp_path):
         read_rgb(tmp_path / 'a.jpg')
     with pytest.raises(UnreadableImageError):
         read_rgb(tmp_path)
+    with pytest.raises(UnreadableImageError, match='a.jpg'):
+        read_size(tmp_path / 'a.jpg')
 
 
 def test_bomb_is_refused(tmp_path, monkeypatch):

@@ -111,7 +111,7 @@ def test_refuses_other_arrays(rgb, text):
         (dict(scale=float('inf')), 'scale'),
         (dict(sigma=0), 'sigma'),
         (dict(sigma=101), 'sigma'),
-        (dict(min_size=-1), 'min_size'),
+        (dict(min_region_size=-1), 'min_region_size'),
     ],
 )
 def test_spec_refuses_nonsense(parameters, text):
