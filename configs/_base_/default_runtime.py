@@ -22,7 +22,6 @@ log_processor = dict(
 log_level = 'INFO'
 visualizer = dict(
     type='Visualizer',
-    name='visualizer',
     vis_backends=[
         dict(type='LocalVisBackend'),
         dict(type='TensorboardVisBackend'),

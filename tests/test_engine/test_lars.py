@@ -1,0 +1,180 @@
+"""LARS against the published numbers and against a plain loop."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mmsoco.engine.optimizers import LARS
+from mmsoco.registry import OPTIMIZERS
+
+
+def naive_step(params, grads, velocities, lr, decay, trust, momentum=0.9):
+    """One step by the formula, a tensor at a time, in float64."""
+    for name, param in params.items():
+        update = grads[name]
+        if param.ndim > 1:
+            update = update + decay * param
+            norms = np.linalg.norm(param), np.linalg.norm(update)
+            if min(norms) > 0:
+                update = update * trust * norms[0] / norms[1]
+        velocities[name] = momentum * velocities.get(name, 0) + update
+        params[name] = param - lr * velocities[name]
+
+
+def test_golden(golden, seeded):
+    case = golden['lars']
+    params = {
+        name: nn.Parameter(
+            torch.from_numpy(seeded.array(f'param/{name}', shape, 'v1'))
+        )
+        for name, shape in case['shapes'].items()
+    }
+    optimizer = LARS(
+        params.values(),
+        lr=1.0,
+        momentum=case['momentum'],
+        weight_decay=case['weight_decay'],
+    )
+    for step, lr in enumerate(case['lr']):
+        for name, param in params.items():
+            grad = seeded.array(f'grad/{name}/{step}', param.shape, 'v1')
+            param.grad = torch.from_numpy(grad)
+        optimizer.param_groups[0]['lr'] = lr
+        optimizer.step()
+    for name, expected in case['params'].items():
+        expected = torch.tensor(expected).view(params[name].shape)
+        error = (params[name] - expected).abs().max() / expected.abs().max()
+        assert error < 1e-6, name
+
+
+@pytest.fixture
+def layers():
+    """Matrices, convolutions, vectors and a scalar, with gradients."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = dict(fc=(3, 5), conv=(4, 2, 3, 3), bias=(7,), scale=())
+    return {
+        name: torch.randn(shape, generator=generator)
+        for name, shape in shapes.items()
+    }
+
+
+def test_equals_plain_loop(layers):
+    params = {name: nn.Parameter(t.clone()) for name, t in layers.items()}
+    expected = {name: t.double().numpy() for name, t in layers.items()}
+    optimizer = LARS(
+        params.values(), lr=2.0, weight_decay=0.1, trust_coefficient=0.02
+    )
+    velocities = {}
+    for step in range(4):
+        grads = {
+            name: (tensor * (step - 1.5)).sin()
+            for name, tensor in layers.items()
+        }
+        for name, param in params.items():
+            param.grad = grads[name].clone()
+        optimizer.step()
+        naive_step(
+            expected,
+            {name: grad.double().numpy() for name, grad in grads.items()},
+            velocities,
+            lr=2.0,
+            decay=0.1,
+            trust=0.02,
+        )
+    for name, param in params.items():
+        np.testing.assert_allclose(
+            param.detach().numpy(), expected[name], rtol=1e-5, atol=1e-6
+        )
+
+
+def test_leaves_gradients_and_frozen_parameters_alone(layers):
+    trained = nn.Parameter(layers['fc'].clone())
+    frozen = nn.Parameter(layers['conv'].clone(), requires_grad=False)
+    trained.grad = torch.ones_like(trained)
+    LARS([trained, frozen], lr=1.0).step()
+    assert torch.equal(trained.grad, torch.ones_like(trained))
+    assert torch.equal(frozen, layers['conv'])
+    assert not torch.equal(trained, layers['fc'])
+
+
+def test_zero_weights_still_learn():
+    param = nn.Parameter(torch.zeros(2, 2))
+    param.grad = torch.ones(2, 2)
+    LARS([param], lr=0.5).step()
+    assert torch.equal(param, torch.full((2, 2), -0.5))
+
+
+def test_without_any_gradient_nothing_happens(layers):
+    param = nn.Parameter(layers['fc'].clone())
+    LARS([param], lr=1.0).step()
+    assert torch.equal(param, layers['fc'])
+
+
+def test_closure_is_evaluated():
+    param = nn.Parameter(torch.ones(1))
+    optimizer = LARS([param], lr=0.1)
+
+    def closure():
+        loss = (param * 3).sum()
+        loss.backward()
+        return loss
+
+    assert optimizer.step(closure).item() == 3
+    assert param.item() == pytest.approx(1 - 0.1 * 3)
+
+
+class CallCounter(TorchDispatchMode):
+    """Counts the operators that a block calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def test_few_calls_and_no_wait_for_the_device():
+    params = [nn.Parameter(torch.randn(4, 4)) for _ in range(50)]
+    params += [nn.Parameter(torch.randn(4)) for _ in range(50)]
+    optimizer = LARS(params, lr=0.1)
+    for param in params:
+        param.grad = torch.randn_like(param)
+    optimizer.step()  # makes the velocities
+    with CallCounter() as counter:
+        optimizer.step()
+    assert len(counter.names) < 30
+    assert not any('_local_scalar_dense' in name for name in counter.names)
+
+
+def test_state_round_trip(layers):
+    params = [nn.Parameter(t.clone()) for t in layers.values()]
+    optimizer = LARS(params, lr=0.1)
+    for param in params:
+        param.grad = torch.ones_like(param)
+    optimizer.step()
+    twins = [nn.Parameter(p.detach().clone()) for p in params]
+    twin = LARS(twins, lr=0.1)
+    twin.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    for param in params + twins:
+        param.grad = torch.full_like(param, 0.3)
+    optimizer.step()
+    twin.step()
+    assert all(torch.equal(a, b) for a, b in zip(params, twins, strict=True))
+
+
+@pytest.mark.parametrize('name', ['lr', 'momentum', 'weight_decay'])
+def test_refuses_negative_values(name):
+    settings = {'lr': 1.0, name: -0.1}
+    with pytest.raises(ValueError, match=f'{name} >= 0.*got {name}=-0.1'):
+        LARS([nn.Parameter(torch.ones(1))], **settings)
+
+
+def test_is_registered():
+    cfg = dict(type='LARS', params=[nn.Parameter(torch.ones(1))], lr=1.0)
+    assert isinstance(OPTIMIZERS.build(cfg), LARS)

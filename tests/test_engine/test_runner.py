@@ -1,0 +1,175 @@
+"""Checkpoints that are whole or not there, and the learning rate."""
+
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.fileio import LocalBackend
+from mmengine.model import BaseModel
+from torch import nn
+
+from mmsoco.checkpoints.io import load_run
+from mmsoco.engine import Runner, latest_checkpoint
+from mmsoco.registry import DATASETS, MODELS
+
+
+@MODELS.register_module()
+class TinyRegressor(BaseModel):
+    """One linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, inputs, mode):
+        return dict(loss=self.layer(torch.stack(inputs)).square().mean())
+
+
+@DATASETS.register_module()
+class TinyNumbers(torch.utils.data.Dataset):
+    """Eight points."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return dict(inputs=torch.tensor([index / 8, 1.0]))
+
+
+def build_runner(work_dir, **settings):
+    """A runner of three epochs of four iterations."""
+    cfg = dict(
+        model=dict(type='TinyRegressor'),
+        work_dir=str(work_dir),
+        train_dataloader=dict(
+            batch_size=2,
+            dataset=dict(type='TinyNumbers'),
+            sampler=dict(type='DefaultSampler', shuffle=True),
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=3),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.5, momentum=0.9)),
+        default_scope='mmsoco',
+        experiment_name=f'runner-{time.monotonic_ns()}',
+        randomness=dict(seed=0),
+    )
+    return Runner.from_cfg({**cfg, **settings})
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """The work dir of a run that was not disturbed."""
+    work_dir = tmp_path_factory.mktemp('finished')
+    build_runner(work_dir).train()
+    return work_dir
+
+
+def test_resumed_run_equals_the_uninterrupted_one(finished, tmp_path):
+    runner = build_runner(
+        tmp_path, load_from=str(finished / 'epoch_1.pth'), resume=True
+    )
+    runner.train()
+    expected = load_run(finished / 'epoch_3.pth')
+    found = load_run(tmp_path / 'epoch_3.pth')
+    for name, tensor in expected['state_dict'].items():
+        assert torch.equal(found['state_dict'][name], tensor)
+    assert str(found['optimizer']) == str(expected['optimizer'])
+
+
+def killed_while_saving(work_dir):
+    """Trains until the second checkpoint is written by half, and dies."""
+    put = LocalBackend.put
+
+    def put_half(self, content, path):
+        if 'epoch_2' in str(path):
+            put(self, content[: len(content) // 2], path)
+            os._exit(9)
+        put(self, content, path)
+
+    LocalBackend.put = put_half
+    build_runner(work_dir).train()
+
+
+def test_kill_while_saving_leaves_whole_checkpoints_alone(tmp_path):
+    process = multiprocessing.get_context('fork').Process(
+        target=killed_while_saving, args=(tmp_path,)
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == 9
+    assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
+    assert list(tmp_path.glob('.*.part'))
+    checkpoint = latest_checkpoint(tmp_path)
+    build_runner(tmp_path, load_from=str(checkpoint), resume=True).train()
+    assert load_run(tmp_path / 'epoch_3.pth')['meta']['epoch'] == 3
+    assert not list(tmp_path.glob('.*.part'))
+
+
+def test_full_disk_is_told_and_earlier_checkpoints_stay(
+    finished, tmp_path, monkeypatch
+):
+    def full(self, content, path):
+        Path(path).write_bytes(content[:10])
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(LocalBackend, 'put', full)
+    with pytest.raises(OSError, match='epoch_1.pth.*No space.*--resume'):
+        build_runner(tmp_path).train()
+    assert not list(tmp_path.glob('*epoch*'))
+
+
+@pytest.mark.parametrize(('accumulated', 'lr'), [(1, 0.5 * 2 / 4), (3, 0.75)])
+def test_learning_rate_follows_the_batch_of_a_step(tmp_path, accumulated, lr):
+    runner = build_runner(
+        tmp_path,
+        auto_scale_lr=dict(enable=True, base_batch_size=4),
+        optim_wrapper=dict(
+            type='OptimWrapper',
+            optimizer=dict(type='SGD', lr=0.5),
+            accumulative_counts=accumulated,
+        ),
+    )
+    wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    runner.scale_lr(wrapper, runner.auto_scale_lr)
+    assert wrapper.optimizer.param_groups[0]['lr'] == pytest.approx(lr)
+
+
+def test_foreign_objects_are_refused(finished, tmp_path):
+    path = tmp_path / 'foreign.pth'
+    torch.save(dict(state_dict={}, extra=Path('x')), path)
+    runner = build_runner(tmp_path, load_from=str(path))
+    with pytest.raises(ValueError, match='foreign.pth cannot be loaded'):
+        runner.train()
+
+
+def test_sync_bn_becomes_plain_on_a_cpu(tmp_path):
+    model = nn.Sequential(nn.Linear(2, 2), nn.SyncBatchNorm(2))
+    wrapped = build_runner(tmp_path).wrap_model(None, model)
+    assert not isinstance(wrapped[1], nn.SyncBatchNorm)
+    wrapped(torch.ones(4, 2))
+
+
+def test_latest_checkpoint_follows_the_note(tmp_path):
+    for name in ('epoch_2.pth', 'epoch_10.pth'):
+        (tmp_path / name).touch()
+    assert latest_checkpoint(tmp_path).name == 'epoch_10.pth'
+    note = tmp_path / 'last_checkpoint'
+    note.write_text(str(tmp_path / 'epoch_2.pth'))
+    assert latest_checkpoint(tmp_path).name == 'epoch_2.pth'
+
+
+@pytest.mark.parametrize(
+    ('note', 'expected'),
+    [('', 'iter_7.pth'), ('/elsewhere/iter_7.pth', 'iter_7.pth')],
+)
+def test_latest_checkpoint_without_a_good_note(tmp_path, note, expected):
+    for name in ('iter_5.pth', 'iter_7.pth', 'best_coco.pth', '.iter_9.part'):
+        (tmp_path / name).touch()
+    (tmp_path / 'last_checkpoint').write_text(note)
+    assert latest_checkpoint(tmp_path).name == expected
+
+
+def test_latest_checkpoint_of_nothing(tmp_path):
+    assert latest_checkpoint(tmp_path) is None

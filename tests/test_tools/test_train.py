@@ -1,0 +1,332 @@
+"""tools/train.py from a folder of images to checkpoints, on CPUs."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from mmsoco.checkpoints.io import load_run
+from mmsoco.models.target_network import TargetNetwork
+from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
+
+# SoCo at its smallest, without batch statistics, so that processes with parts
+# of a batch compute what one process does with the whole. Each rank leaves
+# its weights behind.
+CONFIG = """
+_base_ = '{repo}/configs/soco/soco_mask-rcnn_r50-fpn_custom.py'
+
+custom_imports = dict(imports=['rank_dump'])
+custom_hooks = [dict(type='RankDump')]
+channels = 16
+norm_cfg = dict(type='GN', num_groups=4, requires_grad=True)
+neck = dict(hid_channels=32, out_channels=16, norm_cfg=dict(type='LN'))
+model = dict(
+    detector=dict(
+        backbone=dict(depth=18, base_channels=16, norm_cfg=norm_cfg),
+        neck=dict(
+            in_channels=[16, 32, 64, 128],
+            out_channels=channels,
+            norm_cfg=norm_cfg,
+        ),
+        roi_head=dict(
+            bbox_roi_extractor=dict(out_channels=channels),
+            bbox_head=dict(
+                in_channels=channels,
+                conv_out_channels=channels,
+                fc_out_channels=32,
+                norm_cfg=norm_cfg,
+            ),
+        ),
+    ),
+    projector=neck,
+    predictor=dict(neck, in_channels=16),
+    roi_levels='assigned',
+)
+draw_views = dict(
+    type='DrawViews',
+    views=[
+        dict(type='WholeImageView', size=64, jitter_prob=0.5),
+        dict(type='RandomCropView', size=64),
+        dict(type='RandomCropView', size=32),
+    ],
+    pairs=_base_.pairs,
+    num_proposals=4,
+)
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=0,
+    persistent_workers=False,
+    pin_memory=False,
+    dataset=dict(
+        image_root='{data}/images',
+        proposals='{data}/proposals.arrow',
+        pipeline=[draw_views, _base_.photometric, _base_.pack_views],
+    ),
+)
+train_cfg = dict(max_epochs=2)
+param_scheduler = dict(warmup=0)
+auto_scale_lr = dict(base_batch_size=4)
+default_hooks = dict(logger=dict(interval=1))
+"""
+RANK_DUMP = """
+import torch
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmsoco.registry import HOOKS
+
+
+@HOOKS.register_module()
+class RankDump(Hook):
+    def after_train(self, runner):
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        path = f'{runner.work_dir}/rank{get_rank()}.pt'
+        torch.save(model.state_dict(), path)
+"""
+
+
+@pytest.fixture(scope='module')
+def train(repo_dir):
+    """The tool's module."""
+    path = repo_dir / 'tools' / 'train.py'
+    spec = importlib.util.spec_from_file_location('tools_train', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory, repo_dir):
+    """A config beside eight images and their proposals."""
+    data = tmp_path_factory.mktemp('data')
+    (data / 'images').mkdir()
+    rng = np.random.default_rng(0)
+    records = []
+    for i in range(8):
+        cells = rng.integers(0, 256, (8, 10, 3), np.uint8)
+        image = cv2.resize(cells, (100, 80), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(data / 'images' / f'{i}.png'), image)
+        boxes = np.array([[5, 5, 60, 50], [30, 20, 95, 75]], np.float32)
+        records.append(ProposalRecord(f'{i}.png', 80, 100, boxes))
+    with ProposalStoreWriter(data / 'proposals.arrow') as writer:
+        writer.write(records)
+    (data / 'rank_dump.py').write_text(RANK_DUMP)
+    path = data / 'tiny.py'
+    path.write_text(CONFIG.format(repo=repo_dir, data=data))
+    sys.path.insert(0, str(data))
+    yield path
+    sys.path.remove(str(data))
+
+
+def run(train, config, work_dir, *arguments, options=()):
+    """Trains in this process; a name of its own keeps the logs apart."""
+    train.main(
+        [
+            str(config),
+            f'--work-dir={work_dir}',
+            *arguments,
+            '--cfg-options',
+            f'experiment_name=tiny-{time.monotonic_ns()}',
+            *options,
+        ]
+    )
+    return work_dir
+
+
+@pytest.fixture(scope='module')
+def finished(train, config, tmp_path_factory):
+    """The work dir of two epochs of two iterations."""
+    return run(train, config, tmp_path_factory.mktemp('finished'))
+
+
+def log_text(work_dir):
+    return next(work_dir.glob('*/*.log')).read_text()
+
+
+def test_logs_what_a_newcomer_needs(finished):
+    log = log_text(finished)
+    assert 'Batch of a step: 4 = 1 processes x 4 images x 1' in log
+    (line,) = [row for row in log.splitlines() if '[2][2/2]' in row]
+    for name in (
+        'eta',
+        'lr',
+        'loss_12',
+        'loss_13',
+        'embedding_std',
+        'pair_cosine',
+        'images_per_s',
+        'data_wait',
+        'target_momentum',
+    ):
+        assert f'{name}: ' in line
+    assert list(finished.glob('**/events.out.tfevents*'))
+
+
+def test_learns_and_saves(finished):
+    first = load_run(finished / 'epoch_1.pth')['state_dict']
+    second = load_run(finished / 'epoch_2.pth')['state_dict']
+    moved = {
+        name.split('.')[0]
+        for name, tensor in first.items()
+        if not torch.equal(tensor, second[name])
+    }
+    assert moved >= {'encoder', 'projector', 'predictor', 'target'}
+    assert not list(finished.glob('.*.part'))
+
+
+def test_resumed_run_equals_the_uninterrupted_one(
+    train, config, finished, tmp_path
+):
+    shutil.copy(finished / 'epoch_1.pth', tmp_path)
+    run(train, config, tmp_path, '--resume')
+    assert '[1][1/2]' not in log_text(tmp_path)
+    expected = load_run(finished / 'epoch_2.pth')
+    found = load_run(tmp_path / 'epoch_2.pth')
+    for name, tensor in expected['state_dict'].items():
+        assert torch.equal(found['state_dict'][name], tensor), name
+    states = [c['optimizer']['state'] for c in (expected, found)]
+    for index, state in states[0].items():
+        other = states[1][index]['momentum_buffer']
+        assert torch.equal(state['momentum_buffer'], other)
+
+
+def test_workers_do_not_change_the_run(train, config, finished, tmp_path):
+    options = ['train_dataloader.num_workers=2', 'train_cfg.max_epochs=2']
+    run(train, config, tmp_path, options=options)
+    expected = load_run(finished / 'epoch_2.pth')['state_dict']
+    found = load_run(tmp_path / 'epoch_2.pth')['state_dict']
+    assert all(torch.equal(found[name], t) for name, t in expected.items())
+
+
+def test_resume_without_a_checkpoint_starts(train, config, tmp_path, capsys):
+    run(
+        train,
+        config,
+        tmp_path,
+        '--resume',
+        options=['train_cfg.max_epochs=1'],
+    )
+    assert 'Nothing to resume' in capsys.readouterr().out
+    assert (tmp_path / 'epoch_1.pth').is_file()
+
+
+def test_resume_keeps_load_from_for_the_start(train, tmp_path):
+    cfg = train.Config(dict(work_dir=str(tmp_path), load_from='weights.pth'))
+    train.set_resume(cfg, 'auto')
+    assert (cfg.load_from, cfg.resume) == ('weights.pth', False)
+    (tmp_path / 'epoch_3.pth').touch()
+    train.set_resume(cfg, 'auto')
+    assert cfg.load_from == str(tmp_path / 'epoch_3.pth')
+    assert cfg.resume
+
+
+def test_bf16_trains_on_a_cpu(train, config, finished, tmp_path):
+    run(train, config, tmp_path, '--amp', options=['train_cfg.max_epochs=1'])
+    half = load_run(tmp_path / 'epoch_1.pth')['state_dict']
+    full = load_run(finished / 'epoch_1.pth')['state_dict']
+    key = 'encoder.backbone.conv1.weight'
+    assert half[key].dtype == torch.float32
+    assert torch.isfinite(half[key]).all()
+    assert not torch.equal(half[key], full[key])
+
+
+def test_accumulated_gradients_move_the_target_once(
+    train, config, tmp_path, monkeypatch
+):
+    momenta = []
+    update = TargetNetwork.update
+
+    def noted(self, momentum):
+        momenta.append(momentum)
+        update(self, momentum)
+
+    monkeypatch.setattr(TargetNetwork, 'update', noted)
+    options = [
+        'optim_wrapper.accumulative_counts=2',
+        'train_dataloader.batch_size=2',
+        'train_cfg.max_epochs=1',
+    ]
+    run(train, config, tmp_path, options=options)
+    # 4 iterations, 2 steps: half-way and at the end of the cosine.
+    assert momenta == pytest.approx([0.995, 1.0])
+    assert 'x 2 images x 2 accumulated' in log_text(tmp_path)
+
+
+def same(found, expected, **tolerance):
+    return all(
+        torch.allclose(found[name].float(), tensor.float(), **tolerance)
+        for name, tensor in expected.items()
+    )
+
+
+def test_two_processes_train_as_one(config, finished, tmp_path, repo_dir):
+    subprocess.run(
+        [
+            'bash',
+            str(repo_dir / 'tools' / 'dist_train.sh'),
+            str(config),
+            '2',
+            f'--work-dir={tmp_path}',
+            '--cfg-options',
+            'train_dataloader.batch_size=2',
+        ],
+        env=dict(
+            os.environ,
+            PYTHON=sys.executable,
+            PYTHONPATH=str(config.parent),
+            PORT=str(20000 + os.getpid() % 20000),
+            OMP_NUM_THREADS='1',
+        ),
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    first, second = (torch.load(tmp_path / f'rank{i}.pt') for i in (0, 1))
+    assert same(first, second, rtol=0, atol=0)
+    alone = torch.load(finished / 'rank0.pt')
+    assert same(first, alone, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['train_dataloader.dataset.image_root=/no/where'], '/no/where'),
+        (['train_dataloader.dataset.proposals=/no/store'], '/no/store'),
+        (['param_scheduler.warmup=9'], 'Shorten the warm-up'),
+    ],
+)
+def test_bad_input_ends_with_a_message(
+    train, config, tmp_path, options, message
+):
+    with pytest.raises(SystemExit, match=f'error: .*{message}'):
+        run(train, config, tmp_path, options=options)
+    assert 'Traceback' in (tmp_path / 'error.txt').read_text()
+
+
+def test_store_of_other_images_is_refused(train, config, tmp_path):
+    (tmp_path / 'images').mkdir()
+    cv2.imwrite(str(tmp_path / 'images/x.png'), np.zeros((8, 8), np.uint8))
+    option = f'train_dataloader.dataset.image_root={tmp_path}/images'
+    with pytest.raises(SystemExit, match='does not belong'):
+        run(train, config, tmp_path / 'work', options=[option])
+
+
+def test_missing_config_and_checkpoint_are_named(train, config, tmp_path):
+    with pytest.raises(SystemExit, match='no config /no/config.py'):
+        train.main(['/no/config.py', f'--work-dir={tmp_path}'])
+    with pytest.raises(SystemExit, match='no checkpoint /no/epoch.pth'):
+        run(train, config, tmp_path, '--resume=/no/epoch.pth')
+
+
+def test_fp16_on_a_cpu_is_refused(train, config, tmp_path):
+    with pytest.raises(SystemExit, match='fp16 needs a GPU'):
+        run(train, config, tmp_path, '--amp=fp16')
