@@ -14,6 +14,7 @@ from mmsoco.proposals.images import (
     UnreadableImageError,
     list_images,
     read_rgb,
+    read_size,
 )
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
 from mmsoco.registry import DATASETS, TRANSFORMS
@@ -137,7 +138,7 @@ class ProposalDataset(Dataset):
         """
         record = self.records[index]
         img = read_rgb(self.image_root / record.file_name)
-        _check_size(record, img)
+        _check_size(record, img.shape[:2])
         bboxes = record.bboxes
         if not len(bboxes):
             height, width = img.shape[:2]
@@ -196,10 +197,13 @@ class ProposalDataset(Dataset):
                 self._check_image(int(i))
 
     def _check_image(self, index: int) -> None:
+        record = self.records[index]
         try:
-            self.load(index)
+            size = read_size(self.image_root / record.file_name)
         except UnreadableImageError as e:
-            self._report(self.records.file_name(index), e)
+            self._report(record.file_name, e)
+        else:
+            _check_size(record, size)
 
     def _log_fallbacks(self) -> None:
         *_, without = self.records.metadata['fallbacks']
@@ -240,12 +244,13 @@ class _FolderRecords:
         return 'no proposals'
 
 
-def _check_size(record: ProposalRecord, img: np.ndarray) -> None:
+def _check_size(record: ProposalRecord, size: tuple[int, int]) -> None:
+    """Compare the (height, width) of an image with its record."""
     expected = (record.height, record.width)
-    if record.height and img.shape[:2] != expected:
+    if record.height and size != expected:
         raise StoreMismatchError(
-            f'image {record.file_name!r} is {img.shape[0]} x {img.shape[1]} '
-            f'pixels (height x width), but its proposals were made for '
+            f'image {record.file_name!r} is {size[0]} x {size[1]} pixels '
+            f'(height x width), but its proposals were made for '
             f'{expected[0]} x {expected[1]}; make a new store with '
             'tools/proposals/generate.py'
         )

@@ -96,9 +96,10 @@ def draw_view(
         picture[y1:y2, x1:x2] = 128
     levels = pyramid_levels(bboxes, finest_scale)
     corners = np.rint(bboxes * scale).astype(int)
-    for k, (box, level) in enumerate(zip(corners, levels, strict=True)):
+    for k, box in enumerate(corners):
         # Nested frames stay apart where the same proposal is repeated.
         _draw_box(picture, box + [k, k, -k, -k], PALETTE[k % len(PALETTE)])
+    for k, (box, level) in enumerate(zip(corners, levels, strict=True)):
         _draw_label(picture, box, k, f'P{level + 2}')
     return picture
 
