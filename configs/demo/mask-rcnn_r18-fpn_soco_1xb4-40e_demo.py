@@ -6,6 +6,6 @@ command:   python tools/train.py
                configs/demo/mask-rcnn_r18-fpn_soco_1xb4-40e_demo.py
 """
 
-_base_ = 'mask-rcnn_r18-fpn_1xb4-40e_demo.py'
+_base_ = 'mask-rcnn_r18-fpn_scratch_1xb4-40e_demo.py'
 
 load_from = 'work_dirs/demo/detector.pth'

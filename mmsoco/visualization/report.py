@@ -152,6 +152,7 @@ def draw_curves(panels: Sequence[Panel], width: float = 10.0) -> bytes:
         An SVG document.
     """
     # The object interface: it needs no display and leaves pyplot's state be.
+    from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
@@ -161,8 +162,9 @@ def draw_curves(panels: Sequence[Panel], width: float = 10.0) -> bytes:
     for axis, panel in zip(axes, panels, strict=True):
         _draw_panel(axis, panel)
     buffer = io.BytesIO()
-    # Without a date the same numbers give the same bytes.
-    figure.savefig(buffer, format='svg', metadata={'Date': None})
+    # The same numbers give the same bytes: no date, no random ids.
+    with rc_context({'svg.hashsalt': 'mmsoco'}):
+        figure.savefig(buffer, format='svg', metadata={'Date': None})
     return buffer.getvalue()
 
 

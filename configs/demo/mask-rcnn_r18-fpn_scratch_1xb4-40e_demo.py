@@ -3,7 +3,7 @@
 hardware:  2 CPU cores
 duration:  about 1.5 minutes
 command:   python tools/train.py
-               configs/demo/mask-rcnn_r18-fpn_1xb4-40e_demo.py
+               configs/demo/mask-rcnn_r18-fpn_scratch_1xb4-40e_demo.py
 """
 
 _base_ = ['mask-rcnn_r18-fpn.py', '../_base_/finetuning_runtime.py']
