@@ -83,10 +83,11 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
             'file, write its tensors to a new one with the program that made '
             'it.'
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # broken bytes lead to errors of any type
         raise ValueError(
             f'{path} cannot be read as a checkpoint; it is broken or cut '
-            f'short ({str(error).splitlines()[0]}). Copy or download it again.'
+            f'short ({type(error).__name__}: {error}). Copy or download it '
+            'again.'
         ) from error
     if not isinstance(content, dict):
         raise ValueError(

@@ -1,0 +1,144 @@
+"""Exported weights in mmdet's own detectors."""
+
+import hashlib
+
+import pytest
+import tiny_models
+import torch
+from mmdet.structures.bbox import bbox2roi
+from mmengine.runner.checkpoint import load_state_dict
+
+from mmsoco.checkpoints import io
+from mmsoco.checkpoints.export import detector_state, export_detector
+from mmsoco.checkpoints.load_report import compare
+from mmsoco.models import SoCo
+
+CASES = ['mask_rcnn_fpn', 'mask_rcnn_c4', 'cascade_rcnn', 'retinanet']
+
+
+def randomized(name: str) -> SoCo:
+    """A model whose running statistics and last norms are not at rest."""
+    model = tiny_models.soco(tiny_models.DETECTORS[name](), [(1, 2)])
+    rng = torch.Generator().manual_seed(1)
+    for key, value in model.state_dict().items():
+        if value.is_floating_point():
+            noise = torch.randn(value.shape, generator=rng) * 0.1
+            value += noise.abs() if key.endswith('running_var') else noise
+    return model
+
+
+def save_run(model: SoCo, path) -> None:
+    meta = dict(epoch=3, iter=12, cfg='model = dict()')
+    io.save_atomic(dict(state_dict=model.state_dict(), meta=meta), path)
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_every_tensor_arrives_in_the_detector(name, tmp_path):
+    model = randomized(name)
+    save_run(model, tmp_path / 'run.pth')
+    export_detector(tmp_path / 'run.pth', tmp_path / 'detector.pth')
+    weights = torch.load(tmp_path / 'detector.pth', weights_only=True)
+    detector = tiny_models.build_detector(tiny_models.DETECTORS[name]())
+    report = compare(weights['state_dict'], detector.state_dict())
+    report.check()
+    load_state_dict(detector, weights['state_dict'])
+    for key, value in weights['state_dict'].items():
+        assert torch.equal(detector.state_dict()[key], value)
+    untouched = ('rpn_head', 'mask_head', 'fc_cls', 'fc_reg')
+    untouched += ('bbox_head',) if name == 'retinanet' else ()
+    for part in report.parts.values():
+        assert all(set(untouched) & set(key.split('.')) for key in part.new)
+
+
+@torch.no_grad()
+def test_detector_computes_the_same_roi_features(tmp_path):
+    """mmdet's own RoI head at SoCo's level thresholds, feature by feature."""
+    model = randomized('mask_rcnn_fpn').eval()
+    cfg = tiny_models.mask_rcnn_fpn()
+    cfg['roi_head']['bbox_roi_extractor']['finest_scale'] = 24
+    detector = tiny_models.build_detector(cfg).eval()
+    load_state_dict(detector, detector_state(model.state_dict()))
+    data = tiny_models.batch(sizes=(224, 96, 64), num_boxes=8)
+    images, boxes = data['inputs'][0], data['data_samples']['bboxes'][0]
+    trunk = detector.roi_head.bbox_head
+    embeddings = []
+    trunk.fc_cls.register_forward_pre_hook(
+        lambda _, inputs: embeddings.append(inputs[0])
+    )
+    features = detector.extract_feat(images)
+    detector.roi_head._bbox_forward(features, bbox2roi(list(boxes)))
+    for roi_levels in ('all', 'assigned'):
+        model.encoder.roi_levels = roi_levels
+        [rois] = model.encoder.assign([boxes])
+        assert len(rois.used) > 2
+        own = model.encoder.embed(model.encoder(images), rois)[0]
+        torch.testing.assert_close(own, embeddings[0])
+
+
+@torch.no_grad()
+def test_c4_detector_computes_the_same_roi_features():
+    model = randomized('mask_rcnn_c4').eval()
+    detector = tiny_models.build_detector(tiny_models.mask_rcnn_c4()).eval()
+    load_state_dict(detector, detector_state(model.state_dict()))
+    data = tiny_models.batch([(1, 2)])
+    images, boxes = data['inputs'][0], data['data_samples']['bboxes'][0]
+    results = detector.roi_head._bbox_forward(
+        detector.extract_feat(images), bbox2roi(list(boxes))
+    )
+    [rois] = model.encoder.assign([boxes])
+    own = model.encoder.embed(model.encoder(images), rois)[0]
+    torch.testing.assert_close(
+        detector.roi_head.bbox_head.fc_cls(own), results['cls_score']
+    )
+
+
+def test_cascade_gets_the_trunk_in_every_stage():
+    state = detector_state(randomized('cascade_rcnn').state_dict())
+    stages = [
+        {
+            k.split(f'bbox_head.{s}.')[1]: v
+            for k, v in state.items()
+            if f'bbox_head.{s}.' in k
+        }
+        for s in range(3)
+    ]
+    assert len(stages[0]) == 4
+    for stage in stages[1:]:
+        assert stage.keys() == stages[0].keys()
+        assert all(torch.equal(stage[k], stages[0][k]) for k in stage)
+
+
+def test_pretext_trunk_and_target_stay_behind():
+    state = detector_state(randomized('fcos').state_dict())
+    assert {name.split('.')[0] for name in state} == {'backbone', 'neck'}
+
+
+def test_manifest_tells_parts_and_source(tmp_path):
+    source, target = tmp_path / 'run.pth', tmp_path / 'detector.pth'
+    model = randomized('mask_rcnn_fpn')
+    save_run(model, source)
+    manifest = export_detector(source, target)
+    assert torch.load(target, weights_only=True)['meta'] == manifest
+    assert manifest['parts'] == dict(backbone=120, bbox_head=26, neck=48)
+    assert (manifest['epoch'], manifest['iter']) == (3, 12)
+    assert manifest['config'] == 'model = dict()'
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    assert manifest['source_sha256'] == digest
+
+
+def test_chosen_parts_alone():
+    state = randomized('mask_rcnn_fpn').state_dict()
+    only = detector_state(state, ['backbone'])
+    assert len(only) == 120
+    assert all(name.startswith('backbone.') for name in only)
+    with pytest.raises(ValueError, match=r'no part tail.*backbone, bbox_head'):
+        detector_state(state, ['tail'])
+
+
+def test_wrong_layout_leaves_no_file(tmp_path):
+    detector = tiny_models.build_detector(tiny_models.faster_rcnn())
+    source = tmp_path / 'mmdet.pth'
+    torch.save(dict(state_dict=detector.state_dict()), source)
+    with pytest.raises(ValueError, match=r'mmdet\.pth.*looks like "mmdet"'):
+        export_detector(source, tmp_path / 'out.pth')
+    assert [p.name for p in tmp_path.iterdir()] == ['mmdet.pth']
