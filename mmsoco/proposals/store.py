@@ -9,7 +9,7 @@ Pandas, polars and DuckDB read the file as it is (Arrow IPC, uncompressed).
 import json
 import os
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -185,13 +185,18 @@ class ProposalStore:
         return index
 
     def box_counts(self) -> np.ndarray:
-        """Count the boxes of every image: (len(self),) int."""
-        batches = map(
-            self._reader.get_batch, range(self._reader.num_record_batches)
-        )
-        return np.concatenate(
-            [np.diff(_as_columns(batch).offsets) for batch in batches]
-        )
+        """Count the boxes of every image: (len(self),) int32."""
+        return self._gather(lambda columns: np.diff(columns.offsets))
+
+    def fallbacks(self) -> np.ndarray:
+        """Return the fallback of every image: (len(self),) uint8."""
+        return self._gather(lambda columns: columns.fallback)
+
+    def _gather(self, take: Callable[[_Columns], np.ndarray]) -> np.ndarray:
+        """Join an array of each record batch."""
+        numbers = range(self._reader.num_record_batches)
+        batches = map(self._reader.get_batch, numbers)
+        return np.concatenate([take(_as_columns(b)) for b in batches])
 
     def _locate(self, index: int) -> tuple[_Columns, int]:
         """Return the batch that holds a row, and the row within it."""

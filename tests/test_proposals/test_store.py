@@ -60,7 +60,9 @@ def test_round_trip_over_batch_borders(tmp_path, monkeypatch, count):
     assert [store.index_of(r.file_name) for r in records] == list(range(count))
     assert store.metadata['image_root'] == '/data é'
     assert store.metadata['boxes'] == sum(len(r.bboxes) for r in records)
+    assert store.box_counts().tolist() == [len(r.bboxes) for r in records]
     fallbacks = [r.fallback for r in records]
+    assert store.fallbacks().tolist() == fallbacks
     assert store.metadata['fallbacks'] == [
         fallbacks.count(kind) for kind in range(4)
     ]
