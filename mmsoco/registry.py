@@ -32,8 +32,12 @@ __all__ = [
 
 
 def _child(name: str, parent: Registry, *locations: str) -> Registry:
+    # A child does not make its parent import modules: it names their places.
     return Registry(
-        name, parent=parent, scope='mmsoco', locations=list(locations)
+        name,
+        parent=parent,
+        scope='mmsoco',
+        locations=[*locations, *parent._locations],
     )
 
 
