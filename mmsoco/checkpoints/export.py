@@ -1,5 +1,6 @@
 """From a pretraining run to weights that a detector loads key by key."""
 
+import pickle
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -11,11 +12,17 @@ from torch import Tensor
 
 from mmsoco.version import __version__
 
-from . import io
+from . import foreign, io
 from .layouts import check_layout
 from .load_report import part_of
 
 ENCODER = 'encoder.'
+CONVERSIONS = {
+    'mmdet': dict,
+    'detectron2': foreign.to_detectron2,
+    'torchvision': foreign.to_torchvision_detector,
+    'torchvision-backbone': foreign.to_torchvision_backbone,
+}
 # The stand-in for a RoI head of detectors that have none.
 NOT_EXPORTED = ('trunk.',)
 
@@ -98,8 +105,9 @@ def export_detector(
     source: str | Path,
     target: str | Path,
     parts: Collection[str] | None = None,
+    to: str = 'mmdet',
 ) -> dict:
-    """Writes the detector of a pretraining checkpoint as mmdet's weights.
+    """Writes the detector of a pretraining checkpoint as a detector's weights.
 
     All stages of a cascade get the one pretrained trunk: they share it in
     the pretraining model, whose state dict names it once per stage.
@@ -108,8 +116,11 @@ def export_detector(
         source: Checkpoint of a run, or one that
             ``tools/model_converters/convert_reference.py`` made.
         target: The file to write: ``state_dict`` and ``meta``, the manifest;
-            `torch.load` takes it weights-only.
+            `torch.load` takes it weights-only. For detectron2 the pickle of
+            arrays (``.pkl``) that its checkpointer reads; for torchvision the
+            state dict alone, beside nothing.
         parts: See `detector_state`.
+        to: A key of `CONVERSIONS`.
 
     Returns:
         The manifest.
@@ -123,9 +134,38 @@ def export_detector(
     state = io.state_dict_of(checkpoint, source)
     check_layout(state, 'mmsoco', source)
     exported = detector_state(state, parts)
-    manifest = manifest_of(exported, checkpoint.get('meta', {}), source)
-    io.save_atomic(dict(state_dict=exported, meta=manifest), target)
+    manifest = manifest_of(exported, checkpoint.get('meta', {}), source, to)
+    write_detector(CONVERSIONS[to](exported), manifest, target)
     return manifest
+
+
+def write_detector(
+    state: Mapping[str, Tensor], manifest: Mapping, target: str | Path
+) -> None:
+    """Writes weights in the kind of file that their program reads.
+
+    Args:
+        state: The tensors under that program's names.
+        manifest: See `manifest_of`.
+        target: The file to write.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    if manifest['layout'] == 'mmdet':
+        io.save_atomic(dict(state_dict=state, meta=manifest), target)
+    elif manifest['layout'] == 'detectron2':
+        arrays = {name: tensor.numpy() for name, tensor in state.items()}
+        content = dict(
+            model=arrays,
+            __author__='mmsoco',
+            matching_heuristics=False,
+            meta=dict(manifest, input=foreign.INPUT),
+        )
+        with io.atomic_path(target) as partial:
+            partial.write_bytes(pickle.dumps(content))
+    else:
+        io.save_atomic(state, target)
 
 
 def describe(manifest: Mapping) -> str:

@@ -1,16 +1,21 @@
-"""Exports a pretraining checkpoint as weights for mmdet.
+"""Exports a pretraining checkpoint as weights for a detector.
 
     python tools/model_converters/export_detector.py \
         work_dirs/soco/epoch_100.pth detector.pth
 
 A detector of the same base config loads the result with
-`load_from='detector.pth'`.
+`load_from='detector.pth'`. Other programs:
+
+    --to detectron2             a .pkl for MODEL.WEIGHTS (FPN and C4); its
+                                part "meta" tells RGB, mean and deviation
+    --to torchvision            maskrcnn_resnet50_fpn_v2, strict=False
+    --to torchvision-backbone   resnetN, strict=False (fc is new)
 """
 
 import argparse
 from collections.abc import Sequence
 
-from mmsoco.checkpoints.export import describe, export_detector
+from mmsoco.checkpoints.export import CONVERSIONS, describe, export_detector
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -27,6 +32,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='PART',
         help='export these parts alone, such as backbone neck (default: all)',
     )
+    parser.add_argument(
+        '--to',
+        choices=list(CONVERSIONS),
+        default='mmdet',
+        help='the program that will load the weights (default: mmdet)',
+    )
     return parser.parse_args(argv)
 
 
@@ -34,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Exports and prints the manifest."""
     args = parse_args(argv)
     try:
-        manifest = export_detector(args.checkpoint, args.out, args.parts)
+        manifest = export_detector(
+            args.checkpoint, args.out, args.parts, args.to
+        )
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
     print(f'wrote {args.out}\n{describe(manifest)}')

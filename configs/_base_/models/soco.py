@@ -31,5 +31,4 @@ soco = dict(
     roi_levels='all',
     # sqrt(area) thresholds 48, 96, 192 between P2, P3, P4 and P5.
     finest_scale=24,
-    data_preprocessor=dict(type='SoCoDataPreprocessor'),
 )

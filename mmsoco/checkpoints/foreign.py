@@ -1,0 +1,222 @@
+"""Exported weights for the detectors of detectron2 and torchvision."""
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .layouts import Layer, ResNet, Table, find_resnet, rename, table_of
+from .load_report import part_of, preview
+
+# What a detector of another program has to be told about these weights.
+INPUT = dict(
+    format='RGB, 0 to 255, before normalisation',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    stride_of_bottleneck='in its 3x3 convolution',
+)
+_NECK = {'lateral_convs': 'lateral', 'fpn_convs': 'output'}
+
+
+class ConvNames(NamedTuple):
+    """A convolution with its norm or bias.
+
+    Attributes:
+        source: mmdet's name of both together.
+        conv: The convolution's new name.
+        norm: The norm's new name.
+    """
+
+    source: str
+    conv: str
+    norm: str
+
+
+def _conv_modules(
+    convs: Iterator[ConvNames], names: Mapping[str, Tensor]
+) -> Iterator[Layer]:
+    """Convolutions with a norm, or with a bias instead."""
+    for source, conv, norm in convs:
+        if f'{source}.conv.bias' in names:
+            yield Layer(f'{source}.conv', conv, 'linear')
+        else:
+            yield Layer(f'{source}.conv', conv, 'conv')
+            yield Layer(f'{source}.bn', norm, 'norm')
+
+
+def _modules(pattern: str, names: Mapping[str, Tensor]) -> Iterator[str]:
+    """The modules of a list that have weights, from number 0."""
+    for number in count():
+        name = pattern.format(number)
+        if not any(key.startswith(f'{name}.') for key in names):
+            return
+        yield name
+
+
+def _resnet(
+    resnet: ResNet, state: Mapping[str, Tensor], new_name: Callable
+) -> Iterator[Layer]:
+    """The ResNet's layers, in the backbone or (C4) in the RoI head."""
+    for name, kind in resnet.layers():
+        in_head = f'roi_head.shared_head.{name}.weight' in state
+        part = 'roi_head.shared_head' if in_head else 'backbone'
+        yield Layer(f'{part}.{name}', new_name(name, in_head), kind)
+
+
+def _detectron2_resnet(is_c4: bool) -> Callable[[str, bool], str]:
+    body = 'backbone' if is_c4 else 'backbone.bottom_up'
+
+    def new_name(name: str, in_head: bool) -> str:
+        layer, _, rest = name.partition('.')
+        if not layer.startswith('layer'):
+            return f'{body}.stem.conv1' + '.norm' * (layer == 'bn1')
+        block, _, rest = rest.partition('.')
+        rest = rest.replace('downsample.0', 'shortcut')
+        rest = rest.replace('downsample.1', 'shortcut.norm')
+        if rest.startswith('bn'):
+            rest = f'conv{rest[2:]}.norm'
+        stage = f'res{int(layer[-1]) + 1}'
+        return f'{"roi_heads" if in_head else body}.{stage}.{block}.{rest}'
+
+    return new_name
+
+
+def detectron2_table(state: Mapping[str, Tensor]) -> Table:
+    """From mmdet's names to detectron2's, for FPN and C4 detectors."""
+    is_c4 = not any(name.startswith('neck.') for name in state)
+    resnet = find_resnet(state)
+    layers = [*_resnet(resnet, state, _detectron2_resnet(is_c4))]
+
+    def convs() -> Iterator[ConvNames]:
+        for ours, theirs in _NECK.items():
+            for i, name in enumerate(_modules(f'neck.{ours}.{{}}', state), 2):
+                conv = f'backbone.fpn_{theirs}{i}'
+                yield ConvNames(name, conv, f'{conv}.norm')
+        shared = _modules('roi_head.bbox_head.shared_convs.{}', state)
+        for i, name in enumerate(shared, 1):
+            conv = f'roi_heads.box_head.conv{i}'
+            yield ConvNames(name, conv, f'{conv}.norm')
+
+    layers += _conv_modules(convs(), state)
+    shared = _modules('roi_head.bbox_head.shared_fcs.{}', state)
+    for i, name in enumerate(shared, 1):
+        layers.append(Layer(name, f'roi_heads.box_head.fc{i}', 'linear'))
+    return table_of(layers)
+
+
+def to_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Renames exported weights for detectron2.
+
+    The detector needs ``INPUT.FORMAT: RGB``, the mean and deviation of
+    `INPUT`, ``RESNETS.STRIDE_IN_1X1: False``, and norms where these weights
+    have them (``FPN.NORM``, ``ROI_BOX_HEAD.NORM``, ``RESNETS.NORM``: SyncBN).
+
+    Args:
+        state: Weights under mmdet's names.
+
+    Returns:
+        The tensors without batch norm's counters, which detectron2's frozen
+        norms lack.
+
+    Raises:
+        ValueError: The detector is no ResNet with FPN or C4.
+    """
+    renamed = rename(
+        state, _of_parts(detectron2_table(state), state), 'a ResNet detector'
+    )
+    return {
+        name: tensor
+        for name, tensor in renamed.items()
+        if not name.endswith('num_batches_tracked')
+    }
+
+
+def _of_parts(table: Table, state: Mapping[str, Tensor]) -> Table:
+    """A table's names of the parts that the weights have at all."""
+    parts = {part_of(name) for name in state}
+    return {k: v for k, v in table.items() if part_of(k) in parts}
+
+
+def to_torchvision_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Renames the backbone for ``torchvision.models.resnetN``.
+
+    Args:
+        state: Weights under mmdet's names; neck and box head are left out.
+
+    Returns:
+        All tensors of the classifier but those of ``fc``.
+
+    Raises:
+        ValueError: The backbone is no ResNet, or not whole.
+    """
+    layers = _resnet(find_resnet(state), state, lambda name, _: name)
+    own = {
+        name: tensor
+        for name, tensor in state.items()
+        if part_of(name) in ('backbone', 'shared_head')
+    }
+    return rename(own, table_of(layers), 'a ResNet')
+
+
+def torchvision_table(state: Mapping[str, Tensor]) -> Table:
+    """From mmdet's names to those of torchvision's FPN detectors."""
+    body = _resnet(
+        find_resnet(state), state, lambda name, _: f'backbone.body.{name}'
+    )
+    blocks = dict(lateral_convs='inner_blocks', fpn_convs='layer_blocks')
+    shared = [*_modules('roi_head.bbox_head.shared_convs.{}', state)]
+
+    def convs() -> Iterator[ConvNames]:
+        for ours, theirs in blocks.items():
+            for i, name in enumerate(_modules(f'neck.{ours}.{{}}', state)):
+                block = f'backbone.fpn.{theirs}.{i}'
+                yield ConvNames(name, f'{block}.0', f'{block}.1')
+        for i, name in enumerate(shared):
+            block = f'roi_heads.box_head.{i}'
+            yield ConvNames(name, f'{block}.0', f'{block}.1')
+
+    # The head is a sequence: convolutions, flatten, linear, ReLU.
+    fc = Layer(
+        'roi_head.bbox_head.shared_fcs.0',
+        f'roi_heads.box_head.{len(shared) + 1}',
+        'linear',
+    )
+    return table_of([*body, *_conv_modules(convs(), state), fc])
+
+
+def to_torchvision_detector(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Renames exported weights for ``maskrcnn_resnet50_fpn_v2``.
+
+    Args:
+        state: Weights under mmdet's names.
+
+    Returns:
+        The tensors under torchvision's names; what pretraining does not
+        train (RPN, predictors, mask head) is not among them.
+
+    Raises:
+        ValueError: The detector is another one than torchvision's: no FPN, a
+            cascade, or other shapes. The message names tensors.
+    """
+    from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
+
+    goal = 'maskrcnn_resnet50_fpn_v2 of torchvision (R50, FPN and 4conv1fc'
+    goal += ' box head with batch norm)'
+    table = _of_parts(torchvision_table(state), state)
+    renamed = rename(state, table, goal)
+    with torch.device('meta'):
+        model = maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
+    expected = {n: tuple(t.shape) for n, t in model.state_dict().items()}
+    wrong = [
+        f'{name} {tuple(tensor.shape)} instead of {expected.get(name)}'
+        for name, tensor in renamed.items()
+        if tuple(tensor.shape) != expected.get(name)
+    ]
+    if wrong:
+        raise ValueError(
+            f'the weights do not fit {goal}: {preview(wrong)}. Export the '
+            'backbone alone (--to torchvision-backbone).'
+        )
+    return renamed
