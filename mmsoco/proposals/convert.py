@@ -18,9 +18,9 @@ import numpy as np
 
 from mmsoco.proposals.filters import FALLBACK_NAMES
 from mmsoco.proposals.images import list_images, read_size
+from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.store import (
     COUNTED,
-    ProposalRecord,
     ProposalStore,
     ProposalStoreWriter,
 )

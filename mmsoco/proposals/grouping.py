@@ -164,19 +164,29 @@ def _unite(
 
 
 @njit(cache=True)
-def _append(
-    pairs: list, links: list, ends: np.ndarray, a: int, b: int
+def _insert(
+    a: int,
+    b: int,
+    regions: tuple,
+    image_size: int,
+    queue: tuple,
+    ends: np.ndarray,
 ) -> None:
-    """Add a pair, and link it behind the earlier pairs of both regions.
+    """Add a pair behind the earlier pairs of both regions.
 
     Args:
-        pairs: (a, b) of each pair, in order of insertion.
-        links: For pair p, ``links[2 * p]`` is the next link of its first
-            region and ``links[2 * p + 1]`` of its second; -1 at the end.
-        ends: (N, 2) first and last link of each region, -1 without.
         a: The pair's first region.
         b: The pair's second region.
+        regions: Sizes, boxes, value and texture histograms.
+        image_size: The image's pixels.
+        queue: A heap of (-similarity, -pair), so that the last of equals
+            comes first; (a, b) of each pair, in order of insertion; and for
+            pair p as ``2 * p`` the next link of its first region and as
+            ``2 * p + 1`` of its second, -1 at the end.
+        ends: (N, 2) first and last link of each region, -1 without.
     """
+    heap, pairs, links = queue
+    heappush(heap, (-_similarity(a, b, *regions, image_size), -len(pairs)))
     pairs.append((a, b))
     for region in (a, b):
         link = len(links)
@@ -232,32 +242,27 @@ def _merge_all(
     Pairs with a region that is gone stay in the heap until they surface.
     """
     room = len(sizes)
+    regions = (sizes, boxes, value, texture)
     alive = np.zeros(room, np.bool_)
     alive[:count] = True
     ends = np.full((room, 2), -1)
+    # Empty lists, of a type that the compiler can tell.
+    heap = [(0.0, 0) for _ in range(0)]
     pairs = [(0, 0) for _ in range(0)]
     links = [0 for _ in range(0)]
-    heap = [(0.0, 0) for _ in range(0)]
+    queue = (heap, pairs, links)
     for a in range(count):
         for b in range(a + 1, count):
             if _are_neighbours(boxes[a], boxes[b]):
-                similarity = _similarity(
-                    a, b, sizes, boxes, value, texture, image_size
-                )
-                heappush(heap, (-similarity, -len(pairs)))
-                _append(pairs, links, ends, a, b)
+                _insert(a, b, regions, image_size, queue, ends)
     new = count
     while heap:
         a, b = pairs[-heappop(heap)[1]]
         if not (alive[a] and alive[b]):
             continue
-        _unite(a, b, new, sizes, boxes, value, texture)
+        _unite(a, b, new, *regions)
         for other in _partners(a, b, pairs, links, ends, alive):
-            similarity = _similarity(
-                new, other, sizes, boxes, value, texture, image_size
-            )
-            heappush(heap, (-similarity, -len(pairs)))
-            _append(pairs, links, ends, new, other)
+            _insert(new, other, regions, image_size, queue, ends)
         alive[a] = alive[b] = False
         alive[new] = True
         new += 1

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from conftest import save_blocks
 
-from mmsoco.proposals import generate as generate_module
 from mmsoco.proposals import parts as parts_module
+from mmsoco.proposals import worker as worker_module
 from mmsoco.proposals.filters import FilterSpec, filter_regions
 from mmsoco.proposals.generate import generate
 from mmsoco.proposals.image_lists import collect_names
@@ -88,14 +88,14 @@ def test_other_store_is_not_overwritten(image_root, tmp_path, changed, text):
 
 def fail_on(name, monkeypatch, error):
     """Make writing one part fail, in the workers too since they are forked."""
-    writer = generate_module.ProposalStoreWriter
+    writer = worker_module.ProposalStoreWriter
 
     def failing(path, *args):
         if str(path).endswith(name):
             raise error
         return writer(path, *args)
 
-    monkeypatch.setattr(generate_module, 'ProposalStoreWriter', failing)
+    monkeypatch.setattr(worker_module, 'ProposalStoreWriter', failing)
 
 
 def test_goes_on_after_a_full_disk(image_root, tmp_path, monkeypatch):
@@ -178,7 +178,7 @@ def test_killed_worker_is_reported(image_root, tmp_path, monkeypatch):
     def die(*args):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(generate_module, 'find_regions', die)
+    monkeypatch.setattr(worker_module, 'find_regions', die)
     with pytest.raises(ChildProcessError, match='want of memory.*are kept'):
         run(make_job(image_root, tmp_path / 'out.arrow'))
 

@@ -10,15 +10,6 @@ from mmsoco.proposals.segmentation import felzenszwalb
 RNG = np.random.default_rng(0)
 
 
-@pytest.mark.parametrize('shape', [(1, 1), (2, 3), (9, 1), (30, 41)])
-@pytest.mark.parametrize('sigma', [0.3, 0.9, 2.5])
-def test_smoothing_is_scipys_to_the_last_bit(shape, sigma):
-    rgb = RNG.integers(0, 256, (*shape, 3), dtype=np.uint8)
-    smooth = segmentation._smooth(rgb, segmentation._half_gaussian(sigma))
-    expected = gaussian_filter(img_as_float(rgb), [sigma, sigma, 0])
-    np.testing.assert_array_equal(smooth.transpose(1, 2, 0), expected)
-
-
 @pytest.mark.parametrize(
     'scale, sigma, min_size',
     [(300, 0.9, 100), (1, 0.5, 0), (50, 0.9, 20), (2000, 2.0, 7)],
