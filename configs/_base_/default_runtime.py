@@ -12,6 +12,7 @@ default_hooks = dict(
     # Statistics of batch norm differ between processes where it is not
     # synchronised (on CPUs); the checkpoint gets their mean.
     sync_buffers=dict(type='SyncBuffersHook'),
+    # At least 2: the oldest is removed before the new one is written.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
 )
 log_processor = dict(

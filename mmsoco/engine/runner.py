@@ -8,8 +8,9 @@ from typing import Any
 
 from mmengine.device import is_cuda_available
 from mmengine.dist import is_distributed, master_only
-from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
+from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch import distributed, nn
 
@@ -51,36 +52,32 @@ class Runner(MMEngineRunner):
 
         Args:
             model_wrapper_cfg: the config's ``model_wrapper_cfg``.
-            model: the model, or a wrapped one, which stays as it is.
+            model: the model.
 
         Returns:
             The model, or its wrapper.
         """
-        if is_cuda_available() or is_model_wrapper(model):
+        if is_cuda_available() or not self.distributed:
             return super().wrap_model(model_wrapper_cfg, model)
-        model = self._without_sync_bn(model)
-        if self.distributed and model_wrapper_cfg is None:
-            model_wrapper_cfg = dict(
-                type='MMDistributedDataParallel',
-                device_ids=None,
-                broadcast_buffers=False,
-                find_unused_parameters=self.cfg.get(
-                    'find_unused_parameters', False
-                ),
-            )
-        return super().wrap_model(model_wrapper_cfg, model)
-
-    def _without_sync_bn(self, model: nn.Module) -> nn.Module:
-        asked = self.cfg.pop('sync_bn', None) is not None
-        has_layers = any(
-            isinstance(m, nn.SyncBatchNorm) for m in model.modules()
+        self.logger.info(
+            'Synchronised batch norm needs GPUs: on these CPUs every process '
+            'normalises with the statistics of its own batch.'
         )
-        if self.distributed and (asked or has_layers):
-            self.logger.info(
-                'Synchronised batch norm needs GPUs: on these CPUs every '
-                'process normalises with the statistics of its own batch.'
-            )
-        return revert_sync_batchnorm(model)
+        on_cpu = dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=bool(
+                self.cfg.get('find_unused_parameters')
+            ),
+        )
+        sync_bn = self.cfg.pop('sync_bn', None)
+        wrapped = super().wrap_model(
+            model_wrapper_cfg or on_cpu, revert_sync_batchnorm(model)
+        )
+        # The saved config stays that of the run on GPUs.
+        self.cfg.sync_bn = sync_bn
+        return wrapped
 
     def scale_lr(
         self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
@@ -110,6 +107,27 @@ class Runner(MMEngineRunner):
             f'rate: {groups[0]["lr"]:g} = {before:g} x {batch_size} / '
             f'{auto_scale_lr["base_batch_size"]}.'
         )
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """Builds the training loop with its data.
+
+        Args:
+            loop: the config's ``train_cfg``.
+
+        Returns:
+            The loop.
+
+        Raises:
+            ValueError: the images do not make one batch.
+        """
+        loop = super().build_train_loop(loop)
+        if not len(loop.dataloader):
+            raise ValueError(
+                f'{len(loop.dataloader.dataset)} images do not make one batch '
+                f'of {self._train_batch_size()} in each of {self.world_size} '
+                'processes. Lower train_dataloader.batch_size.'
+            )
+        return loop
 
     def _train_batch_size(self) -> int:
         loader = self._train_dataloader

@@ -5,9 +5,20 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.runner import BaseLoop
 from torch import nn
 
 from mmsoco.engine.hooks import LoadReportHook
+
+
+class Loop(BaseLoop):
+    """A training loop that was built: the run trains."""
+
+    def __init__(self):
+        """Needs no data."""
+
+    def run(self):
+        """Is not called."""
 
 
 @pytest.fixture
@@ -20,6 +31,7 @@ def runner():
         logger=logging.getLogger('load-report'),
         _resume=False,
         _load_from='weights.pth',
+        _train_loop=Loop(),
     )
 
 
@@ -61,3 +73,13 @@ def test_is_silent_when_resuming(runner, caplog):
             runner, weights(runner, lost=torch.ones(1))
         )
     assert not caplog.records
+
+
+def test_refuses_to_evaluate_untrained_parts(runner):
+    checkpoint = weights(runner)
+    LoadReportHook().after_load_checkpoint(runner, checkpoint)
+    runner._train_loop = dict(max_epochs=1)  # not built: an evaluation
+    LoadReportHook().after_load_checkpoint(runner, checkpoint)
+    del checkpoint['state_dict']['neck.bias']
+    with pytest.raises(ValueError, match='lacks weights of neck.*Fine-tune'):
+        LoadReportHook().after_load_checkpoint(runner, checkpoint)

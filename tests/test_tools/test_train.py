@@ -301,6 +301,7 @@ def test_two_processes_train_as_one(config, finished, tmp_path, repo_dir):
         (['train_dataloader.dataset.image_root=/no/where'], '/no/where'),
         (['train_dataloader.dataset.proposals=/no/store'], '/no/store'),
         (['param_scheduler.warmup=9'], 'Shorten the warm-up'),
+        (['train_dataloader.batch_size=9'], '8 images do not make one batch'),
     ],
 )
 def test_bad_input_ends_with_a_message(

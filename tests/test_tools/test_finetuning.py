@@ -1,0 +1,196 @@
+"""From pretrained weights to COCO metrics, by tools/train.py and test.py."""
+
+import importlib.util
+import json
+import time
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from mmsoco.checkpoints.io import load_run
+from mmsoco.models import ObjectEncoder
+
+CONFIG = """
+_base_ = '{repo}/configs/finetune/{base}'
+
+data_root = '{data}/'
+channels = 16
+scale = (64, 64)
+model = dict(
+    backbone=dict(depth=18, base_channels=16),
+    neck=dict(in_channels=[16, 32, 64, 128], out_channels=channels),
+    rpn_head=dict(in_channels=channels, feat_channels=channels),
+    roi_head=dict(
+        bbox_roi_extractor=dict(out_channels=channels),
+        bbox_head=dict(
+            in_channels=channels,
+            conv_out_channels=channels,
+            fc_out_channels=32,
+        ),
+    ),
+    train_cfg=dict(rpn_proposal=dict(nms_pre=50, max_per_img=20)),
+    test_cfg=dict(rpn=dict(nms_pre=50, max_per_img=20)),
+)
+train_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(
+        data_root=data_root,
+        ann_file='data.json',
+        data_prefix=dict(img=''),
+        filter_cfg=None,
+    ),
+)
+val_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(
+        data_root=data_root, ann_file='data.json', data_prefix=dict(img='')
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file='{data}/data.json')
+test_evaluator = val_evaluator
+train_cfg = dict(max_epochs=1)
+default_hooks = dict(
+    logger=dict(interval=1),
+    precise_bn=dict(type='PreciseBNHook', interval=1, num_iters=1),
+)
+"""
+BASE = 'faster-rcnn_r50-fpn_scratch_8xb2-1x_custom.py'
+
+
+@pytest.fixture(scope='module')
+def tools(repo_dir):
+    """The two tools' modules by name."""
+    modules = {}
+    for name in ('train', 'test'):
+        spec = importlib.util.spec_from_file_location(
+            f'tools_{name}', repo_dir / 'tools' / f'{name}.py'
+        )
+        modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(modules[name])
+    return modules
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory, repo_dir):
+    """A config beside four images with a box each."""
+    data = tmp_path_factory.mktemp('coco')
+    images, annotations = [], []
+    for i in range(4):
+        image = np.full((64, 64, 3), 60, np.uint8)
+        x, y = 4 + 5 * i, 20 - 3 * i
+        image[y : y + 30, x : x + 24] = (40 * i, 200, 90)
+        cv2.imwrite(str(data / f'{i}.png'), image)
+        images.append(dict(id=i, file_name=f'{i}.png', height=64, width=64))
+        annotations.append(
+            dict(
+                id=i + 1,
+                image_id=i,
+                category_id=1 + i % 2,
+                bbox=[x, y, 24, 30],
+                area=24 * 30,
+                iscrowd=0,
+            )
+        )
+    categories = [
+        dict(id=1, name='first class'),
+        dict(id=2, name='second class'),
+    ]
+    content = dict(
+        images=images, annotations=annotations, categories=categories
+    )
+    (data / 'data.json').write_text(json.dumps(content))
+    path = data / 'tiny_detector.py'
+    path.write_text(CONFIG.format(repo=repo_dir, data=data, base=BASE))
+    return path
+
+
+@pytest.fixture(scope='module')
+def pretrained(config):
+    """Weights of the detector's pretrained parts, in the detector's names."""
+    DefaultScope.get_instance('finetuning-weights', scope_name='mmsoco')
+    encoder = ObjectEncoder(Config.fromfile(config).model, 'assigned', 24)
+    path = config.parent / 'pretrained.pth'
+    torch.save(dict(state_dict=encoder.state_dict(), meta={}), path)
+    return path
+
+
+def run(tool, work_dir, *arguments, options=()):
+    """Calls a tool in this process, under a name of its own."""
+    name = f'experiment_name=detector-{time.monotonic_ns()}'
+    return tool.main(
+        [
+            *map(str, arguments),
+            f'--work-dir={work_dir}',
+            '--cfg-options',
+            name,
+            *options,
+        ]
+    )
+
+
+@pytest.fixture(scope='module')
+def finetuned(tools, config, pretrained, tmp_path_factory):
+    """The work dir of one epoch from pretrained weights."""
+    work_dir = tmp_path_factory.mktemp('finetuned')
+    run(tools['train'], work_dir, config, options=[f'load_from={pretrained}'])
+    return work_dir
+
+
+def test_reports_parts_gauges_and_metrics(finetuned):
+    log = next(finetuned.glob('*/*.log')).read_text()
+    rows = {
+        line.split()[0]: line.split()[1:]
+        for line in log.splitlines()
+        if len(line.split()) == 5
+    }
+    for part in ('backbone', 'neck'):
+        assert int(rows[part][0]) > 0
+        assert rows[part][1:] == ['0', '0', '0']
+    assert rows['rpn_head'][0] == '0'
+    assert 'images_per_s: ' in log
+    assert 'coco/bbox_mAP: ' in log
+    assert 'Recomputing batch norm statistics' in log
+
+
+def test_evaluates_the_checkpoint(tools, config, finetuned, tmp_path):
+    metrics = run(tools['test'], tmp_path, config, finetuned / 'epoch_1.pth')
+    assert 0 <= metrics['coco/bbox_mAP'] <= 1
+    (saved,) = tmp_path.glob('*/*.json')
+    assert json.loads(saved.read_text())['coco/bbox_mAP'] is not None
+
+
+def test_evaluates_weights_with_their_statistics(config, finetuned):
+    state = load_run(finetuned / 'epoch_1.pth')['state_dict']
+    key = 'backbone.bn1.running_mean'
+    assert state[key].abs().max() > 0
+
+
+def test_pretrained_weights_alone_are_not_evaluated(
+    tools, config, pretrained, tmp_path
+):
+    with pytest.raises(SystemExit, match='lacks weights of .*rpn_head'):
+        run(tools['test'], tmp_path, config, pretrained)
+
+
+def test_a_part_that_got_lost_stops_the_run(
+    tools, config, pretrained, tmp_path
+):
+    options = [
+        f'load_from={pretrained}',
+        'model.roi_head.bbox_head.type=Shared2FCBBoxHead',
+    ]
+    with pytest.raises(SystemExit, match='bbox_head'):
+        run(tools['train'], tmp_path, config, options=options)
+
+
+def test_missing_annotations_are_named(tools, config, tmp_path):
+    options = ['train_dataloader.dataset.ann_file=lost.json']
+    with pytest.raises(SystemExit, match='error: .*lost.json'):
+        run(tools['train'], tmp_path, config, options=options)
