@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import (
-    Any,
-)
+from typing import Any
 
 import numpy as np
 import pyarrow as pa

@@ -183,7 +183,13 @@ def test_killed_worker_is_reported(image_root, tmp_path, monkeypatch):
         run(make_job(image_root, tmp_path / 'out.arrow'))
 
 
-def test_killed_parent_takes_its_workers_along(image_root, tmp_path):
+@pytest.mark.parametrize(
+    'sent, code',
+    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)],
+)
+def test_ended_parent_takes_its_workers_along(
+    image_root, tmp_path, sent, code
+):
     for seed in range(200):
         save_blocks(image_root / f'more {seed:03d}.png', seed)
     command = [sys.executable, 'tools/proposals/generate.py', '--workers=2']
@@ -195,8 +201,8 @@ def test_killed_parent_takes_its_workers_along(image_root, tmp_path):
     )
     parts = tmp_path / 'out.arrow.parts'
     wait_for(lambda: any(parts.glob('part-*')))
-    process.kill()
-    process.wait()
+    process.send_signal(sent)
+    assert process.wait(60) == code
     wait_for(lambda: not group_is_alive(process.pid))
     assert not out.exists()
     summary, lines = run(make_job(image_root, out))
