@@ -9,7 +9,7 @@ import numpy as np
 from .views import PALETTE
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_FONT_SCALE = 0.42
+_FONT_SCALE = 0.55
 _OPACITY = 0.45
 
 

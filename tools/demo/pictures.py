@@ -2,15 +2,16 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
 import numpy as np
-from mmsoco.visualization.proposals import draw_proposals
 
 from mmsoco.proposals.images import read_rgb
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.visualization.instances import DrawnInstance, draw_instances
+from mmsoco.visualization.proposals import draw_proposals
 from mmsoco.visualization.report import grid
 
 # Scenes of the pictures: spread over the photographs.
@@ -20,6 +21,9 @@ SHOWN_PROPOSALS = (0, 2, 9, 11)
 SHOWN_VIEWS = (2, 9)
 SHOWN_DETECTIONS = (0, 1, 2, 3, 6)
 LEAST_SCORE = 0.3
+# Detections that share more of their masks are taken for one object.
+SAME_PLACE = 0.5
+ZOOM = 2
 
 
 def scenes_picture(data: Path, document: dict) -> np.ndarray:
@@ -51,7 +55,10 @@ def proposals_picture(data: Path, store: ProposalStore) -> np.ndarray:
     for index in SHOWN_PROPOSALS:
         record = store[index]
         picture = read_rgb(data / 'train' / record.file_name)
-        row.append(draw_proposals(picture, record.bboxes))
+        # larger first, so that the frames are thin
+        size = (picture.shape[1] * ZOOM, picture.shape[0] * ZOOM)
+        larger = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+        row.append(draw_proposals(larger, record.bboxes * ZOOM))
     return grid([row])
 
 
@@ -85,7 +92,10 @@ def detections_picture(
     for path in detections:
         found = json.loads(path.read_text())
         columns.append(
-            objects_of(o for o in found if o['score'] >= LEAST_SCORE)
+            {
+                image: best_per_place(things)
+                for image, things in objects_of(found).items()
+            }
         )
     rows = []
     for index in SHOWN_DETECTIONS:
@@ -95,7 +105,10 @@ def detections_picture(
             [
                 draw_instances(
                     picture,
-                    [drawn_instance(o, names) for o in column[image['id']]],
+                    [
+                        drawn_instance(thing, names)
+                        for thing in column.get(image['id'], [])
+                    ],
                 )
                 for column in columns
             ]
@@ -108,12 +121,33 @@ def class_names(document: dict) -> dict[int, str]:
     return {c['id']: c['name'] for c in document['categories']}
 
 
-def objects_of(objects) -> dict[int, list[dict]]:  # noqa: ANN001
+def objects_of(objects: Iterable[dict]) -> dict[int, list[dict]]:
     """Sorts COCO annotations or detections by image, best scores last."""
     by_image = defaultdict(list)
     for thing in sorted(objects, key=lambda o: o.get('score', 1)):
         by_image[thing['image_id']].append(thing)
     return by_image
+
+
+def best_per_place(detections: list[dict]) -> list[dict]:
+    """Leaves out weak detections, and those that better ones overlap.
+
+    Args:
+        detections: COCO detections with masks, of one image.
+
+    Returns:
+        The kept ones, the best last.
+    """
+    from pycocotools import mask as mask_api
+
+    kept: list[dict] = []
+    for thing in sorted(detections, key=lambda o: -o['score']):
+        masks = [other['segmentation'] for other in kept]
+        mine = [thing['segmentation']]
+        overlaps = np.array(mask_api.iou(mine, masks, [0] * len(masks)))
+        if thing['score'] >= LEAST_SCORE and not np.any(overlaps > SAME_PLACE):
+            kept.append(thing)
+    return kept[::-1]
 
 
 def drawn_instance(thing: dict, names: dict[int, str]) -> DrawnInstance:

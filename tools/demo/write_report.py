@@ -10,6 +10,7 @@ Example::
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -278,7 +279,8 @@ def load_report(log: Path) -> str:
         return ''
     table = []
     for line in lines[starts[-1] + 1 :]:
-        if ' - mmengine - ' in line:
+        # a part and its four counts, below a line of headings
+        if table and not re.fullmatch(r'\w+(\s+\d+){4}', line.strip()):
             break
         table.append(line)
     return '\n'.join(table)
@@ -317,7 +319,8 @@ def evaluation_section(demo: Demo) -> Section:
         + page.figure(
             page.image_uri(picture),
             'Left: what is there. Middle: the detector from scratch. Right: '
-            'the pretrained one. Detections with a score above 0.3.',
+            'the pretrained one. Detections with a score above 0.3, the best '
+            'of those on one place.',
         )
     )
     title = 'Evaluation: both detectors on unseen photographs'
