@@ -83,9 +83,11 @@ def reported_errors(args: argparse.Namespace) -> Iterator[None]:
     try:
         yield
     except USER_ERRORS as error:
-        work_dir = args.work_dir or Path('work_dirs', args.config.stem)
-        where = _save_traceback(work_dir)
-        raise SystemExit(f'error: {_message(error)}\n{where}') from None
+        message = f'error: {_message(error)}'
+        if args.config.is_file():  # else there is no run
+            work_dir = args.work_dir or Path('work_dirs', args.config.stem)
+            message += f'\n{_save_traceback(work_dir)}'
+        raise SystemExit(message) from None
 
 
 def _message(error: Exception) -> str:
