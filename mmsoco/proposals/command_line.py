@@ -23,6 +23,7 @@ def add_spec_options(
             f'--{name.replace("_", "-")}',
             type=type(value),
             default=value,
+            metavar='X',
             help='default: %(default).6g',
         )
 

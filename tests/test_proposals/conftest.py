@@ -1,8 +1,8 @@
 import json
 
-import numpy as np
 import pytest
 from PIL import Image
+from proposal_samples import save_blocks
 
 
 @pytest.fixture(scope='session')
@@ -10,15 +10,6 @@ def golden_photos(shared_dir):
     """Regions and filtered lists of the published code, by photo."""
     text = (shared_dir / 'golden' / 'golden_proposals.json').read_text()
     return json.loads(text)['images']
-
-
-def save_blocks(path, seed, height=120, width=160):
-    """Save a picture of coloured blocks, which has some proposals."""
-    rng = np.random.default_rng(seed)
-    blocks = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
-    pixels = blocks.repeat(40, 0).repeat(40, 1)[:height, :width]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 import pytest
-from test_generate import assert_same_stores, make_job, run
+from generator_helpers import assert_same_stores, make_job, run
 
 from mmsoco.proposals import convert
 from mmsoco.proposals.store import (

@@ -6,31 +6,20 @@ import sys
 import time
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from conftest import save_blocks
+from generator_helpers import assert_same_stores, make_job, run
+from proposal_samples import save_blocks
 
 from mmsoco.proposals import parts as parts_module
 from mmsoco.proposals import worker as worker_module
 from mmsoco.proposals.filters import FilterSpec, filter_regions
-from mmsoco.proposals.generate import generate
 from mmsoco.proposals.image_lists import collect_names
 from mmsoco.proposals.images import read_rgb
-from mmsoco.proposals.job import Job
 from mmsoco.proposals.parts import exclusive
 from mmsoco.proposals.selective_search import SearchSpec, selective_search
 from mmsoco.proposals.store import ProposalStore
 
 BAD = ['b/bad half.png', 'bad empty.jpg', 'bad text.jpg']
-
-
-def make_job(image_root, out, **kwargs):
-    return Job(str(image_root), collect_names(image_root), str(out), **kwargs)
-
-
-def run(job, workers=2, **kwargs):
-    lines = []
-    return generate(job, workers, report=lines.append, **kwargs), lines
 
 
 def test_store_holds_what_a_plain_loop_finds(image_root, tmp_path):
@@ -119,12 +108,6 @@ def test_goes_on_after_a_full_disk(image_root, tmp_path, monkeypatch):
         'out.regions.arrow',
         'w.arrow',
     ]
-
-
-def assert_same_stores(a, b):
-    assert a.metadata == b.metadata
-    tables = [pa.ipc.open_file(store.path).read_all() for store in (a, b)]
-    assert tables[0].equals(tables[1])
 
 
 def test_parts_of_another_job_are_refused(image_root, tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from plain_selective_search import has_corner_inside, plain_regions
-from test_selective_search import GOLDEN, load_photo
+from proposal_samples import GOLDEN, load_photo
 
 from mmsoco.proposals import grouping
 from mmsoco.proposals.grouping import group_regions

@@ -108,6 +108,18 @@ def test_exif_orientation(tmp_path, orientation, upright, suffix):
     assert read_size(path) == upright(RGB).shape[:2]
 
 
+def test_exif_orientation_of_jpeg(tmp_path):
+    path = tmp_path / 'a.jpg'
+    half = np.zeros((16, 32, 3), np.uint8)
+    half[:, 16:] = 200
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the stored top is the right side of the upright
+    Image.fromarray(half).save(path, exif=exif)
+    pixels = read_rgb(path)
+    assert pixels.shape == (32, 16, 3) and read_size(path) == (32, 16)
+    assert pixels[:15].max() < 20 and pixels[17:].min() > 180
+
+
 def test_damaged_exif_does_not_cost_the_image(tmp_path):
     path = tmp_path / 'a.jpg'
     flat = np.full((16, 16, 3), 90, np.uint8)

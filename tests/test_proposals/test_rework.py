@@ -1,5 +1,6 @@
 import pytest
-from test_generate import assert_same_stores, make_job, run
+from generator_helpers import assert_same_stores, make_job, run
+from proposal_samples import save_blocks
 
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.rework import merge_shards, refilter
@@ -18,6 +19,18 @@ def test_merged_shards_equal_the_whole(shards, image_root, tmp_path):
     whole, _ = run(make_job(image_root, tmp_path / 'whole.arrow'))
     merged = merge_shards(shards[::-1], tmp_path / 'merged.arrow')
     assert_same_stores(merged, whole.store)
+
+
+def test_more_shards_than_images(tmp_path):
+    root = tmp_path / 'images'
+    save_blocks(root / 'a.png', 0)
+    save_blocks(root / 'b.png', 1)
+    paths = []
+    for i in range(3):
+        job = make_job(root, tmp_path / f's{i}.arrow', shard=(i, 3))
+        paths.append(run(job)[0].store.path)
+    merged = merge_shards(paths, tmp_path / 'merged.arrow')
+    assert [record.file_name for record in merged] == ['a.png', 'b.png']
 
 
 def test_merge_refuses(shards, image_root, tmp_path):

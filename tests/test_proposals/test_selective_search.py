@@ -1,19 +1,10 @@
 import numpy as np
 import pytest
-import skimage.data
 from plain_selective_search import plain_labels, plain_regions
-from sklearn.datasets import load_sample_image
+from proposal_samples import GOLDEN, load_photo
 
 from mmsoco.proposals.images import list_images, read_rgb
 from mmsoco.proposals.selective_search import SearchSpec, selective_search
-
-GOLDEN = ['chelsea', 'coffee', 'astronaut', 'rocket', 'china', 'flower']
-
-
-def load_photo(name):
-    if name in ('china', 'flower'):
-        return load_sample_image(f'{name}.jpg')
-    return getattr(skimage.data, name)()
 
 
 def assert_equals_plain_route(rgb):

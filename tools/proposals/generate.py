@@ -1,13 +1,20 @@
-"""Make the proposals of an image folder by selective search, on all cores.
-
-Examples::
+r"""Make the proposals of an image folder by selective search, on all cores.
 
     python tools/proposals/generate.py data/images data/proposals.arrow
-    python tools/proposals/generate.py data/imagenet/train out.arrow \
-        --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT  # --array=0-15
 
-Killed at any moment and called again, it goes on after the finished parts.
-Shards are joined by tools/proposals/merge.py.
+Killed at any moment and called again, it goes on after the finished parts in
+OUT.arrow.parts. A large set can be spread over machines in shards, which
+tools/proposals/merge.py joins. As a Slurm array (sbatch --array=0-15 ...):
+
+    python tools/proposals/generate.py data/train \
+        shard-$SLURM_ARRAY_TASK_ID.arrow \
+        --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
+
+or by torchrun, on 8 nodes with all cores of each:
+
+    torchrun --nnodes 8 --nproc-per-node 1 --rdzv-endpoint HOST:PORT \
+        --no-python bash -c 'python tools/proposals/generate.py data/train \
+        shard-$RANK.arrow --shard $RANK/$WORLD_SIZE'
 """
 
 import argparse

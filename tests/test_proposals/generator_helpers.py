@@ -1,0 +1,22 @@
+"""Short ways to run the generator."""
+
+import pyarrow as pa
+
+from mmsoco.proposals.generate import generate
+from mmsoco.proposals.image_lists import collect_names
+from mmsoco.proposals.job import Job
+
+
+def make_job(image_root, out, **kwargs):
+    return Job(str(image_root), collect_names(image_root), str(out), **kwargs)
+
+
+def run(job, workers=2, **kwargs):
+    lines = []
+    return generate(job, workers, report=lines.append, **kwargs), lines
+
+
+def assert_same_stores(a, b):
+    assert a.metadata == b.metadata
+    tables = [pa.ipc.open_file(store.path).read_all() for store in (a, b)]
+    assert tables[0].equals(tables[1])
