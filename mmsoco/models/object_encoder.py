@@ -64,6 +64,7 @@ class ObjectEncoder(BaseModule):
         self.backbone = MODELS.build(cfg['backbone'])
         self.neck = MODELS.build(cfg['neck']) if cfg.get('neck') else None
         levels = parts.probe_levels(self.backbone, self.neck)
+        self.num_maps = len(levels)
         self._build_head(cfg.get('roi_head'), levels, finest_scale)
         self._train_all_norms()
         parts.report_overrides(detector)
@@ -170,7 +171,13 @@ class ObjectEncoder(BaseModule):
             extractor.num_inputs,
             on_any_rank=self.roi_levels == 'all',
         )
-        return [RoIs(*of) for of in zip(boxes, levels, used, strict=True)]
+        rois = [RoIs(*of) for of in zip(boxes, levels, used, strict=True)]
+        # A level that another set uses needs no tie, and to go without saves
+        # the way back through its layers. The last set is of the last view,
+        # the smallest one.
+        unused = set(range(self.num_maps)).difference(*used)
+        rois[-1] = rois[-1]._replace(tied=tuple(sorted(unused)))
+        return rois
 
     def embed(
         self,
@@ -197,8 +204,7 @@ class ObjectEncoder(BaseModule):
         pooled = pool(self.roi_extractor.roi_layers, features, rois)
         chains = [self._chain(p.features, heads) for p in pooled]
         valid = [p.valid for p in pooled]
-        unused = [f for i, f in enumerate(features) if i not in rois.used]
-        zero = roi_pooling.tie(unused)
+        zero = roi_pooling.tie([features[level] for level in rois.tied])
         return [
             roi_pooling.merge_levels(outputs, valid) + zero
             for outputs in zip(*chains, strict=True)

@@ -18,11 +18,14 @@ class RoIs(NamedTuple):
             in the view's pixels.
         levels: (R,) int64, the pyramid level of each box, counted from 0.
         used: The levels to pool from, ascending, see `used_levels`.
+        tied: Levels that no set of the batch uses, if this is the set whose
+            embeddings connect them to the loss, see `tie`.
     """
 
     boxes: Tensor
     levels: Tensor
     used: tuple[int, ...]
+    tied: tuple[int, ...] = ()
 
 
 class RoIFeatures(NamedTuple):
@@ -190,9 +193,9 @@ def merge_levels(
 
 
 def tie(features: Sequence[Tensor]) -> Tensor:
-    """A zero that depends on every feature map.
+    """A zero that depends on feature maps.
 
-    Added to an embedding, it gives the layers behind levels without a box a
+    Added to an embedding, it gives layers behind levels without any box a
     gradient of zero instead of none, which distributed training expects. It
     sums no value, so neither an overflow nor a NaN can leak in.
 

@@ -82,6 +82,13 @@ def test_levels_follow_the_area_not_a_side(encoder):
     assert rois.levels.tolist() == [1]  # sqrt(12 * 192) = 48
 
 
+def test_levels_without_any_box_are_tied_to_the_last_set(encoder):
+    first, last = encoder.assign([box(40), box(100)])
+    assert (first.used, last.used) == ((0,), (2,))
+    assert first.tied == ()
+    assert last.tied == (1, 3, 4)  # 4 is the FPN's map for the RPN
+
+
 def test_nothing_is_frozen():
     cfg = tiny_models.mask_rcnn_fpn(frozen_stages=2, norm_eval=True)
     cfg['backbone']['norm_cfg'] = dict(type='BN', requires_grad=False)

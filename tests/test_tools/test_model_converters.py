@@ -66,8 +66,21 @@ def test_ours_to_reference_and_back(tool, run, tmp_path):
     assert 'encoder.conv1.weight' in reference
 
 
+def test_publish_takes_the_name_of_the_checkpoint(tool, run, tmp_path, capsys):
+    tool('publish_model').main([str(run), str(tmp_path / 'out')])
+    [path] = (tmp_path / 'out').iterdir()
+    assert path.name.startswith('epoch_2_20')
+    assert capsys.readouterr().out == f'wrote {path}\n'
+
+
 @pytest.mark.parametrize(
-    'name', ['export_detector', 'convert_reference', 'inspect_checkpoint']
+    'name',
+    [
+        'export_detector',
+        'convert_reference',
+        'inspect_checkpoint',
+        'publish_model',
+    ],
 )
 def test_missing_file_is_one_line(tool, name, tmp_path):
     arguments = [str(tmp_path / 'none.pth'), str(tmp_path / 'out.pth')]

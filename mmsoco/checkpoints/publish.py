@@ -1,0 +1,54 @@
+"""Checkpoints to hand to others: weights, a manifest, a name with a hash."""
+
+import os
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from . import io
+from .export import manifest_of
+from .layouts import guess_layout
+
+
+def publish(
+    source: str | Path,
+    folder: str | Path,
+    name: str,
+    day: date | None = None,
+) -> Path:
+    """Writes a checkpoint without its training state.
+
+    Args:
+        source: Checkpoint of a run of ours, or an exported detector, whose
+            manifest is kept.
+        folder: Where to write.
+        name: Start of the file's name, such as the config's.
+        day: The date in the name; None for today.
+
+    Returns:
+        The file ``{name}_{YYYYMMDD}-{hash}.pth``, where hash stands for the
+        first 8 hex digits of the SHA-256 of its bytes. It holds
+        ``state_dict`` and ``meta``, and loads weights-only.
+
+    Raises:
+        FileNotFoundError: ``source`` does not exist.
+        ValueError: ``source`` holds no weights.
+        OSError: The file could not be written.
+    """
+    checkpoint = io.load_run(source)
+    state = io.state_dict_of(checkpoint, source)
+    meta = checkpoint.get('meta', {})
+    if not is_manifest(meta):
+        meta = manifest_of(state, meta, source, guess_layout(state))
+    folder = Path(folder)
+    unnamed = folder / f'.{name}.{os.getpid()}.pth'
+    io.save_atomic(dict(state_dict=state, meta=dict(meta)), unnamed)
+    digest = io.sha256(unnamed)[:8]
+    final = folder / f'{name}_{day or date.today():%Y%m%d}-{digest}.pth'
+    os.replace(unnamed, final)
+    return final
+
+
+def is_manifest(meta: Mapping) -> bool:
+    """Whether a checkpoint's ``meta`` is a manifest of exported weights."""
+    return {'parts', 'layout', 'source_sha256'} <= set(meta)

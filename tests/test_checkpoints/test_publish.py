@@ -1,0 +1,60 @@
+"""Published files: their name, what they hold, what they leave behind."""
+
+import hashlib
+from datetime import date
+
+import pytest
+import torch
+from mmengine.logging import MessageHub
+
+from mmsoco.checkpoints.publish import publish
+
+STATE = {'encoder.backbone.conv1.weight': torch.ones(2)}
+
+
+@pytest.fixture
+def run(tmp_path):
+    hub = MessageHub('publish')
+    hub.update_scalar('train/loss', 1.0)
+    content = dict(
+        state_dict=STATE,
+        optimizer=dict(state=torch.zeros(1000)),
+        message_hub=hub.state_dict(),
+        meta=dict(epoch=7, cfg='seed = 1'),
+    )
+    torch.save(content, tmp_path / 'epoch_7.pth')
+    return tmp_path / 'epoch_7.pth'
+
+
+def test_name_has_date_and_hash_of_the_file(run, tmp_path):
+    path = publish(run, tmp_path / 'out', 'soco', date(2026, 1, 31))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    assert path.name == f'soco_20260131-{digest}.pth'
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_weights_and_manifest_alone_remain(run, tmp_path):
+    path = publish(run, tmp_path, 'soco')
+    content = torch.load(path, weights_only=True)
+    assert set(content) == {'state_dict', 'meta'}
+    [weight] = content['state_dict'].values()
+    assert torch.equal(weight, torch.ones(2))
+    meta = content['meta']
+    assert (meta['epoch'], meta['config'], meta['layout']) == (
+        7,
+        'seed = 1',
+        'mmsoco',
+    )
+
+
+def test_manifest_of_an_export_is_kept(tmp_path):
+    meta = dict(parts=dict(neck=1), layout='mmdet', source_sha256='abc')
+    source = tmp_path / 'detector.pth'
+    torch.save(dict(state_dict=STATE, meta=meta), source)
+    path = publish(source, tmp_path, 'detector')
+    assert torch.load(path, weights_only=True)['meta'] == meta
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r'none\.pth'):
+        publish(tmp_path / 'none.pth', tmp_path, 'x')

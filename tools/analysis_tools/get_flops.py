@@ -1,0 +1,147 @@
+"""Counts the floating-point operations of one pretraining step, by part.
+
+    python tools/analysis_tools/get_flops.py \
+        configs/soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k.py \
+        --cfg-options model.roi_levels=assigned
+
+One step is run on the CPU with random views and boxes; a multiplication with
+its addition counts as two operations. Only convolutions and matrix products
+are counted, the rest is small. The parts show the forward passes of the online
+and the target network; the backward pass cannot be told apart by part.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmsoco.datasets.transforms.views import parse_size
+from mmsoco.registry import MODELS
+from mmsoco.structures import parse_pairs, roi_sets
+
+# The published code per image in the 224, 224, 112 recipe with R50-FPN.
+PUBLISHED_GFLOP = 193.9
+PARTS = {
+    'backbone': ('encoder.backbone',),
+    'neck': ('encoder.neck',),
+    'RoI head': (
+        'encoder.roi_head.shared_head',
+        'encoder.roi_head.bbox_head',
+        'encoder.trunk',
+    ),
+    'projector': ('projector',),
+    'predictor': ('predictor',),
+}
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', help='a pretraining config')
+    parser.add_argument(
+        '--batch-size', type=int, default=2, help='images (default: 2)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='keys of the config to change, KEY=VALUE',
+    )
+    return parser.parse_args(argv)
+
+
+def view_sizes(cfg: Config) -> list[tuple[int, int]]:
+    """Height and width of each view, from the config's pipeline.
+
+    Raises:
+        ValueError: The config has no step that draws views.
+    """
+    for step in cfg.train_dataloader.dataset.pipeline:
+        if 'views' in step:
+            return [parse_size(view['size']) for view in step['views']]
+    raise ValueError(
+        f'{cfg.filename} draws no views; give a pretraining config'
+    )
+
+
+def random_batch(
+    pairs: Sequence, sizes: Sequence[tuple[int, int]], num_images: int
+) -> dict:
+    """Views with four boxes, scales spread over the range of the filter."""
+    rng = torch.Generator().manual_seed(0)
+    bboxes = []
+    for rois in roi_sets(parse_pairs(pairs)):
+        height, width = sizes[rois.view - 1]
+        u = torch.rand(num_images, 4, 3, generator=rng)
+        side = 0.3 + 0.5 * u[..., 2:]  # of the filter ratio3size0308
+        start = u[..., :2] * (1 - side)
+        boxes = torch.cat([start, start + side], dim=-1)
+        bboxes.append(boxes * torch.tensor([width, height] * 2))
+    views = [torch.rand(num_images, 3, *size, generator=rng) for size in sizes]
+    return dict(inputs=views, data_samples=dict(bboxes=bboxes))
+
+
+def count_flops(cfg: Config, num_images: int) -> dict[str, float]:
+    """Counts the operations of one step.
+
+    Args:
+        cfg: A pretraining config.
+        num_images: Batch size.
+
+    Returns:
+        GFLOP per image of each part's forward passes (both networks), of
+        ``backward``, and of the ``total``.
+    """
+    init_default_scope('mmsoco')
+    model = MODELS.build(cfg.model).train()
+    batch = random_batch(cfg.model.pairs, view_sizes(cfg), num_images)
+    with FlopCounterMode(display=False, depth=None) as forward:
+        losses = model(**batch, mode='loss')
+    with FlopCounterMode(display=False) as backward:
+        sum(v for k, v in losses.items() if k.startswith('loss')).backward()
+    counts = {
+        name: sum(operations.values()) / num_images / 1e9
+        for name, operations in forward.get_flop_counts().items()
+    }
+    result = by_part(counts)
+    result['backward'] = backward.get_total_flops() / num_images / 1e9
+    return dict(result, total=sum(result.values()))
+
+
+def by_part(counts: Mapping[str, float]) -> dict[str, float]:
+    """Adds the online and the target network's modules up to parts.
+
+    Args:
+        counts: Operations by module name, such as ``SoCo.encoder.neck``.
+    """
+    return {
+        part: sum(
+            counts.get(f'SoCo.{network}{name}', 0)
+            for network in ('', 'target.')
+            for name in names
+        )
+        for part, names in PARTS.items()
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Prints a table."""
+    args = parse_args(argv)
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    flops = count_flops(cfg, args.batch_size)
+    print(f'torch {torch.__version__}, views of {view_sizes(cfg)} pixels')
+    print(f'roi_levels: {cfg.model.roi_levels}; GFLOP per image and step:')
+    for part, value in flops.items():
+        print(f'{part:<12}{value:>8.1f}{value / flops["total"]:>7.0%}')
+    print(f'published   {PUBLISHED_GFLOP:>8.1f}  (R50-FPN at 224, 224, 112)')
+
+
+if __name__ == '__main__':
+    main()
