@@ -47,7 +47,7 @@ train_dataloader = dict(
         proposals='data/demo/proposals.arrow',
         pipeline=[
             dict(_base_.draw_views, **draw_views),
-            _base_.photometric,
+            dict(_base_.photometric, on_device=False),
             _base_.pack_views,
         ],
     ),

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmsoco.registry import MODELS
+from mmsoco.structures import PhotometricBatch
+
+from .device_photometric import apply_photometric
 
 # ImageNet's statistics of RGB images in 0..255.
 _MEAN = (123.675, 116.28, 103.53)
@@ -15,11 +19,14 @@ _STD = (58.395, 57.12, 57.375)
 
 @MODELS.register_module()
 class SoCoDataPreprocessor(BaseDataPreprocessor):
-    """Move a batch to the device, normalise the views, clear the cutouts.
+    """Move a batch to the device, finish its views, clear the cutouts.
 
     Views arrive as uint8, a quarter of what float32 would cost between
-    processes and to the device. Rectangles of ``data_samples['cutout']``
-    become 0 after normalising, which is the mean.
+    processes and to the device. If the worker has drawn what is to happen to
+    their colours but left it to the device
+    (``PhotometricJitter(on_device=True)``), that is done first, for the whole
+    batch at once. Then the views are normalised. Rectangles of
+    ``data_samples['cutout']`` become 0 after normalising, which is the mean.
 
     Args:
         mean: Mean of each of the three channels, R, G, B in 0..255.
@@ -62,18 +69,25 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs``, a list of (B, 3, h, w) uint8 tensors, RGB, and
                 ``data_samples`` with ``cutout``, a list of (B, R, 4) float32
-                rectangles x1, y1, x2, y2 in pixels, one tensor per view, and
-                whatever else the model takes.
+                rectangles x1, y1, x2, y2 in pixels, one tensor per view,
+                with ``photometric`` and ``originals`` if colours are to be
+                changed (see `PackViews`), and whatever else the model takes.
             training: Not used: there is no test-time pass.
 
         Returns:
             The same dict on the device, with float32 ``inputs``.
         """
+        host_samples = data['data_samples']
         data = self.cast_data(data)
+        views = data['inputs']
+        if 'photometric' in host_samples:
+            views = change_colours(
+                views, host_samples['photometric'], host_samples['originals']
+            )
         data['inputs'] = [
             clear_rectangles(self._normalize(view), rectangles)
             for view, rectangles in zip(
-                data['inputs'], data['data_samples']['cutout'], strict=True
+                views, data['data_samples']['cutout'], strict=True
             )
         ]
         return data
@@ -81,6 +95,44 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
     def _normalize(self, view: Tensor) -> Tensor:
         view = view.to(torch.float32, memory_format=self.memory_format)
         return (view - self.mean).div_(self.std)
+
+
+def change_colours(
+    views: Sequence[Tensor],
+    rows: Sequence[Tensor],
+    originals: Sequence[Tensor],
+) -> list[Tensor]:
+    """Change the colours of all views, then make the resized views.
+
+    Args:
+        views: (B, 3, h, w) uint8 per view; (B, 0, h, w) of a view that is to
+            be resized.
+        rows: (B, 11) float32 per view, see `PhotometricParams.pack`, on the
+            host; (B, 0) of a view that is to be resized.
+        originals: (B,) per view, all the same number: the view, counted from
+            1, that it takes its pixels from.
+
+    Returns:
+        (B, 3, h, w) float32 per view, in 0..255.
+    """
+    finished = [
+        apply_photometric(view.float(), PhotometricBatch.unpack(own))
+        if own.shape[1]
+        else None
+        for view, own in zip(views, rows, strict=True)
+    ]
+    return [
+        _resize(finished[int(of[0]) - 1], view.shape[2:])
+        if own is None
+        else own
+        for own, view, of in zip(finished, views, originals, strict=True)
+    ]
+
+
+def _resize(view: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(
+        view, size=size, mode='bilinear', align_corners=False, antialias=True
+    )
 
 
 def clear_rectangles(view: Tensor, rectangles: Tensor) -> Tensor:

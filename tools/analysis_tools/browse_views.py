@@ -21,7 +21,7 @@ from mmengine.config import Config, DictAction
 from PIL import Image
 
 from mmsoco.datasets import SampleKey
-from mmsoco.datasets.transforms import DrawViews
+from mmsoco.datasets.transforms import DrawViews, PhotometricJitter
 from mmsoco.registry import DATASETS
 from mmsoco.visualization.views import draw_sample
 
@@ -82,6 +82,9 @@ def browse(args: argparse.Namespace) -> list[Path]:
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    for transform in dataset.pipeline.transforms:
+        if isinstance(transform, PhotometricJitter):
+            transform.on_device = False  # there is no model here
     draw_views = [
         t for t in dataset.pipeline.transforms if isinstance(t, DrawViews)
     ]

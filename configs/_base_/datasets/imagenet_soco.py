@@ -17,8 +17,11 @@ draw_views = dict(
     pairs=pairs,
     num_proposals=4,
 )
+# The workers draw, the GPU changes the pixels. Without a GPU, set on_device to
+# False: the workers do it faster.
 photometric = dict(
     type='PhotometricJitter',
+    on_device=True,
     blur_prob=(1.0, 0.1, 0.1),
     solarize_prob=(0.0, 0.2, 0.2),
 )

@@ -15,6 +15,7 @@ draw_views = dict(
 )
 photometric = dict(
     type='PhotometricJitter',
+    on_device=True,
     blur_prob=(1.0, 0.1),
     solarize_prob=(0.0, 0.2),
 )

@@ -12,40 +12,63 @@ from .geometry import resize_image
 class PackViews:
     """Make the sample that mmengine's ``default_collate`` stacks to a batch.
 
-    Resized views are made here, from the finished pixels of their original.
-    The sample is a dict of plain tensors rather than of data elements: a
-    batch of 128 would otherwise pickle 128 objects in every step.
+    Resized views are made here, from the finished pixels of their original;
+    where the device changes the colours, it makes them afterwards, and here
+    they are tensors without channels. The sample is a dict of plain tensors
+    rather than of data elements: a batch of 128 would otherwise pickle 128
+    objects in every step.
 
     Returns of a call:
 
-    - ``inputs``: list of (3, h, w) uint8 tensors, RGB, one per view;
+    - ``inputs``: list of (3, h, w) uint8 tensors, RGB, one per view, or
+      (0, h, w) of a view that is still to be resized;
     - ``data_samples``: dict with ``bboxes``, a list of (K, 4) float32 tensors
       x1, y1, x2, y2 in the view's pixels, one per RoI set in the order of
       `mmsoco.structures.roi_sets`; ``cutout``, a list of (R, 4) float32
-      tensors of rectangles, one per view (R = 0 without cutout); and
-      ``index``, the image's place in the dataset.
+      tensors of rectangles, one per view (R = 0 without cutout); ``index``,
+      the image's place in the dataset; and, where the device changes the
+      colours, what `SoCoDataPreprocessor` needs for that: ``photometric``, a
+      list of (11,) float32 rows, one per view ((0,) of a resized view), and
+      ``originals``, for each view the view that it takes its pixels from.
     """
 
     def __call__(self, results: dict) -> dict:
         """Pack one sample; see the class."""
-        views = results['views']
-        finished = [
-            resize_image(views[of - 1], crop.size) if view is None else view
-            for view, crop, of in zip(
-                views, results['crops'], results['originals'], strict=True
-            )
-        ]
-        nothing = [np.empty((0, 4), np.float32)] * len(views)
+        rows = results.get('photometric')
+        nothing = [np.empty((0, 4), np.float32)] * len(results['views'])
         cutout = results.get('cutout', nothing)
+        data_samples = dict(
+            bboxes=[torch.from_numpy(b) for b in results['view_bboxes']],
+            cutout=[torch.from_numpy(b) for b in cutout],
+            index=results['index'],
+        )
+        if rows is not None:
+            none = np.empty(0, np.float32)
+            data_samples['photometric'] = [
+                torch.from_numpy(none if row is None else row) for row in rows
+            ]
+            data_samples['originals'] = results['originals']
+        views = _finished_views(results, resize=rows is None)
         return dict(
             # The collating step copies anyway and puts the channels first.
-            inputs=[torch.from_numpy(v).permute(2, 0, 1) for v in finished],
-            data_samples=dict(
-                bboxes=[torch.from_numpy(b) for b in results['view_bboxes']],
-                cutout=[torch.from_numpy(b) for b in cutout],
-                index=results['index'],
-            ),
+            inputs=[torch.from_numpy(v).permute(2, 0, 1) for v in views],
+            data_samples=data_samples,
         )
 
     def __repr__(self) -> str:
         return 'PackViews()'
+
+
+def _finished_views(results: dict, resize: bool) -> list[np.ndarray]:
+    """Fill the places of resized views, or mark them by no channels."""
+    views = results['views']
+    return [
+        view
+        if view is not None
+        else resize_image(views[of - 1], crop.size)
+        if resize
+        else np.empty((*crop.size, 0), np.uint8)
+        for view, crop, of in zip(
+            views, results['crops'], results['originals'], strict=True
+        )
+    ]

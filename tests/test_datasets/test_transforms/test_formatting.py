@@ -46,3 +46,14 @@ def test_cutout_is_handed_on():
     squares = [np.ones((4, 4), np.float32), np.zeros((4, 4), np.float32)]
     packed = PackViews()(results(cutout=squares))
     assert packed['data_samples']['cutout'][0].tolist() == [[1.0] * 4] * 4
+
+
+def test_what_the_device_needs_to_change_colours():
+    rows = [np.arange(11, dtype=np.float32), None]
+    batch = default_collate(
+        [PackViews()(results(photometric=rows)) for _ in range(3)]
+    )
+    data = batch['data_samples']
+    assert [x.shape for x in batch['inputs']] == [(3, 3, 16, 20), (3, 0, 8, 8)]
+    assert [p.shape for p in data['photometric']] == [(3, 11), (3, 0)]
+    assert [o.tolist() for o in data['originals']] == [[1] * 3, [1] * 3]

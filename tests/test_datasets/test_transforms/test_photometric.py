@@ -144,15 +144,43 @@ def test_numbers_have_the_paper_distribution():
 
 
 def test_each_view_has_its_own_probabilities(img):
-    transform = PhotometricJitter(
-        **OFF | dict(blur_prob=(1.0, 0.0), solarize_prob=(0.0, 1.0))
-    )
+    settings = OFF | dict(blur_prob=(1.0, 0.0), solarize_prob=(0.0, 1.0))
     results = dict(views=[img, img, None], rng=np.random.default_rng(0))
-    first, second, resized = transform(results)['photometric']
-    assert first.sigma > 0 and not first.solarize
-    assert second.sigma == 0 and second.solarize
-    assert resized is None and results['views'][2] is None
+    results = PhotometricJitter(**settings)(results)
+    assert (results['views'][0] != img).any()
     assert (results['views'][1] == solarize(img, 128)).all()
+    assert results['views'][2] is None
+
+
+def test_device_gets_the_numbers_that_the_worker_would_apply(img):
+    twins = [
+        dict(views=[img, img, None], rng=np.random.default_rng(7))
+        for _ in range(2)
+    ]
+    settings = dict(blur_prob=1.0, solarize_prob=0.5, solarize_threshold=100)
+    PhotometricJitter(**settings)(twins[0])
+    PhotometricJitter(**settings, on_device=True)(twins[1])
+    assert twins[1]['views'][0] is img
+    assert twins[1]['photometric'][2] is None
+    for row, finished in zip(
+        twins[1]['photometric'][:2], twins[0]['views'], strict=False
+    ):
+        *order, brightness, contrast, saturation, hue, grey, sigma, level = row
+        params = PhotometricParams(
+            order=np.array(order, int),
+            brightness=brightness,
+            contrast=contrast,
+            saturation=saturation,
+            hue=hue,
+            grey=grey == 1,
+            sigma=sigma,
+            solarize=level == 100,
+        )
+        assert level in (100, 256)
+        again = apply_photometric(img, params, 100)
+        # float32 in between moves single pixels over a rounding border.
+        assert difference(again, finished).mean() < 0.01
+    assert twins[0]['rng'].random() == twins[1]['rng'].random()
 
 
 def test_one_probability_more_leaves_the_other_draws_alone():

@@ -1,0 +1,89 @@
+"""What is done to the colours of one view, and how it travels in a batch."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+# No uint8 pixel reaches it: the threshold of a view that is not solarized.
+NEVER = 256
+
+
+@dataclass(frozen=True)
+class PhotometricParams:
+    """What is done to the colours of one view.
+
+    Attributes:
+        order: (4,) order of the colour operations: 0 brightness, 1 contrast,
+            2 saturation, 3 hue.
+        brightness: Factor of the pixels; 1 keeps them.
+        contrast: Factor of the distance to the mean grey; 1 keeps them.
+        saturation: Factor of the distance to each pixel's grey; 1 keeps them.
+        hue: Shift of the hue in turns of the colour circle; 0 keeps it.
+        grey: Whether the view loses its colours.
+        sigma: Standard deviation of the blur in pixels; 0 for none.
+        solarize: Whether bright pixels are inverted.
+    """
+
+    order: np.ndarray
+    brightness: float = 1.0
+    contrast: float = 1.0
+    saturation: float = 1.0
+    hue: float = 0.0
+    grey: bool = False
+    sigma: float = 0.0
+    solarize: bool = False
+
+    def pack(self, solarize_threshold: int) -> np.ndarray:
+        """Write the numbers in a row, in the order of `PhotometricBatch`.
+
+        Args:
+            solarize_threshold: Grey level from which pixels are inverted,
+                where the view is solarized.
+
+        Returns:
+            (11,) float32.
+        """
+        threshold = solarize_threshold if self.solarize else NEVER
+        numbers = (
+            *self.order,
+            self.brightness,
+            self.contrast,
+            self.saturation,
+            self.hue,
+            self.grey,
+            self.sigma,
+            threshold,
+        )
+        return np.array(numbers, np.float32)
+
+
+class PhotometricBatch(NamedTuple):
+    """The numbers of one view for each sample of a batch; see above.
+
+    Attributes:
+        order: (B, 4).
+        factors: (B, 3) of brightness, contrast and saturation.
+        hue: (B,).
+        grey: (B,) 0 or 1.
+        sigma: (B,).
+        threshold: (B,) grey level from which pixels are inverted; `NEVER`
+            without solarization.
+    """
+
+    order: Tensor
+    factors: Tensor
+    hue: Tensor
+    grey: Tensor
+    sigma: Tensor
+    threshold: Tensor
+
+    @classmethod
+    def unpack(cls, rows: Tensor) -> 'PhotometricBatch':
+        """Read rows of `PhotometricParams.pack`.
+
+        Args:
+            rows: (B, 11) float32.
+        """
+        return cls(rows[:, :4].long(), rows[:, 4:7], *rows[:, 7:].unbind(1))

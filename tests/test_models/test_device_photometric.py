@@ -1,0 +1,183 @@
+"""Colours changed on the device against the worker's and torchvision's."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import default_collate
+
+import mmsoco  # noqa: F401  (torchvision needs its shims)
+from mmsoco.datasets.transforms import PackViews, PhotometricJitter
+from mmsoco.datasets.transforms import photometric as worker
+from mmsoco.datasets.transforms.geometry import CropParams
+from mmsoco.models import device_photometric as device
+from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
+from mmsoco.structures import PhotometricBatch, PhotometricParams
+
+
+@pytest.fixture(scope='module')
+def functional():
+    return pytest.importorskip('torchvision.transforms.functional')
+
+
+def photo(seed, size=(40, 56)):
+    """Smooth colours with some noise: what a photograph is made of."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0 : size[0], 0 : size[1]] / size[0]
+    waves = rng.uniform(2, 9, (3, 2))
+    smooth = np.stack([np.sin(a * rows + b * columns) for a, b in waves], -1)
+    noisy = 128 + 100 * smooth + rng.normal(0, 8, smooth.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope='module')
+def imgs():
+    return [photo(seed) for seed in range(24)]
+
+
+def as_batch(imgs):
+    return torch.from_numpy(np.stack(imgs)).permute(0, 3, 1, 2).float()
+
+
+def unpack(params, threshold=128):
+    rows = np.stack([p.pack(threshold) for p in params])
+    return PhotometricBatch.unpack(torch.from_numpy(rows))
+
+
+def on_device(imgs, params):
+    out = device.apply_photometric(as_batch(imgs), unpack(params))
+    return out.permute(0, 2, 3, 1).numpy()
+
+
+def test_every_order_on_one_batch(imgs):
+    """24 orders, a draw per sample: within a grey level of the worker."""
+    rng = np.random.default_rng(0)
+    jitter = PhotometricJitter(jitter_prob=1, grey_prob=0)
+    orders = itertools.permutations(range(4))
+    params = [
+        PhotometricParams(
+            **{**vars(jitter.draw(rng, 0, 0)), 'order': np.array(order)}
+        )
+        for order in orders
+    ]
+    found = on_device(imgs, params)
+    for img, own, result in zip(imgs, params, found, strict=True):
+        difference = abs(result - worker.apply_photometric(img, own))
+        assert difference.mean() < 1.5
+        # One of the worker's 256 hues is up to 5 levels in these colours.
+        assert np.percentile(difference, 99) <= 10
+
+
+def test_blends_alone_are_within_rounding(imgs):
+    """Without the hue of 256 steps only the worker's rounding is left."""
+    rng = np.random.default_rng(1)
+    jitter = PhotometricJitter(hue=0, blur_prob=0.5, grey_prob=0.3)
+    params = [jitter.draw(rng, 0.5, 0) for _ in imgs]
+    found = on_device(imgs, params)
+    for img, own, result in zip(imgs, params, found, strict=True):
+        difference = abs(result - worker.apply_photometric(img, own))
+        assert difference.mean() < 0.6 and difference.max() < 3
+
+
+@pytest.mark.parametrize('shift', [-0.1, 0.03, 0.5])
+def test_hue_equals_torchvision_on_floats(functional, imgs, shift):
+    pixels = as_batch(imgs[:3])
+    expected = 255 * functional.adjust_hue(pixels / 255, shift)
+    found = device.shift_hue(pixels, torch.full((3,), shift))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.02)
+
+
+def test_grey_pixels_have_no_hue():
+    grey = torch.full((1, 3, 2, 2), 77.0)
+    assert torch.equal(device.shift_hue(grey, torch.tensor([0.2])), grey)
+
+
+def test_blur_equals_torchvision_per_sample(functional, imgs):
+    sigma = torch.tensor([0.1, 0.8, 2.0])
+    pixels = as_batch(imgs[:3])
+    found = device.blur(pixels, sigma)
+    for image, own, result in zip(pixels, sigma, found, strict=True):
+        expected = functional.gaussian_blur(image, 15, own.item())
+        torch.testing.assert_close(result, expected, rtol=0, atol=0.2)
+
+
+def test_solarize_equals_the_worker(imgs):
+    params = [
+        PhotometricParams(np.arange(4), solarize=i % 2 == 0)
+        for i in range(len(imgs))
+    ]
+    found = on_device(imgs, params)
+    for img, own, result in zip(imgs, params, found, strict=True):
+        assert (result == worker.apply_photometric(img, own)).all()
+
+
+def test_neutral_numbers_change_nothing(imgs):
+    params = [PhotometricParams(np.array([3, 1, 0, 2]))] * len(imgs)
+    assert (on_device(imgs, params) == np.stack(imgs)).all()
+
+
+@pytest.mark.parametrize('size', [(1, 1), (8, 30)])
+def test_tiny_views(size):
+    img = photo(0, size)
+    params = PhotometricParams(
+        np.arange(4), 1.4, 0.6, 1.2, 0.1, True, 2.0, True
+    )
+    [result] = on_device([img], [params])
+    expected = worker.apply_photometric(img, params)
+    assert abs(result - expected).mean() < 2
+
+
+def packed_batch(imgs, jitter):
+    """What the loader hands out; view 3 is view 2, resized."""
+    size = imgs[0].shape[:2]
+    samples = []
+    for i, img in enumerate(imgs):
+        results = dict(
+            views=[img, img, None],
+            crops=[CropParams(0, 0, 1, 1, s) for s in (size, size, (20, 28))],
+            originals=[1, 2, 2],
+            view_bboxes=[],
+            index=i,
+            rng=np.random.default_rng((0, 3, i)),
+        )
+        samples.append(PackViews()(jitter(results)))
+    return default_collate(samples)
+
+
+def test_both_places_give_the_same_batch(imgs):
+    """The same (seed, epoch, index): the same views, wherever made."""
+    settings = dict(blur_prob=(1.0, 0.1), solarize_prob=(0.0, 0.2))
+    plain = SoCoDataPreprocessor(mean=[0] * 3, std=[1] * 3)
+    batches = [
+        plain(packed_batch(imgs, PhotometricJitter(**settings, on_device=on)))
+        for on in (False, True)
+    ]
+    for expected, found in zip(*(b['inputs'] for b in batches), strict=True):
+        assert found.shape == expected.shape
+        difference = (found - expected).abs()
+        assert difference.mean() < 1
+        # Solarized pixels at the threshold jump by what hue's rounding moves
+        # them, so single pixels may differ more.
+        assert difference.flatten().quantile(0.99) < 6
+
+
+def test_a_sample_does_not_depend_on_its_batch(imgs):
+    jitter = PhotometricJitter(
+        blur_prob=0.5, solarize_prob=0.5, on_device=True
+    )
+    preprocessor = SoCoDataPreprocessor()
+    together = preprocessor(packed_batch(imgs[:8], jitter))
+    for i in range(8):
+        batch = packed_batch(imgs[:8], jitter)
+        alone = preprocessor(
+            dict(
+                inputs=[v[i : i + 1] for v in batch['inputs']],
+                data_samples={
+                    key: [x[i : i + 1] for x in batch['data_samples'][key]]
+                    for key in ('cutout', 'photometric', 'originals')
+                },
+            )
+        )
+        for one, of in zip(alone['inputs'], together['inputs'], strict=True):
+            torch.testing.assert_close(one[0], of[i], rtol=1e-4, atol=1e-4)
