@@ -65,6 +65,9 @@ class ProposalDataset(Dataset):
         ValueError: If there are no images.
     """
 
+    # The runner's loops look for it; there are no classes to tell of.
+    metainfo: dict = {}
+
     def __init__(
         self,
         image_root: str,
@@ -177,6 +180,12 @@ class ProposalDataset(Dataset):
 
     def _check_store(self) -> None:
         """Compare some images with the store."""
+        if self.records.metadata.get('kind') == 'regions':
+            raise StoreMismatchError(
+                f'{str(self.records.path)!r} holds all regions of the search, '
+                'not the proposals chosen from them; choose them with '
+                'tools/proposals/refilter.py'
+            )
         picked = np.unique(
             np.linspace(0, len(self) - 1, _NUM_CHECKED).astype(int)
         )

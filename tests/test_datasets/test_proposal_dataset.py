@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from mmsoco.datasets import EpochIndexSampler, ProposalDataset, SampleKey
 from mmsoco.datasets.proposal_dataset import StoreMismatchError
 from mmsoco.proposals.images import UnreadableImageError
+from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
 from mmsoco.registry import DATASETS, TRANSFORMS
 
 PLAIN = 0  # the place of a/plain.jpg
@@ -235,6 +236,14 @@ def test_store_of_another_folder_is_refused(image_set, pipeline, tmp_path):
         match="does not belong.*5 of 6 names.*made for 'elsewhere'",
     ):
         ProposalDataset(other, image_set.store, pipeline)
+
+
+def test_unfiltered_regions_are_no_proposals(image_set, pipeline, tmp_path):
+    path = tmp_path / 'regions.arrow'
+    with ProposalStoreWriter(path, dict(kind='regions')) as writer:
+        writer.write(ProposalStore(image_set.store))
+    with pytest.raises(StoreMismatchError, match='refilter.py'):
+        ProposalDataset(image_set.root, path, pipeline)
 
 
 def test_few_missing_images_are_no_reason_to_stop(image_set, pipeline):
