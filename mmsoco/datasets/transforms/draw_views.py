@@ -86,7 +86,8 @@ class DrawViews:
 
     def __call__(self, results: dict) -> dict:
         """Draw views and boxes of one sample; see the class."""
-        rng, img, bboxes = (results[k] for k in ('rng', 'img', 'bboxes'))
+        rng, img = results['rng'], results['img']
+        bboxes = np.asarray(results['bboxes'], np.float64)
         crops: dict[int, CropParams] = {}
         drawn: dict[tuple, np.ndarray] = {}
         for pair in self.pairs:

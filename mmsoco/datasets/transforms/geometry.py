@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from numba import njit
 from torch.nn.functional import interpolate
 
 # torchvision's RandomResizedCrop gives up after as many draws.
@@ -69,15 +70,17 @@ def draw_crop(
     Returns:
         x, y, w, h in whole pixels, inside the image, w and h at least 1.
     """
-    log_aspect = np.log(aspect)
+    least, most = map(math.log, aspect)
     for _ in range(_CROP_ATTEMPTS):
-        target = height * width * rng.uniform(*area)
-        ratio = math.exp(rng.uniform(*log_aspect))
+        # One call for all four: the generator's own work is the smaller part.
+        u = rng.random(4).tolist()
+        target = height * width * (area[0] + u[0] * (area[1] - area[0]))
+        ratio = math.exp(least + u[1] * (most - least))
         w = round(math.sqrt(target * ratio))
         h = round(math.sqrt(target / ratio))
         if 0 < w <= width and 0 < h <= height:
-            x = int(rng.integers(0, width - w + 1))
-            y = int(rng.integers(0, height - h + 1))
+            x = int(u[2] * (width - w + 1))
+            y = int(u[3] * (height - h + 1))
             return x, y, w, h
     return central_crop(height, width, aspect)
 
@@ -112,8 +115,8 @@ def crop_image(img: np.ndarray, crop: CropParams) -> np.ndarray:
         (h, w, 3) uint8 view, where h, w is ``crop.size``.
     """
     part = img[crop.y : crop.y + crop.h, crop.x : crop.x + crop.w]
-    # Mirrored before it is resized, since the part is copied anyway.
-    return resize_image(cv2.flip(part, 1) if crop.flip else part, crop.size)
+    view = resize_image(part, crop.size)
+    return cv2.flip(view, 1) if crop.flip else view
 
 
 def resize_image(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -152,15 +155,33 @@ def crop_bboxes(bboxes: np.ndarray, crop: CropParams) -> np.ndarray:
         (N, 4) float32 boxes in the view's pixels, inside the view. A box
         outside of the rectangle becomes one without area on its border.
     """
-    view_h, view_w = crop.size
-    scale_x, scale_y = view_w / crop.w, view_h / crop.h
-    moved = clip_bboxes(bboxes, crop.bbox)
-    moved -= (crop.x, crop.y, crop.x, crop.y)
-    moved *= (scale_x, scale_y, scale_x, scale_y)
-    if crop.flip:
-        moved[:, [0, 2]] = view_w - moved[:, [2, 0]]
-    # The scale factor's rounding may carry an edge past the view's.
-    return clip_bboxes(moved, (0, 0, view_w, view_h)).astype(np.float32)
+    bboxes = np.asarray(bboxes, np.float64)
+    return _crop_bboxes(bboxes, crop.bbox, crop.size, crop.flip)
+
+
+# A sample has a few dozen boxes: numpy's calls would take longer than its
+# arithmetic, so loops over boxes are compiled.
+@njit(cache=True)
+def _crop_bboxes(
+    bboxes: np.ndarray,
+    rect: tuple[int, int, int, int],
+    size: tuple[int, int],
+    flip: bool,
+) -> np.ndarray:
+    """Clip, shift and scale (N, 4) float64 boxes; then mirror them."""
+    out = np.empty(bboxes.shape, np.float32)
+    for i in range(len(bboxes)):
+        for edge in range(4):
+            axis = edge % 2
+            start, stop, view = rect[axis], rect[axis + 2], size[1 - axis]
+            clipped = min(max(bboxes[i, edge], start), stop)
+            moved = (clipped - start) * (view / (stop - start))
+            # The scale factor's rounding may carry an edge past the view's.
+            out[i, edge] = min(moved, view)
+        if flip:
+            x1, x2 = out[i, 0], out[i, 2]
+            out[i, 0], out[i, 2] = size[1] - x2, size[1] - x1
+    return out
 
 
 def clip_bboxes(
@@ -193,8 +214,20 @@ def overlaps(
         (N,) bool. A box without area overlaps nothing, and touching edges are
         no overlap.
     """
-    clipped = clip_bboxes(bboxes, region)
-    return (clipped[:, 2:] > clipped[:, :2]).all(axis=1)
+    return _overlaps(np.asarray(bboxes, np.float64), tuple(region))
+
+
+@njit(cache=True)
+def _overlaps(
+    bboxes: np.ndarray, region: tuple[float, float, float, float]
+) -> np.ndarray:
+    """Compare (N, 4) float64 boxes with a rectangle."""
+    found = np.empty(len(bboxes), np.bool_)
+    for i in range(len(bboxes)):
+        x1, y1 = max(bboxes[i, 0], region[0]), max(bboxes[i, 1], region[1])
+        x2, y2 = min(bboxes[i, 2], region[2]), min(bboxes[i, 3], region[3])
+        found[i] = x1 < x2 and y1 < y2
+    return found
 
 
 def jitter_bboxes(
@@ -216,13 +249,26 @@ def jitter_bboxes(
     Returns:
         (N, 4) float64 boxes, not clipped to anything.
     """
-    bboxes = np.asarray(bboxes, np.float64)
-    jittered = rng.random(len(bboxes)) < prob
-    delta = rng.uniform(-scale, scale, size=(len(bboxes), 4))
-    delta *= jittered[:, None]
-    sizes = bboxes[:, 2:] - bboxes[:, :2]
-    corners = bboxes[:, :2] + delta[:, :2] * sizes
-    return np.hstack([corners, corners + (1 + delta[:, 2:]) * sizes])
+    numbers = rng.random((len(bboxes), 5))
+    return _jitter_bboxes(np.asarray(bboxes, np.float64), numbers, prob, scale)
+
+
+@njit(cache=True)
+def _jitter_bboxes(
+    bboxes: np.ndarray, numbers: np.ndarray, prob: float, scale: float
+) -> np.ndarray:
+    """Jitter (N, 4) float64 boxes by (N, 5) numbers from U(0, 1)."""
+    out = bboxes.copy()
+    for i in range(len(bboxes)):
+        if numbers[i, 4] >= prob:
+            continue
+        for axis in range(2):
+            side = bboxes[i, axis + 2] - bboxes[i, axis]
+            shift = scale * (2 * numbers[i, axis] - 1)
+            stretch = scale * (2 * numbers[i, axis + 2] - 1)
+            out[i, axis] += shift * side
+            out[i, axis + 2] = out[i, axis] + (1 + stretch) * side
+    return out
 
 
 def pyramid_levels(
