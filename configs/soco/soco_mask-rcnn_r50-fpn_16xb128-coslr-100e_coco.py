@@ -1,0 +1,30 @@
+"""SoCo, Mask R-CNN R50-FPN, 100 epochs of COCO train and unlabeled.
+
+paper:     pretraining on COCO train2017 and unlabeled2017, 100 epochs
+hardware:  16 GPUs, 128 images each
+duration:  not run by us
+reported:  none here
+command:   python tools/dataset_converters/list_images.py data/coco
+               data/coco/pretraining.txt --folders train2017 unlabeled2017
+           python tools/proposals/generate.py data/coco
+               data/coco/proposals_train2017_unlabeled2017.arrow
+               --ann-file data/coco/pretraining.txt
+           GPUS=16 tools/slurm_train.sh PARTITION soco
+               configs/soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_coco.py
+               --amp fp16
+"""
+
+_base_ = [
+    '../_base_/models/mask-rcnn_r50-fpn.py',
+    '../_base_/models/soco.py',
+    '../_base_/datasets/coco_soco.py',
+    '../_base_/schedules/soco_lars-coslr-100e.py',
+    '../_base_/pretraining_runtime.py',
+]
+
+model = dict(
+    _delete_=True,
+    detector=_base_.model,
+    pairs=_base_.pairs,
+    **_base_.soco,
+)
