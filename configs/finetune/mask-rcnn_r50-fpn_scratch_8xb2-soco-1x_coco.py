@@ -17,11 +17,5 @@ _base_ = [
     '../_base_/models/mask-rcnn_r50-fpn.py',
     '../_base_/datasets/coco_instance_ms.py',
     '../_base_/schedules/soco-1x.py',
-    '../_base_/finetuning_runtime.py',
+    '../_base_/soco_finetuning_runtime.py',
 ]
-
-default_hooks = dict(
-    checkpoint=dict(by_epoch=False, interval=10000),
-    precise_bn=dict(type='PreciseBNHook', interval=10000, num_iters=200),
-)
-log_processor = dict(by_epoch=False)

@@ -4,7 +4,7 @@ paper:     table 1, "SoCo"
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  42.3 box AP, 37.6 mask AP from 100 epochs of pretraining; 43.0,
-           38.2 from 400
+           38.2 from 400; SoCo*: 43.2, 38.4
 command:   python tools/model_converters/export_detector.py
                work_dirs/PRETRAINING/epoch_100.pth
                work_dirs/soco_mask-rcnn_r50-fpn.pth

@@ -1,0 +1,19 @@
+"""Mask R-CNN ResNeXt-101-32x4d-FPN from scratch, COCO, mmdet's recipe, 1x.
+
+paper:     not in the paper
+hardware:  8 GPUs, 2 images each
+duration:  not run by us
+reported:  none
+command:   tools/dist_train.sh
+               configs/finetune/mask-rcnn_x101-32x4d-fpn_scratch_8xb2-1x_coco.py
+               8
+"""
+
+_base_ = [
+    '../_base_/models/mask-rcnn_x101-32x4d-fpn.py',
+    'mmdet::_base_/datasets/coco_instance.py',
+    'mmdet::_base_/schedules/schedule_1x.py',
+    '../_base_/finetuning_runtime.py',
+]
+
+auto_scale_lr = dict(enable=True)
