@@ -22,6 +22,7 @@ __all__ = [
     'DATASETS',
     'DATA_SAMPLERS',
     'HOOKS',
+    'LOOPS',
     'MODELS',
     'OPTIMIZERS',
     'OPTIM_WRAPPERS',
@@ -51,6 +52,7 @@ TRANSFORMS = _child(
 )
 HOOKS = _child('hook', mmdet_registry.HOOKS, 'mmsoco.engine.hooks')
 RUNNERS = _child('runner', mmdet_registry.RUNNERS, 'mmsoco.engine')
+LOOPS = _child('loop', mmdet_registry.LOOPS, 'mmsoco.engine')
 OPTIMIZERS = _child(
     'optimizer', mmdet_registry.OPTIMIZERS, 'mmsoco.engine.optimizers'
 )
@@ -67,7 +69,6 @@ PARAM_SCHEDULERS = _child(
 for _parent in (
     mmdet_registry.EVALUATOR,
     mmdet_registry.LOG_PROCESSORS,
-    mmdet_registry.LOOPS,
     mmdet_registry.METRICS,
     mmdet_registry.MODEL_WRAPPERS,
     mmdet_registry.OPTIM_WRAPPER_CONSTRUCTORS,

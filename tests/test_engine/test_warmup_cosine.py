@@ -89,3 +89,17 @@ def test_refuses_what_cannot_be_converted(optimizer, settings):
         WarmupCosineLR.build_iter_from_epoch(
             optimizer, warmup=1, end=2, **settings
         )
+
+
+def test_warmup_as_a_part_of_the_run():
+    def warmup(**settings):
+        optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=8.0)
+        return build(optimizer, epoch_length=7, **settings).warmup
+
+    assert warmup(warmup_share=0.1, end=30) == warmup(warmup=3, end=30) == 21
+
+
+@pytest.mark.parametrize('settings', [{}, dict(warmup=1, warmup_share=0.1)])
+def test_refuses_two_warmups_or_none(optimizer, settings):
+    with pytest.raises(ValueError, match='either warmup .* or warmup_share'):
+        build(optimizer, end=2, epoch_length=3, **settings)

@@ -96,8 +96,9 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     def build_iter_from_epoch(
         cls,
         *args: Any,
-        warmup: float,
         end: float,
+        warmup: float | None = None,
+        warmup_share: float | None = None,
         epoch_length: int | None = None,
         by_epoch: bool = True,
         **kwargs: Any,
@@ -106,15 +107,26 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
 
         Args:
             args: positional arguments of the class.
-            warmup: epochs of the warm-up.
             end: epochs of the run.
+            warmup: epochs of the warm-up.
+            warmup_share: the warm-up as a part of the run, in place of
+                ``warmup``.
             epoch_length: iterations of an epoch.
             by_epoch: must be true: the lengths are epochs.
             kwargs: further arguments of the class.
 
         Raises:
-            ValueError: ``by_epoch`` is false or the length is missing.
+            ValueError: ``by_epoch`` is false, the length is missing, or the
+                warm-up is given in both ways or in none.
         """
+        if (warmup is None) == (warmup_share is None):
+            raise ValueError(
+                'WarmupCosineLR expects either warmup (epochs) or '
+                f'warmup_share (part of the run), but got warmup={warmup} '
+                f'and warmup_share={warmup_share}. Set the other to None.'
+            )
+        if warmup is None:
+            warmup = warmup_share * end
         if not by_epoch or not epoch_length:
             raise ValueError(
                 'Only lengths in epochs can be converted to iterations: '
