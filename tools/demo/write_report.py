@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from machine import describe_machine
 from pictures import (
     detections_picture,
     labels_picture,
@@ -27,6 +26,7 @@ from pictures import (
 )
 from steps import Record, read_records
 
+from mmsoco.machine import describe_machine
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.visualization import report as page
 

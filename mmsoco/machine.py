@@ -6,7 +6,21 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ('torch', 'mmcv', 'mmengine', 'mmdet', 'mmselfsup', 'numpy')
+import torch
+
+from mmsoco.version import __version__
+
+PACKAGES = (
+    'torch',
+    'mmcv',
+    'mmengine',
+    'mmdet',
+    'mmselfsup',
+    'numpy',
+    'numba',
+    'opencv-python',
+    'pillow',
+)
 
 
 def describe_machine() -> list[tuple[str, str]]:
@@ -15,6 +29,7 @@ def describe_machine() -> list[tuple[str, str]]:
     return [
         ('date', now.strftime('%Y-%m-%d %H:%M %Z')),
         ('processor', f'{_processor()}, {os.cpu_count()} cores'),
+        ('gpu', _gpu()),
         ('system', f'{platform.system()} {platform.machine()}'),
         ('versions', ', '.join(_versions())),
     ]
@@ -29,9 +44,13 @@ def _processor() -> str:
     return platform.processor() or 'unknown'
 
 
-def _versions() -> list[str]:
-    from mmsoco import __version__
+def _gpu() -> str:
+    if not torch.cuda.is_available():
+        return 'none'
+    return f'{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}'
 
+
+def _versions() -> list[str]:
     found = [f'mmsoco {__version__}', f'Python {platform.python_version()}']
     for package in PACKAGES:
         # the maintained forks publish the same packages under other names
