@@ -79,18 +79,28 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         """
         host_samples = data['data_samples']
         data = self.cast_data(data)
-        views = data['inputs']
+        # The runner calls from inside its autocast, which would blur in half
+        # precision.
+        with torch.autocast(data['inputs'][0].device.type, enabled=False):
+            data['inputs'] = self._finish(
+                data['inputs'], host_samples, data['data_samples']['cutout']
+            )
+        return data
+
+    def _finish(
+        self,
+        views: Sequence[Tensor],
+        host_samples: dict,
+        cutout: Sequence[Tensor],
+    ) -> list[Tensor]:
         if 'photometric' in host_samples:
             views = change_colours(
                 views, host_samples['photometric'], host_samples['originals']
             )
-        data['inputs'] = [
+        return [
             clear_rectangles(self._normalize(view), rectangles)
-            for view, rectangles in zip(
-                views, data['data_samples']['cutout'], strict=True
-            )
+            for view, rectangles in zip(views, cutout, strict=True)
         ]
-        return data
 
     def _normalize(self, view: Tensor) -> Tensor:
         view = view.to(torch.float32, memory_format=self.memory_format)

@@ -181,3 +181,12 @@ def test_a_sample_does_not_depend_on_its_batch(imgs):
         )
         for one, of in zip(alone['inputs'], together['inputs'], strict=True):
             torch.testing.assert_close(one[0], of[i], rtol=1e-4, atol=1e-4)
+
+
+def test_colours_are_changed_in_float32_under_autocast(imgs):
+    jitter = PhotometricJitter(blur_prob=0.5, on_device=True)
+    expected = SoCoDataPreprocessor()(packed_batch(imgs, jitter))
+    with torch.autocast('cpu', torch.bfloat16):
+        found = SoCoDataPreprocessor()(packed_batch(imgs, jitter))
+    for view, of in zip(found['inputs'], expected['inputs'], strict=True):
+        assert view.equal(of)
