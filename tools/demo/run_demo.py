@@ -187,6 +187,9 @@ def main(argv: list[str] | None = None) -> None:
     environment = dict(
         OMP_NUM_THREADS=threads,
         MKL_NUM_THREADS=threads,
+        # Spinning at barriers costs many times the work where other programs
+        # use the same cores.
+        OMP_WAIT_POLICY='PASSIVE',
         PYTHONWARNINGS='ignore',
     )
     steps = [*data_steps(), *training_steps(), report_step()]
