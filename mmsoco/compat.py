@@ -8,6 +8,9 @@ work in it:
 - a torchvision built for CUDA stops beside a torch built for CPU, because
   schemas of its compiled operators are missing.
 
+Besides, mmengine inherits configs (``_base_ = 'mmsoco::...'``) only from
+packages that it lists.
+
 Each is mended at the moment the package is first imported, so that
 ``import mmsoco`` imports none of them.
 """
@@ -85,9 +88,24 @@ def _is_declared(operator: str) -> bool:
     return hasattr(getattr(torch.ops, namespace), name)
 
 
+@contextmanager
+def listed_package() -> Iterator[None]:
+    """Lists mmsoco among the packages whose configs can be inherited."""
+    yield
+    _list_package()
+
+
+def _list_package() -> None:
+    # mmengine looks for a distribution in the folder of all packages, where an
+    # editable install is not. It finds a module's folder wherever it lies.
+    utils = sys.modules['mmengine.config.utils']
+    utils.MODULE2PACKAGE['mmsoco'] = 'mmsoco.version'
+
+
 Shim = Callable[[], AbstractContextManager[Any]]
 SHIMS: dict[str, Shim] = {
     'mmcls': accepted_mmcv_version,
+    'mmengine.config.utils': listed_package,
     'mmselfsup': accepted_mmcv_version,
     'torchvision': torchvision_schemas,
 }
@@ -138,6 +156,8 @@ def install_shims() -> None:
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     if not any(isinstance(f, ShimFinder) for f in sys.meta_path):
         sys.meta_path.insert(0, ShimFinder())
+    if 'mmengine.config.utils' in sys.modules:
+        _list_package()
 
 
 def require(module: str) -> ModuleType:

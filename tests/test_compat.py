@@ -73,6 +73,18 @@ def test_mmselfsup_and_torchvision_import_beside_this_mmcv():
     assert mmcv.__version__ != compat.ACCEPTED_MMCV
 
 
+@pytest.mark.parametrize('first', ['mmsoco', 'mmengine.config'])
+def test_configs_are_inherited_in_any_order_of_imports(first):
+    code = (
+        f'import {first}\n'
+        'import mmsoco\n'
+        'from mmengine.hub import get_config\n'
+        "cfg = get_config('mmsoco::_base_/models/soco.py')\n"
+        "assert cfg.soco.type == 'SoCo', cfg"
+    )
+    subprocess.run([sys.executable, '-c', code], check=True)
+
+
 def test_missing_package_is_named_with_the_remedy():
     with pytest.raises(ImportError, match='no_such_package.*make install'):
         compat.require('no_such_package')
