@@ -12,17 +12,18 @@ def mean_cosine(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean cosine of corresponding embeddings, in float32.
 
     Args:
-        prediction: (R, D), any floating type.
-        target: (R, D); row r is the same object as row r of ``prediction``.
+        prediction: (..., R, D), any floating type.
+        target: (..., R, D); row r is the same object as row r of
+            ``prediction``.
 
     Returns:
-        A scalar in [-1, 1]. With K proposals on every image, the mean over
+        (...) in [-1, 1]. With K proposals on every image, the mean over
         the R = N * K rows is the mean over the proposals of an image, then
         over the N images.
     """
     return F.cosine_similarity(
         prediction.float(), target.float(), dim=-1
-    ).mean()
+    ).mean(dim=-1)
 
 
 @torch.no_grad()
@@ -61,24 +62,17 @@ class ContrastHead(BaseModule):
         self.loss_weight = loss_weight
 
     def forward(
-        self,
-        predictions: tuple[Tensor, Tensor],
-        targets: tuple[Tensor, Tensor],
+        self, predictions: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Computes the loss of one pair of views.
+        """Computes the losses of all pairs of views at once.
 
         Args:
-            predictions: (p_i, p_j), each (R, D).
-            targets: (z_i, z_j), each (R, D), rows in the same order.
+            predictions: (P, 2, R, D): p_i and p_j of each of P pairs.
+            targets: (P, 2, R, D): z_i and z_j, rows in the same order.
 
         Returns:
-            The loss, and the mean of both directions' cosines (detached),
-            both scalars.
+            The loss of each pair, (P,), and the mean of all cosines
+            (detached), a scalar.
         """
-        cosines = torch.stack(
-            [
-                mean_cosine(predictions[0], targets[1]),
-                mean_cosine(predictions[1], targets[0]),
-            ]
-        )
-        return -self.loss_weight * cosines.sum(), cosines.detach().mean()
+        cosines = mean_cosine(predictions, targets.flip(1))  # (P, 2)
+        return -self.loss_weight * cosines.sum(dim=1), cosines.detach().mean()

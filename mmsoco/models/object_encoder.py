@@ -138,6 +138,11 @@ class ObjectEncoder(BaseModule):
         head = getattr(self, 'roi_head', ())
         return head['shared_head'] if 'shared_head' in head else None
 
+    def layers(self) -> list[nn.Module]:
+        """The parts that hold parameters."""
+        parts = (self.backbone, self.neck, self.shared_head, self.bbox_head)
+        return [part for part in parts if part is not None]
+
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Computes the feature maps of one view.
 

@@ -157,14 +157,14 @@ def pool_own_level(
     Returns:
         One element with all boxes in their order.
     """
-    num_rois, channels = len(rois.boxes), features[0].shape[1]
-    pooled = features[0].new_zeros(
-        (num_rois, channels, *layers[0].output_size), dtype=torch.float32
-    )
+    pooled: Tensor | float = 0.0
     for level in rois.used:
-        rows = (rois.levels == level).nonzero().squeeze(1)
-        own = roi_align(layers[level], features[level], rois.boxes[rows])
-        pooled = pooled.index_copy(0, rows, own)
+        own = (rois.levels == level)[:, None]
+        # Boxes of other levels shrink to a point, which costs next to
+        # nothing; to pick the level's own would wait for the device.
+        boxes = torch.where(own, rois.boxes, 0)
+        features_of = roi_align(layers[level], features[level], boxes)
+        pooled = pooled + torch.where(own[..., None, None], features_of, 0)
     valid = torch.ones_like(rois.levels, dtype=torch.bool)
     return [RoIFeatures(pooled, valid)]
 

@@ -1,6 +1,7 @@
 """SoCo: contrast of corresponding objects between views."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -35,7 +36,8 @@ class SoCo(BaseModel):
             `mmsoco.structures.parse_pairs`.
         roi_levels: See `ObjectEncoder`.
         finest_scale: See `ObjectEncoder`.
-        data_preprocessor: Config of the data preprocessor.
+        data_preprocessor: Config of the data preprocessor. The weights take
+            its memory format.
     """
 
     def __init__(
@@ -59,6 +61,26 @@ class SoCo(BaseModel):
         self.target = TargetNetwork(self.encoder, self.projector)
         self.pairs = parse_pairs(pairs)
         self.roi_sets = roi_sets(self.pairs)
+        # In the order in which the preprocessor hands out the views.
+        views_format = getattr(self.data_preprocessor, 'memory_format', None)
+        if views_format is not None:
+            self.to(memory_format=views_format)
+
+    def compile_parts(self, **options: Any) -> None:
+        """Compiles the layers of both networks with ``torch.compile``.
+
+        The parts between them stay as they are: which levels and samples an
+        operation concerns differs from step to step, and a compiler would
+        start anew for each case.
+
+        Args:
+            options: Arguments of ``torch.compile``.
+        """
+        for encoder in (self.encoder, self.target.encoder):
+            for part in encoder.layers():
+                part.compile(**options)
+        for neck in (self.projector, self.predictor, self.target.projector):
+            neck.compile(**options)
 
     def init_weights(self) -> None:
         """Starts the online network, then the target as its copy."""
@@ -153,19 +175,30 @@ class SoCo(BaseModel):
         predictions: dict[RoISet, Tensor],
         targets: dict[RoISet, Tensor],
     ) -> dict[str, Tensor]:
-        losses, cosines = {}, []
-        for pair in self.pairs:
-            i, j = (RoISet(view, pair.proposals_of) for view in pair.views)
-            loss, cosine = self.head(
-                (predictions[i], predictions[j]), (targets[i], targets[j])
-            )
-            losses['loss_' + ''.join(map(str, pair.views))] = loss
-            cosines.append(cosine)
+        views = [
+            [RoISet(view, pair.proposals_of) for view in pair.views]
+            for pair in self.pairs
+        ]
+        losses, cosine = self.head(
+            _stack(predictions, views), _stack(targets, views)
+        )
+        names = [
+            'loss_' + ''.join(map(str, pair.views)) for pair in self.pairs
+        ]
         gauges = dict(
             embedding_std=embedding_std(torch.cat(list(projections.values()))),
-            pair_cosine=torch.stack(cosines).mean(),
+            pair_cosine=cosine,
         )
-        return dict(**losses, **gauges)
+        return dict(zip(names, losses, strict=True), **gauges)
+
+
+def _stack(
+    embeddings: dict[RoISet, Tensor], pairs: Sequence[Sequence[RoISet]]
+) -> Tensor:
+    """Orders (R, D) embeddings by pair and view: (P, 2, R, D)."""
+    return torch.stack(
+        [torch.stack([embeddings[of] for of in pair]) for pair in pairs]
+    )
 
 
 def _plain(neck: nn.Module) -> Callable[[Tensor], Tensor]:

@@ -33,10 +33,17 @@ def embeddings(num: int, dims: int = 5) -> list[torch.Tensor]:
     return [torch.randn(num, dims, generator=rng) for _ in range(4)]
 
 
+def pair_loss(p, z, head=None):
+    """Loss and cosine of one pair of views."""
+    head = head or ContrastHead()
+    losses, cosine = head(torch.stack(p)[None], torch.stack(z)[None])
+    return losses[0], cosine
+
+
 @pytest.mark.parametrize(('num_images', 'num_boxes'), [(1, 1), (3, 4), (2, 7)])
 def test_loss_equals_double_loop(num_images, num_boxes):
     p_i, p_j, z_i, z_j = embeddings(num_images * num_boxes)
-    loss, cosine = ContrastHead()((p_i, p_j), (z_i, z_j))
+    loss, cosine = pair_loss((p_i, p_j), (z_i, z_j))
     expected = naive_direction(p_i, z_j, num_images) + naive_direction(
         p_j, z_i, num_images
     )
@@ -46,24 +53,32 @@ def test_loss_equals_double_loop(num_images, num_boxes):
 
 def test_loss_of_equal_and_opposite_embeddings():
     p = embeddings(6)[0]
-    assert ContrastHead()((p, p), (p, p))[0].item() == pytest.approx(-4)
-    assert ContrastHead()((p, p), (-p, -p))[0].item() == pytest.approx(4)
+    assert pair_loss((p, p), (p, p))[0].item() == pytest.approx(-4)
+    assert pair_loss((p, p), (-p, -p))[0].item() == pytest.approx(4)
+
+
+def test_all_pairs_at_once_equal_each_alone():
+    first, second = embeddings(4), embeddings(4)[::-1]
+    p = torch.stack([torch.stack(own[:2]) for own in (first, second)])
+    z = torch.stack([torch.stack(own[2:]) for own in (first, second)])
+    losses, cosine = ContrastHead()(p, z)
+    alone = [pair_loss(own[:2], own[2:]) for own in (first, second)]
+    torch.testing.assert_close(losses, torch.stack([a[0] for a in alone]))
+    assert cosine.item() == pytest.approx(sum(a[1].item() for a in alone) / 2)
 
 
 def test_loss_weight_scales():
     p_i, p_j, z_i, z_j = embeddings(4)
-    one = ContrastHead(1.0)((p_i, p_j), (z_i, z_j))[0]
-    two = ContrastHead(2.0)((p_i, p_j), (z_i, z_j))[0]
+    one = pair_loss((p_i, p_j), (z_i, z_j), ContrastHead(1.0))[0]
+    two = pair_loss((p_i, p_j), (z_i, z_j), ContrastHead(2.0))[0]
     torch.testing.assert_close(two, 2 * one)
 
 
 def test_mean_over_ranks_equals_the_whole_batch():
     p_i, p_j, z_i, z_j = embeddings(8)
-    whole = ContrastHead()((p_i, p_j), (z_i, z_j))[0]
+    whole = pair_loss((p_i, p_j), (z_i, z_j))[0]
     halves = [slice(0, 4), slice(4, 8)]
-    ranks = [
-        ContrastHead()((p_i[s], p_j[s]), (z_i[s], z_j[s]))[0] for s in halves
-    ]
+    ranks = [pair_loss((p_i[s], p_j[s]), (z_i[s], z_j[s]))[0] for s in halves]
     torch.testing.assert_close(torch.stack(ranks).mean(), whole)
 
 
@@ -79,7 +94,7 @@ def test_gradient_descends():
     z = embeddings(6)[1]
     losses = []
     for _ in range(20):
-        loss = ContrastHead()((p, p), (z, z))[0]
+        loss = pair_loss((p, p), (z, z))[0]
         p.grad = None
         loss.backward()
         p.data -= 0.5 * p.grad
