@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmsoco.engine.optimizers import LARS
+from mmsoco.engine.optimizers.lars import FlatBuffer
 from mmsoco.registry import OPTIMIZERS
 
 
@@ -128,28 +129,68 @@ def test_closure_is_evaluated():
 
 
 class CallCounter(TorchDispatchMode):
-    """Counts the operators that a block calls."""
+    """Counts operators as a GPU would run them.
+
+    A multi-tensor operator is one call where all of its lists agree in
+    sizes, strides and type; otherwise PyTorch takes the tensors one by one.
+    """
 
     def __init__(self):
         super().__init__()
+        self.calls = 0
         self.names = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        lists = [a for a in args if isinstance(a, (list, tuple)) and len(a)]
+        tensors = [x for x in lists if isinstance(x[0], torch.Tensor)]
+        alike = all(
+            (a.shape, a.stride(), a.dtype) == (b.shape, b.stride(), b.dtype)
+            for other in tensors[1:]
+            for a, b in zip(tensors[0], other, strict=True)
+        )
+        self.calls += 1 if alike else len(tensors[0])
         self.names.append(str(func))
         return func(*args, **(kwargs or {}))
 
 
-def test_few_calls_and_no_wait_for_the_device():
-    params = [nn.Parameter(torch.randn(4, 4)) for _ in range(50)]
-    params += [nn.Parameter(torch.randn(4)) for _ in range(50)]
-    optimizer = LARS(params, lr=0.1)
+@pytest.mark.parametrize(
+    'memory_format', [torch.contiguous_format, torch.channels_last]
+)
+def test_few_calls_and_no_wait_for_the_device(memory_format):
+    shapes = [(4, 4), (4,), (8, 4, 3, 3), (4, 8, 1, 1)] * 50
+    params = [nn.Parameter(torch.randn(*shape)) for shape in shapes]
     for param in params:
+        if param.ndim == 4:
+            param.data = param.data.to(memory_format=memory_format)
         param.grad = torch.randn_like(param)
+    optimizer = LARS(params, lr=0.1)
     optimizer.step()  # makes the velocities
     with CallCounter() as counter:
         optimizer.step()
-    assert len(counter.names) < 30
+    assert counter.calls < 30
     assert not any('_local_scalar_dense' in name for name in counter.names)
+
+
+def test_counter_sees_what_a_gpu_would_do_one_by_one():
+    tensors = [torch.ones(2, 2) for _ in range(7)]
+    with CallCounter() as counter:
+        torch._foreach_mul_(tensors, list(torch.ones(7)))
+    assert counter.calls >= 7
+
+
+@pytest.mark.parametrize('shape', [(5,), (1024,), (3, 5, 7, 7), (40, 30)])
+def test_buffer_scales_each_tensor_by_its_own_factor(shape):
+    tensors = [torch.randn(shape), torch.randn(2, 600), torch.randn(1, 1)]
+    if len(shape) == 4:
+        tensors[0] = tensors[0].to(memory_format=torch.channels_last)
+    memory = FlatBuffer(tensors)
+    torch._foreach_copy_(memory.views, tensors)
+    memory.scale(torch.tensor([2.0, -1.0, 0.5]))
+    for view, tensor, factor in zip(
+        memory.views, tensors, (2, -1, 0.5), strict=True
+    ):
+        assert view.stride() == tensor.stride()
+        assert torch.equal(view, factor * tensor)
 
 
 def test_state_round_trip(layers):

@@ -1,5 +1,6 @@
 """Layer-wise adaptive rate scaling, for large batches."""
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -9,8 +10,53 @@ from torch.optim import Optimizer
 
 from mmsoco.registry import OPTIMIZERS
 
+# Elements of a row of `FlatBuffer`; the last row of a tensor is padded.
+ROW = 1024
 # Keeps the trust ratio finite when a gradient is almost zero.
 EPS = 1e-8
+
+
+class FlatBuffer:
+    """Memory for a list of tensors, scaled tensor by tensor in one call.
+
+    A factor per tensor that lies on the device is no multi-tensor operation
+    of PyTorch's on a GPU: it would start one kernel per tensor. Here the
+    tensors share a buffer whose rows belong to one tensor each, so the
+    factors are a column.
+
+    Args:
+        tensors: what the views are to look like; all of one type and device.
+
+    Attributes:
+        views: tensors of the same shapes and strides in the buffer.
+    """
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        rows = [-(-t.numel() // ROW) for t in tensors]
+        owners = torch.arange(len(rows)).repeat_interleave(torch.tensor(rows))
+        self.owners = owners.to(tensors[0].device)  # (sum of rows,)
+        self.buffer = tensors[0].new_zeros(len(owners), ROW)
+        starts = itertools.accumulate(rows, initial=0)
+        self.views = [
+            self.buffer.as_strided(t.shape, _dense_strides(t), start * ROW)
+            for t, start in zip(tensors, starts, strict=False)
+        ]
+
+    def scale(self, factors: Tensor) -> None:
+        """Multiplies each tensor with its factor, in place.
+
+        Args:
+            factors: (number of tensors,).
+        """
+        self.buffer.mul_(factors[self.owners][:, None])
+
+
+def _dense_strides(tensor: Tensor) -> tuple[int, ...]:
+    """The tensor's strides if it fills its memory, else of a fresh one."""
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        if tensor.is_contiguous(memory_format=memory_format):
+            return tensor.stride()
+    return torch.empty(tensor.shape, device='meta').stride()
 
 
 def scale_layerwise(
@@ -18,6 +64,7 @@ def scale_layerwise(
     grads: list[Tensor],
     weight_decay: float,
     trust_coefficient: float,
+    memory: FlatBuffer | None = None,
 ) -> list[Tensor]:
     """Adds weight decay and gives each gradient the size of its parameter.
 
@@ -32,17 +79,20 @@ def scale_layerwise(
         grads: their gradients, of the same shapes; left unchanged.
         weight_decay: factor of the parameter in the gradient.
         trust_coefficient: size of an update relative to its parameter.
+        memory: where to put the result; new memory if None.
 
     Returns:
-        The scaled gradients, new tensors of the same shapes.
+        The scaled gradients, of the same shapes, in ``memory``.
     """
-    decayed = torch._foreach_add(grads, params, alpha=weight_decay)
+    memory = memory or FlatBuffer(params)
+    decayed = memory.views
+    torch._foreach_copy_(decayed, grads)
+    torch._foreach_add_(decayed, params, alpha=weight_decay)
     param_norms = torch.stack(torch._foreach_norm(params))  # (N,)
     grad_norms = torch.stack(torch._foreach_norm(decayed))  # (N,)
     ratios = trust_coefficient * param_norms / (grad_norms + EPS)
     both_positive = (param_norms > 0) & (grad_norms > 0)
-    ratios = torch.where(both_positive, ratios, torch.ones_like(ratios))
-    torch._foreach_mul_(decayed, ratios.unbind())
+    memory.scale(torch.where(both_positive, ratios, 1.0))
     return decayed
 
 
@@ -125,6 +175,7 @@ class LARS(Optimizer):
                 [p.grad for p in layers],
                 group['weight_decay'],
                 group['trust_coefficient'],
+                self._memory(layers),
             )
         params = vectors + layers
         if not params:
@@ -139,3 +190,12 @@ class LARS(Optimizer):
         if 'momentum_buffer' not in state:
             state['momentum_buffer'] = torch.zeros_like(param)
         return state['momentum_buffer']
+
+    def _memory(self, layers: list[Tensor]) -> FlatBuffer:
+        """Keeps the buffer of a list of parameters from step to step."""
+        # Not part of the state: it is neither saved nor copied.
+        kept = self.__dict__.setdefault('_kept_memory', {})
+        key = tuple(map(id, layers))
+        if key not in kept:
+            kept[key] = FlatBuffer(layers)
+        return kept[key]
