@@ -129,6 +129,21 @@ class Runner(MMEngineRunner):
             )
         return loop
 
+    def _maybe_compile(self, target: str) -> None:
+        """Compiles the model as ``compile`` in the config says.
+
+        Args:
+            target: what mmengine compiles of models that do not say
+                themselves what is worth it (``compile_parts``).
+        """
+        options = self.cfg.get('compile')
+        model = getattr(self.model, 'module', self.model)
+        if not options or not hasattr(model, 'compile_parts'):
+            super()._maybe_compile(target)
+            return
+        model.compile_parts(**(options if isinstance(options, dict) else {}))
+        self.logger.info('The layers are compiled: the first steps are slow.')
+
     def _train_batch_size(self) -> int:
         loader = self._train_dataloader
         if isinstance(loader, dict):
