@@ -18,9 +18,8 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmsoco.datasets.transforms.views import parse_size
+from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.registry import MODELS
-from mmsoco.structures import parse_pairs, roi_sets
 
 # The published code per image in the 224, 224, 112 recipe with R50-FPN.
 PUBLISHED_GFLOP = 193.9
@@ -54,37 +53,6 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='keys of the config to change, KEY=VALUE',
     )
     return parser.parse_args(argv)
-
-
-def view_sizes(cfg: Config) -> list[tuple[int, int]]:
-    """Height and width of each view, from the config's pipeline.
-
-    Raises:
-        ValueError: The config has no step that draws views.
-    """
-    for step in cfg.train_dataloader.dataset.pipeline:
-        if 'views' in step:
-            return [parse_size(view['size']) for view in step['views']]
-    raise ValueError(
-        f'{cfg.filename} draws no views; give a pretraining config'
-    )
-
-
-def random_batch(
-    pairs: Sequence, sizes: Sequence[tuple[int, int]], num_images: int
-) -> dict:
-    """Views with four boxes, scales spread over the range of the filter."""
-    rng = torch.Generator().manual_seed(0)
-    bboxes = []
-    for rois in roi_sets(parse_pairs(pairs)):
-        height, width = sizes[rois.view - 1]
-        u = torch.rand(num_images, 4, 3, generator=rng)
-        side = 0.3 + 0.5 * u[..., 2:]  # of the filter ratio3size0308
-        start = u[..., :2] * (1 - side)
-        boxes = torch.cat([start, start + side], dim=-1)
-        bboxes.append(boxes * torch.tensor([width, height] * 2))
-    views = [torch.rand(num_images, 3, *size, generator=rng) for size in sizes]
-    return dict(inputs=views, data_samples=dict(bboxes=bboxes))
 
 
 def count_flops(cfg: Config, num_images: int) -> dict[str, float]:
