@@ -144,9 +144,9 @@ def report_step() -> Step:
         'Write the report',
         (*command, str(PRETRAIN), str(report)),
         (report,),
-        inputs=tuple(
-            REPO / 'tools/demo' / name
-            for name in ('write_report.py', 'pictures.py', 'machine.py')
+        inputs=(
+            REPO / 'tools/demo/write_report.py',
+            REPO / 'tools/demo/pictures.py',
         ),
     )
 
