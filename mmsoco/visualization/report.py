@@ -15,9 +15,13 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 COLOURS = (
     '#0b6e75', '#e08e45', '#7a5ea8', '#c8506b', '#4d8f4a', '#3f74b5',
@@ -168,7 +172,7 @@ def draw_curves(panels: Sequence[Panel], width: float = 10.0) -> bytes:
     return buffer.getvalue()
 
 
-def _draw_panel(axis, panel: Panel) -> None:  # noqa: ANN001
+def _draw_panel(axis: 'Axes', panel: Panel) -> None:
     for index, curve in enumerate(panel.curves):
         axis.plot(
             curve.steps, curve.values, label=curve.label, linewidth=1.8,

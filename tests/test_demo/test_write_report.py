@@ -1,8 +1,12 @@
 import importlib
+import json
+import re
 
 import numpy as np
 import pytest
 from pycocotools import mask as mask_api
+
+from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 
 
 @pytest.fixture(scope='module')
@@ -106,3 +110,87 @@ def test_twin_configs_differ_by_the_weights_alone(repo_dir):
         ours, theirs = (dict(Config.fromfile(p)) for p in (twin, scratch))
         assert ours.pop('load_from') and not theirs.pop('load_from')
         assert ours == theirs
+
+
+def write_lines(path, lines):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('\n'.join(json.dumps(line) for line in lines))
+
+
+@pytest.fixture(scope='module')
+def finished_demo(repo_dir, tmp_path_factory):
+    """What the steps leave behind, made up but for the scenes."""
+    make_scenes = importlib.import_module('make_scenes')
+    root = tmp_path_factory.mktemp('finished')
+    data, work = root / 'data', root / 'work'
+    spec = make_scenes.SceneSpec(train=14, few=11, val=7)
+    make_scenes.make_scenes(data, spec)
+    with ProposalStoreWriter(data / 'proposals.arrow', {}) as writer:
+        box = np.array([[40, 40, 120, 120]], np.float32)
+        for i in range(spec.train):
+            name = f'{i + 1:04d}.jpg'
+            writer.write([ProposalRecord(name, 192, 256, box, 0)])
+    gauges = dict(
+        loss=-1.0, loss_12=-0.5, loss_13=-0.5, embedding_std=0.9,
+        pair_cosine=0.2, images_per_s=5.0, target_momentum=0.97,
+    )  # fmt: skip
+    losses = dict(loss=2.0, loss_cls=1.0, loss_mask=0.5)
+    for name, line in (
+        ('pretraining', gauges), ('finetuning', losses), ('scratch', losses),
+    ):  # fmt: skip
+        lines = [dict(line, step=step) for step in (1, 2)]
+        write_lines(work / name / 't' / 'vis_data' / 'scalars.json', lines)
+    val = json.loads((data / 'annotations' / 'val.json').read_text())
+    found = [dict(a, score=0.9) for a in val['annotations']]
+    for name, value in (('test_scratch', 0.125), ('test_finetuning', 0.25)):
+        (work / name).mkdir()
+        (work / name / 'detections.segm.json').write_text(json.dumps(found))
+        keys = ('bbox_mAP', 'bbox_mAP_50', 'segm_mAP', 'segm_mAP_50')
+        metrics = {f'coco/{key}': value for key in keys}
+        write_lines(work / name / 't' / 't.json', [metrics])
+    write_records(work)
+    base = (
+        repo_dir / 'configs/demo/soco_mask-rcnn_r18-fpn_1xb8-coslr-20e_demo.py'
+    )
+    (root / 'config.py').write_text(
+        f'_base_ = {str(base)!r}\n'
+        'train_dataloader = dict(dataset=dict('
+        f'image_root={str(data / "train")!r}, '
+        f'proposals={str(data / "proposals.arrow")!r}))\n'
+    )
+    return root
+
+
+def write_records(work):
+    run_demo = importlib.import_module('run_demo')
+    steps = importlib.import_module('steps')
+    records = {}
+    for step in [*run_demo.data_steps(), *run_demo.training_steps()]:
+        records[step.name] = vars(
+            steps.Record(' '.join(step.command), 60.0, 90.0, 700.0, '')
+        )
+    (work / 'steps.json').write_text(json.dumps(records))
+    (work / 'logs').mkdir()
+    (work / 'logs' / 'export.log').write_text('wrote <detector.pth>')
+    (work / 'logs' / 'finetuning.log').write_text('nothing to report')
+
+
+def test_whole_report(write_report, finished_demo, repo_dir, monkeypatch):
+    monkeypatch.chdir(repo_dir)
+    paths = [
+        finished_demo / n for n in ('data', 'work', 'config.py', 'r.html')
+    ]
+    write_report.main([str(path) for path in paths])
+    page = (finished_demo / 'r.html').read_text()
+    # six parts with a time of their own and the one on own images
+    assert page.count('<section ') == 7
+    for anchor in re.findall('href="#(.*?)"', page):
+        assert f'id="{anchor}"' in page
+    assert '<td>from scratch</td><td>12.5</td>' in page
+    assert '<td>pretrained with SoCo</td><td>25.0</td>' in page
+    assert 'python tools/proposals/generate.py data/demo/train' in page
+    assert 'wrote &lt;detector.pth&gt;' in page
+    # 8 steps of a minute each
+    assert '8.0 min' in page
+    # scenes, labels, proposals, views, two sets of curves, detections
+    assert page.count('<img src="data:image/') == 7
