@@ -303,8 +303,9 @@ def evaluation_section(demo: Demo) -> Section:
         for label, name in tests.items()
     ]
     text = """
-    COCO's average precision on the validation scenes, in percent, as
-    measured in this run. One run of one seed on a tiny made-up data set: it
+    COCO's average precision (AP) on the validation scenes, in percent, as
+    measured in this run: 100 would be every object found, outlined and named
+    without a false alarm; AP50 is content with half of the outline. One run of one seed on a tiny made-up data set: it
     shows that the job works from end to end, not how good SoCo is.
     """
     picture = detections_picture(
@@ -358,8 +359,8 @@ def overview(demo: Demo, sections: Sequence[Section]) -> str:
     scratch = demo.metrics('test_scratch')
     total = sum(record.seconds for record in demo.records.values())
     numbers = [
-        (percent(ours['coco/bbox_mAP']), f'box AP, {PRETRAINED}'),
-        (percent(scratch['coco/bbox_mAP']), f'box AP, {FROM_SCRATCH}'),
+        (percent(ours['coco/bbox_mAP']), f'box AP (%), {PRETRAINED}'),
+        (percent(scratch['coco/bbox_mAP']), f'box AP (%), {FROM_SCRATCH}'),
         (str(len(demo.annotations('train_few')['images'])), 'labelled scenes'),
         (f'{total / 60:.1f} min', 'for the whole job'),
     ]
