@@ -184,7 +184,9 @@ def test_a_sample_does_not_depend_on_its_batch(imgs):
 
 
 def test_colours_are_changed_in_float32_under_autocast(imgs):
-    jitter = PhotometricJitter(blur_prob=0.5, on_device=True)
+    jitter = PhotometricJitter(
+        blur_prob=0.5, solarize_prob=0.2, on_device=True
+    )
     expected = SoCoDataPreprocessor()(packed_batch(imgs, jitter))
     with torch.autocast('cpu', torch.bfloat16):
         found = SoCoDataPreprocessor()(packed_batch(imgs, jitter))
