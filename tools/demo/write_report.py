@@ -305,8 +305,9 @@ def evaluation_section(demo: Demo) -> Section:
     text = """
     COCO's average precision (AP) on the validation scenes, in percent, as
     measured in this run: 100 would be every object found, outlined and named
-    without a false alarm; AP50 is content with half of the outline. One run of one seed on a tiny made-up data set: it
-    shows that the job works from end to end, not how good SoCo is.
+    without a false alarm; AP50 is content with half of the outline. One run
+    of one seed on a tiny made-up data set: it shows that the job works from
+    end to end, not how good SoCo is.
     """
     picture = detections_picture(
         demo.data,
