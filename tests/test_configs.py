@@ -1,32 +1,39 @@
-"""Every config: written once per key, loads, and builds."""
+"""Every config: written once per key, loads, builds, and fits its partner."""
 
 import ast
-from pathlib import Path
 
+import config_files
 import pytest
-import torch
-from mmengine.config import Config
+from config_files import (
+    BENCHMARKS,
+    FILES,
+    FINETUNING,
+    LEAVES,
+    PRETRAINING,
+    RECIPES,
+    detector_on_meta,
+    pretraining_on_meta,
+    read,
+    short,
+)
 from mmengine.registry import DefaultScope
 
+from mmsoco.checkpoints.export import detector_state
 from mmsoco.checkpoints.load_report import compare
-from mmsoco.registry import HOOKS, MODELS, OPTIMIZERS, TRANSFORMS
+from mmsoco.registry import HOOKS, LOOPS, MODELS, OPTIMIZERS, TRANSFORMS
 
-CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
-FILES = sorted(CONFIGS.rglob('*.py'))
-# A leaf says how to run it; all others are bases.
-LEAVES = [p for p in FILES if 'command:' in p.read_text()]
-PRETRAINING = [p for p in LEAVES if p.stem.startswith('soco_')]
-FINETUNING = [p for p in LEAVES if p not in PRETRAINING]
-RECIPES = [p for p in FILES if p.parent.name in ('soco', 'finetune')]
-DOCSTRING_FIELDS = ('paper', 'hardware', 'duration', 'reported', 'command')
-
-
-def short(path):
-    return str(path.relative_to(CONFIGS))
+DOCSTRING_FIELDS = {'paper', 'hardware', 'duration', 'reported', 'command'}
+SOCO_100E = 'soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k'
+SOCO = [p for p in LEAVES if p not in BENCHMARKS]
 
 
 def each(paths):
     return pytest.mark.parametrize('path', paths, ids=short)
+
+
+def leaf(stem):
+    [path] = [p for p in LEAVES if p.stem == stem]
+    return path
 
 
 @pytest.fixture(autouse=True)
@@ -63,113 +70,143 @@ def test_sets_no_key_twice_and_explains_itself(path):
 
 @each(RECIPES)
 def test_recipe_tells_how_to_run_it(path):
-    fields = {
-        line.split(':')[0]
-        for line in ast.get_docstring(ast.parse(path.read_text())).split('\n')
-        if ':' in line
-    }
-    assert fields >= set(DOCSTRING_FIELDS)
+    fields = config_files.fields(path)
+    assert set(fields) >= DOCSTRING_FIELDS
+    # knn_imagenet.py finds its config itself
+    assert path.name in fields['command'] or 'knn' in path.stem
 
 
-@each(LEAVES)
+@each(SOCO)
 def test_names_that_it_uses_are_registered(path):
-    cfg = Config.fromfile(path)
+    cfg = read(path)
     for hook in cfg.default_hooks.values():
         assert HOOKS.get(hook.type), hook.type
     assert OPTIMIZERS.get(cfg.optim_wrapper.optimizer.type)
-    for step in cfg.train_dataloader.dataset.pipeline:
+    assert LOOPS.get(cfg.train_cfg.type)
+    dataset = cfg.train_dataloader.dataset
+    while 'dataset' in dataset:  # repeated, or sampled by class
+        dataset = dataset.dataset
+    for step in dataset.pipeline:
         assert TRANSFORMS.get(step.type), step.type
-
-
-def build_without_memory(model):
-    """Builds on torch's meta device: shapes, but no numbers."""
-    with torch.device('meta'):
-        return MODELS.build(model)
 
 
 @each(FINETUNING)
 def test_finetuning_builds(path):
-    model = build_without_memory(Config.fromfile(path).model)
+    model = detector_on_meta(path)
     assert all(p.requires_grad for p in model.parameters())
 
 
 @each(PRETRAINING)
 def test_pretraining_builds_and_updates_all_it_has(path):
-    model = build_without_memory(Config.fromfile(path).model)
+    model = pretraining_on_meta(path)
     for name, param in model.named_parameters():
         assert param.requires_grad != name.startswith('target.')
 
 
+def export_of(pretraining):
+    """Where the docs put the export: named by algorithm and detector."""
+    if 'demo' in pretraining.parts:
+        return f'work_dirs/{pretraining.stem.split("_")[-1]}/detector.pth'
+    return f'work_dirs/{"_".join(pretraining.stem.split("_")[:3])}.pth'
+
+
+def pairs():
+    """Pretraining leaves with the fine-tuning leaves of their weights."""
+    for finetuning in FINETUNING:
+        weights = read(finetuning).load_from
+        for pretraining in PRETRAINING:
+            if export_of(pretraining) == weights:
+                yield pretraining, finetuning
+
+
 PAIRS = [
-    (
-        'soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k.py',
-        f'finetune/{name}_coco.py',
-    )
-    for name in (
-        'mask-rcnn_r50-fpn_soco_8xb2-soco-1x',
-        'mask-rcnn_r50-fpn_soco_8xb2-1x',
-    )
-] + [
-    (
-        'soco/soco_mask-rcnn_r50-fpn_custom.py',
-        f'finetune/{name}_r50-fpn_soco_8xb2-1x_custom.py',
-    )
-    for name in ('mask-rcnn', 'faster-rcnn')
+    pytest.param(*pair, id=' > '.join(p.stem for p in pair))
+    for pair in pairs()
 ]
+
+
+def parts_of(path):
+    """The parts that a kind of detector shares with its pretraining."""
+    if 'c4' in path.stem:
+        return {'backbone', 'shared_head'}
+    if path.stem.startswith(('soco_retinanet', 'soco_fcos')):
+        return {'backbone', 'neck'}
+    return {'backbone', 'neck', 'bbox_head'}
+
+
+def has_no_pretext_task(name):
+    dense_heads = ('rpn_head.', 'bbox_head.', 'roi_head.mask_head.')
+    extra_norm = 'roi_head.shared_head.norm.'
+    return name.startswith((*dense_heads, extra_norm)) or (
+        name.split('.')[-2] in ('fc_cls', 'fc_reg')
+    )
 
 
 @pytest.mark.parametrize(('pretraining', 'finetuning'), PAIRS)
 def test_every_pretrained_tensor_has_a_place(pretraining, finetuning):
-    source, target = (
-        build_without_memory(Config.fromfile(CONFIGS / name).model)
-        for name in (pretraining, finetuning)
-    )
-    encoder = source.encoder.state_dict()
-    report = compare(encoder, target.state_dict())
+    exported = detector_state(pretraining_on_meta(pretraining).state_dict())
+    report = compare(exported, detector_on_meta(finetuning).state_dict())
     report.check()
-    assert {n for n, part in report.parts.items() if part.is_offered} == {
-        'backbone',
-        'neck',
-        'bbox_head',
-    }
-    # What stays new is what has no pretext task.
-    new = {key for part in report.parts.values() for key in part.new}
-    for key in new:
-        assert key.startswith(
-            (
-                'rpn_head.',
-                'roi_head.mask_head.',
-                'roi_head.bbox_head.fc_cls.',
-                'roi_head.bbox_head.fc_reg.',
-            )
-        )
+    offered = {n for n, part in report.parts.items() if part.is_offered}
+    assert offered == parts_of(pretraining)
+    for part in report.parts.values():
+        assert not part.left_out
+        assert not part.mismatched
+        assert all(map(has_no_pretext_task, part.new)), part.new
 
 
-def twins():
-    """Fine-tuning leaves from SoCo's weights, with those from scratch."""
+def test_every_finetuning_from_soco_has_its_pretraining():
+    served = {finetuning for _, finetuning in pairs()}
+    assert {p for p in FINETUNING if '_soco_' in p.stem} == served
+
+
+def test_every_detector_has_its_finetuning():
+    used = {pretraining for pretraining, _ in pairs()}
+    assert {p for p in PRETRAINING if p.parent.name != 'ablations'} <= used
+
+
+def twins(kind):
+    """Leaves from scratch, with those from another start."""
     for path in FINETUNING:
-        scratch = path.with_name(path.name.replace('_soco_', '_scratch_', 1))
-        if scratch in FINETUNING and scratch != path:
-            yield scratch, path
+        scratch = path.with_name(path.name.replace(f'_{kind}_', '_scratch_'))
+        if f'_{kind}_' in path.name:
+            yield pytest.param(scratch, path, id=short(path))
 
 
-@pytest.mark.parametrize(
-    ('scratch', 'pretrained'),
-    [pytest.param(*t, id=short(t[1])) for t in twins()],
-)
+@pytest.mark.parametrize(('scratch', 'pretrained'), twins('soco'))
 def test_twins_differ_by_the_start_alone(scratch, pretrained):
-    without, with_weights = map(Config.fromfile, (scratch, pretrained))
-    assert without.load_from is None
+    without, with_weights = (dict(read(p)) for p in (scratch, pretrained))
+    assert without.pop('load_from') is None
     assert with_weights.pop('load_from')
-    without.pop('load_from')
-    assert without.to_dict() == with_weights.to_dict()
+    assert without == with_weights
+
+
+@pytest.mark.parametrize(('scratch', 'supervised'), twins('supervised'))
+def test_supervised_twins_differ_by_init_cfg_alone(scratch, supervised):
+    without, with_labels = (dict(read(p)) for p in (scratch, supervised))
+    models = [c.pop('model') for c in (without, with_labels)]
+    with_labels.pop('checkpoint', None)  # the name that both parts use
+    assert without == with_labels
+    assert models[0] != models[1]
+    plain = [config_files.without_start(m) for m in models]
+    for model in plain:
+        if 'c4' in scratch.stem:
+            model['roi_head']['shared_head'].setdefault('init_cfg', None)
+    assert plain[0] == plain[1]
+
+
+@each([p for p in FINETUNING if '_scratch_' in p.stem])
+def test_scratch_downloads_nothing(path):
+    assert 'Pretrained' not in str(read(path).model)
+
+
+def steps_of(cfg):
+    return [step.type for step in cfg.train_dataloader.dataset.pipeline]
 
 
 def test_published_recipe():
     """The numbers of the paper's section 4.1, as the code has them."""
-    cfg = Config.fromfile(
-        CONFIGS / 'soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k.py'
-    )
+    cfg = read(leaf(SOCO_100E))
     optimizer = cfg.optim_wrapper.optimizer
     assert (optimizer.lr, optimizer.weight_decay) == (1.0, 1e-5)
     assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=256)
@@ -177,12 +214,78 @@ def test_published_recipe():
     assert cfg.train_cfg.max_epochs == 100
     assert cfg.train_dataloader.batch_size * 16 == 2048
     assert cfg.default_hooks.target_update.base_momentum == 0.99
-    longer = Config.fromfile(
-        CONFIGS / 'soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-400e_in1k.py'
-    )
-    assert longer.train_cfg.max_epochs == 400
-    kinds = [
-        {step.type for step in c.train_dataloader.dataset.pipeline}
-        for c in (cfg, longer)
+
+
+@pytest.mark.parametrize(
+    ('stem', 'epochs', 'cutout', 'views'),
+    [
+        (SOCO_100E, 100, True, [224, 224, 112]),
+        (SOCO_100E.replace('100e', '400e'), 400, False, [224, 224, 112]),
+        (
+            'soco-star_mask-rcnn_r50-fpn_16xb128-coslr-400e_in1k',
+            400,
+            False,
+            [224, 224, 192, 112],
+        ),
+        (SOCO_100E.replace('fpn', 'c4'), 100, True, [224, 224]),
+        (
+            SOCO_100E.replace('fpn', 'c4').replace('100e', '400e'),
+            400,
+            True,
+            [224, 224],
+        ),
+        (SOCO_100E.replace('in1k', 'coco'), 100, False, [224, 224, 112]),
+        (
+            'soco_mask-rcnn_r50-fpn_16xb128-coslr-530e_coco',
+            530,
+            False,
+            [224, 224, 112],
+        ),
+    ],
+)
+def test_recipes_of_the_paper(stem, epochs, cutout, views):
+    cfg = read(leaf(stem))
+    assert cfg.train_cfg.max_epochs == epochs
+    assert ('DrawCutout' in steps_of(cfg)) == cutout
+    [draw] = [
+        step
+        for step in cfg.train_dataloader.dataset.pipeline
+        if step.type == 'DrawViews'
     ]
-    assert kinds[0] - kinds[1] == {'DrawCutout'}
+    assert [view['size'] for view in draw['views']] == views
+    assert draw.num_proposals == 4
+    assert draw.pairs == cfg.model.pairs
+
+
+@pytest.mark.parametrize(
+    ('stem', 'iters', 'decays'),
+    [
+        ('mask-rcnn_r50-fpn_soco_8xb2-soco-1x_coco', 90, [60, 80]),
+        ('mask-rcnn_r50-c4_soco_8xb2-soco-2x_coco', 180, [120, 160]),
+        ('mask-rcnn_r50-fpn_soco_8xb2-soco-180k_lvis-v1', 180, [120, 160]),
+        ('faster-rcnn_r50-c4_soco_8xb2-24k_voc0712', 24, [18, 22]),
+        ('mask-rcnn_r50-fpn_soco_8xb2-18k_coco-10pct', 18, [12, 16]),
+    ],
+)
+def test_finetuning_schedules(stem, iters, decays):
+    cfg = read(leaf(stem))
+    schedule = cfg.param_scheduler[1]
+    assert cfg.train_cfg.max_iters == schedule.end == 1000 * iters
+    assert schedule.milestones == [1000 * step for step in decays]
+    assert cfg.optim_wrapper.optimizer.lr == 0.02
+    assert cfg.default_hooks.precise_bn.type == 'PreciseBNHook'
+
+
+@each(BENCHMARKS)
+def test_benchmark_builds(path):
+    cfg = read(path)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        hooks = [h for h in cfg.default_hooks.values() if '_scope_' in h]
+        for hook in hooks:
+            with HOOKS.switch_scope_and_registry(hook['_scope_']) as registry:
+                assert registry.get(hook.type), hook
+        with config_files.on_meta():
+            model = MODELS.build(dict(cfg.model, _scope_=cfg.default_scope))
+    assert {'backbone.conv1.weight', 'backbone.layer4.2.bn3.bias'} <= set(
+        model.state_dict()
+    )
