@@ -149,9 +149,7 @@ def finished_demo(repo_dir, tmp_path_factory):
         metrics = {f'coco/{key}': value for key in keys}
         write_lines(work / name / 't' / 't.json', [metrics])
     write_records(work)
-    base = (
-        repo_dir / 'configs/demo/soco_mask-rcnn_r18-fpn_1xb8-coslr-20e_demo.py'
-    )
+    base = repo_dir / importlib.import_module('run_demo').PRETRAIN
     (root / 'config.py').write_text(
         f'_base_ = {str(base)!r}\n'
         'train_dataloader = dict(dataset=dict('

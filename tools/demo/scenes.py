@@ -17,7 +17,7 @@ CLASSES = tuple(
 )
 
 # Side of the square that an object is drawn into, in pixels of a scene.
-OBJECT_SIZES = (30.0, 124.0)
+OBJECT_SIZES = (26.0, 124.0)
 OBJECTS_PER_SCENE = (2, 5)
 # An object is placed where it hides at most this share of any earlier one.
 MAX_HIDDEN = 0.25
@@ -168,7 +168,7 @@ def draw_object(
     u = np.cos(angle) * x + np.sin(angle) * y
     v = (np.cos(angle) * y - np.sin(angle) * x) / stretch
     inside = shape_mask(shape, u, v).astype(np.float32)
-    second = texture_values(texture, u, v, rng.uniform(2.5, 4.5))
+    second = texture_values(texture, u, v, rng.uniform(3.5, 6.0))
     colours = draw_colours(rng)[second.astype(int)]
     light = 1 + rng.uniform(-0.3, 0.3) * x + rng.uniform(-0.3, 0.3) * y
     colours = np.clip(colours * light[..., None], 0, 255).astype(np.float32)

@@ -3,7 +3,7 @@
 hardware:  2 CPU cores
 duration:  about 3 minutes
 command:   python tools/train.py
-               configs/demo/soco_mask-rcnn_r18-fpn_1xb8-coslr-20e_demo.py
+               configs/demo/soco_mask-rcnn_r18-fpn_1xb16-coslr-16e_demo.py
 """
 
 _base_ = [
@@ -39,7 +39,7 @@ draw_views = dict(
     ],
 )
 train_dataloader = dict(
-    batch_size=8,
+    batch_size=16,
     num_workers=1,
     pin_memory=False,
     dataset=dict(
@@ -53,17 +53,16 @@ train_dataloader = dict(
     ),
 )
 
-# A short run of small batches: a rate above lr x 8 / 256, and a target that
+# A short run: the whole rate in spite of the small batch, and a target that
 # follows faster.
 auto_scale_lr = dict(enable=False)
-optim_wrapper = dict(optimizer=dict(lr=0.4))
-train_cfg = dict(max_epochs=20)
+train_cfg = dict(max_epochs=16)
 param_scheduler = dict(warmup=1)
 default_hooks = dict(
-    target_update=dict(base_momentum=0.97),
+    target_update=dict(base_momentum=0.95),
     checkpoint=dict(interval=4, max_keep_ckpts=1),
-    collapse=dict(interval=30),
-    logger=dict(interval=10),
+    collapse=dict(interval=15),
+    logger=dict(interval=5),
 )
-log_processor = dict(window_size=10)
+log_processor = dict(window_size=5)
 visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])

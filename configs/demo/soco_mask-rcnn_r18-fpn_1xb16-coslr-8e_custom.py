@@ -4,12 +4,12 @@ hardware:  2 CPU cores
 duration:  about half a second per 10 images and epoch
 command:   python tools/proposals/generate.py IMAGES IMAGES.arrow
            python tools/train.py
-               configs/demo/soco_mask-rcnn_r18-fpn_1xb8-coslr-8e_custom.py
+               configs/demo/soco_mask-rcnn_r18-fpn_1xb16-coslr-8e_custom.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
                train_dataloader.dataset.proposals=IMAGES.arrow
 """
 
-_base_ = 'soco_mask-rcnn_r18-fpn_1xb8-coslr-20e_demo.py'
+_base_ = 'soco_mask-rcnn_r18-fpn_1xb16-coslr-16e_demo.py'
 
 train_cfg = dict(max_epochs=8)
 train_dataloader = dict(
