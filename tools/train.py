@@ -17,12 +17,12 @@ from pathlib import Path
 from mmengine.config import Config
 
 import mmsoco.registry  # noqa: F401  (makes the scope known)
+from mmsoco.checkpoints.io import latest_checkpoint
 from mmsoco.engine.cli import (
     add_common_arguments,
     load_config,
     reported_errors,
 )
-from mmsoco.engine.runner import latest_checkpoint
 from mmsoco.registry import RUNNERS
 
 

@@ -113,7 +113,8 @@ def export_detector(
     the pretraining model, whose state dict names it once per stage.
 
     Args:
-        source: Checkpoint of a run, or one that
+        source: Checkpoint of a run, the folder of a run (its newest
+            checkpoint is taken), or a checkpoint that
             ``tools/model_converters/convert_reference.py`` made.
         target: The file to write: ``state_dict`` and ``meta``, the manifest;
             `torch.load` takes it weights-only. For detectron2 the pickle of
@@ -130,6 +131,7 @@ def export_detector(
         ValueError: ``source`` has another layout, or lacks a part.
         OSError: ``target`` could not be written.
     """
+    source = io.find_checkpoint(source)
     checkpoint = io.load_run(source)
     state = io.state_dict_of(checkpoint, source)
     check_layout(state, 'mmsoco', source)

@@ -1,7 +1,6 @@
 """mmengine's runner, which also trains on CPUs and survives a kill."""
 
 import pickle
-import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -223,34 +222,6 @@ class Runner(MMEngineRunner):
         """Evaluates the model of ``load_from``, a checkpoint of our own."""
         with run_types():
             return super().test()
-
-
-def latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """The newest complete checkpoint of a run.
-
-    The note ``last_checkpoint`` is followed where it holds; after a kill
-    while it was written, or in a moved folder, the checkpoint with the
-    highest epoch or iteration is taken.
-
-    Args:
-        work_dir: folder of the run.
-
-    Returns:
-        The checkpoint, or None where there is none.
-    """
-    work_dir = Path(work_dir)
-    note = work_dir / 'last_checkpoint'
-    if note.is_file():
-        noted = Path(note.read_text().strip())
-        for path in (noted, work_dir / noted.name):
-            if path.is_file():
-                return path
-    numbered = [
-        (int(match.group(1)), path)
-        for path in work_dir.glob('*.pth')
-        if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem))
-    ]
-    return max(numbered)[1] if numbered else None
 
 
 def _init_gloo(launcher: str, dist_cfg: dict) -> None:

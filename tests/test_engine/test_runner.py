@@ -11,8 +11,8 @@ from mmengine.fileio import LocalBackend
 from mmengine.model import BaseModel
 from torch import nn
 
-from mmsoco.checkpoints.io import load_run
-from mmsoco.engine import Runner, latest_checkpoint
+from mmsoco.checkpoints.io import latest_checkpoint, load_run
+from mmsoco.engine import Runner
 from mmsoco.registry import DATASETS, MODELS
 
 
@@ -149,27 +149,3 @@ def test_sync_bn_becomes_plain_on_a_cpu(tmp_path):
     wrapped = build_runner(tmp_path).wrap_model(None, model)
     assert not isinstance(wrapped[1], nn.SyncBatchNorm)
     wrapped(torch.ones(4, 2))
-
-
-def test_latest_checkpoint_follows_the_note(tmp_path):
-    for name in ('epoch_2.pth', 'epoch_10.pth'):
-        (tmp_path / name).touch()
-    assert latest_checkpoint(tmp_path).name == 'epoch_10.pth'
-    note = tmp_path / 'last_checkpoint'
-    note.write_text(str(tmp_path / 'epoch_2.pth'))
-    assert latest_checkpoint(tmp_path).name == 'epoch_2.pth'
-
-
-@pytest.mark.parametrize(
-    ('note', 'expected'),
-    [('', 'iter_7.pth'), ('/elsewhere/iter_7.pth', 'iter_7.pth')],
-)
-def test_latest_checkpoint_without_a_good_note(tmp_path, note, expected):
-    for name in ('iter_5.pth', 'iter_7.pth', 'best_coco.pth', '.iter_9.part'):
-        (tmp_path / name).touch()
-    (tmp_path / 'last_checkpoint').write_text(note)
-    assert latest_checkpoint(tmp_path).name == expected
-
-
-def test_latest_checkpoint_of_nothing(tmp_path):
-    assert latest_checkpoint(tmp_path) is None

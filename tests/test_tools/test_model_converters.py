@@ -46,6 +46,13 @@ def test_export_then_inspect(tool, run, tmp_path, capsys):
     assert text.strip().endswith('seed = 1')
 
 
+def test_export_takes_the_newest_checkpoint_of_a_run(tool, run, tmp_path):
+    (run.parent / 'epoch_1.pth').write_bytes(b'older')
+    out = tmp_path / 'detector.pth'
+    tool('export_detector').main([str(run.parent), str(out)])
+    assert torch.load(out, weights_only=True)['meta']['epoch'] == 2
+
+
 def test_export_of_chosen_parts(tool, run, tmp_path):
     out = tmp_path / 'neck.pth'
     tool('export_detector').main([str(run), str(out), '--parts', 'neck'])

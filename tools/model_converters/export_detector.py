@@ -1,10 +1,9 @@
 """Exports a pretraining checkpoint as weights for a detector.
 
-    python tools/model_converters/export_detector.py \
-        work_dirs/soco/epoch_100.pth detector.pth
+    python tools/model_converters/export_detector.py work_dirs/soco OUT.pth
 
 A detector of the same base config loads the result with
-`load_from='detector.pth'`. Other programs:
+`load_from='OUT.pth'`. Other programs:
 
     --to detectron2             a .pkl for MODEL.WEIGHTS (FPN and C4); its
                                 part "meta" tells RGB, mean and deviation
@@ -24,7 +23,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('checkpoint', help='checkpoint of a pretraining run')
+    parser.add_argument(
+        'checkpoint',
+        help='checkpoint of a pretraining run, or the work dir of the run, '
+        'whose newest checkpoint is taken',
+    )
     parser.add_argument('out', help='file to write, such as detector.pth')
     parser.add_argument(
         '--parts',
