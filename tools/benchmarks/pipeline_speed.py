@@ -1,0 +1,141 @@
+"""Data pipeline: time per sample of one data worker.
+
+Yardstick: decode by Pillow and three crop-resizes by Pillow, which takes 0.35
+of the published code's time per sample. So 4.5 times the published speed is
+0.64 of the yardstick, 5 times is 0.57 (uint8 views, colours on the device);
+2.6 and 3.3 times are 1.10 and 0.87 (colours in the worker).
+"""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from harness import Row, alternate, median_rows, use_one_thread
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+from mmsoco.datasets import ProposalDataset, SampleKey
+from mmsoco.datasets.transforms import PhotometricJitter
+from mmsoco.datasets.transforms.geometry import draw_crop
+from mmsoco.proposals.generate import generate
+from mmsoco.proposals.image_lists import collect_names
+from mmsoco.proposals.images import read_rgb
+from mmsoco.proposals.job import Job
+
+YARDSTICK = 'decode and three crop-resizes by Pillow'
+# The yardstick's share of the published code's time.
+YARDSTICK_SHARE = 0.35
+CONFIG = Path(__file__).parents[2] / 'configs/_base_/datasets/imagenet_soco.py'
+BATCH_SIZE = 32
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the benchmark's arguments."""
+    parser.add_argument('images', type=Path, help='image folder')
+    parser.add_argument(
+        'proposals', type=Path, nargs='?', help='its store; else one is made'
+    )
+    parser.add_argument(
+        '--config', type=Path, default=CONFIG, help='config of the pipeline'
+    )
+    parser.add_argument('--rounds', type=int, default=3, help='per image')
+    parser.add_argument('--number', type=int, default=200, help='images')
+
+
+def measure(args: argparse.Namespace) -> list[Row]:
+    """Time samples in both forms beside the yardstick, image by image."""
+    use_one_thread()
+    init_default_scope('mmsoco')
+    with tempfile.TemporaryDirectory() as folder:
+        store = args.proposals or _make_store(args.images, folder)
+        return _measure(args, store)
+
+
+def _make_store(root: Path, folder: str) -> Path:
+    job = Job(
+        str(root), collect_names(str(root), None), str(Path(folder, 'p.arrow'))
+    )
+    return generate(job, workers=1, report=lambda _: None).store.path
+
+
+def _measure(args: argparse.Namespace, store: Path) -> list[Row]:
+    datasets = {
+        'uint8 views, colours left to the device': True,
+        'uint8 views, colours in the worker': False,
+    }
+    for name, on_device in datasets.items():
+        datasets[name] = _build(args, store, on_device)
+    seconds: dict[str, list[float]] = {}
+    count = len(next(iter(datasets.values())))
+    for index in range(0, count, max(count // args.number, 1)):
+        # Of each image the fastest round, then the median of images.
+        for case, taken in _time_image(args, datasets, index).items():
+            seconds.setdefault(case, []).append(statistics.median(taken))
+    rows = median_rows(seconds, YARDSTICK, 'sample')
+    for row in rows[2:]:
+        rows.append(Row(row.name, 1e3 / row.value, 'samples/s'))
+        factor = 1 / (YARDSTICK_SHARE * row.ratio)
+        rows.append(Row(f'{row.name}, speed-up', factor, 'published'))
+    rows.append(_collating(datasets))
+    return rows
+
+
+def _build(
+    args: argparse.Namespace, store: Path, on_device: bool
+) -> ProposalDataset:
+    pipeline = Config.fromfile(args.config).train_dataloader.dataset.pipeline
+    dataset = ProposalDataset(str(args.images), str(store), pipeline)
+    for transform in dataset.pipeline.transforms:
+        if isinstance(transform, PhotometricJitter):
+            transform.on_device = on_device
+    return dataset
+
+
+def _time_image(
+    args: argparse.Namespace, datasets: dict[str, ProposalDataset], index: int
+) -> dict[str, list[float]]:
+    dataset = next(iter(datasets.values()))
+    path = args.images / dataset.records[index].file_name
+    epochs = iter(range(10**6))
+    cases = {
+        YARDSTICK: lambda: pillow_views(path, next(epochs)),
+        'decode alone': lambda: read_rgb(path),
+    }
+    for name, own in datasets.items():
+        cases[name] = lambda d=own: d[SampleKey(0, next(epochs), index)]
+    return alternate(cases, args.rounds)
+
+
+def pillow_views(path: Path, seed: int) -> list[np.ndarray]:
+    """Make three views as torchvision does on Pillow, without any colours.
+
+    Args:
+        path: Image file.
+        seed: Of the crops.
+
+    Returns:
+        (224, 224, 3), the same, (112, 112, 3), uint8.
+    """
+    rng = np.random.default_rng(seed)
+    with Image.open(path) as file:
+        image = file.convert('RGB')
+    views = [image.resize((224, 224), Image.Resampling.BILINEAR)]
+    for side in (224, 112):
+        x, y, w, h = draw_crop(
+            rng, *image.size[::-1], (0.5, 1), (3 / 4, 4 / 3)
+        )
+        part = image.crop((x, y, x + w, y + h))
+        views.append(part.resize((side, side), Image.Resampling.BILINEAR))
+    return [np.asarray(view) for view in views]
+
+
+def _collating(datasets: dict[str, ProposalDataset]) -> Row:
+    dataset = next(iter(datasets.values()))
+    samples = [dataset[i % len(dataset)] for i in range(BATCH_SIZE)]
+    taken = alternate({'': lambda: default_collate(samples)}, rounds=9)['']
+    ms = 1e3 * statistics.median(taken) / BATCH_SIZE
+    return Row(f'collate a batch of {BATCH_SIZE}', ms, 'ms/sample')

@@ -1,0 +1,64 @@
+"""Measure proposals, pipeline, training step and store beside yardsticks.
+
+Examples::
+
+    python tools/benchmarks/speed.py proposals IMAGES --workers 1 2
+    python tools/benchmarks/speed.py pipeline IMAGES IMAGES.arrow
+    python tools/benchmarks/speed.py step CONFIG --variants all assigned
+    python tools/benchmarks/speed.py store --images 1281167
+
+Each prints machine, versions and settings first, warms up, and takes medians
+of alternated runs; --out writes them as JSON.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import pipeline_speed
+import proposals_speed
+import step_speed
+import store_speed
+from harness import print_settings, report
+
+BENCHMARKS = dict(
+    proposals=proposals_speed,
+    pipeline=pipeline_speed,
+    step=step_speed,
+    store=store_speed,
+)
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest='benchmark', required=True)
+    for name, module in BENCHMARKS.items():
+        command = commands.add_parser(
+            name,
+            description=module.__doc__,
+            help=module.__doc__.splitlines()[0],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.add_argument('--out', type=Path, help='JSON file to write')
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one benchmark."""
+    args = parse_args(argv)
+    settings = {k: v for k, v in vars(args).items() if k != 'out'}
+    print_settings(settings)
+    try:
+        rows = BENCHMARKS[args.benchmark].measure(args)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from None
+    report(args.benchmark, settings, rows, args.out)
+
+
+if __name__ == '__main__':
+    main()
