@@ -2,15 +2,64 @@
 
 import argparse
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 
 # What bad input raises: a wrong path, value, type or name, a full disk.
 USER_ERRORS = (OSError, ValueError, TypeError, KeyError)
 TRACEBACK_NAME = 'error.txt'
+
+
+class OptionsAction(DictAction):
+    """Reads KEY=VALUE; a plain value such as a path keeps its spaces.
+
+    mmengine's action takes all spaces out, so that a folder "my pictures"
+    would not be found.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Adds the values to the namespace; refuses one without ``=``."""
+        for value in values:
+            if '=' not in value:
+                parser.error(
+                    f'{option_string} expects KEY=VALUE, but got {value!r}; '
+                    'quote a value with spaces'
+                )
+        super().__call__(parser, namespace, values, option_string)
+
+    @staticmethod
+    def _parse_iterable(val: str) -> Any:
+        plain = val.strip('\'"')
+        if plain.startswith(('[', '(')) or ',' in plain:
+            return DictAction._parse_iterable(val)
+        return DictAction._parse_int_float_bool(plain)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--cfg-options``.
+
+    Args:
+        parser: the parser to add it to.
+    """
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=OptionsAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, such as '
+        'train_dataloader.batch_size=64',
+    )
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,15 +73,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help='folder of logs and results (default: work_dirs/CONFIG_NAME)',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config, such as '
-        'train_dataloader.batch_size=64',
-    )
+    add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=('none', 'pytorch', 'slurm', 'mpi'),

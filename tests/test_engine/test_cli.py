@@ -1,10 +1,14 @@
 """What a user reads when something is wrong."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 
 import pytest
 
-from mmsoco.engine.cli import load_config, reported_errors
+from mmsoco.engine.cli import (
+    add_cfg_options,
+    load_config,
+    reported_errors,
+)
 
 
 @pytest.fixture
@@ -66,3 +70,20 @@ def test_command_line_wins(args):
     assert cfg.work_dir == str(args.work_dir)
     assert cfg.lr == 2
     assert cfg.runner_type == 'mmsoco.Runner'
+
+
+def parse_options(*values):
+    parser = ArgumentParser()
+    add_cfg_options(parser)
+    return parser.parse_args(['--cfg-options', *values]).cfg_options
+
+
+def test_options_keep_the_spaces_of_a_path():
+    options = parse_options('root=my pictures (2)', 'n=3', 'size=(1, 2)')
+    assert options == {'root': 'my pictures (2)', 'n': 3, 'size': (1, 2)}
+
+
+def test_option_without_value_is_named(capsys):
+    with pytest.raises(SystemExit):
+        parse_options('root=my', 'pictures')
+    assert "expects KEY=VALUE, but got 'pictures'" in capsys.readouterr().err

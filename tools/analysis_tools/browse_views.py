@@ -17,11 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from PIL import Image
 
 from mmsoco.datasets import SampleKey
 from mmsoco.datasets.transforms import DrawViews, PhotometricJitter
+from mmsoco.engine.cli import add_cfg_options
 from mmsoco.registry import DATASETS
 from mmsoco.visualization.views import draw_sample
 
@@ -54,14 +55,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--epoch', type=int, default=0, help='default: 0')
     parser.add_argument('--seed', type=int, default=0, help='default: 0')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        default={},
-        metavar='KEY=VALUE',
-        help='settings that replace those of the config',
-    )
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 

@@ -14,11 +14,12 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmsoco.datasets.random_batch import random_batch, view_sizes
+from mmsoco.engine.cli import add_cfg_options
 from mmsoco.registry import MODELS
 
 # The published code per image in the 224, 224, 112 recipe with R50-FPN.
@@ -46,12 +47,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--batch-size', type=int, default=2, help='images (default: 2)'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='keys of the config to change, KEY=VALUE',
-    )
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 
@@ -102,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Prints a table."""
     args = parse_args(argv)
     cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.merge_from_dict(args.cfg_options)
     flops = count_flops(cfg, args.batch_size)
     print(f'torch {torch.__version__}, views of {view_sizes(cfg)} pixels')
     print(f'roi_levels: {cfg.model.roi_levels}; GFLOP per image and step:')
