@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import copy
 import functools
 from pathlib import Path
 from unittest import mock
@@ -58,11 +59,10 @@ def read(path: Path) -> Config:
 def without_start(model: ConfigDict) -> dict:
     """A model without the weights it starts from, which build no layer."""
     model = model.to_dict()
-    parts = [model['backbone'], (model.get('roi_head') or {}).get(
-        'shared_head') or {}]  # fmt: skip
-    for part in parts:
-        if (part.get('init_cfg') or {}).get('type') == 'Pretrained':
-            part['init_cfg'] = None
+    shared_head = (model.get('roi_head') or {}).get('shared_head')
+    for part in (model['backbone'], shared_head or {}):
+        start = part.pop('init_cfg', None)
+        assert start is None or start['type'] == 'Pretrained', start
     return model
 
 
@@ -109,17 +109,19 @@ def shrink(detector: dict) -> dict:
     Returns:
         One with few channels and layers, of the same structure.
     """
-    small = ConfigDict(detector).copy()
-    small = ConfigDict(small.to_dict())
+    small = ConfigDict(copy.deepcopy(detector))
     channels = _shrink_backbone(small.backbone)
     if small.get('neck'):
         small.neck.update(in_channels=channels, out_channels=16)
         channels = [16]
     for head in ('rpn_head', 'bbox_head'):
         if small.get(head):
-            small[head].update(in_channels=channels[-1], feat_channels=16)
+            small[head].update(in_channels=channels[-1], feat_channels=32)
     if small.get('roi_head'):
         _shrink_roi_head(small.roi_head, channels[-1])
+        small.train_cfg.rpn_proposal.max_per_img = 10
+        small.test_cfg.rpn.max_per_img = 10
+        small.test_cfg.rcnn.max_per_img = 3
     return small
 
 
