@@ -163,3 +163,31 @@ def test_real_data(voc2coco, shared_dir):
     assert sum(boxes for _, boxes in sizes.values()) == sum(
         text.count('<object>') for text in texts
     )
+
+
+def test_joins_splits_of_several_data_sets(voc2coco, voc, tmp_path):
+    """Ids count on, pictures are named from the common folder."""
+    devkit = tmp_path / 'devkit'
+    devkit.mkdir()
+    for year in ('VOC2007', 'VOC2012'):
+        (devkit / year).symlink_to(voc)
+    out = tmp_path / 'joined.json'
+    parts = ['VOC2007/train', 'VOC2012/all']
+    voc2coco.main([str(devkit), str(out), '--parts', *parts])
+    document = json.loads(out.read_text())
+    assert [i['file_name'] for i in document['images']] == [
+        'VOC2007/JPEGImages/one.jpg',
+        'VOC2012/JPEGImages/two.jpg',
+        'VOC2012/JPEGImages/one.jpg',
+    ]
+    assert [i['id'] for i in document['images']] == [1, 2, 3]
+    assert [a['id'] for a in document['annotations']] == [1, 2, 3, 4, 5]
+    names = [category['name'] for category in document['categories']]
+    assert names == ['ant', 'bee', 'cat']
+
+
+def test_refuses_a_part_without_a_split(voc2coco, voc, tmp_path):
+    with pytest.raises(SystemExit, match='VOC2007/trainval, got .VOC2007'):
+        voc2coco.main(
+            [str(voc), str(tmp_path / 'x.json'), '--parts', 'VOC2007']
+        )

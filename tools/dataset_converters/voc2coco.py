@@ -18,6 +18,15 @@ Example::
 
     python tools/dataset_converters/voc2coco.py data/bccd train.json
         --split train
+
+Splits of several data sets are joined, and the pictures named from their
+common folder; for the usual benchmark::
+
+    python tools/dataset_converters/voc2coco.py data/VOCdevkit
+        data/VOCdevkit/annotations/voc0712_trainval.json
+        --parts VOC2007/trainval VOC2012/trainval
+    python tools/dataset_converters/voc2coco.py data/VOCdevkit
+        data/VOCdevkit/annotations/voc07_test.json --parts VOC2007/test
 """
 
 import argparse
@@ -25,8 +34,8 @@ import json
 import os
 import sys
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 
@@ -261,44 +270,89 @@ def _coco_annotation(
     )
 
 
-def convert(
-    root: Path, split: str | None, classes: Sequence[str] | None
-) -> dict:
-    """Reads a split of a VOC data set as a COCO document.
+def read_images(root: Path, split: str | None) -> list[VocImage]:
+    """Reads the annotations of a split.
 
     Args:
         root: Folder of the data set.
         split: Name of the split, all annotations if None.
+
+    Raises:
+        FileNotFoundError: a file that is named somewhere is missing.
+        AnnotationError: an annotation cannot be used.
+    """
+    images = []
+    for name in split_names(root, split):
+        image = read_annotation(root / 'Annotations' / f'{name}.xml')
+        picture = find_picture(root / 'JPEGImages', name, image.file_name)
+        images.append(replace(image, file_name=picture))
+    return images
+
+
+def read_part(root: Path, part: str) -> list[VocImage]:
+    """Reads a split of one of several data sets.
+
+    Args:
+        root: Folder of the data sets, such as VOCdevkit.
+        part: Data set and split, such as ``VOC2007/trainval``.
+
+    Returns:
+        The images, named relative to ``root``.
+
+    Raises:
+        AnnotationError: ``part`` does not name both.
+    """
+    folder, _, split = part.rpartition('/')
+    if not folder or not split:
+        raise AnnotationError(
+            f'expected parts such as VOC2007/trainval, got {part!r}'
+        )
+    return [
+        replace(image, file_name=f'{folder}/JPEGImages/{image.file_name}')
+        for image in read_images(root / folder, split)
+    ]
+
+
+def all_classes(roots: Iterable[Path]) -> list[str]:
+    """The classes of all annotations of some data sets, alphabetically."""
+    return find_classes(
+        [
+            read_annotation(root / 'Annotations' / f'{name}.xml')
+            for root in roots
+            for name in split_names(root, None)
+        ]
+    )
+
+
+def convert(
+    root: Path,
+    split: str | None = None,
+    classes: Sequence[str] | None = None,
+    parts: Sequence[str] = (),
+) -> dict:
+    """Reads VOC data as a COCO document.
+
+    Args:
+        root: Folder of the data set, or of several with ``parts``.
+        split: Name of the split, all annotations if None.
         classes: Names in the order of their ids; found if None.
+        parts: Splits of several data sets, see :func:`read_part`.
 
     Raises:
         FileNotFoundError: a file that is named somewhere is missing.
         AnnotationError: an annotation cannot be used, or none has a class
             that was asked for.
     """
-    folder = root / 'Annotations'
-    read = {name: read_annotation(folder / f'{name}.xml')
-            for name in split_names(root, split)}  # fmt: skip
-    if classes is None:
-        everything = [
-            read.get(name) or read_annotation(folder / f'{name}.xml')
-            for name in split_names(root, None)
-        ]
-        classes = find_classes(everything)
-    images = [
-        VocImage(
-            find_picture(root / 'JPEGImages', name, image.file_name),
-            image.height,
-            image.width,
-            image.objects,
-        )
-        for name, image in read.items()
-    ]
-    document = to_coco(images, classes)
+    if parts:
+        images = [image for part in parts for image in read_part(root, part)]
+        roots = {root / part.rpartition('/')[0] for part in parts}
+    else:
+        images, roots = read_images(root, split), {root}
+    document = to_coco(images, classes or all_classes(roots))
     if not document['annotations']:
         raise AnnotationError(
-            f'{root}: no object of {list(classes)} in {len(images)} '
-            f'annotations, but {find_classes(images)}'
+            f'{root}: no object of {classes} in {len(images)} annotations, '
+            f'but {find_classes(images)}'
         )
     return document
 
@@ -311,7 +365,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('root', type=Path, help='folder of the VOC data set')
     parser.add_argument('out', type=Path, help='COCO JSON file to write')
-    parser.add_argument('--split', help='list below ROOT/ImageSets/Main')
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument('--split', help='list below ROOT/ImageSets/Main')
+    chosen.add_argument(
+        '--parts',
+        nargs='+',
+        default=(),
+        metavar='SET/SPLIT',
+        help='splits of several data sets below ROOT (VOC2007/trainval)',
+    )
     parser.add_argument('--classes', nargs='+', help='names, in their order')
     return parser.parse_args(argv)
 
@@ -320,7 +382,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Converts what the command line names."""
     args = parse_args(argv)
     try:
-        document = convert(args.root, args.split, args.classes)
+        document = convert(args.root, args.split, args.classes, args.parts)
         args.out.parent.mkdir(parents=True, exist_ok=True)
         unfinished = args.out.with_name(f'.{args.out.name}.{os.getpid()}')
         unfinished.write_text(json.dumps(document))
