@@ -1,6 +1,5 @@
 """mmengine's runner, which also trains on CPUs and survives a kill."""
 
-import pickle
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch import distributed, nn
 
-from mmsoco.checkpoints.io import atomic_path, run_types
+from mmsoco.checkpoints.io import atomic_path, load, run_types
 from mmsoco.registry import RUNNERS
 
 
@@ -207,16 +206,18 @@ class Runner(MMEngineRunner):
             ValueError: the file is no checkpoint, or holds other objects
                 than tensors and plain values.
         """
-        try:
-            return super().load_checkpoint(filename, *args, **kwargs)
-        except (pickle.UnpicklingError, EOFError) as error:
-            raise ValueError(
-                f'{filename} cannot be loaded as weights: '
-                f'{str(error).splitlines()[0]} Expected a checkpoint of '
-                'tensors and plain values. For the state of a training run '
-                'use --resume, or make its weights with '
-                'tools/model_converters/export_detector.py.'
-            ) from error
+        if Path(filename).is_file():
+            # Read twice, since the forks of mmengine load a refused file
+            # again without any guard.
+            try:
+                load(filename)
+            except ValueError as error:
+                raise ValueError(
+                    f'{error} To continue a training run use --resume; its '
+                    'weights alone are made by '
+                    'tools/model_converters/export_detector.py.'
+                ) from error
+        return super().load_checkpoint(filename, *args, **kwargs)
 
     def test(self) -> dict:
         """Evaluates the model of ``load_from``, a checkpoint of our own."""

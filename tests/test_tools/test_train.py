@@ -71,9 +71,11 @@ train_dataloader = dict(
     ),
 )
 train_cfg = dict(max_epochs=2)
-param_scheduler = dict(warmup=0)
+param_scheduler = dict(warmup=0, warmup_share=None)
 auto_scale_lr = dict(base_batch_size=4)
-default_hooks = dict(logger=dict(interval=1))
+default_hooks = dict(
+    logger=dict(interval=1), checkpoint=dict(interval=1)
+)
 """
 RANK_DUMP = """
 import torch
