@@ -60,7 +60,7 @@ train_cfg = dict(max_epochs=16)
 param_scheduler = dict(warmup=1)
 default_hooks = dict(
     target_update=dict(base_momentum=0.95),
-    checkpoint=dict(interval=4, max_keep_ckpts=1),
+    checkpoint=dict(interval=4, max_keep_ckpts=2),
     collapse=dict(interval=15),
     logger=dict(interval=5),
 )

@@ -5,6 +5,7 @@ what it took goes to a record, so that a job that was stopped goes on where it
 was, and a report can tell it.
 """
 
+import hashlib
 import json
 import os
 import resource
@@ -47,10 +48,11 @@ class Step:
     inputs: tuple[Path, ...] = ()
 
     def fingerprint(self) -> str:
-        """Text that changes when the step would do something else."""
-        parts = [shlex.join(self.command)]
-        parts += [path.read_text() for path in self.inputs]
-        return '\n'.join(parts)
+        """SHA-256 that changes when the step would do something else."""
+        digest = hashlib.sha256(shlex.join(self.command).encode())
+        for path in self.inputs:
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
