@@ -35,11 +35,13 @@ class PackViews:
     def __call__(self, results: dict) -> dict:
         """Pack one sample; see the class."""
         rows = results.get('photometric')
-        nothing = [np.empty((0, 4), np.float32)] * len(results['views'])
-        cutout = results.get('cutout', nothing)
+        boxes = torch.from_numpy(np.stack(results['view_bboxes']))
+        cutout = results.get('cutout')
         data_samples = dict(
-            bboxes=[torch.from_numpy(b) for b in results['view_bboxes']],
-            cutout=[torch.from_numpy(b) for b in cutout],
+            bboxes=list(boxes.unbind()),
+            cutout=[torch.empty(0, 4)] * len(results['views'])
+            if cutout is None
+            else [torch.from_numpy(b) for b in cutout],
             index=results['index'],
         )
         if rows is not None:

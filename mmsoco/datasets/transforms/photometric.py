@@ -121,30 +121,24 @@ class PhotometricJitter:
         Returns:
             The numbers.
         """
-        order = rng.permutation(4)
-        change = rng.uniform(-1, 1, size=4) * (
-            self.brightness,
-            self.contrast,
-            self.saturation,
-            self.hue,
-        )
-        sigma = rng.uniform(*self.sigma)
-        chance = rng.random(4) < (
-            self.jitter_prob,
-            self.grey_prob,
-            blur_prob,
-            solarize_prob,
-        )
-        change *= chance[0]
+        # One call, then plain floats: arrays of four cost more than they hold.
+        u = rng.random(13).tolist()
+        ranges = (self.brightness, self.contrast, self.saturation, self.hue)
+        jittered = u[4] < self.jitter_prob
+        change = [
+            jittered * limit * (2 * x - 1)
+            for limit, x in zip(ranges, u[5:9], strict=True)
+        ]
+        least, most = self.sigma
         return PhotometricParams(
-            order=order,
+            order=np.array(sorted(range(4), key=u.__getitem__)),
             brightness=1 + change[0],
             contrast=1 + change[1],
             saturation=1 + change[2],
             hue=change[3],
-            grey=bool(chance[1]),
-            sigma=sigma * chance[2],
-            solarize=bool(chance[3]),
+            grey=u[9] < self.grey_prob,
+            sigma=(u[10] < blur_prob) * (least + u[11] * (most - least)),
+            solarize=u[12] < solarize_prob,
         )
 
     def __repr__(self) -> str:

@@ -145,6 +145,7 @@ def test_numbers_have_the_paper_distribution():
 
 def test_each_view_has_its_own_probabilities(img):
     settings = OFF | dict(blur_prob=(1.0, 0.0), solarize_prob=(0.0, 1.0))
+    settings['sigma'] = (1.0, 2.0)
     results = dict(views=[img, img, None], rng=np.random.default_rng(0))
     results = PhotometricJitter(**settings)(results)
     assert (results['views'][0] != img).any()
