@@ -276,11 +276,15 @@ def test_finetuning_schedules(stem, iters, decays):
 @each(BENCHMARKS)
 def test_benchmark_builds(path):
     cfg = read(path)
+    used = [(HOOKS, hook) for hook in cfg.default_hooks.values()]
+    if 'train_cfg' in cfg:
+        used.append((LOOPS, cfg.train_cfg))
+        used.append((OPTIMIZERS, cfg.optim_wrapper.optimizer))
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        hooks = [h for h in cfg.default_hooks.values() if '_scope_' in h]
-        for hook in hooks:
-            with HOOKS.switch_scope_and_registry(hook['_scope_']) as registry:
-                assert registry.get(hook.type), hook
+        for registry, part in used:
+            scope = part.get('_scope_')
+            with registry.switch_scope_and_registry(scope) as registry:
+                assert registry.get(part.type), part
         with config_files.on_meta():
             model = MODELS.build(dict(cfg.model, _scope_=cfg.default_scope))
     assert {'backbone.conv1.weight', 'backbone.layer4.2.bn3.bias'} <= set(

@@ -19,7 +19,8 @@ BASES = {
     'imagenet_soco_cutout': ([224, 224, 112], 4, [0, 4, 4]),
     'imagenet_soco_star': ([224, 224, 192, 112], 5, [0, 0, 0, 0]),
     'imagenet_soco_c4': ([224, 224], 2, [0, 4]),
-    'imagenet_soco_random-boxes': ([224, 224, 112], 4, [0, 0, 0]),
+    'imagenet_soco_random-boxes': ([224, 224, 112], 4, [0, 4, 4]),
+    'imagenet_soco_no-v3': ([224, 224], 2, [0, 4]),
     'coco_soco': ([224, 224, 112], 4, [0, 0, 0]),
     'custom_soco': ([224, 224, 112], 4, [0, 0, 0]),
 }

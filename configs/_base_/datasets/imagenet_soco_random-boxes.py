@@ -1,15 +1,13 @@
-"""ImageNet-1k with random boxes instead of selective search (ablation)."""
+"""ImageNet-1k with random boxes, not selective search (ablation); cutout."""
 
-_base_ = 'imagenet_soco.py'
+_base_ = 'imagenet_soco_cutout.py'
 
 train_dataloader = dict(
     dataset=dict(
         proposals=None,
         pipeline=[
             dict(type='RandomProposals'),
-            {{_base_.draw_views}},
-            {{_base_.photometric}},
-            {{_base_.pack_views}},
+            *_base_.train_dataloader.dataset.pipeline,
         ],
     )
 )

@@ -9,14 +9,17 @@ command:   GPUS=16 tools/slurm_train.sh PARTITION soco configs/soco/ablations/
                --amp fp16
 """
 
-_base_ = '../soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k.py'
+_base_ = [
+    '../../_base_/models/mask-rcnn_r50-fpn.py',
+    '../../_base_/models/soco.py',
+    '../../_base_/datasets/imagenet_soco_random-boxes.py',
+    '../../_base_/schedules/soco_lars-coslr-100e.py',
+    '../../_base_/pretraining_runtime.py',
+]
 
-train_dataloader = dict(
-    dataset=dict(
-        proposals=None,
-        pipeline=[
-            dict(type='RandomProposals'),
-            *_base_.train_dataloader.dataset.pipeline,
-        ],
-    )
+model = dict(
+    _delete_=True,
+    detector=_base_.model,
+    pairs=_base_.pairs,
+    **_base_.soco,
 )
