@@ -144,8 +144,10 @@ def _shrink_backbone(backbone: ConfigDict) -> list[int]:
     if backbone.get('num_stages') == 3:  # the fourth is in the head, full size
         backbone.update(depth=18, base_channels=64)
         return [64, 128, 256]
-    backbone.update(depth=18, base_channels=8)
-    return [8, 16, 32, 64]
+    # torch 2.13 crashes on CPUs in a strided 1x1 convolution of 8 channels
+    # with channels-last memory.
+    backbone.update(depth=18, base_channels=16)
+    return [16, 32, 64, 128]
 
 
 def _shrink_roi_head(roi_head: ConfigDict, channels: int) -> None:
