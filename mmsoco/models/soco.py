@@ -1,11 +1,13 @@
 """SoCo: contrast of corresponding objects between views."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmsoco.registry import MODELS
 from mmsoco.structures import RoISet, parse_pairs, roi_sets
@@ -36,6 +38,11 @@ class SoCo(BaseModel):
             `mmsoco.structures.parse_pairs`.
         roi_levels: See `ObjectEncoder`.
         finest_scale: See `ObjectEncoder`.
+        recompute: Names of the encoder's parts, such as
+            ``backbone.layer1``, that keep no activations for the backward
+            pass but compute them again: less memory, the same gradients. The
+            running statistics of their batch norm move twice a step, and
+            these parts are not compiled.
         data_preprocessor: Config of the data preprocessor. The weights take
             its memory format.
     """
@@ -49,6 +56,7 @@ class SoCo(BaseModel):
         pairs: Sequence,
         roi_levels: str = 'all',
         finest_scale: float = 24,
+        recompute: Sequence[str] = (),
         data_preprocessor: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor and MODELS.build(data_preprocessor))
@@ -59,6 +67,15 @@ class SoCo(BaseModel):
         self.predictor = MODELS.build(predictor)
         self.head = MODELS.build(head)
         self.target = TargetNetwork(self.encoder, self.projector)
+        for name in recompute:
+            part = self.encoder.get_submodule(name)
+            # The reentrant form fails in distributed training, where each view
+            # runs through the same layers; compiled, the recomputed batch
+            # norm would need running statistics that another view has moved.
+            recomputed = functools.partial(
+                checkpoint, part.forward, use_reentrant=False
+            )
+            part.forward = torch.compiler.disable(recomputed)
         self.pairs = parse_pairs(pairs)
         self.roi_sets = roi_sets(self.pairs)
         # In the order in which the preprocessor hands out the views.

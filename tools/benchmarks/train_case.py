@@ -7,9 +7,6 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from mmengine.runner.activation_checkpointing import (
-    turn_on_activation_checkpointing,
-)
 from torch import Tensor, nn
 
 from mmsoco.datasets.random_batch import random_batch, view_sizes
@@ -20,9 +17,9 @@ from mmsoco.registry import MODELS
 
 # What a variant's name may be made of, joined by '+'.
 LEVELS = ('every-level', 'all', 'assigned')
-OPTIONS = ('channels_last', 'bf16', 'fp16', 'compile', 'checkpointing')
+OPTIONS = ('channels_last', 'bf16', 'fp16', 'compile', 'recompute')
 DTYPES = dict(bf16=torch.bfloat16, fp16=torch.float16)
-CHECKPOINTED = [f'encoder.backbone.layer{i}' for i in range(1, 5)]
+RECOMPUTED = [f'backbone.layer{i}' for i in range(1, 5)]
 
 
 class TrainCase:
@@ -58,13 +55,13 @@ class TrainCase:
         cfg.model.data_preprocessor = dict(
             cfg.data_preprocessor, channels_last=self.channels_last
         )
+        if 'recompute' in options:
+            cfg.model.recompute = RECOMPUTED
         torch.manual_seed(0)
         self.model = MODELS.build(cfg.model).to(device).train()
         self.model.init_weights()
         if levels == 'every-level':
             pool_on_every_level(self.model.encoder)
-        if 'checkpointing' in options:
-            turn_on_activation_checkpointing(self.model, CHECKPOINTED)
         if 'compile' in options:
             self.model.compile_parts()
         self.dtype = next((DTYPES[o] for o in options if o in DTYPES), None)

@@ -1,0 +1,97 @@
+"""Options that change speed and memory against the plain model."""
+
+import pytest
+import tiny_models
+import torch
+from torch import nn
+
+PREPROCESSOR = dict(type='SoCoDataPreprocessor', channels_last=True)
+
+
+def losses_and_gradients(model, batch):
+    losses = model(**batch, mode='loss')
+    total = sum(v for k, v in losses.items() if k.startswith('loss'))
+    names, online = zip(
+        *[(n, p) for n, p in model.named_parameters() if p.requires_grad],
+        strict=True,
+    )
+    gradients = torch.autograd.grad(total, online)
+    return total, dict(zip(names, gradients, strict=True))
+
+
+def build(**options):
+    return tiny_models.soco(tiny_models.mask_rcnn_fpn(), **options)
+
+
+@pytest.fixture(scope='module')
+def plain():
+    return losses_and_gradients(build(), tiny_models.batch())
+
+
+def assert_same(found, expected, tolerance=1e-4):
+    torch.testing.assert_close(found[0], expected[0])
+    for name, gradient in expected[1].items():
+        torch.testing.assert_close(
+            found[1][name], gradient, rtol=tolerance, atol=tolerance
+        )
+
+
+def test_recomputed_activations_give_the_same_gradients(plain):
+    model = build(recompute=['backbone.layer1', 'backbone.layer3', 'neck'])
+    assert_same(losses_and_gradients(model, tiny_models.batch()), plain)
+
+
+def test_recomputing_keeps_fewer_activations():
+    sizes = []
+    for names in ([], ['backbone.layer1', 'backbone.layer2']):
+        model, kept = build(recompute=names), []
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda t, kept=kept: kept.append(t.nbytes) or t, lambda t: t
+        ):
+            model(**tiny_models.batch(), mode='loss')
+        sizes.append(sum(kept))
+    assert sizes[1] < 0.9 * sizes[0]
+
+
+def test_unknown_part_to_recompute_is_named():
+    with pytest.raises(AttributeError, match='layer9'):
+        build(recompute=['backbone.layer9'])
+
+
+def test_channels_last_changes_memory_not_values(plain):
+    model = build(data_preprocessor=PREPROCESSOR)
+    # Random numbers fill memory in its order, so the start differs.
+    model.load_state_dict(build().state_dict())
+    convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+    assert all(
+        c.weight.is_contiguous(memory_format=torch.channels_last)
+        for c in convs
+    )
+    batch = tiny_models.batch()
+    batch['inputs'] = [
+        v.to(memory_format=torch.channels_last) for v in batch['inputs']
+    ]
+    assert_same(losses_and_gradients(model, batch), plain)
+
+
+def test_compiled_layers_compute_the_same(plain):
+    model = build()
+    model.compile_parts(backend='aot_eager')
+    assert_same(losses_and_gradients(model, tiny_models.batch()), plain)
+
+
+@pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
+def test_all_options_together_train(roi_levels):
+    model = build(
+        roi_levels=roi_levels,
+        recompute=['backbone.layer1'],
+        data_preprocessor=PREPROCESSOR,
+    )
+    twin = build(roi_levels=roi_levels)
+    model.load_state_dict(twin.state_dict())
+    model.compile_parts(backend='aot_eager')
+    with torch.autocast('cpu', torch.bfloat16):
+        together = losses_and_gradients(model, tiny_models.batch())
+    exact = losses_and_gradients(twin, tiny_models.batch())
+    assert together[0].item() == pytest.approx(exact[0].item(), abs=0.3)
+    assert all(g.isfinite().all() for g in together[1].values())
