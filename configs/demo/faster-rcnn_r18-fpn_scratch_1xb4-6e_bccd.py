@@ -11,7 +11,7 @@ command:   for split in train val test; do
                configs/demo/faster-rcnn_r18-fpn_scratch_1xb4-6e_bccd.py
 """
 
-_base_ = 'mask-rcnn_r18-fpn_scratch_1xb4-32e_demo.py'
+_base_ = 'mask-rcnn_r18-fpn_scratch_1xb4-24e_demo.py'
 
 data_root = 'data/bccd/'
 images = 'JPEGImages/'

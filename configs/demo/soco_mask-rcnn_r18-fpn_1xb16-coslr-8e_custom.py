@@ -9,7 +9,7 @@ command:   python tools/proposals/generate.py IMAGES IMAGES.arrow
                train_dataloader.dataset.proposals=IMAGES.arrow
 """
 
-_base_ = 'soco_mask-rcnn_r18-fpn_1xb16-coslr-16e_demo.py'
+_base_ = 'soco_mask-rcnn_r18-fpn_1xb16-coslr-12e_demo.py'
 
 train_cfg = dict(max_epochs=8)
 train_dataloader = dict(

@@ -26,9 +26,9 @@ DATA = Path('data/demo')
 WORK = Path('work_dirs/demo')
 CONFIGS = Path('configs/demo')
 DETECTOR = CONFIGS / 'mask-rcnn_r18-fpn.py'
-PRETRAIN = CONFIGS / 'soco_mask-rcnn_r18-fpn_1xb16-coslr-16e_demo.py'
-SCRATCH = CONFIGS / 'mask-rcnn_r18-fpn_scratch_1xb4-32e_demo.py'
-FINETUNE = CONFIGS / 'mask-rcnn_r18-fpn_soco_1xb4-32e_demo.py'
+PRETRAIN = CONFIGS / 'soco_mask-rcnn_r18-fpn_1xb16-coslr-12e_demo.py'
+SCRATCH = CONFIGS / 'mask-rcnn_r18-fpn_scratch_1xb4-24e_demo.py'
+FINETUNE = CONFIGS / 'mask-rcnn_r18-fpn_soco_1xb4-24e_demo.py'
 # More threads than this slow the small tensors of the demo down.
 MOST_THREADS = 8
 

@@ -3,7 +3,7 @@
 hardware:  2 CPU cores
 duration:  about 1.5 minutes
 command:   python tools/train.py
-               configs/demo/mask-rcnn_r18-fpn_scratch_1xb4-32e_demo.py
+               configs/demo/mask-rcnn_r18-fpn_scratch_1xb4-24e_demo.py
 """
 
 _base_ = ['mask-rcnn_r18-fpn.py', '../_base_/finetuning_runtime.py']
@@ -68,7 +68,7 @@ test_evaluator = dict(
 )
 test_cfg = dict(type='TestLoop')
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=32)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=24)
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05),
@@ -80,7 +80,7 @@ param_scheduler = [
         type='CosineAnnealingLR',
         eta_min=1e-5,
         begin=0,
-        end=32,
+        end=24,
         convert_to_iter_based=True,
     ),
 ]

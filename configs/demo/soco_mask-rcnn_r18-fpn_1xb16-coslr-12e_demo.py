@@ -3,7 +3,7 @@
 hardware:  2 CPU cores
 duration:  about 3 minutes
 command:   python tools/train.py
-               configs/demo/soco_mask-rcnn_r18-fpn_1xb16-coslr-16e_demo.py
+               configs/demo/soco_mask-rcnn_r18-fpn_1xb16-coslr-12e_demo.py
 """
 
 _base_ = [
@@ -56,7 +56,7 @@ train_dataloader = dict(
 # A short run: the whole rate in spite of the small batch, and a target that
 # follows faster.
 auto_scale_lr = dict(enable=False)
-train_cfg = dict(max_epochs=16)
+train_cfg = dict(max_epochs=12)
 param_scheduler = dict(warmup=1)
 default_hooks = dict(
     target_update=dict(base_momentum=0.95),
