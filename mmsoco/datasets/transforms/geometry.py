@@ -11,7 +11,6 @@ single pixel (0, 0) is (0, 0, 1, 1). Sizes are (height, width).
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from numba import njit
@@ -115,11 +114,12 @@ def crop_image(img: np.ndarray, crop: CropParams) -> np.ndarray:
         (h, w, 3) uint8 view, where h, w is ``crop.size``.
     """
     part = img[crop.y : crop.y + crop.h, crop.x : crop.x + crop.w]
-    view = resize_image(part, crop.size)
-    return cv2.flip(view, 1) if crop.flip else view
+    return resize_image(part, crop.size, crop.flip)
 
 
-def resize_image(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resize_image(
+    img: np.ndarray, size: tuple[int, int], flip: bool = False
+) -> np.ndarray:
     """Resize bilinearly with antialiasing, as PIL does.
 
     OpenCV's bilinear resize skips pixels when it shrinks an image, which
@@ -129,6 +129,7 @@ def resize_image(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Args:
         img: (H, W, 3) uint8 image.
         size: (height, width) of the result.
+        flip: Whether the result is mirrored left to right.
 
     Returns:
         (h, w, 3) uint8 image.
@@ -141,6 +142,8 @@ def resize_image(img: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     resized = interpolate(
         batch, size=size, mode='bilinear', align_corners=False, antialias=True
     )
+    if flip:
+        resized = resized.flip(3)
     return resized[0].permute(1, 2, 0).numpy()  # (h, w, 3)
 
 
