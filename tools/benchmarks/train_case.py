@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
@@ -48,6 +49,8 @@ class TrainCase:
     ) -> None:
         levels, options = parse_variant(variant)
         init_default_scope('mmsoco')
+        # Weight initialisation logs a paragraph per tensor.
+        MMLogger.get_instance('benchmark', log_level='ERROR')
         cfg = Config.fromfile(config)
         cfg.merge_from_dict(cfg_options or {})
         cfg.model.roi_levels = 'all' if levels == 'every-level' else levels

@@ -1,0 +1,98 @@
+"""The benchmarks' arithmetic; no test depends on time."""
+
+import argparse
+import json
+import sys
+
+import pytest
+import tiny_models
+from torch import nn
+
+from mmsoco.proposals.store import ProposalStoreWriter
+
+MODULES = ('harness', 'find_batch', 'store_speed', 'count_collectives')
+
+
+@pytest.fixture(scope='module')
+def tools(repo_dir):
+    """The benchmarks import each other as scripts of one folder do."""
+    folder = str(repo_dir / 'tools' / 'benchmarks')
+    sys.path.insert(0, folder)
+    yield argparse.Namespace(**{m: __import__(m) for m in MODULES})
+    sys.path.remove(folder)
+
+
+def test_cases_alternate_after_the_warm_up(tools):
+    calls, ticks = [], iter(range(100))
+    seconds = tools.harness.alternate(
+        {name: lambda n=name: calls.append(n) for name in 'ab'},
+        rounds=2,
+        warm_up=1,
+        clock=lambda: next(ticks),
+    )
+    assert sorted(calls[:2]) == ['a', 'b']
+    assert calls[2:] in (list('abba'), list('baab'))
+    assert seconds == dict(a=[1, 1], b=[1, 1])
+
+
+def test_rows_are_medians_beside_the_yardstick(tools):
+    rows = tools.harness.median_rows(
+        dict(plain=[1.0, 3.0, 2.0], fast=[0.5, 0.5, 9.0]), 'plain', 'image'
+    )
+    assert [row.value for row in rows] == [2000, 500]
+    assert [row.ratio for row in rows] == [1, 0.25]
+
+
+def test_report_is_printed_and_written(tools, tmp_path, capsys):
+    rows = [tools.harness.Row('speed', 2.5, 'images/s')]
+    out = tmp_path / 'new' / 'speed.json'
+    tools.harness.report('step', dict(batch=8), rows, out)
+    assert '2.500 images/s' in capsys.readouterr().out
+    content = json.loads(out.read_text())
+    assert content['rows'][0]['value'] == 2.5
+    assert 'processor' in content['machine']
+    assert list(out.parent.iterdir()) == [out]
+
+
+def test_batch_follows_from_two_peaks(tools):
+    need = tools.find_batch.fit_line((2, 6), (1200, 1600))
+    assert need == (1000, 100)
+    # 0.95 of 3000 leaves 1850 for images.
+    assert tools.find_batch.largest_batch(need, 3000) == 18
+    assert tools.find_batch.largest_batch(need, 1000) == 0
+
+
+def test_synthetic_records_make_a_store(tools, tmp_path):
+    records = list(tools.store_speed.synthetic_records(3000))
+    with ProposalStoreWriter(tmp_path / 's.arrow') as writer:
+        writer.write(records)
+    mean = sum(len(r.bboxes) for r in records) / 3000
+    assert mean == pytest.approx(25, abs=1)
+
+
+def test_collectives_of_a_step(tools):
+    """Three views: backbone and neck run thrice, the heads once a set."""
+    model = tiny_models.soco(
+        tiny_models.mask_rcnn_fpn(),
+        pairs=[(1, 2), (1, 3)],
+        roi_levels='assigned',
+    )
+
+    def norms(*parts: nn.Module) -> int:
+        kinds = (nn.BatchNorm1d, nn.BatchNorm2d)
+        return sum(isinstance(m, kinds) for p in parts for m in p.modules())
+
+    encoder, views, sets = model.encoder, 3, 4
+    maps = views * norms(encoder.backbone, encoder.neck)
+    objects = sets * norms(encoder.roi_head, model.projector)
+    counts = tools.count_collectives.count_collectives(
+        model, tiny_models.batch([(1, 2), (1, 3)])
+    )
+    online = maps + objects + sets * norms(model.predictor)
+    assert counts == {
+        'gathered statistics, online': online,
+        'gathered statistics, target': maps + objects,
+        'reduced statistics, backward': online,
+        'reduced gradient buckets': 1,
+        'agreed levels': 0,
+    }

@@ -1,0 +1,100 @@
+"""Count the collectives of one distributed pretraining step.
+
+    python tools/benchmarks/count_collectives.py CONFIG
+
+One step on the CPU tells how often each batch norm runs. Synchronised, a run
+gathers the statistics of all ranks, and its backward pass reduces two sums;
+the target network has no backward pass. Gradients are reduced in buckets of
+25 MiB; with `roi_levels='all'` the ranks agree once about the used levels.
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mmsoco.datasets.random_batch import random_batch, view_sizes
+from mmsoco.registry import MODELS
+
+# DistributedDataParallel's default.
+BUCKET_BYTES = 25 * 2**20
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('config', type=Path, help='pretraining config')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, default={}
+    )
+    return parser.parse_args(argv)
+
+
+def count_norm_runs(model: nn.Module, batch: dict) -> dict[str, int]:
+    """Count how often the batch norms of both networks run in a step.
+
+    Args:
+        model: A `SoCo`.
+        batch: Its inputs.
+
+    Returns:
+        Runs of ``online`` and ``target``.
+    """
+    runs = dict(online=0, target=0)
+
+    def count(network: str) -> None:
+        runs[network] += 1
+
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm):
+            network = 'target' if name.startswith('target.') else 'online'
+            module.register_forward_hook(lambda *_, of=network: count(of))
+    model.train()(**batch, mode='loss')
+    return runs
+
+
+def count_collectives(model: nn.Module, batch: dict) -> dict[str, int]:
+    """Count the collectives of one step.
+
+    Args:
+        model: A `SoCo`.
+        batch: Its inputs.
+
+    Returns:
+        Counts by kind.
+    """
+    runs = count_norm_runs(model, batch)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    size = sum(p.numel() * p.element_size() for p in trained)
+    return {
+        'gathered statistics, online': runs['online'],
+        'gathered statistics, target': runs['target'],
+        'reduced statistics, backward': runs['online'],
+        'reduced gradient buckets': math.ceil(size / BUCKET_BYTES),
+        'agreed levels': int(model.encoder.roi_levels == 'all'),
+    }
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the counts."""
+    args = parse_args(argv)
+    init_default_scope('mmsoco')
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    model = MODELS.build(cfg.model)
+    batch = random_batch(cfg.model.pairs, view_sizes(cfg), num_images=8)
+    counts = count_collectives(model, batch)
+    for name, count in dict(counts, total=sum(counts.values())).items():
+        print(f'{name:<30}{count:>6}')
+
+
+if __name__ == '__main__':
+    main()
