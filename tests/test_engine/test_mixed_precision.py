@@ -1,5 +1,7 @@
 """Mixed precision without an accelerator."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -39,7 +41,11 @@ def test_bf16_needs_no_loss_scaling(wrapper):
 
 def test_state_round_trip(wrapper):
     _, wrapper = wrapper
-    wrapper.load_state_dict(wrapper.state_dict())
+    wrapper.optimizer.param_groups[0]['lr'] = 0.125
+    state = copy.deepcopy(wrapper.state_dict())
+    wrapper.optimizer.param_groups[0]['lr'] = 7.0
+    wrapper.load_state_dict(state)
+    assert wrapper.optimizer.param_groups[0]['lr'] == 0.125
 
 
 def test_clips_gradients():
