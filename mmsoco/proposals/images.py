@@ -1,7 +1,10 @@
 """List and read images: the one reader of proposals and of the dataset."""
 
+import contextlib
 import io
+import math
 import os
+import struct
 import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -14,7 +17,11 @@ EXTENSIONS = frozenset(
     '.bmp .gif .jpeg .jpg .jpe .pbm .pgm .png .ppm .tif .tiff .webp'.split()
 )
 
-_END_OF_JPEG = b'\xff\xd9'
+_START_OF_JPEG, _END_OF_JPEG = b'\xff\xd8', b'\xff\xd9'
+# Second bytes of JPEG's markers: sequential or progressive Huffman coding.
+_START_OF_FRAME = (0xC0, 0xC1, 0xC2)
+# EXIF or XMP data, either of which may tell the orientation.
+_APP1 = 0xE1
 _EXIF_ORIENTATION = 0x0112
 # How to turn the stored pixels upright, by the value of the EXIF tag.
 _UPRIGHT = {
@@ -112,20 +119,9 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
             image, or larger than Pillow's limit against decompression bombs.
     """
     try:
-        with warnings.catch_warnings():
-            # Odd metadata is no reason to fill a log with warnings.
-            warnings.simplefilter('ignore')
-            data = Path(path).read_bytes()
-            with Image.open(io.BytesIO(data)) as image:
-                if _is_plain_jpeg(image, data):
-                    return _decode_jpeg(data)
-                # First, since Pillow turns TIFF files itself as it loads.
-                image.load()
-                turn = _UPRIGHT.get(_orientation(image))
-                image = _to_rgb(image)
-                if turn is not None:
-                    image = image.transpose(turn)
-                return np.array(image)
+        with open(path, 'rb') as file:
+            data = file.read()
+        return _decode_jpeg(data) if _is_plain_jpeg(data) else _decode(data)
     except MemoryError:
         raise UnreadableImageError(path, 'not enough memory') from None
     except FileNotFoundError:
@@ -156,28 +152,67 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-def _is_plain_jpeg(image: Image.Image, data: bytes) -> bool:
+def _is_plain_jpeg(data: bytes) -> bool:
     """Tell whether OpenCV and Pillow decode a file to the same pixels.
 
-    Both call libjpeg-turbo for a complete, upright JPEG file of RGB colours.
-    One that does not end as it should is left to Pillow, which refuses to
-    decode a file cut short where OpenCV makes up the rest.
+    Both call libjpeg-turbo for a complete, upright JPEG file of three 8-bit
+    components. One that does not end as it should is left to Pillow, which
+    refuses to decode a file cut short where OpenCV makes up the rest; so is
+    one too large for Pillow, which says so.
+
+    The header's segments are read here (ITU-T T.81, B.2), since that takes a
+    tenth of the time of opening the file with Pillow.
     """
-    return (
-        image.format == 'JPEG'
-        and image.mode == 'RGB'
-        and data.endswith(_END_OF_JPEG)
-        and _orientation(image) not in _UPRIGHT
-    )
+    if not (data.startswith(_START_OF_JPEG) and data.endswith(_END_OF_JPEG)):
+        return False
+    at, has_exif = len(_START_OF_JPEG), False
+    while data[at : at + 1] == b'\xff':
+        marker = data[at + 1]
+        if marker in _START_OF_FRAME:
+            bits, height, width, components = struct.unpack_from(
+                '>BHHB', data, at + 4
+            )
+            return (
+                (bits, components) == (8, 3)
+                and height * width <= (Image.MAX_IMAGE_PIXELS or math.inf)
+                and not (has_exif and _is_turned(data))
+            )
+        has_exif |= marker == _APP1
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return False
+
+
+def _is_turned(data: bytes) -> bool:
+    with _open(data) as image:
+        return _orientation(image) in _UPRIGHT
+
+
+@contextlib.contextmanager
+def _open(data: bytes) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        # Odd metadata is no reason to fill a log with warnings.
+        warnings.simplefilter('ignore')
+        with Image.open(io.BytesIO(data)) as image:
+            yield image
 
 
 def _decode_jpeg(data: bytes) -> np.ndarray:
-    """Decode a JPEG file in half of the time that Pillow takes."""
+    """Decode a plain JPEG file, with less copying than Pillow."""
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
         raise ValueError('damaged JPEG data')
     return pixels
+
+
+def _decode(data: bytes) -> np.ndarray:
+    """Decode any file that Pillow knows and turn it upright."""
+    with _open(data) as image:
+        # First, since Pillow turns TIFF files itself as it loads.
+        image.load()
+        turn = _UPRIGHT.get(_orientation(image))
+        image = _to_rgb(image)
+        return np.array(image if turn is None else image.transpose(turn))
 
 
 def _orientation(image: Image.Image) -> int:

@@ -5,7 +5,6 @@ so the crops and the choice of proposals are drawn jointly.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -125,7 +124,7 @@ class DrawViews:
 
     def _crop_of(self, view: int, crops: dict[int, CropParams]) -> CropParams:
         crop = crops[self.original(view)]
-        return replace(crop, size=self.views[view - 1].size)
+        return crop._replace(size=self.views[view - 1].size)
 
     def _draw_pair(
         self,

@@ -174,7 +174,7 @@ def apply_photometric(
             cv2.cvtColor(img, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB
         )
     if params.sigma > 0:
-        img = cv2.GaussianBlur(img, (0, 0), params.sigma)
+        img = blur(img, params.sigma)
     if params.solarize:
         img = solarize(img, solarize_threshold)
     return img
@@ -207,8 +207,30 @@ def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
     As in PIL, the hue has 256 steps.
     """
     hsv = cv2.cvtColor(img, cv2.COLOR_RGB2HSV_FULL)
-    hsv[..., 0] += np.uint8(round(shift * 256) % 256)  # wraps around
+    # A whole row at once: numpy is slow at every third byte alone.
+    row = np.zeros(hsv.shape[1:], np.uint8)
+    row[:, 0] = round(shift * 256) % 256
+    rows = hsv.reshape(len(hsv), -1)
+    rows += row.ravel()  # wraps around
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
+
+
+def blur(img: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur uint8 pixels with a Gaussian, mirrored at the border pixel's centre.
+
+    The kernel is that of ``cv2.GaussianBlur`` for uint8: it ends at 3
+    standard deviations. That function computes in fixed point so as to give
+    the same bits on every machine, in twice the time of the plain filter.
+
+    Args:
+        img: (h, w, 3) uint8 view.
+        sigma: Standard deviation in pixels, positive.
+
+    Returns:
+        (h, w, 3) uint8, rounded.
+    """
+    kernel = cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma)
+    return cv2.sepFilter2D(img, -1, kernel, kernel)
 
 
 def solarize(img: np.ndarray, threshold: int) -> np.ndarray:

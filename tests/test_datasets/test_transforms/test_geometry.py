@@ -124,6 +124,24 @@ def test_resize_is_within_a_tenth_of_a_grey_level_of_pil(photos_dir):
     assert np.mean(means) < 0.1
 
 
+@pytest.mark.parametrize('flip', [False, True])
+def test_views_lie_in_a_row_in_memory(flip):
+    """Else each later operation copies its input first, and quietly."""
+    img = np.zeros((60, 80, 3), np.uint8)
+    for rect in [(0, 0, 80, 60), (10, 5, 40, 30)]:
+        view = crop_image(img, CropParams(*rect, size=(32, 48), flip=flip))
+        assert view.flags.c_contiguous
+
+
+def test_flip_mirrors_the_columns():
+    img = np.arange(40 * 30 * 3).reshape(40, 30, 3).astype(np.uint8)
+    plain, mirrored = (
+        crop_image(img, CropParams(3, 2, 20, 30, size=(16, 24), flip=flip))
+        for flip in (False, True)
+    )
+    assert (mirrored[:, ::-1] == plain).all()
+
+
 def test_one_pixel_image_fills_the_view():
     img = np.full((1, 1, 3), 7, np.uint8)
     view = crop_image(img, CropParams(0, 0, 1, 1, size=(8, 8), flip=True))
