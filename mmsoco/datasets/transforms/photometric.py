@@ -216,7 +216,7 @@ def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
 
 
 def blur(img: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur uint8 pixels with a Gaussian, mirrored at the border pixel's centre.
+    """Blur uint8 pixels with a Gaussian; the border pixel is the mirror.
 
     The kernel is that of ``cv2.GaussianBlur`` for uint8: it ends at 3
     standard deviations. That function computes in fixed point so as to give
