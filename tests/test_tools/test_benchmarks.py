@@ -4,13 +4,21 @@ import argparse
 import json
 import sys
 
+import numpy as np
 import pytest
 import tiny_models
+from PIL import Image
 from torch import nn
 
 from mmsoco.proposals.store import ProposalStoreWriter
 
-MODULES = ('harness', 'find_batch', 'store_speed', 'count_collectives')
+MODULES = (
+    'harness',
+    'find_batch',
+    'store_speed',
+    'count_collectives',
+    'speed',
+)
 
 
 @pytest.fixture(scope='module')
@@ -60,6 +68,27 @@ def test_batch_follows_from_two_peaks(tools):
     # 0.95 of 3000 leaves 1850 for images.
     assert tools.find_batch.largest_batch(need, 3000) == 18
     assert tools.find_batch.largest_batch(need, 1000) == 0
+
+
+def test_pipeline_is_measured_from_images_alone(tools, tmp_path):
+    """It makes the store itself, and runs a real worker."""
+    rng = np.random.default_rng(0)
+    (tmp_path / 'images').mkdir()
+    for i in range(3):
+        pixels = np.kron(rng.integers(0, 256, (4, 5, 3)), np.ones((40, 40, 1)))
+        image = Image.fromarray(pixels.astype(np.uint8))
+        image.save(tmp_path / 'images' / f'{i}.jpg')
+    out = tmp_path / 'speed.json'
+    options = ['--number', '20', '--rounds', '1', '--batches', '1']
+    images = str(tmp_path / 'images')
+    tools.speed.main(['pipeline', images, *options, '--out', str(out)])
+    rows = json.loads(out.read_text())['rows']
+    assert rows[0]['ratio'] == 1
+    assert {row['unit'] for row in rows} == {
+        'ms/sample',
+        'published',
+        'samples/s',
+    }
 
 
 def test_synthetic_records_make_a_store(tools, tmp_path):
