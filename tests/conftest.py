@@ -16,6 +16,14 @@ REPO = Path(__file__).resolve().parent.parent
 SHARED = REPO.parent / 'shared'
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked ``gpu`` where there is none."""
+    import torch  # after the environment above is set
+
+    if item.get_closest_marker('gpu') and not torch.cuda.is_available():
+        pytest.skip('needs a CUDA device')
+
+
 @pytest.fixture(scope='session')
 def repo_dir() -> Path:
     """The root of the repository."""

@@ -4,6 +4,7 @@ default_scope = 'mmsoco'
 runner_type = 'mmsoco.Runner'
 
 default_hooks = dict(
+    runtime_info=dict(type='DeferredRuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
     throughput=dict(type='ThroughputHook'),
     logger=dict(type='LoggerHook', interval=50),

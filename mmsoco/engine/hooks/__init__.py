@@ -3,11 +3,13 @@
 from .collapse_hook import CollapseHook
 from .load_report_hook import LoadReportHook
 from .precise_bn_hook import PreciseBNHook
+from .runtime_info_hook import DeferredRuntimeInfoHook
 from .target_update_hook import TargetUpdateHook, target_momentum
 from .throughput_hook import ThroughputHook
 
 __all__ = [
     'CollapseHook',
+    'DeferredRuntimeInfoHook',
     'LoadReportHook',
     'PreciseBNHook',
     'TargetUpdateHook',

@@ -1,0 +1,104 @@
+"""Takes what the model logs from the device without waiting for it."""
+
+from collections import deque
+from typing import Any
+
+import torch
+from mmengine.hooks import RuntimeInfoHook
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mmsoco.registry import HOOKS
+
+
+class LoggedValues:
+    """Values that a model logged, on their way to the host.
+
+    All tensors travel as one, begun at once and awaited in :meth:`arrived`.
+
+    Args:
+        outputs: scalars by name: tensors of one element, or numbers.
+
+    Attributes:
+        is_travelling: whether :meth:`arrived` may have to wait for a GPU.
+    """
+
+    def __init__(self, outputs: dict[str, Any]) -> None:
+        self._numbers, tensors = {}, {}
+        for name, value in outputs.items():
+            kind = tensors if isinstance(value, Tensor) else self._numbers
+            kind[name] = value
+        self._names = list(tensors)
+        self.is_travelling = any(t.is_cuda for t in tensors.values())
+        if tensors:
+            values = [t.detach().float().flatten() for t in tensors.values()]
+            # From a GPU into pinned memory, which lets the host go on.
+            self._on_host = torch.cat(values).to('cpu', non_blocking=True)
+        if self.is_travelling:
+            self._arrival = torch.cuda.Event()
+            self._arrival.record()
+
+    def arrived(self) -> dict[str, Any]:
+        """Waits for the values and gives them by name, as numbers."""
+        if self.is_travelling:
+            self._arrival.synchronize()
+        values = self._on_host.tolist() if self._names else []
+        return self._numbers | dict(zip(self._names, values, strict=True))
+
+
+@HOOKS.register_module()
+class DeferredRuntimeInfoHook(RuntimeInfoHook):
+    """mmengine's hook, but values on a GPU enter the log one iteration late.
+
+    Read at once, each of the logged scalars makes the host wait until the
+    device has finished the step; the device then stands idle until the host
+    has prepared the next one. Here the host runs one step ahead, never more.
+    Values of the first iteration and, at its end, of the last one of an epoch
+    are waited for, so none is lost; on a CPU there is nothing to wait for.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        """Starts without any values.
+
+        Args:
+            runner: the runner.
+        """
+        super().before_train(runner)
+        self._pending: deque[LoggedValues] = deque()
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Sends for this iteration's values and enters earlier ones.
+
+        Args:
+            runner: the runner.
+            batch_idx: iteration within the epoch.
+            data_batch: the batch.
+            outputs: what the model logged.
+        """
+        if outputs is None:
+            return
+        values = LoggedValues(outputs)
+        self._pending.append(values)
+        self._enter(
+            runner, all_but=int(values.is_travelling and batch_idx > 0)
+        )
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Enters all values; the checkpoint is written after this.
+
+        Args:
+            runner: the runner.
+        """
+        self._enter(runner, all_but=0)
+
+    def _enter(self, runner: Runner, all_but: int) -> None:
+        """Moves values, but the newest, to the message hub."""
+        while len(self._pending) > all_but:
+            for name, value in self._pending.popleft().arrived().items():
+                runner.message_hub.update_scalar(f'train/{name}', value)
