@@ -79,7 +79,8 @@ def test_pipeline_is_measured_from_images_alone(tools, tmp_path):
         image = Image.fromarray(pixels.astype(np.uint8))
         image.save(tmp_path / 'images' / f'{i}.jpg')
     out = tmp_path / 'speed.json'
-    options = ['--number', '20', '--rounds', '1', '--batches', '1']
+    options = ['--number', '20', '--rounds', '1']
+    options += ['--batches', '1', '--batch-size', '8']
     images = str(tmp_path / 'images')
     tools.speed.main(['pipeline', images, *options, '--out', str(out)])
     rows = json.loads(out.read_text())['rows']

@@ -8,7 +8,7 @@ of the published code's time per sample. So 4.5 times the published speed is
 
 import argparse
 import functools
-import os
+import resource
 import statistics
 import tempfile
 from pathlib import Path
@@ -33,7 +33,6 @@ YARDSTICK = 'decode and three crop-resizes by Pillow'
 # The yardstick's share of the published code's time.
 YARDSTICK_SHARE = 0.35
 CONFIG = Path(__file__).parents[2] / 'configs/_base_/datasets/imagenet_soco.py'
-BATCH_SIZE = 32
 # Images of a timed run.
 BLOCK = 20
 
@@ -55,7 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f'images, a multiple of {BLOCK}',
     )
     parser.add_argument(
-        '--batches', type=int, default=24, help='that a worker makes'
+        '--batch-size', type=int, default=128, help='of a worker'
+    )
+    parser.add_argument(
+        '--batches', type=int, default=8, help='that a worker makes'
     )
 
 
@@ -97,7 +99,7 @@ def _measure(args: argparse.Namespace, store: Path) -> list[Row]:
         factor = 1 / (YARDSTICK_SHARE * row.ratio)
         rows.append(Row(f'{row.name}, speed-up', factor, 'published'))
     for name, dataset in datasets.items():
-        rows += _in_worker(name, dataset, BATCH_SIZE * args.batches)
+        rows += _in_worker(name, dataset, args)
     return rows
 
 
@@ -164,17 +166,19 @@ def pillow_views(path: Path, seed: int) -> list[np.ndarray]:
     return [np.asarray(view) for view in views]
 
 
-def _in_worker(name: str, dataset: ProposalDataset, number: int) -> list[Row]:
+def _in_worker(
+    name: str, dataset: ProposalDataset, args: argparse.Namespace
+) -> list[Row]:
     """CPU time per sample of a data worker's process, all that it does.
 
     Beside the samples that is stacking them to batches in shared memory,
     whose pages are new for each batch, and handing these over.
     """
     short, long = (
-        _cpu_seconds_of_worker(dataset, count)
-        for count in (BATCH_SIZE, BATCH_SIZE + number)
+        _cpu_seconds_of_worker(dataset, args.batch_size, batches)
+        for batches in (1, 1 + args.batches)
     )
-    seconds = (long - short) / number
+    seconds = (long - short) / (args.batch_size * args.batches)
     name = f'a worker: {name}'
     return [
         Row(name, 1e3 * seconds, 'ms/sample'),
@@ -182,11 +186,14 @@ def _in_worker(name: str, dataset: ProposalDataset, number: int) -> list[Row]:
     ]
 
 
-def _cpu_seconds_of_worker(dataset: ProposalDataset, count: int) -> float:
+def _cpu_seconds_of_worker(
+    dataset: ProposalDataset, batch_size: int, batches: int
+) -> float:
+    indices = (i % len(dataset) for i in range(batch_size * batches))
     loader = DataLoader(
         dataset,
-        batch_size=BATCH_SIZE,
-        sampler=[SampleKey(0, 0, i % len(dataset)) for i in range(count)],
+        batch_size=batch_size,
+        sampler=[SampleKey(0, 0, i) for i in indices],
         num_workers=1,
         collate_fn=default_collate,
     )
@@ -199,5 +206,5 @@ def _cpu_seconds_of_worker(dataset: ProposalDataset, count: int) -> float:
 
 
 def _cpu_seconds_of_children() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
