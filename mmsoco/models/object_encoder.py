@@ -1,6 +1,7 @@
 """The part of a detector that pretraining trains, built from its config."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
 from mmengine.model import BaseModule
@@ -11,6 +12,7 @@ from mmsoco.registry import MODELS
 from . import detector_parts as parts
 from . import roi_pooling
 from .roi_pooling import RoIs
+from .shared_calls import call_with_each
 
 
 @MODELS.register_module()
@@ -171,11 +173,7 @@ class ObjectEncoder(BaseModule):
             extractor.map_roi_levels(own, extractor.num_inputs)
             for own in boxes
         ]
-        used = roi_pooling.used_levels(
-            levels,
-            extractor.num_inputs,
-            on_any_rank=self.roi_levels == 'all',
-        )
+        used = roi_pooling.used_levels(levels, extractor.num_inputs)
         rois = [RoIs(*of) for of in zip(boxes, levels, used, strict=True)]
         # A level that another set uses needs no tie, and to go without saves
         # the way back through its layers. The last set is of the last view,
@@ -187,42 +185,57 @@ class ObjectEncoder(BaseModule):
     def embed(
         self,
         features: Sequence[Tensor],
-        rois: RoIs,
-        heads: Sequence[Callable[[Tensor], Tensor]] = (),
-    ) -> list[Tensor]:
+        sets: Sequence[RoIs],
+        heads: Sequence[nn.Module] = (),
+    ) -> list[list[Tensor]]:
         """Embeds boxes and passes the embeddings through further heads.
 
         The heads run in here because with ``roi_levels='all'`` they run once
-        per level too.
+        per level too. Each level is pooled once for all sets. A layer runs
+        once for all sets as well, unless it has batch statistics: those of a
+        set stay its own.
 
         Args:
             features: Feature maps from calling the encoder on the view.
-            rois: The boxes from `assign`.
-            heads: Modules applied one after the other, e.g. projector and
-                predictor, each from (R, D_in) to (R, D_out).
+            sets: The RoI sets of this view, from `assign`.
+            heads: Necks applied one after the other, e.g. projector and
+                predictor, each from a tuple of one (R, D_in) to a list of
+                one (R, D_out).
 
         Returns:
-            The box head's embeddings (R, ``embedding_dims``), then each
-            head's output.
+            Per set, the box head's embeddings (R, ``embedding_dims``), then
+            each head's output.
         """
         pool = roi_pooling.POOLING[self.roi_levels]
-        pooled = pool(self.roi_extractor.roi_layers, features, rois)
-        chains = [self._chain(p.features, heads) for p in pooled]
-        valid = [p.valid for p in pooled]
-        zero = roi_pooling.tie([features[level] for level in rois.tied])
-        return [
-            roi_pooling.merge_levels(outputs, valid) + zero
-            for outputs in zip(*chains, strict=True)
-        ]
+        pooled = pool(self.roi_extractor.roi_layers, features, sets)
+        chain = self._chain([p.features for own in pooled for p in own], heads)
+        outputs = zip(*chain, strict=True)
+        embedded = []
+        for rois, own in zip(sets, pooled, strict=True):
+            valid = [p.valid for p in own]
+            zero = roi_pooling.tie([features[level] for level in rois.tied])
+            steps = zip(*itertools.islice(outputs, len(own)), strict=True)
+            embedded.append(
+                [roi_pooling.merge_levels(s, valid) + zero for s in steps]
+            )
+        return embedded
 
     def _chain(
-        self, roi_features: Tensor, heads: Sequence[Callable[[Tensor], Tensor]]
-    ) -> list[Tensor]:
+        self, batches: Sequence[Tensor], heads: Sequence[nn.Module]
+    ) -> list[Sequence[Tensor]]:
+        """The batches' outputs of the trunk and of each head."""
         if self.shared_head is not None:
-            roi_features = self.shared_head(roi_features)
-        outputs = [self.bbox_head(roi_features)[0]]
+            batches = call_with_each(
+                self.shared_head, batches, self.shared_head
+            )
+        trunk = self.bbox_head
+        outputs = [call_with_each(trunk, batches, lambda x: trunk(x)[0])]
         for head in heads:
-            outputs.append(head(outputs[-1]))
+            outputs.append(
+                call_with_each(
+                    head, outputs[-1], lambda x, head=head: head((x,))[0]
+                )
+            )
         return outputs
 
 

@@ -29,7 +29,7 @@ class RoIs(NamedTuple):
 
 
 class RoIFeatures(NamedTuple):
-    """RoI features that pass through head, projector and predictor at once.
+    """RoI features of one RoI set that share batch-norm statistics.
 
     Attributes:
         features: (R, C, h, w) float32.
@@ -57,17 +57,18 @@ def index_boxes(bboxes: Tensor) -> Tensor:
 
 
 def used_levels(
-    levels: Sequence[Tensor], num_levels: int, on_any_rank: bool
+    levels: Sequence[Tensor], num_levels: int
 ) -> list[tuple[int, ...]]:
-    """Lists the levels that hold a box of each set.
+    """Lists the levels that hold a box of each set, on any rank.
+
+    All ranks get the same answer, by one small collective for all sets: the
+    levels decide which layers run and which have a backward pass. If ranks
+    disagreed about that, the collectives of synchronized batch norm would
+    meet the wrong partners, or none.
 
     Args:
         levels: (R,) int64 per RoI set.
         num_levels: Number of pyramid levels.
-        on_any_rank: Count the boxes of all ranks, by one small collective
-            for all sets. A head that runs once per level needs this: if
-            ranks disagreed about the levels, the collectives of synchronized
-            batch norm would wait for each other forever.
 
     Returns:
         The used levels of each set, ascending.
@@ -76,8 +77,7 @@ def used_levels(
     is_used = torch.stack(
         [(own[:, None] == numbers).any(dim=0) for own in levels]
     ).int()  # (number of sets, num_levels)
-    if on_any_rank:
-        all_reduce(is_used, op='max')
+    all_reduce(is_used, op='max')
     return [
         tuple(level for level, used in enumerate(row) if used)
         for row in is_used.tolist()
@@ -118,8 +118,8 @@ def roi_align(layer: RoIAlign, feature: Tensor, boxes: Tensor) -> Tensor:
 
 
 def pool_every_used_level(
-    layers: nn.ModuleList, features: Sequence[Tensor], rois: RoIs
-) -> list[RoIFeatures]:
+    layers: nn.ModuleList, features: Sequence[Tensor], sets: Sequence[RoIs]
+) -> list[list[RoIFeatures]]:
     """Pools every box of a set on each level that the set uses.
 
     This keeps the batch-norm statistics of the published code, which runs
@@ -130,43 +130,60 @@ def pool_every_used_level(
     Args:
         layers: One RoI layer per pyramid level.
         features: (N, C, H_l, W_l) per pyramid level.
-        rois: The boxes.
+        sets: The RoI sets of one view.
 
     Returns:
-        One element per used level.
+        Per set, one element for each level that it uses.
     """
-    return [
-        RoIFeatures(
-            roi_align(layers[level], features[level], rois.boxes),
-            rois.levels == level,
-        )
-        for level in rois.used
-    ]
+    pooled: list[list[RoIFeatures]] = [[] for _ in sets]
+    for level in _union(sets):
+        users = [n for n, rois in enumerate(sets) if level in rois.used]
+        boxes = [sets[n].boxes for n in users]
+        rows = roi_align(layers[level], features[level], torch.cat(boxes))
+        for n, own in zip(users, _split_like(rows, boxes), strict=True):
+            valid = sets[n].levels == level
+            pooled[n].append(RoIFeatures(own, valid))
+    return pooled
 
 
 def pool_own_level(
-    layers: nn.ModuleList, features: Sequence[Tensor], rois: RoIs
-) -> list[RoIFeatures]:
+    layers: nn.ModuleList, features: Sequence[Tensor], sets: Sequence[RoIs]
+) -> list[list[RoIFeatures]]:
     """Pools each box on its own level, as the detector does.
 
     Args:
         layers: One RoI layer per pyramid level.
         features: (N, C, H_l, W_l) per pyramid level.
-        rois: The boxes.
+        sets: The RoI sets of one view.
 
     Returns:
-        One element with all boxes in their order.
+        Per set, one element with all boxes in their order.
     """
+    boxes = torch.cat([rois.boxes for rois in sets])
+    levels = torch.cat([rois.levels for rois in sets])
     pooled: Tensor | float = 0.0
-    for level in rois.used:
-        own = (rois.levels == level)[:, None]
+    for level in _union(sets):
+        own = (levels == level)[:, None]
         # Boxes of other levels shrink to a point, which costs next to
         # nothing; to pick the level's own would wait for the device.
-        boxes = torch.where(own, rois.boxes, 0)
-        features_of = roi_align(layers[level], features[level], boxes)
+        points = torch.where(own, boxes, 0)
+        features_of = roi_align(layers[level], features[level], points)
         pooled = pooled + torch.where(own[..., None, None], features_of, 0)
-    valid = torch.ones_like(rois.levels, dtype=torch.bool)
-    return [RoIFeatures(pooled, valid)]
+    rows = _split_like(pooled, [rois.boxes for rois in sets])
+    return [
+        [RoIFeatures(own, torch.ones_like(rois.levels, dtype=torch.bool))]
+        for own, rois in zip(rows, sets, strict=True)
+    ]
+
+
+def _union(sets: Sequence[RoIs]) -> list[int]:
+    """The levels that any set uses, ascending."""
+    return sorted({level for rois in sets for level in rois.used})
+
+
+def _split_like(rows: Tensor, parts: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Undoes the concatenation of parts along the first dimension."""
+    return rows.split([len(part) for part in parts])
 
 
 POOLING = {'all': pool_every_used_level, 'assigned': pool_own_level}

@@ -1,7 +1,7 @@
 """SoCo: contrast of corresponding objects between views."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -131,7 +131,7 @@ class SoCo(BaseModel):
         """
         self._check_batch(inputs, data_samples['bboxes'])
         rois = self._assign(data_samples['bboxes'])
-        heads = [_plain(self.projector), _plain(self.predictor)]
+        heads = [self.projector, self.predictor]
         online = self._embed(self.encoder, heads, inputs, rois)
         projections = {of: out[1] for of, out in online.items()}
         predictions = {of: out[2] for of, out in online.items()}
@@ -165,24 +165,25 @@ class SoCo(BaseModel):
     def _embed(
         self,
         encoder: ObjectEncoder,
-        heads: Sequence[Callable[[Tensor], Tensor]],
+        heads: Sequence[nn.Module],
         inputs: list[Tensor],
         rois: dict[RoISet, RoIs],
     ) -> dict[RoISet, list[Tensor]]:
         """Embeds every RoI set once, computing each view's maps once."""
         outputs = {}
-        for view, images in enumerate(inputs, start=1):
-            features = encoder(images)
-            for of in self.roi_sets:
-                if of.view == view:
-                    outputs[of] = encoder.embed(features, rois[of], heads)
+        for view in sorted({of.view for of in self.roi_sets}):
+            sets = [of for of in self.roi_sets if of.view == view]
+            embedded = encoder.embed(
+                encoder(inputs[view - 1]), [rois[of] for of in sets], heads
+            )
+            outputs.update(zip(sets, embedded, strict=True))
         return outputs
 
     @torch.no_grad()
     def _target_projections(
         self, inputs: list[Tensor], rois: dict[RoISet, RoIs]
     ) -> dict[RoISet, Tensor]:
-        heads = [_plain(self.target.projector)]
+        heads = [self.target.projector]
         outputs = self._embed(self.target.encoder, heads, inputs, rois)
         return {of: out[1] for of, out in outputs.items()}
 
@@ -216,8 +217,3 @@ def _stack(
     return torch.stack(
         [torch.stack([embeddings[of] for of in pair]) for pair in pairs]
     )
-
-
-def _plain(neck: nn.Module) -> Callable[[Tensor], Tensor]:
-    """Lets a neck, which maps a tuple to a list, map a tensor to a tensor."""
-    return lambda embeddings: neck((embeddings,))[0]

@@ -71,7 +71,7 @@ def test_detector_computes_the_same_roi_features(tmp_path):
         model.encoder.roi_levels = roi_levels
         [rois] = model.encoder.assign([boxes])
         assert len(rois.used) > 2
-        own = model.encoder.embed(model.encoder(images), rois)[0]
+        [[own]] = model.encoder.embed(model.encoder(images), [rois])
         torch.testing.assert_close(own, embeddings[0])
 
 
@@ -86,7 +86,7 @@ def test_c4_detector_computes_the_same_roi_features():
         detector.extract_feat(images), bbox2roi(list(boxes))
     )
     [rois] = model.encoder.assign([boxes])
-    own = model.encoder.embed(model.encoder(images), rois)[0]
+    [[own]] = model.encoder.embed(model.encoder(images), [rois])
     torch.testing.assert_close(
         detector.roi_head.bbox_head.fc_cls(own), results['cls_score']
     )

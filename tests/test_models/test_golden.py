@@ -110,9 +110,8 @@ def test_fpn_pyramid_levels_and_predictions(fpn, fpn_batch, golden):
             assert value.item() == pytest.approx(
                 expected[f'p_{name}'][level], abs=TOLERANCE
             )
-    projection = lambda x: fpn.projector((x,))[0]  # noqa: E731
-    prediction = lambda x: fpn.predictor((x,))[0]  # noqa: E731
-    outputs = fpn.encoder.embed(pyramid, rois, [projection, prediction])
+    heads = [fpn.projector, fpn.predictor]
+    [outputs] = fpn.encoder.embed(pyramid, [rois], heads)
     torch.testing.assert_close(
         F.normalize(outputs[2], dim=1)[:, :8],
         torch.tensor(expected['online_prediction_boxes1_12_first8']),

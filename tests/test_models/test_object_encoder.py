@@ -1,5 +1,6 @@
 """The encoder against the detector that it is built from."""
 
+import collections
 import copy
 import pickle
 
@@ -12,6 +13,7 @@ from mmsoco.checkpoints.load_report import part_of
 from mmsoco.models import ObjectEncoder, detector_parts
 from mmsoco.models.detector_parts import pretraining_config
 from mmsoco.models.object_encoder import reset_parameters
+from mmsoco.registry import MODELS
 
 TWO_STAGE = [
     name for name in tiny_models.DETECTORS if name not in ('retinanet', 'fcos')
@@ -166,39 +168,130 @@ def test_reset_parameters_reaches_every_layer():
 
 
 def naive_embed(encoder, features, rois, heads):
-    """Every box through every level, rows of other levels zeroed after."""
-    total = 0
-    for level, layer in enumerate(encoder.roi_extractor.roi_layers):
-        x = layer(features[level], rois.boxes)
+    """The last head's output of one set, without any sharing or skipping.
+
+    Every box goes through every level, rows of other levels are zeroed
+    after; with 'assigned' each box is pooled alone.
+    """
+    layers = encoder.roi_extractor.roi_layers
+
+    def run(x):
         for conv in encoder.bbox_head.shared_convs:
             x = conv(x)
-        x = encoder.bbox_head.shared_fcs[0](x.flatten(1)).relu()
+        x = x.flatten(1)
+        for layer in encoder.bbox_head.shared_fcs:
+            x = layer(x).relu()
         for head in heads:
-            x = head(x)
-        total = total + x * (rois.levels == level).float()[:, None]
-    return total
+            [x] = head((x,))
+        return x
 
-
-def test_skipping_levels_keeps_the_gradients_of_the_naive_loop(encoder):
-    torch.manual_seed(1)
-    head = nn.Sequential(nn.Linear(32, 8), nn.BatchNorm1d(8))
-    encoder.train()
-    images, weight = torch.randn(4, 3, 96, 96), torch.randn(8, 8)
-    boxes = tiny_models.random_boxes(
-        4, 2, 96, torch.Generator().manual_seed(3)
-    )
-    [rois] = encoder.assign([boxes])
-    assert 0 < len(rois.used) < 4
-    parameters = [*encoder.parameters(), *head.parameters()]
-    gradients = []
-    for embed in (ObjectEncoder.embed, naive_embed):
-        output = embed(encoder, encoder(images), rois, [head])
-        output = output[1] if isinstance(output, list) else output
-        gradients.append(
-            torch.autograd.grad((output * weight).sum(), parameters)
+    if encoder.roi_levels == 'assigned':
+        return run(
+            torch.cat(
+                [
+                    layers[level](features[level], box[None])
+                    for box, level in zip(rois.boxes, rois.levels, strict=True)
+                ]
+            )
         )
-    for got, expected in zip(*gradients, strict=True):
-        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+    return sum(
+        run(layer(features[level], rois.boxes))
+        * (rois.levels == level).float()[:, None]
+        for level, layer in enumerate(layers)
+    )
+
+
+def neck(in_channels: int) -> nn.Module:
+    """A projector of mmselfsup: linear, batch norm, ReLU, linear."""
+    return MODELS.build(
+        dict(
+            type='mmselfsup.NonLinearNeck',
+            in_channels=in_channels,
+            hid_channels=16,
+            out_channels=8,
+            with_avg_pool=False,
+            norm_cfg=dict(type='BN1d'),
+            with_last_bn=False,
+            with_last_bias=True,
+        )
+    )
+
+
+def group_norm() -> dict:
+    cfg = tiny_models.mask_rcnn_fpn()
+    norm = dict(type='GN', num_groups=4)
+    cfg['roi_head']['bbox_head']['norm_cfg'] = norm
+    return cfg
+
+
+def two_sets() -> list[torch.Tensor]:
+    """Boxes of two sets: 8 on levels 0 and 1, 12 on levels 1 and 2."""
+    first = torch.tensor([[9.0, 9, 40, 50], [40, 40, 120, 110]])
+    second = torch.tensor(
+        [[0.0, 9, 99, 99], [70, 30, 140, 100], [9, 9, 120, 130]]
+    )
+    return [first.repeat(4, 1, 1), second.repeat(4, 1, 1)]
+
+
+@pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
+@pytest.mark.parametrize(
+    ('make', 'runs_of'),
+    [
+        # Batch norm runs once per set and level, or once per set.
+        (tiny_models.mask_rcnn_fpn, dict(all=4, assigned=2)),
+        # No statistics: the trunk runs once, whatever the sets and levels.
+        (tiny_models.faster_rcnn, dict(all=1, assigned=1)),
+        (group_norm, dict(all=1, assigned=1)),
+    ],
+)
+def test_sets_of_a_view_share_calls_not_statistics(make, runs_of, roi_levels):
+    """Against each set by itself: outputs, gradients, running statistics."""
+    torch.manual_seed(1)
+    encoder = ObjectEncoder(make(), roi_levels)
+    encoder.init_weights()
+    shared = nn.ModuleList([encoder, neck(32), neck(8)]).train()
+    naive = copy.deepcopy(shared)
+    calls = collections.Counter()
+    encoder.bbox_head.register_forward_hook(lambda *_: calls.update(['trunk']))
+    for layer in encoder.roi_extractor.roi_layers:
+        layer.register_forward_hook(lambda *_: calls.update(['pooling']))
+    images = torch.randn(4, 3, 192, 192)
+    sets = encoder.assign(two_sets())
+    assert [rois.used for rois in sets] == [(0, 1), (1, 2)]
+
+    embedded = encoder.embed(encoder(images), sets, shared[1:])
+    found = [outputs[-1] for outputs in embedded]
+    features = naive[0](images)
+    expected = [
+        naive_embed(naive[0], features, rois, naive[1:]) for rois in sets
+    ]
+    assert calls == dict(trunk=runs_of[roi_levels], pooling=3)
+    for of_shared, of_naive in zip(found, expected, strict=True):
+        torch.testing.assert_close(of_shared, of_naive, rtol=1e-4, atol=1e-4)
+        weight = torch.randn_like(of_naive)
+        (of_shared * weight).sum().backward(retain_graph=True)
+        (of_naive * weight).sum().backward(retain_graph=True)
+    for own, other in zip(
+        shared.parameters(), naive.parameters(), strict=True
+    ):
+        gradient = torch.zeros_like(own) if other.grad is None else other.grad
+        torch.testing.assert_close(own.grad, gradient, rtol=1e-4, atol=1e-4)
+    if roi_levels == 'assigned':  # the loop over all levels moves others too
+        for own, other in zip(shared.buffers(), naive.buffers(), strict=True):
+            torch.testing.assert_close(own, other)
+
+
+@torch.no_grad()
+def test_in_eval_mode_sets_share_every_call(encoder):
+    twin = copy.deepcopy(encoder).eval()
+    calls = []
+    twin.bbox_head.register_forward_hook(lambda *_: calls.append(1))
+    sets = twin.assign(two_sets())
+    together = twin.embed(twin(images := torch.randn(4, 3, 192, 192)), sets)
+    assert len(calls) == 1
+    for rois, [own] in zip(sets, together, strict=True):
+        [[alone]] = twin.embed(twin(images), [rois])
+        torch.testing.assert_close(own, alone)
 
 
 def test_all_and_assigned_agree_without_batch_statistics(encoder):
@@ -211,15 +304,15 @@ def test_all_and_assigned_agree_without_batch_statistics(encoder):
     for roi_levels in ('all', 'assigned'):
         twin.roi_levels = roi_levels
         [rois] = twin.assign([boxes])
-        outputs.append(twin.embed(twin(images), rois)[0])
+        outputs += twin.embed(twin(images), [rois])[0]
     torch.testing.assert_close(*outputs)
 
 
 def test_box_at_the_border_and_without_area_give_finite_embeddings(encoder):
     boxes = torch.tensor([[[0.0, 0, 64, 64], [64, 64, 64, 64], [5, 5, 5, 9]]])
     [rois] = encoder.assign([boxes])
-    [embedding] = encoder.eval().embed(
-        encoder(torch.randn(1, 3, 64, 64)), rois
+    [[embedding]] = encoder.eval().embed(
+        encoder(torch.randn(1, 3, 64, 64)), [rois]
     )
     assert torch.isfinite(embedding).all()
     encoder.train()
@@ -254,10 +347,9 @@ def test_copies_compute_the_same(encoder, clone):
     encoder.eval()
     twin, images = clone(encoder), torch.randn(1, 3, 64, 64)
     [rois] = twin.assign([box(40)])
-    assert torch.equal(
-        twin.embed(twin(images), rois)[0],
-        encoder.embed(encoder(images), rois)[0],
-    )
+    [[own]] = twin.embed(twin(images), [rois])
+    [[expected]] = encoder.embed(encoder(images), [rois])
+    assert torch.equal(own, expected)
     encoder.train()
 
 

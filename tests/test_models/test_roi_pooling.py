@@ -101,7 +101,7 @@ def test_torchvision_takes_over_where_mmcv_lacks_the_operator(
 
 def test_own_level_pools_each_box_once(layers):
     maps, some = features(), rois([0, 1, 1, 0])
-    [pooled] = pool_own_level(layers, maps, some)
+    [[pooled]] = pool_own_level(layers, maps, [some])
     assert pooled.valid.all()
     for row, level in enumerate([0, 1, 1, 0]):
         alone = layers[level](maps[level], some.boxes[row : row + 1])
@@ -110,10 +110,10 @@ def test_own_level_pools_each_box_once(layers):
 
 def test_every_used_level_pools_all_boxes(layers):
     some = rois([1, 1, 1, 1])
-    [only] = pool_every_used_level(layers, features(), some)
+    [[only]] = pool_every_used_level(layers, features(), [some])
     assert only.features.shape == (4, 3, 2, 2)
     assert only.valid.all()
-    both = pool_every_used_level(layers, features(), rois([0, 1, 1, 0]))
+    [both] = pool_every_used_level(layers, features(), [rois([0, 1, 1, 0])])
     assert [p.valid.tolist() for p in both] == [
         [True, False, False, True],
         [False, True, True, False],
@@ -130,7 +130,7 @@ def test_merge_takes_the_valid_rows_also_beside_nan():
 
 def test_used_levels_are_ascending_and_per_set():
     levels = [torch.tensor([2, 0, 2]), torch.tensor([1])]
-    assert used_levels(levels, 4, on_any_rank=False) == [(0, 2), (1,)]
+    assert used_levels(levels, 4) == [(0, 2), (1,)]
 
 
 def test_ranks_agree_about_the_levels(monkeypatch):
@@ -140,20 +140,20 @@ def test_ranks_agree_about_the_levels(monkeypatch):
         assert op == 'max'
         data.copy_(torch.maximum(data, other_rank))
 
-    monkeypatch.setattr(roi_pooling, 'all_reduce', all_reduce)
     levels = [torch.tensor([1])]
-    assert used_levels(levels, 4, on_any_rank=True) == [(1, 3)]
-    assert used_levels(levels, 4, on_any_rank=False) == [(1,)]
+    assert used_levels(levels, 4) == [(1,)]
+    monkeypatch.setattr(roi_pooling, 'all_reduce', all_reduce)
+    assert used_levels(levels, 4) == [(1, 3)]
 
 
 def test_a_level_that_only_another_rank_uses_changes_nothing(layers):
     alone = rois([0, 0, 0, 0])
     agreed = alone._replace(used=(0, 1))
-    pooled = pool_every_used_level(layers, features(), agreed)
+    [pooled] = pool_every_used_level(layers, features(), [agreed])
     merged = merge_levels(
         [p.features.flatten(1) for p in pooled], [p.valid for p in pooled]
     )
-    [expected] = pool_every_used_level(layers, features(), alone)
+    [[expected]] = pool_every_used_level(layers, features(), [alone])
     assert torch.equal(merged, expected.features.flatten(1))
 
 

@@ -8,8 +8,9 @@ import tiny_models
 import torch
 import torch.nn.functional as F
 from mmengine.optim import OptimWrapper
+from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmsoco.models import SoCo
+from mmsoco.models import SoCo, roi_pooling
 from mmsoco.structures import RoISet
 
 STAR = tiny_models.STAR_PAIRS
@@ -56,7 +57,7 @@ def test_loss_is_the_sum_over_pairs_of_both_directions(model):
         ):
             features = targets.encoder(batch['inputs'][rois.view - 1])
             [assigned] = targets.encoder.assign([boxes])
-            embedding = targets.encoder.embed(features, assigned)[0]
+            [[embedding]] = targets.encoder.embed(features, [assigned])
             z[rois] = targets.projector((embedding,))[0]
     model.train()
     for name, i, j in (
@@ -95,6 +96,16 @@ def test_each_view_is_encoded_once_per_branch(model, monkeypatch):
     monkeypatch.setattr(type(model.encoder), 'forward', counted)
     model(**tiny_models.batch(STAR, sizes=(64, 72, 80, 88)), mode='loss')
     assert sizes == [64, 72, 80, 88] * 2
+
+
+def test_a_view_of_no_pair_is_not_encoded():
+    model = tiny_models.soco(tiny_models.mask_rcnn_fpn(), [(1, 3)])
+    sizes = []
+    model.encoder.backbone.register_forward_pre_hook(
+        lambda _, inputs: sizes.append(inputs[0].shape[-1])
+    )
+    model(**tiny_models.batch([(1, 3)], sizes=(64, 72, 80)), mode='loss')
+    assert sizes == [64, 80]
 
 
 def test_step_leaves_the_target_and_update_moves_it():
@@ -159,3 +170,50 @@ def test_refuses_a_batch_of_other_pairs(model):
 def test_refuses_unknown_mode(model):
     with pytest.raises(ValueError, match="got 'predict'"):
         model(**tiny_models.batch(STAR), mode='predict')
+
+
+@pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
+def test_ranks_run_the_same_norms_though_their_boxes_differ(
+    roi_levels, monkeypatch
+):
+    """Synchronised norms wait for each other, forward and backward."""
+    batches = [tiny_models.batch(sizes=(224, 224, 112)) for _ in range(2)]
+    for batch, side in zip(batches, (30, 200), strict=True):
+        for boxes in batch['data_samples']['bboxes'][:2]:
+            boxes[:] = torch.tensor([2, 2, 2 + side, 2 + side])
+    used, runs = [], []
+    monkeypatch.setattr(
+        roi_pooling, 'all_reduce', lambda levels, op: used.append(levels)
+    )
+    for batch in batches:  # what each rank would bring to the reduction
+        model = tiny_models.soco(tiny_models.mask_rcnn_fpn())
+        model.encoder.assign(batch['data_samples']['bboxes'])
+    assert not torch.equal(*used)
+    on_any = torch.maximum(*used)
+    monkeypatch.setattr(
+        roi_pooling, 'all_reduce', lambda levels, op: levels.copy_(on_any)
+    )
+    for batch in batches:
+        model = tiny_models.soco(
+            tiny_models.mask_rcnn_fpn(), roi_levels=roi_levels
+        )
+        runs.append(order_of_norms(model, batch))
+    assert runs[0] == runs[1]
+
+
+def order_of_norms(model: SoCo, batch: dict) -> list[str]:
+    """The norms of a step in the order of their runs, both ways."""
+    order = []
+
+    def note(name: str, output: torch.Tensor) -> None:
+        order.append(f'{name} forward')
+        if output.requires_grad:
+            output.register_hook(lambda _: order.append(f'{name} backward'))
+
+    for name, module in model.named_modules():
+        if isinstance(module, _BatchNorm):
+            module.register_forward_hook(
+                lambda _, inputs, output, n=name: note(n, output)
+            )
+    total(model(**batch, mode='loss')).backward()
+    return order

@@ -124,5 +124,5 @@ def test_collectives_of_a_step(tools):
         'gathered statistics, target': maps + objects,
         'reduced statistics, backward': online,
         'reduced gradient buckets': 1,
-        'agreed levels': 0,
+        'agreed levels': 1,
     }
