@@ -11,6 +11,8 @@ from torch import nn
 
 from mmsoco.registry import MODELS
 
+from .trimmable_fpn import TrimmableFPN
+
 # The trunk of a detector that has no RoI head: SoCo's own box head. It is
 # not exported.
 HEADLESS_TRUNK = dict(
@@ -85,6 +87,19 @@ def check_detector(detector: dict) -> None:
             'the head of a two-stage detector. Add a neck with one number of '
             'channels on all levels.'
         )
+
+
+def build_neck(cfg: dict) -> nn.Module:
+    """Builds the detector's neck; an FPN can then leave out its finest maps.
+
+    Other necks, also those derived from FPN, run as they are.
+
+    Args:
+        cfg: ``neck`` of the detector.
+    """
+    if cfg['type'] in ('FPN', 'mmdet.FPN'):
+        cfg = dict(cfg, type=TrimmableFPN)
+    return MODELS.build(cfg)
 
 
 def probe_levels(

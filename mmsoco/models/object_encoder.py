@@ -13,6 +13,7 @@ from . import detector_parts as parts
 from . import roi_pooling
 from .roi_pooling import RoIs
 from .shared_calls import call_with_each
+from .trimmable_fpn import TrimmableFPN
 
 
 @MODELS.register_module()
@@ -36,7 +37,8 @@ class ObjectEncoder(BaseModule):
             the RoI set uses and keeps the embedding of the box's own level:
             the batch-norm statistics of the published code. ``'assigned'``
             pools each box on its own level alone, as a detector does, with
-            fewer computations.
+            fewer computations; an FPN then leaves out the maps that are
+            finer than all boxes of a view need.
         finest_scale: Boxes with sqrt(area) below twice this many pixels go
             to the first level, each further level doubles it. 24 gives the
             thresholds 48, 96, 192 of the paper (section 3.3) on P2 to P5;
@@ -64,7 +66,7 @@ class ObjectEncoder(BaseModule):
         self.roi_levels = roi_levels
         cfg = parts.pretraining_config(detector)
         self.backbone = MODELS.build(cfg['backbone'])
-        self.neck = MODELS.build(cfg['neck']) if cfg.get('neck') else None
+        self.neck = parts.build_neck(cfg['neck']) if cfg.get('neck') else None
         levels = parts.probe_levels(self.backbone, self.neck)
         self.num_maps = len(levels)
         self._build_head(cfg.get('roi_head'), levels, finest_scale)
@@ -145,17 +147,40 @@ class ObjectEncoder(BaseModule):
         parts = (self.backbone, self.neck, self.shared_head, self.bbox_head)
         return [part for part in parts if part is not None]
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, images: Tensor, finest: int = 0
+    ) -> tuple[Tensor | None, ...]:
         """Computes the feature maps of one view.
 
         Args:
             images: (N, 3, H, W), normalised.
+            finest: First map that is needed, see `finest_level`.
 
         Returns:
-            (N, C, H / stride, W / stride) per pyramid level.
+            (N, C, H / stride, W / stride) per pyramid level; None for those
+            left out.
         """
         features = self.backbone(images)
-        return tuple(features if self.neck is None else self.neck(features))
+        if self.neck is None:
+            return tuple(features)
+        if not finest:  # the argument is TrimmableFPN's alone
+            return tuple(self.neck(features))
+        return self.neck(features, finest)
+
+    def finest_level(self, sets: Sequence[RoIs]) -> int:
+        """Names the first feature map that the RoI sets of a view need.
+
+        Args:
+            sets: From `assign`, hence the same on every rank.
+
+        Returns:
+            0, and more only where maps can be left out: from an FPN, and not
+            with ``roi_levels='all'``, which keeps the batch-norm statistics
+            of the published code.
+        """
+        if self.roi_levels == 'all' or not isinstance(self.neck, TrimmableFPN):
+            return 0
+        return min(min(rois.used + rois.tied) for rois in sets)
 
     def assign(self, bboxes: Sequence[Tensor]) -> list[RoIs]:
         """Assigns the boxes of all RoI sets to pyramid levels.

@@ -17,6 +17,10 @@ from .object_encoder import ObjectEncoder, reset_parameters
 from .roi_pooling import RoIs
 from .target_network import TargetNetwork
 
+# Graphs that the compiler may make of one part: two networks, four views and
+# four levels of a pyramid. Beyond its limit it would run the rest uncompiled.
+_MAX_GRAPHS = 32
+
 
 @MODELS.register_module()
 class SoCo(BaseModel):
@@ -93,6 +97,10 @@ class SoCo(BaseModel):
         Args:
             options: Arguments of ``torch.compile``.
         """
+        # The networks share the code of their parts, to which the limit
+        # applies; view sizes and the pyramid's finest map differ too.
+        dynamo = torch._dynamo.config
+        dynamo.recompile_limit = max(dynamo.recompile_limit, _MAX_GRAPHS)
         for encoder in (self.encoder, self.target.encoder):
             for part in encoder.layers():
                 part.compile(**options)
@@ -172,11 +180,11 @@ class SoCo(BaseModel):
         """Embeds every RoI set once, computing each view's maps once."""
         outputs = {}
         for view in sorted({of.view for of in self.roi_sets}):
-            sets = [of for of in self.roi_sets if of.view == view]
-            embedded = encoder.embed(
-                encoder(inputs[view - 1]), [rois[of] for of in sets], heads
-            )
-            outputs.update(zip(sets, embedded, strict=True))
+            names = [of for of in self.roi_sets if of.view == view]
+            sets = [rois[of] for of in names]
+            features = encoder(inputs[view - 1], encoder.finest_level(sets))
+            embedded = encoder.embed(features, sets, heads)
+            outputs.update(zip(names, embedded, strict=True))
         return outputs
 
     @torch.no_grad()

@@ -89,9 +89,9 @@ def test_each_view_is_encoded_once_per_branch(model, monkeypatch):
     sizes = []
     forward = type(model.encoder).forward
 
-    def counted(self, images):
+    def counted(self, images, finest):
         sizes.append(images.shape[-1])
-        return forward(self, images)
+        return forward(self, images, finest)
 
     monkeypatch.setattr(type(model.encoder), 'forward', counted)
     model(**tiny_models.batch(STAR, sizes=(64, 72, 80, 88)), mode='loss')
