@@ -1,6 +1,7 @@
 """From uint8 views to the network's input, on the device."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,9 +9,8 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmsoco.registry import MODELS
-from mmsoco.structures import PhotometricBatch
 
-from .device_photometric import apply_photometric
+from .device_photometric import blur_rows, jitter, solarize_rows
 
 # ImageNet's statistics of RGB images in 0..255.
 _MEAN = (123.675, 116.28, 103.53)
@@ -63,6 +63,25 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
             # checkpoints.
             self.register_buffer(name, tensor, persistent=False)
 
+        self._jitter, self._finish = jitter, finish
+        self._compiled = False
+
+    def compile_colours(self, **options: Any) -> None:
+        """Compile what is done to every pixel by itself.
+
+        That is one function up to the blur and one from there on. Their
+        sizes depend on views and batch alone, so each size of view is
+        compiled once.
+
+        Args:
+            options: Arguments of ``torch.compile``; ``dynamic`` is False
+                unless given.
+        """
+        options = dict(dynamic=False) | options
+        self._jitter = torch.compile(jitter, **options)
+        self._finish = torch.compile(finish, **options)
+        self._compiled = True
+
     def forward(self, data: dict, training: bool = False) -> dict:
         """Make a batch ready for the model.
 
@@ -79,64 +98,88 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         """
         host_samples = data['data_samples']
         data = self.cast_data(data)
+        samples = data['data_samples']
         # The runner calls from inside its autocast, which would blur in half
         # precision.
         with torch.autocast(data['inputs'][0].device.type, enabled=False):
-            data['inputs'] = self._finish(
-                data['inputs'], host_samples, data['data_samples']['cutout']
-            )
+            if 'photometric' in samples:
+                views = self._change_colours(
+                    data['inputs'], host_samples, samples['photometric']
+                )
+            else:
+                views = [self._normalize(view) for view in data['inputs']]
+            data['inputs'] = [
+                clear_rectangles(view, rectangles)
+                for view, rectangles in zip(
+                    views, samples['cutout'], strict=True
+                )
+            ]
         return data
 
-    def _finish(
+    def _change_colours(
         self,
         views: Sequence[Tensor],
         host_samples: dict,
-        cutout: Sequence[Tensor],
+        rows_beside: Sequence[Tensor],
     ) -> list[Tensor]:
-        if 'photometric' in host_samples:
-            views = change_colours(
-                views, host_samples['photometric'], host_samples['originals']
+        """Finish the views with own pixels, then make the resized ones.
+
+        A resized view is that of the normalised pixels, which are a linear
+        function of the plain ones.
+        """
+        finished = [
+            self._finish_view(view, rows, beside) if rows.shape[1] else None
+            for view, rows, beside in zip(
+                views, host_samples['photometric'], rows_beside, strict=True
             )
+        ]
         return [
-            clear_rectangles(self._normalize(view), rectangles)
-            for view, rectangles in zip(views, cutout, strict=True)
+            _resize(finished[int(of[0]) - 1], view.shape[2:])
+            if own is None
+            else own
+            for own, view, of in zip(
+                finished, views, host_samples['originals'], strict=True
+            )
         ]
 
-    def _normalize(self, view: Tensor) -> Tensor:
-        view = view.to(torch.float32, memory_format=self.memory_format)
-        return (view - self.mean).div_(self.std)
+    def _finish_view(
+        self, view: Tensor, rows: Tensor, rows_beside: Tensor
+    ) -> Tensor:
+        pointwise = rows_beside if self._compiled else rows
+        view = self._jitter(view, pointwise)
+        view = blur_rows(view, rows)
+        return self._normalize(view, pointwise)
+
+    def _normalize(self, view: Tensor, rows: Tensor | None = None) -> Tensor:
+        return self._finish(
+            view, rows, self.mean, self.std, self.memory_format
+        )
 
 
-def change_colours(
-    views: Sequence[Tensor],
-    rows: Sequence[Tensor],
-    originals: Sequence[Tensor],
-) -> list[Tensor]:
-    """Change the colours of all views, then make the resized views.
+def finish(
+    view: Tensor,
+    rows: Tensor | None,
+    mean: Tensor,
+    std: Tensor,
+    memory_format: torch.memory_format,
+) -> Tensor:
+    """Solarize and normalise a view.
 
     Args:
-        views: (B, 3, h, w) uint8 per view; (B, 0, h, w) of a view that is to
-            be resized.
-        rows: (B, 11) float32 per view, see `PhotometricParams.pack`, on the
-            host; (B, 0) of a view that is to be resized.
-        originals: (B,) per view, all the same number: the view, counted from
-            1, that it takes its pixels from.
+        view: (B, 3, h, w) uint8 or float32 in 0..255; may be overwritten.
+        rows: (B, 11) float32, see `jitter`; None if the worker has changed
+            the colours.
+        mean: (3, 1, 1) float32.
+        std: (3, 1, 1) float32.
+        memory_format: Order of the result in memory.
 
     Returns:
-        (B, 3, h, w) float32 per view, in 0..255.
+        (B, 3, h, w) float32.
     """
-    finished = [
-        apply_photometric(view.float(), PhotometricBatch.unpack(own))
-        if own.shape[1]
-        else None
-        for view, own in zip(views, rows, strict=True)
-    ]
-    return [
-        _resize(finished[int(of[0]) - 1], view.shape[2:])
-        if own is None
-        else own
-        for own, view, of in zip(finished, views, originals, strict=True)
-    ]
+    if rows is not None:
+        view = solarize_rows(view, rows)
+    view = view.to(torch.float32, memory_format=memory_format)
+    return (view - mean).div_(std)
 
 
 def _resize(view: Tensor, size: Sequence[int]) -> Tensor:

@@ -11,11 +11,16 @@ draws one order per batch. So the operations are written out here. Brightness,
 contrast and saturation are one blend towards black, the mean grey or each
 pixel's grey, which makes any order of them equal steps for all samples.
 
-Numbers come on the host: which samples an operation concerns is known without
-waiting for the device.
+`jitter` and `solarize_rows` run in two ways. As they are, each operation
+takes the samples that it concerns, which are known on the host without
+waiting for the device. Inside of ``torch.compile`` no size may depend on what
+was drawn: there an operation takes all samples, and a mask selects. A
+compiler keeps a whole step of the order in registers, so what is thrown away
+costs arithmetic but no memory traffic. It does so if the channels are tensors
+of their own: one pass over the pixels then yields all three.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -29,109 +34,167 @@ _LUMA = (0.299, 0.587, 0.114)
 _CONTRAST, _SATURATION, _HUE = 1, 2, 3
 
 
-def apply_photometric(images: Tensor, params: PhotometricBatch) -> Tensor:
-    """Change the colours of a batch of views.
+def jitter(images: Tensor, rows: Tensor) -> Tensor:
+    """Change brightness, contrast, saturation and hue; take colours away.
 
     Args:
-        images: (B, 3, h, w) float32 RGB in 0..255; overwritten.
-        params: What is done to each sample, on the host.
+        images: (B, 3, h, w) uint8 or float32 RGB in 0..255.
+        rows: (B, 11) float32, see `PhotometricParams.pack`; on the host, or
+            in compiled code beside the images.
 
     Returns:
         (B, 3, h, w) float32 RGB in 0..255.
     """
-    weights = blend_weights(params).to(images.device, non_blocking=True)
+    params = PhotometricBatch.unpack(rows)
+    weights = [
+        weight.to(images.device, non_blocking=True)
+        for weight in blend_weights(params)
+    ]
+    planes = images.float().unbind(1)
     for step in range(4):
         turned = (params.order[:, step] == _HUE) & (params.hue != 0)
-        images = _on_rows(images, turned, shift_hue, params.hue)
-        images = blend(images, weights[step])
-    images = _on_rows(images, params.grey > 0, to_grey, params.grey)
-    images = _on_rows(images, params.sigma > 0, blur, params.sigma)
-    bright = params.threshold < NEVER
-    return _on_rows(images, bright, solarize, params.threshold)
+        blended = blend(planes, *(weight[step] for weight in weights))
+        planes = _on_rows(turned, shift_hue, params.hue, planes, blended)
+    planes = _on_rows(params.grey > 0, to_grey, params.grey, planes, planes)
+    return torch.stack(planes, dim=1)
 
 
-def blend_weights(params: PhotometricBatch) -> Tensor:
+def blur_rows(images: Tensor, rows: Tensor) -> Tensor:
+    """Blur the samples that are to be blurred; see `blur`.
+
+    Not for compiled code: there all samples would be blurred, of which most
+    views need a tenth, and the kernels' extent would have to be known before
+    the draws. A convolution is no part of a fused pass anyway.
+
+    Args:
+        images: (B, 3, h, w) float32; may be overwritten.
+        rows: (B, 11), see `jitter`; on the host.
+
+    Returns:
+        (B, 3, h, w) float32.
+    """
+    sigma = PhotometricBatch.unpack(rows).sigma
+    [images] = _on_rows(sigma > 0, blur, sigma, [images], [images])
+    return images
+
+
+def solarize_rows(images: Tensor, rows: Tensor) -> Tensor:
+    """Solarize the samples that are to be solarized; see `solarize`.
+
+    Args:
+        images: (B, 3, h, w) float32 in 0..255; may be overwritten.
+        rows: (B, 11), see `jitter`.
+
+    Returns:
+        (B, 3, h, w) float32 in 0..255.
+    """
+    threshold = PhotometricBatch.unpack(rows).threshold
+    bright = threshold < NEVER
+    [images] = _on_rows(bright, solarize, threshold, [images], [images])
+    return images
+
+
+def blend_weights(params: PhotometricBatch) -> tuple[Tensor, Tensor, Tensor]:
     """Write brightness, contrast and saturation as weights of `blend`.
 
     Args:
         params: What is done to each sample.
 
     Returns:
-        (4, B, 3): for each step of the order, the weights of pixel, own grey
-        and mean grey; 1, 0, 0 where the step is the hue.
+        Weights of pixel, own grey and mean grey, each (4, B): a row for each
+        step of the order; 1, 0, 0 where the step is the hue.
     """
     order = params.order.T  # (4, B)
     factors = F.pad(params.factors, (0, 1), value=1.0)  # none for the hue
     factor = factors.gather(1, params.order).T
     rest = 1 - factor
-    return torch.stack(
-        [factor, rest * (order == _SATURATION), rest * (order == _CONTRAST)],
-        dim=-1,
-    )
+    return factor, rest * (order == _SATURATION), rest * (order == _CONTRAST)
 
 
-def blend(images: Tensor, weights: Tensor) -> Tensor:
-    """Blend each pixel with its own grey and with the mean grey, in place.
+def blend(
+    planes: Sequence[Tensor], pixel: Tensor, own: Tensor, mean: Tensor
+) -> list[Tensor]:
+    """Blend each pixel with its own grey and with the mean grey.
 
     Args:
-        images: (B, 3, h, w) in 0..255.
-        weights: (B, 3) of pixel, own grey and mean grey.
+        planes: Red, green and blue, each (B, h, w) in 0..255.
+        pixel: (B,) weight of the pixel.
+        own: (B,) weight of its grey.
+        mean: (B,) weight of the mean grey.
 
     Returns:
-        ``images``, clipped to 0..255.
+        The three planes, clipped to 0..255.
     """
-    pixel, own, mean = weights[..., None, None, None].unbind(1)  # (B, 1, 1, 1)
-    grey = luma(images)
-    towards = own * grey + mean * grey.mean(dim=(2, 3), keepdim=True)
-    return images.mul_(pixel).add_(towards).clamp_(0, 255)
+    pixel, own, mean = (x[:, None, None] for x in (pixel, own, mean))
+    grey = luma(planes)
+    mean_grey = grey.mean(dim=(1, 2), keepdim=True)
+    towards = torch.addcmul(mean * mean_grey, own, grey)
+    return [
+        torch.addcmul(towards, pixel, plane).clamp_(0, 255) for plane in planes
+    ]
 
 
-def luma(images: Tensor) -> Tensor:
-    """Give the grey of RGB pixels: (B, 3, h, w) to (B, 1, h, w)."""
-    red, green, blue = images.split(1, dim=1)
-    return _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
+def luma(planes: Sequence[Tensor]) -> Tensor:
+    """Give the grey of RGB pixels."""
+    red, green, blue = planes
+    grey = _LUMA[0] * red
+    return grey.add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
 
 
-def to_grey(images: Tensor, _: Tensor) -> Tensor:
+def to_grey(planes: Sequence[Tensor], _: Tensor) -> list[Tensor]:
     """Take the colours away."""
-    return luma(images).expand_as(images)
+    return [luma(planes)] * 3
 
 
-def shift_hue(images: Tensor, shift: Tensor) -> Tensor:
+def shift_hue(planes: Sequence[Tensor], shift: Tensor) -> list[Tensor]:
     """Turn the hue, keeping HSV's saturation and value.
 
-    With the value V, the chroma C = V - min and the hue H in sixths of the
-    circle, a channel of HSV is V - C clip(min(k, 4 - k), 0, 1), where
-    k = (n + H) mod 6 and n = 5, 3, 1 for red, green and blue.
+    With the hue H in sixths of the circle, a channel of HSV is
+    min + (max - min) clip(x, 0, 1), where x is |H - 3| - 1 for red,
+    2 - |H - 2| for green and 2 - |H - 4| for blue.
 
     Args:
-        images: (n, 3, h, w) in 0..255.
-        shift: (n,) in turns, on the host.
+        planes: Red, green and blue, each (n, h, w) in 0..255.
+        shift: (n,) in turns.
 
     Returns:
-        (n, 3, h, w) in 0..255.
+        The three planes in 0..255.
     """
-    value, largest = images.max(dim=1, keepdim=True)
-    chroma = value - images.amin(dim=1, keepdim=True)
-    # Seen from the largest channel, the next minus the one after it.
-    rolled = images.roll(-1, 1) - images.roll(-2, 1)
-    ahead = rolled.gather(1, largest) / chroma.clamp(min=1e-6)
-    hue = 2 * largest + ahead + 6 * _column(shift, images)
-    offset = images.new_tensor([5.0, 3.0, 1.0])[:, None, None]
-    k = (offset + hue) % 6
-    return value - chroma * torch.minimum(k, 4 - k).clamp_(0, 1)
+    red, green, blue = planes
+    largest = torch.maximum(torch.maximum(red, green), blue)
+    least = torch.minimum(torch.minimum(red, green), blue)
+    chroma = largest - least
+    # The hue times the chroma, from the largest channel on.
+    ahead = torch.where(
+        red == largest,
+        green - blue,
+        torch.where(
+            green == largest,
+            (blue - red).add_(chroma, alpha=2),
+            (red - green).add_(chroma, alpha=4),
+        ),
+    )
+    hue = ahead.div_(chroma.clamp(min=1e-6)).add_(6 * _column(shift, ahead))
+    hue = hue.remainder_(6)
+    shares = (
+        (hue - 3).abs_() - 1,
+        2 - (hue - 2).abs_(),
+        2 - (hue - 4).abs_(),
+    )
+    return [torch.addcmul(least, chroma, x.clamp_(0, 1)) for x in shares]
 
 
-def blur(images: Tensor, sigma: Tensor) -> Tensor:
+def blur(images: Sequence[Tensor], sigma: Tensor) -> list[Tensor]:
     """Blur with a Gaussian, mirrored at the border pixel's centre.
 
     Args:
-        images: (n, 3, h, w).
+        images: One tensor, (n, 3, h, w).
         sigma: (n,) standard deviations in pixels, positive, on the host.
 
     Returns:
-        (n, 3, h, w).
+        One tensor, (n, 3, h, w).
     """
+    [images] = images
     num, channels, height, width = images.shape
     # As OpenCV's for uint8, each kernel ends at 3 standard deviations.
     extents = torch.round(6 * sigma + 1).long() // 2
@@ -148,41 +211,71 @@ def blur(images: Tensor, sigma: Tensor) -> Tensor:
     flat = F.pad(flat, [radius] * 4, mode='reflect')
     flat = F.conv2d(flat, kernels[:, :, None], groups=num * channels)
     flat = F.conv2d(flat, kernels[..., None], groups=num * channels)
-    return flat.view_as(images)
+    return [flat.view_as(images)]
 
 
-def solarize(images: Tensor, threshold: Tensor) -> Tensor:
+def solarize(images: Sequence[Tensor], threshold: Tensor) -> list[Tensor]:
     """Invert pixels from a grey level on: x -> 255 - x.
 
     Args:
-        images: (n, 3, h, w) in 0..255.
-        threshold: (n,) grey levels, compared with rounded pixels; on the
-            host.
+        images: Tensors (n, ...) in 0..255.
+        threshold: (n,) grey levels, compared with rounded pixels.
 
     Returns:
-        (n, 3, h, w) in 0..255.
+        The same tensors, inverted where they are bright.
     """
-    bright = images >= _column(threshold, images) - 0.5
-    return torch.where(bright, 255 - images, images)
+    return [
+        torch.where(x >= _column(threshold, x) - 0.5, 255 - x, x)
+        for x in images
+    ]
 
 
 def _on_rows(
-    images: Tensor,
     rows: Tensor,
-    operation: Callable[[Tensor, Tensor], Tensor],
+    operation: Callable[[Sequence[Tensor], Tensor], list[Tensor]],
     numbers: Tensor,
-) -> Tensor:
-    """Apply an operation to the samples where ``rows``, (B,) bool, is set."""
+    images: Sequence[Tensor],
+    others: Sequence[Tensor],
+) -> Sequence[Tensor]:
+    """Apply an operation to the samples where ``rows`` is set.
+
+    Args:
+        rows: (B,) bool.
+        operation: From tensors (n, ...) and numbers (n,) to as many tensors.
+        numbers: (B,).
+        images: Tensors (B, ...) to take the samples from.
+        others: Tensors of the same shapes, which hold the other samples'
+            result; overwritten.
+
+    Returns:
+        As many tensors (B, ...).
+    """
+    if torch.compiler.is_compiling():
+        return [
+            torch.where(_beside(rows, old), new, old)
+            for new, old in zip(
+                operation(images, numbers), others, strict=True
+            )
+        ]
     index = rows.nonzero().squeeze(1)
     if len(index) == 0:
-        return images
-    if len(index) == len(images):
-        return operation(images, numbers).contiguous()
+        return others
+    if len(index) == len(rows):
+        return operation(images, numbers)
     numbers = numbers[index]
-    index = index.to(images.device, non_blocking=True)
-    return images.index_copy_(0, index, operation(images[index], numbers))
+    index = index.to(images[0].device, non_blocking=True)
+    changed = operation([image[index] for image in images], numbers)
+    return [
+        old.index_copy_(0, index, new)
+        for new, old in zip(changed, others, strict=True)
+    ]
 
 
 def _column(numbers: Tensor, images: Tensor) -> Tensor:
-    """Move one number per sample beside the images: (n, 1, 1, 1)."""
-    return numbers.to(images, non_blocking=True)[:, None, None, None]
+    """Move one number per sample to the images: (n, 1, ...)."""
+    return _beside(numbers.to(images, non_blocking=True), images)
+
+
+def _beside(numbers: Tensor, images: Tensor) -> Tensor:
+    """Give (n,) the dimensions of (n, ...)."""
+    return numbers.view(-1, *[1] * (images.ndim - 1))

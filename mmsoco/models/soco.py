@@ -106,6 +106,8 @@ class SoCo(BaseModel):
                 part.compile(**options)
         for neck in (self.projector, self.predictor, self.target.projector):
             neck.compile(**options)
+        if hasattr(self.data_preprocessor, 'compile_colours'):
+            self.data_preprocessor.compile_colours(**options)
 
     def init_weights(self) -> None:
         """Starts the online network, then the target as its copy."""

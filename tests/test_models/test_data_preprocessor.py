@@ -1,6 +1,7 @@
 import pickle
 
 import pytest
+import tiny_models
 import torch
 
 from mmsoco.models.data_preprocessor import (
@@ -79,6 +80,29 @@ def test_channels_last_changes_memory_not_values():
     assert last.is_contiguous(memory_format=torch.channels_last)
     assert plain.is_contiguous()
     torch.testing.assert_close(last, plain)
+
+
+def test_compiled_as_part_of_the_model():
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    model = tiny_models.soco(
+        tiny_models.mask_rcnn_fpn(),
+        data_preprocessor=dict(
+            type='SoCoDataPreprocessor', channels_last=True
+        ),
+    )
+    model.compile_parts(backend=backend)
+    squares = torch.tensor([[[1.0, 2, 4, 3]], [[0, 0, 0, 0]]])
+    found = model.data_preprocessor(batch(squares))['inputs']
+    assert len(graphs) == 2  # one for each size of view
+    expected = SoCoDataPreprocessor()(batch(squares))['inputs']
+    for view, plain in zip(found, expected, strict=True):
+        assert view.is_contiguous(memory_format=torch.channels_last)
+        assert view.equal(plain)
 
 
 def test_constants_stay_out_of_checkpoints():

@@ -1,5 +1,6 @@
 """Colours changed on the device against the worker's and torchvision's."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -13,7 +14,10 @@ from mmsoco.datasets.transforms import photometric as worker
 from mmsoco.datasets.transforms.geometry import CropParams
 from mmsoco.models import device_photometric as device
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
-from mmsoco.structures import PhotometricBatch, PhotometricParams
+from mmsoco.structures import PhotometricParams
+
+# Of a preprocessor whose output is to be compared in grey levels.
+LEVELS = dict(mean=[0] * 3, std=[1] * 3)
 
 
 @pytest.fixture(scope='module')
@@ -40,27 +44,32 @@ def as_batch(imgs):
     return torch.from_numpy(np.stack(imgs)).permute(0, 3, 1, 2).float()
 
 
-def unpack(params, threshold=128):
-    rows = np.stack([p.pack(threshold) for p in params])
-    return PhotometricBatch.unpack(torch.from_numpy(rows))
+def pack(params, threshold=128):
+    return torch.from_numpy(np.stack([p.pack(threshold) for p in params]))
 
 
 def on_device(imgs, params):
-    out = device.apply_photometric(as_batch(imgs), unpack(params))
+    rows = pack(params)
+    out = device.jitter(as_batch(imgs), rows)
+    out = device.solarize_rows(device.blur_rows(out, rows), rows)
     return out.permute(0, 2, 3, 1).numpy()
+
+
+def draw_all_orders(jitter, seed, blur_prob=0, solarize_prob=0):
+    """Draw for each of the 24 orders."""
+    rng = np.random.default_rng(seed)
+    drawn = [jitter.draw(rng, blur_prob, solarize_prob) for _ in range(24)]
+    orders = itertools.permutations(range(4))
+    return [
+        dataclasses.replace(own, order=np.array(order))
+        for own, order in zip(drawn, orders, strict=True)
+    ]
 
 
 def test_every_order_on_one_batch(imgs):
     """24 orders, a draw per sample: within a grey level of the worker."""
-    rng = np.random.default_rng(0)
     jitter = PhotometricJitter(jitter_prob=1, grey_prob=0)
-    orders = itertools.permutations(range(4))
-    params = [
-        PhotometricParams(
-            **{**vars(jitter.draw(rng, 0, 0)), 'order': np.array(order)}
-        )
-        for order in orders
-    ]
+    params = draw_all_orders(jitter, seed=0)
     found = on_device(imgs, params)
     for img, own, result in zip(imgs, params, found, strict=True):
         difference = abs(result - worker.apply_photometric(img, own))
@@ -84,19 +93,21 @@ def test_blends_alone_are_within_rounding(imgs):
 def test_hue_equals_torchvision_on_floats(functional, imgs, shift):
     pixels = as_batch(imgs[:3])
     expected = 255 * functional.adjust_hue(pixels / 255, shift)
-    found = device.shift_hue(pixels, torch.full((3,), shift))
+    planes = device.shift_hue(pixels.unbind(1), torch.full((3,), shift))
+    found = torch.stack(planes, dim=1)
     torch.testing.assert_close(found, expected, rtol=0, atol=0.02)
 
 
 def test_grey_pixels_have_no_hue():
-    grey = torch.full((1, 3, 2, 2), 77.0)
-    assert torch.equal(device.shift_hue(grey, torch.tensor([0.2])), grey)
+    grey = torch.full((1, 2, 2), 77.0)
+    for plane in device.shift_hue([grey] * 3, torch.tensor([0.2])):
+        assert torch.equal(plane, grey)
 
 
 def test_blur_equals_torchvision_per_sample(functional, imgs):
     sigma = torch.tensor([0.1, 0.8, 2.0])
     pixels = as_batch(imgs[:3])
-    found = device.blur(pixels, sigma)
+    [found] = device.blur([pixels], sigma)
     for image, own, result in zip(pixels, sigma, found, strict=True):
         expected = functional.gaussian_blur(image, 15, own.item())
         torch.testing.assert_close(result, expected, rtol=0, atol=0.2)
@@ -148,7 +159,7 @@ def packed_batch(imgs, jitter):
 def test_both_places_give_the_same_batch(imgs):
     """The same (seed, epoch, index): the same views, wherever made."""
     settings = dict(blur_prob=(1.0, 0.1), solarize_prob=(0.0, 0.2))
-    plain = SoCoDataPreprocessor(mean=[0] * 3, std=[1] * 3)
+    plain = SoCoDataPreprocessor(**LEVELS)
     batches = [
         plain(packed_batch(imgs, PhotometricJitter(**settings, on_device=on)))
         for on in (False, True)
@@ -192,3 +203,52 @@ def test_colours_are_changed_in_float32_under_autocast(imgs):
         found = SoCoDataPreprocessor()(packed_batch(imgs, jitter))
     for view, of in zip(found['inputs'], expected['inputs'], strict=True):
         assert view.equal(of)
+
+
+@pytest.fixture(scope='module')
+def compiled():
+    preprocessor = SoCoDataPreprocessor(**LEVELS, channels_last=True)
+    # Refuses to compile only parts.
+    preprocessor.compile_colours(fullgraph=True)
+    return preprocessor
+
+
+def one_view(imgs, params):
+    num = len(imgs)
+    return dict(
+        inputs=[as_batch(imgs).byte()],
+        data_samples=dict(
+            photometric=[pack(params)],
+            originals=[torch.ones(num, dtype=torch.long)],
+            cutout=[torch.zeros(num, 0, 4)],
+        ),
+    )
+
+
+def assert_same_levels(compiled, batch):
+    [found] = compiled(batch)['inputs']
+    [expected] = SoCoDataPreprocessor(**LEVELS)(batch)['inputs']
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-3)
+
+
+def test_compiled_colours_are_the_same_whatever_was_drawn(imgs, compiled):
+    """One compilation serves every draw: all orders, few or no samples."""
+    jitter = PhotometricJitter(jitter_prob=1, grey_prob=0.3)
+    params = draw_all_orders(jitter, seed=2, blur_prob=0.5)
+    assert_same_levels(compiled, one_view(imgs, params))
+    with torch.compiler.set_stance('fail_on_recompile'):
+        params = draw_all_orders(PhotometricJitter(), seed=3, blur_prob=1)
+        assert_same_levels(compiled, one_view(imgs, params))
+        # Jitter's rounding may move a pixel over the threshold, so without.
+        jitter = PhotometricJitter(jitter_prob=0, grey_prob=0)
+        params = draw_all_orders(jitter, seed=4, solarize_prob=0.5)
+        assert_same_levels(compiled, one_view(imgs, params))
+        with pytest.raises(RuntimeError, match='recompile'):
+            compiled(one_view(imgs[:5], params[:5]))
+
+
+def test_compiled_neutral_numbers_change_nothing(imgs, compiled):
+    params = [PhotometricParams(np.array([3, 1, 0, 2]))] * len(imgs)
+    [found] = compiled(one_view(imgs, params))['inputs']
+    assert found.equal(as_batch(imgs))
