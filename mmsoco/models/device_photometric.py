@@ -174,7 +174,7 @@ def shift_hue(planes: Sequence[Tensor], shift: Tensor) -> list[Tensor]:
             (red - green).add_(chroma, alpha=4),
         ),
     )
-    hue = ahead.div_(chroma.clamp(min=1e-6)).add_(6 * _column(shift, ahead))
+    hue = ahead.div_(chroma.clamp(min=1e-6)).add_(_column(6 * shift, ahead))
     hue = hue.remainder_(6)
     shares = (
         (hue - 3).abs_() - 1,
