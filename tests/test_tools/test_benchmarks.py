@@ -7,13 +7,17 @@ import sys
 import numpy as np
 import pytest
 import tiny_models
+import torch
+from mmengine.config import Config
 from PIL import Image
 from torch import nn
 
+from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
 from mmsoco.proposals.store import ProposalStoreWriter
 
 MODULES = (
     'harness',
+    'colours_speed',
     'find_batch',
     'store_speed',
     'count_collectives',
@@ -90,6 +94,34 @@ def test_pipeline_is_measured_from_images_alone(tools, tmp_path):
         'published',
         'samples/s',
     }
+
+
+def test_work_of_a_device_is_counted(tools):
+    images = torch.empty(4, 3, device='meta')
+    rows = torch.zeros(2, dtype=torch.long, device='meta')
+    with tools.colours_speed._DeviceWork() as work:
+        doubled = images[0] * 2  # a view, then 3 numbers twice
+        images.index_copy_(0, rows, images[rows])  # twice 6 numbers twice
+        torch.ones(5)  # on the host
+    assert doubled.is_meta
+    assert (work.operations, work.bytes) == (3, 4 * (6 + 12 + 12))
+
+
+def test_compiled_colours_are_a_kernel_per_step(tools):
+    """Mean grey, four steps, normalising; planes pass between them."""
+    cfg = Config.fromfile(tools.colours_speed.CONFIG)
+    batch = tools.colours_speed.make_batches(cfg, 2)[2]
+    batch['data_samples']['photometric'][0][:, 9] = 0  # nothing is blurred
+    kernels, size = tools.colours_speed.count_compiled(
+        SoCoDataPreprocessor(), batch
+    )
+    assert kernels <= 6
+    uint8, float32 = 3, 12  # bytes per pixel
+    passes = 2 * uint8 + 9 * float32
+    pixels = 2 * 112 * 112
+    assert size == pytest.approx(passes * pixels, rel=0.01)
+    operations, plain_size = tools.colours_speed.count_plain(batch)
+    assert operations > 20 * kernels and plain_size > 4 * size
 
 
 def test_synthetic_records_make_a_store(tools, tmp_path):

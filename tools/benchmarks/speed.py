@@ -1,9 +1,10 @@
-"""Measure proposals, pipeline, training step and store beside yardsticks.
+"""Measure proposals, pipeline, colours, step and store beside yardsticks.
 
 Examples::
 
     python tools/benchmarks/speed.py proposals IMAGES --workers 1 2
     python tools/benchmarks/speed.py pipeline IMAGES IMAGES.arrow
+    python tools/benchmarks/speed.py colours
     python tools/benchmarks/speed.py step CONFIG --variants all assigned
     python tools/benchmarks/speed.py store --images 1281167
 
@@ -15,6 +16,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+import colours_speed
 import pipeline_speed
 import proposals_speed
 import step_speed
@@ -24,6 +26,7 @@ from harness import print_settings, report
 BENCHMARKS = dict(
     proposals=proposals_speed,
     pipeline=pipeline_speed,
+    colours=colours_speed,
     step=step_speed,
     store=store_speed,
 )
