@@ -1,14 +1,24 @@
 """Operations counted by the tool against sums by hand."""
 
 import importlib.util
+from collections.abc import Callable
 
 import pytest
 import tiny_models
+import torch
 from mmengine.config import Config
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmsoco.datasets.random_batch import random_batch
+from mmsoco.models import ObjectEncoder
+from mmsoco.registry import MODELS
 
 PIPELINE = [
     dict(type='DrawViews', views=[dict(size=64), dict(size=(64, 32))]),
 ]
+# Cells of P2 to P5 on a view of 64 pixels, channels of the backbone there.
+LEVELS = [(16**2, 8), (8**2, 16), (4**2, 32), (2**2, 64)]
 
 
 @pytest.fixture(scope='module')
@@ -32,27 +42,90 @@ def config(**kwargs) -> Config:
     )
 
 
-def test_parts_equal_sums_by_hand(tool):
+def macs_by_shape(module: nn.Module, run: Callable[[], object]) -> dict:
+    """Multiplications of each layer, from its weight and output's size."""
+    macs = {}
+
+    def note(layer: nn.Module, name: str, output: torch.Tensor) -> None:
+        positions = output.numel() // layer.weight.shape[0]
+        macs[name] = macs.get(name, 0) + positions * layer.weight.numel()
+
+    for name, layer in module.named_modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            layer.register_forward_hook(
+                lambda own, _, output, name=name: note(own, name, output)
+            )
+    run()
+    return macs
+
+
+def test_heads_equal_sums_by_hand(tool):
     flops = tool.count_flops(config(roi_levels='assigned'), 2)
     num_rois = 2 * 4  # per image: two sets of four boxes
     convs = 4 * 49 * 9 * 16 * 16
     head = convs + 16 * 49 * 32
     projector = 32 * 4096 + 4096 * 256
-    for part, operations, networks in (
-        ('RoI head', head, 2),
-        ('projector', projector, 2),
-        ('predictor', 256 * 4096 * 2, 1),
+    for part, operations, has_target in (
+        ('RoI head', head, True),
+        ('projector', projector, True),
+        ('predictor', 256 * 4096 * 2, False),
     ):
-        expected = 2 * operations * num_rois * networks / 1e9
-        assert flops[part] == pytest.approx(expected, rel=1e-6)
-    parts = sum(value for name, value in flops.items() if name != 'total')
-    assert flops['total'] == pytest.approx(parts)
+        forward = 2 * operations * num_rois / 1e9
+        # One product gives the gradient of the input, one of the weights.
+        assert flops[part] == pytest.approx(
+            dict(
+                forward=forward,
+                backward=2 * forward,
+                target=forward * has_target,
+            ),
+            rel=1e-6,
+        )
+
+
+@pytest.mark.parametrize('name', ['mask_rcnn_fpn', 'mask_rcnn_c4'])
+def test_backbone_equals_its_layers_shapes(tool, name):
+    cfg = config(detector=tiny_models.DETECTORS[name]())
+    flops = tool.count_flops(cfg, 2)['backbone']
+    encoder = ObjectEncoder(cfg.model.detector.to_dict())
+    views = random_batch([(1, 2)], tool.view_sizes(cfg), 1)['inputs']
+    macs = macs_by_shape(encoder.backbone, lambda: [encoder(v) for v in views])
+    forward = 2 * sum(macs.values()) / 1e9
+    # Images need no gradient, so the first layer gives that of weights only.
+    backward = 2 * forward - 2 * macs['conv1'] / 1e9
+    assert flops == pytest.approx(
+        dict(forward=forward, backward=backward, target=forward), rel=1e-6
+    )
+
+
+def test_backward_pass_of_the_neck_skips_maps_without_boxes(tool):
+    """All boxes are below 48 pixels: P2. Others are tied on view 2."""
+    flops = tool.count_flops(config(roi_levels='assigned'), 2)['neck']
+    laterals = [cells * channels * 16 for cells, channels in LEVELS]
+    outputs = [cells * 9 * 16 * 16 for cells, _ in LEVELS]
+    first = sum(laterals) + sum(outputs)
+    forward = 2 * (first + first / 2) / 1e9  # view 2 has half the pixels
+    backward = 2 * 2 * (sum(laterals) + outputs[0] + first / 2) / 1e9
+    assert flops == pytest.approx(
+        dict(forward=forward, backward=backward, target=forward), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
+def test_parts_add_up_to_the_step(tool, roi_levels):
+    cfg = config(roi_levels=roi_levels)
+    parts = tool.count_flops(cfg, 2)
+    model = MODELS.build(cfg.model).train()
+    batch = random_batch([(1, 2)], tool.view_sizes(cfg), 2)
+    with FlopCounterMode(display=False) as counter:
+        model(**batch, mode='loss')['loss_12'].backward()
+    total = sum(sum(of_part.values()) for of_part in parts.values())
+    assert total == pytest.approx(counter.get_total_flops() / 2 / 1e9)
 
 
 def test_every_used_level_costs_more(tool):
     every = tool.count_flops(config(roi_levels='all'), 8)
     own = tool.count_flops(config(roi_levels='assigned'), 8)
-    assert every['RoI head'] > own['RoI head']
+    assert every['RoI head']['target'] > own['RoI head']['target']
     assert every['backbone'] == pytest.approx(own['backbone'])
 
 

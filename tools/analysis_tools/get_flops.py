@@ -6,24 +6,28 @@
 
 One step is run on the CPU with random views and boxes; a multiplication with
 its addition counts as two operations. Only convolutions and matrix products
-are counted, the rest is small. The parts show the forward passes of the online
-and the target network; the backward pass cannot be told apart by part.
+are counted, the rest is small. How many levels are used, and with them neck
+and RoI head, depends on the boxes: see docs/benchmarks.md.
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.engine.cli import add_cfg_options
 from mmsoco.registry import MODELS
 
-# The published code per image in the 224, 224, 112 recipe with R50-FPN.
+# The published code per image in the 224, 224, 112 recipe with R50-FPN, and
+# what its parts share of it.
 PUBLISHED_GFLOP = 193.9
+PUBLISHED_SHARES = 'backbone 38%, neck 26%, RoI head 34%'
+PASSES = ('forward', 'backward', 'target')
 PARTS = {
     'backbone': ('encoder.backbone',),
     'neck': ('encoder.neck',),
@@ -51,7 +55,79 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def count_flops(cfg: Config, num_images: int) -> dict[str, float]:
+class PartCounter(FlopCounterMode):
+    """Counts a step's operations by part and pass.
+
+    Wherever the step enters or leaves a part, what has been counted since
+    the last such place belongs to the part that was running. The backward
+    pass enters a part where the gradient of its output arrives, and stays in
+    it until the gradient of an earlier part's output does.
+
+    Args:
+        model: A `SoCo`; gets hooks.
+
+    Attributes:
+        flops: Operations by part and pass.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__(display=False)
+        self.flops = {part: dict.fromkeys(PASSES, 0) for part in PARTS}
+        self._running: tuple[str, str] | None = None
+        self._counted = 0
+        for part, name, module in _modules(model):
+            forward = 'target' if name.startswith('target.') else 'forward'
+            module.register_forward_pre_hook(
+                lambda *_, now=(part, forward): self.switch(now)
+            )
+            module.register_forward_hook(
+                lambda *args, part=part: self._leave(part, args[-1])
+            )
+
+    def switch(self, running: tuple[str, str] | None) -> None:
+        """Notes what has been counted and who runs from now on.
+
+        Args:
+            running: Part and pass; None for what belongs to no part.
+
+        Raises:
+            RuntimeError: Operations were counted that belong to no part.
+        """
+        new = self.get_total_flops() - self._counted
+        self._counted += new
+        if self._running is not None:
+            part, of = self._running
+            self.flops[part][of] += new
+        elif new:
+            raise RuntimeError(f'{new} operations belong to no part')
+        self._running = running
+
+    def _leave(self, part: str, outputs: Tensor | Sequence) -> None:
+        self.switch(None)
+        for output in _tensors(outputs):
+            if output.requires_grad:
+                output.register_hook(lambda _: self.switch((part, 'backward')))
+
+
+def _modules(model: nn.Module) -> Iterator[tuple[str, str, nn.Module]]:
+    """The modules that parts are made of, in both networks, with names."""
+    modules = dict(model.named_modules())
+    for part, names in PARTS.items():
+        for network in ('', 'target.'):
+            for name in names:
+                if network + name in modules:
+                    yield part, network + name, modules[network + name]
+
+
+def _tensors(outputs: Tensor | Sequence | None) -> Iterator[Tensor]:
+    if isinstance(outputs, Tensor):
+        yield outputs
+    elif outputs is not None:
+        for output in outputs:
+            yield from _tensors(output)
+
+
+def count_flops(cfg: Config, num_images: int) -> dict[str, dict[str, float]]:
     """Counts the operations of one step.
 
     Args:
@@ -59,38 +135,19 @@ def count_flops(cfg: Config, num_images: int) -> dict[str, float]:
         num_images: Batch size.
 
     Returns:
-        GFLOP per image of each part's forward passes (both networks), of
-        ``backward``, and of the ``total``.
+        GFLOP per image by part, and of each part by pass: ``forward`` and
+        ``backward`` of the online network, ``target``.
     """
     init_default_scope('mmsoco')
     model = MODELS.build(cfg.model).train()
     batch = random_batch(cfg.model.pairs, view_sizes(cfg), num_images)
-    with FlopCounterMode(display=False, depth=None) as forward:
+    with PartCounter(model) as counter:
         losses = model(**batch, mode='loss')
-    with FlopCounterMode(display=False) as backward:
         sum(v for k, v in losses.items() if k.startswith('loss')).backward()
-    counts = {
-        name: sum(operations.values()) / num_images / 1e9
-        for name, operations in forward.get_flop_counts().items()
-    }
-    result = by_part(counts)
-    result['backward'] = backward.get_total_flops() / num_images / 1e9
-    return dict(result, total=sum(result.values()))
-
-
-def by_part(counts: Mapping[str, float]) -> dict[str, float]:
-    """Adds the online and the target network's modules up to parts.
-
-    Args:
-        counts: Operations by module name, such as ``SoCo.encoder.neck``.
-    """
+        counter.switch(None)
     return {
-        part: sum(
-            counts.get(f'SoCo.{network}{name}', 0)
-            for network in ('', 'target.')
-            for name in names
-        )
-        for part, names in PARTS.items()
+        part: {name: n / num_images / 1e9 for name, n in of_part.items()}
+        for part, of_part in counter.flops.items()
     }
 
 
@@ -102,9 +159,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     flops = count_flops(cfg, args.batch_size)
     print(f'torch {torch.__version__}, views of {view_sizes(cfg)} pixels')
     print(f'roi_levels: {cfg.model.roi_levels}; GFLOP per image and step:')
-    for part, value in flops.items():
-        print(f'{part:<12}{value:>8.1f}{value / flops["total"]:>7.0%}')
-    print(f'published   {PUBLISHED_GFLOP:>8.1f}  (R50-FPN at 224, 224, 112)')
+    print(' ' * 10 + ''.join(f'{name:>10}' for name in (*PASSES, 'sum')))
+    total = sum(sum(of_part.values()) for of_part in flops.values())
+    whole = {
+        name: sum(of_part[name] for of_part in flops.values())
+        for name in PASSES
+    }
+    for part, by_pass in {**flops, 'total': whole}.items():
+        numbers = [*by_pass.values(), sum(by_pass.values())]
+        columns = ''.join(f'{number:>10.1f}' for number in numbers)
+        print(f'{part:<10}{columns}{numbers[-1] / total:>6.0%}')
+    print(
+        f'published code, R50-FPN at 224, 224, 112: {PUBLISHED_GFLOP} '
+        f'({PUBLISHED_SHARES})'
+    )
 
 
 if __name__ == '__main__':
