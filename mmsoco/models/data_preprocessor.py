@@ -86,7 +86,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         """Make a batch ready for the model.
 
         Args:
-            data: ``inputs``, a list of (B, 3, h, w) uint8 tensors, RGB, and
+            data: ``inputs``, a list of (B, h, w, 3) uint8 tensors, RGB, and
                 ``data_samples`` with ``cutout``, a list of (B, R, 4) float32
                 rectangles x1, y1, x2, y2 in pixels, one tensor per view,
                 with ``photometric`` and ``originals`` if colours are to be
@@ -94,20 +94,22 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
             training: Not used: there is no test-time pass.
 
         Returns:
-            The same dict on the device, with float32 ``inputs``.
+            The same dict on the device, with ``inputs`` of (B, 3, h, w)
+            float32.
         """
         host_samples = data['data_samples']
         data = self.cast_data(data)
         samples = data['data_samples']
+        views = [view.permute(0, 3, 1, 2) for view in data['inputs']]
         # The runner calls from inside its autocast, which would blur in half
         # precision.
-        with torch.autocast(data['inputs'][0].device.type, enabled=False):
+        with torch.autocast(views[0].device.type, enabled=False):
             if 'photometric' in samples:
                 views = self._change_colours(
-                    data['inputs'], host_samples, samples['photometric']
+                    views, host_samples, samples['photometric']
                 )
             else:
-                views = [self._normalize(view) for view in data['inputs']]
+                views = [self._normalize(view) for view in views]
             data['inputs'] = [
                 clear_rectangles(view, rectangles)
                 for view, rectangles in zip(

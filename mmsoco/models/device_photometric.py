@@ -50,7 +50,7 @@ def jitter(images: Tensor, rows: Tensor) -> Tensor:
         weight.to(images.device, non_blocking=True)
         for weight in blend_weights(params)
     ]
-    planes = images.float().unbind(1)
+    planes = [plane.float() for plane in images.unbind(1)]
     for step in range(4):
         turned = (params.order[:, step] == _HUE) & (params.hue != 0)
         blended = blend(planes, *(weight[step] for weight in weights))

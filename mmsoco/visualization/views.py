@@ -52,7 +52,7 @@ def draw_sample(
         panels = [
             _titled(
                 draw_view(
-                    sample['inputs'][view - 1].permute(1, 2, 0).numpy(),
+                    sample['inputs'][view - 1].numpy(),
                     boxes[view, pair.proposals_of].numpy(),
                     data['cutout'][view - 1].numpy(),
                     scale,

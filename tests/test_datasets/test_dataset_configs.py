@@ -58,7 +58,7 @@ def test_base_makes_its_views(load, name):
     # A view resized from another waits for the device.
     channels = [0 if name.endswith('star') and s == 112 else 3 for s in sizes]
     assert [x.shape for x in sample['inputs']] == [
-        (c, s, s) for c, s in zip(channels, sizes, strict=True)
+        (s, s, c) for c, s in zip(channels, sizes, strict=True)
     ]
     assert [b.shape for b in data['bboxes']] == [(4, 4)] * num_sets
     assert [len(c) for c in data['cutout']] == cutout
@@ -127,7 +127,7 @@ def test_runner_builds_the_loader(load, workers):
         loader.sampler.set_epoch(2)
         [batch] = loader
     data = batch['data_samples']
-    shapes = [(4, 3, 224, 224), (4, 3, 224, 224), (4, 3, 112, 112)]
+    shapes = [(4, 224, 224, 3), (4, 224, 224, 3), (4, 112, 112, 3)]
     assert [x.shape for x in batch['inputs']] == shapes
     assert all(x.is_contiguous() for x in batch['inputs'])
     assert [b.shape for b in data['bboxes']] == [(4, 4, 4)] * 4

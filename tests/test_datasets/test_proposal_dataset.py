@@ -55,9 +55,9 @@ def run_epoch(dataset, workers, epochs=(0, 1)):
 def test_every_awkward_image_becomes_a_sample(dataset):
     batch = default_collate(list(dataset))
     assert [x.shape for x in batch['inputs']] == [
-        (6, 3, 32, 32),
-        (6, 3, 32, 32),
-        (6, 3, 16, 16),
+        (6, 32, 32, 3),
+        (6, 32, 32, 3),
+        (6, 16, 16, 3),
     ]
     for bboxes, side in zip(
         batch['data_samples']['bboxes'], (32, 32, 32, 16), strict=True

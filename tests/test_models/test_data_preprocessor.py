@@ -17,7 +17,7 @@ def batch(cutout=None, size=12):
     generator = torch.Generator().manual_seed(0)
     views = [
         torch.randint(
-            0, 256, (2, 3, side, side), dtype=torch.uint8, generator=generator
+            0, 256, (2, side, side, 3), dtype=torch.uint8, generator=generator
         )
         for side in (size, size // 2)
     ]
@@ -38,7 +38,7 @@ def test_views_are_normalised_and_the_rest_handed_on():
     for view, expected in zip(result['inputs'], data['inputs'], strict=True):
         assert view.dtype == torch.float32
         for c in range(3):
-            plain = (expected[:, c].double() - MEAN[c]) / STD[c]
+            plain = (expected[..., c].double() - MEAN[c]) / STD[c]
             torch.testing.assert_close(view[:, c].double(), plain)
     assert result['data_samples']['index'].tolist() == [0, 1]
     assert data['inputs'][0].dtype == torch.uint8  # the caller's stays

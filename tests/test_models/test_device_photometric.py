@@ -216,7 +216,7 @@ def compiled():
 def one_view(imgs, params):
     num = len(imgs)
     return dict(
-        inputs=[as_batch(imgs).byte()],
+        inputs=[torch.from_numpy(np.stack(imgs))],
         data_samples=dict(
             photometric=[pack(params)],
             originals=[torch.ones(num, dtype=torch.long)],

@@ -45,7 +45,7 @@ def test_view_itself_is_not_drawn_on():
 def test_sample_has_a_row_per_pair():
     sizes = (32, 32, 24, 16)
     sample = dict(
-        inputs=[torch.zeros(3, s, s, dtype=torch.uint8) for s in sizes],
+        inputs=[torch.zeros(s, s, 3, dtype=torch.uint8) for s in sizes],
         data_samples=dict(
             bboxes=[torch.tensor([[2.0, 2, 12, 12]] * 4)] * 5,
             cutout=[torch.zeros(0, 4)] * 4,

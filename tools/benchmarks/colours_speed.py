@@ -81,7 +81,7 @@ def make_batches(cfg: Config, batch_size: int) -> list[dict]:
     batches = []
     for i, size in enumerate(sizes):
         pixels = torch.randint(
-            256, (batch_size, 3, *size), dtype=torch.uint8, generator=noise
+            256, (batch_size, *size, 3), dtype=torch.uint8, generator=noise
         )
         rows = np.stack([sample['photometric'][i] for sample in drawn])
         samples = dict(
@@ -172,6 +172,7 @@ def count_plain(batch: dict) -> tuple[int, int]:
         Operations on the device, and bytes that they read and write.
     """
     [view], [rows] = batch['inputs'], batch['data_samples']['photometric']
+    view = view.permute(0, 3, 1, 2)
     normalize = SoCoDataPreprocessor().to('meta')
     with _DeviceWork() as work:
         view = blur_rows(jitter(view.to('meta'), rows), rows)
@@ -215,7 +216,7 @@ def count_compiled(
         preprocessor.compile_colours(fullgraph=True)
         preprocessor(batch)
     [view], [rows] = batch['inputs'], batch['data_samples']['photometric']
-    pixels = torch.empty(view.shape, device='meta')
+    pixels = torch.empty(view.permute(0, 3, 1, 2).shape, device='meta')
     with _DeviceWork() as work:
         blur_rows(pixels, rows)
     return (

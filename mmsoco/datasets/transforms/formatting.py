@@ -20,8 +20,9 @@ class PackViews:
 
     Returns of a call:
 
-    - ``inputs``: list of (3, h, w) uint8 tensors, RGB, one per view, or
-      (0, h, w) of a view that is still to be resized;
+    - ``inputs``: list of (h, w, 3) uint8 tensors, RGB, one per view, or
+      (h, w, 0) of a view that is still to be resized. The channels come
+      first only on the device: as they lie, views are stacked row by row;
     - ``data_samples``: dict with ``bboxes``, a list of (K, 4) float32 tensors
       x1, y1, x2, y2 in the view's pixels, one per RoI set in the order of
       `mmsoco.structures.roi_sets`; ``cutout``, a list of (R, 4) float32
@@ -52,8 +53,7 @@ class PackViews:
             data_samples['originals'] = results['originals']
         views = _finished_views(results, resize=rows is None)
         return dict(
-            # The collating step copies anyway and puts the channels first.
-            inputs=[torch.from_numpy(v).permute(2, 0, 1) for v in views],
+            inputs=[torch.from_numpy(view) for view in views],
             data_samples=data_samples,
         )
 

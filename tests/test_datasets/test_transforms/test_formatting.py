@@ -22,20 +22,20 @@ def results(**more):
     )
 
 
-def test_views_become_channel_first_tensors():
+def test_views_become_tensors_as_they_lie():
     sample = results()
     packed = PackViews()(sample)
     first, second = packed['inputs']
-    assert first.dtype == torch.uint8 and first.shape == (3, 16, 20)
-    assert (first.numpy() == sample['views'][0].transpose(2, 0, 1)).all()
+    assert first.dtype == torch.uint8 and first.shape == (16, 20, 3)
+    assert (first.numpy() == sample['views'][0]).all()
     shrunk = resize_image(sample['views'][0], (8, 8))
-    assert (second.numpy() == shrunk.transpose(2, 0, 1)).all()
+    assert (second.numpy() == shrunk).all()
 
 
 def test_samples_stack_to_a_batch():
     batch = default_collate([PackViews()(results()) for _ in range(3)])
     data = batch['data_samples']
-    assert [x.shape for x in batch['inputs']] == [(3, 3, 16, 20), (3, 3, 8, 8)]
+    assert [x.shape for x in batch['inputs']] == [(3, 16, 20, 3), (3, 8, 8, 3)]
     assert [b.shape for b in data['bboxes']] == [(3, 4, 4)]
     assert [c.shape for c in data['cutout']] == [(3, 0, 4), (3, 0, 4)]
     assert data['index'].tolist() == [3, 3, 3]
@@ -54,6 +54,6 @@ def test_what_the_device_needs_to_change_colours():
         [PackViews()(results(photometric=rows)) for _ in range(3)]
     )
     data = batch['data_samples']
-    assert [x.shape for x in batch['inputs']] == [(3, 3, 16, 20), (3, 0, 8, 8)]
+    assert [x.shape for x in batch['inputs']] == [(3, 16, 20, 3), (3, 8, 8, 0)]
     assert [p.shape for p in data['photometric']] == [(3, 11), (3, 0)]
     assert [o.tolist() for o in data['originals']] == [[1] * 3, [1] * 3]
