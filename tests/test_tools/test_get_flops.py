@@ -1,17 +1,22 @@
 """Operations counted by the tool against sums by hand."""
 
 import importlib.util
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny_models
 import torch
 from mmengine.config import Config
+from PIL import Image
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from mmsoco.datasets.random_batch import random_batch
 from mmsoco.models import ObjectEncoder
+from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 from mmsoco.registry import MODELS
 
 PIPELINE = [
@@ -127,6 +132,55 @@ def test_every_used_level_costs_more(tool):
     own = tool.count_flops(config(roi_levels='assigned'), 8)
     assert every['RoI head']['target'] > own['RoI head']['target']
     assert every['backbone'] == pytest.approx(own['backbone'])
+
+
+@pytest.fixture
+def real_config(tmp_path: Path) -> Config:
+    """Two images of 100 pixels with a box of 30 and one of 60 pixels."""
+    names = ('a.png', 'b.png')
+    for name in names:
+        Image.new('RGB', (100, 100)).save(tmp_path / name)
+    with ProposalStoreWriter(tmp_path / 'p.arrow') as writer:
+        writer.write(
+            ProposalRecord(name, 100, 100, np.array([[9, 9, 9 + s, 9 + s]]))
+            for name, s in zip(names, (30, 60), strict=True)
+        )
+    cfg = config(roi_levels='assigned')
+    views = [dict(type='WholeImageView', size=size) for size in (224, 112)]
+    cfg.train_dataloader.dataset = dict(
+        type='ProposalDataset',
+        image_root=str(tmp_path),
+        proposals=str(tmp_path / 'p.arrow'),
+        pipeline=[
+            dict(
+                type='DrawViews', views=views, pairs=[(1, 2)], num_proposals=4
+            ),
+            dict(type='PackViews'),
+        ],
+    )
+    return cfg
+
+
+def test_real_boxes_say_which_levels_are_used(tool, real_config):
+    """30 and 60 of 100 pixels are 67 and 134 of 224, half that of 112."""
+    [(both, count)] = tool.real_levels(real_config, 2, 3).items()
+    assert both == (((1, 2), ()), ((0, 1), (3, 4)))
+    assert count == 3
+    alone = tool.real_levels(real_config, 1, 4)
+    assert alone == {
+        (((1,), ()), ((0,), (2, 3, 4))): 2,
+        (((2,), ()), ((1,), (0, 3, 4))): 2,
+    }
+
+
+def test_mean_weighs_the_levels_by_their_batches(tool, real_config):
+    rare, often = tool.real_levels(real_config, 1, 2)
+    parts = [tool.count_flops(real_config, 1, used) for used in (rare, often)]
+    assert parts[0]['neck'] != parts[1]['neck']
+    mean = tool.mean_flops(real_config, Counter({rare: 1, often: 3}))
+    for name in tool.PASSES:
+        first, second = (of['neck'][name] for of in parts)
+        assert mean['neck'][name] == pytest.approx((first + 3 * second) / 4)
 
 
 def test_config_without_views_is_refused(tool):

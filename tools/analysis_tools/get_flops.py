@@ -6,22 +6,38 @@
 
 One step is run on the CPU with random views and boxes; a multiplication with
 its addition counts as two operations. Only convolutions and matrix products
-are counted, the rest is small. How many levels are used, and with them neck
-and RoI head, depends on the boxes: see docs/benchmarks.md.
+are counted, the rest is small.
+
+How many levels are used, and with them neck and RoI head, depends on the
+boxes of the whole batch. With --real-batches these are the boxes of the
+config's data set:
+
+    python tools/analysis_tools/get_flops.py CONFIG --batch-size 128 \
+        --real-batches 10 --cfg-options \
+        train_dataloader.dataset.image_root=IMAGES \
+        train_dataloader.dataset.proposals=IMAGES.arrow
 """
 
 import argparse
+import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
+from torch.utils.data import default_collate
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmsoco.datasets import EpochIndexSampler, SampleKey
 from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.engine.cli import add_cfg_options
-from mmsoco.registry import MODELS
+from mmsoco.models.roi_pooling import RoIs
+from mmsoco.registry import DATASETS, MODELS
+
+# Used and tied levels per RoI set.
+Levels = tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
 
 # The published code per image in the 224, 224, 112 recipe with R50-FPN, and
 # what its parts share of it.
@@ -49,7 +65,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('config', help='a pretraining config')
     parser.add_argument(
-        '--batch-size', type=int, default=2, help='images (default: 2)'
+        '--batch-size',
+        type=int,
+        default=2,
+        help='images, of all processes together (default: 2)',
+    )
+    parser.add_argument(
+        '--real-batches',
+        type=int,
+        default=0,
+        help='batches of the data set to average over (default: 0, one batch '
+        'of random boxes)',
     )
     add_cfg_options(parser)
     return parser.parse_args(argv)
@@ -127,12 +153,15 @@ def _tensors(outputs: Tensor | Sequence | None) -> Iterator[Tensor]:
             yield from _tensors(output)
 
 
-def count_flops(cfg: Config, num_images: int) -> dict[str, dict[str, float]]:
+def count_flops(
+    cfg: Config, num_images: int, levels: Levels | None = None
+) -> dict[str, dict[str, float]]:
     """Counts the operations of one step.
 
     Args:
         cfg: A pretraining config.
         num_images: Batch size.
+        levels: The levels to use instead of those of the random boxes.
 
     Returns:
         GFLOP per image by part, and of each part by pass: ``forward`` and
@@ -140,6 +169,8 @@ def count_flops(cfg: Config, num_images: int) -> dict[str, dict[str, float]]:
     """
     init_default_scope('mmsoco')
     model = MODELS.build(cfg.model).train()
+    if levels is not None:
+        use_levels(model.encoder, levels)
     batch = random_batch(cfg.model.pairs, view_sizes(cfg), num_images)
     with PartCounter(model) as counter:
         losses = model(**batch, mode='loss')
@@ -151,12 +182,89 @@ def count_flops(cfg: Config, num_images: int) -> dict[str, dict[str, float]]:
     }
 
 
+def use_levels(encoder: nn.Module, levels: Levels) -> None:
+    """Lets an encoder use given levels, whatever the boxes.
+
+    Args:
+        encoder: An `ObjectEncoder`; changed.
+        levels: Used and tied levels per RoI set.
+    """
+    assign = encoder.assign
+
+    def assign_given(bboxes: Sequence[Tensor]) -> list[RoIs]:
+        return [
+            rois._replace(used=used, tied=tied)
+            for rois, (used, tied) in zip(assign(bboxes), levels, strict=True)
+        ]
+
+    encoder.assign = assign_given
+
+
+def real_levels(cfg: Config, num_images: int, number: int) -> Counter[Levels]:
+    """Finds the levels that batches of a config's data set use.
+
+    Args:
+        cfg: A pretraining config.
+        num_images: Batch size; a set with fewer images is run through again,
+            as in another epoch.
+        number: Number of batches.
+
+    Returns:
+        How many batches use which levels.
+    """
+    init_default_scope('mmsoco')
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    encoder = MODELS.build(cfg.model).encoder
+    sampler = EpochIndexSampler(dataset, seed=0)
+    keys: list[SampleKey] = []
+    for epoch in range(math.ceil(number * num_images / len(dataset))):
+        sampler.set_epoch(epoch)
+        keys += sampler
+    counts: Counter[Levels] = Counter()
+    for start in range(0, number * num_images, num_images):
+        samples = [
+            dataset[key]['data_samples']['bboxes']
+            for key in keys[start : start + num_images]
+        ]
+        rois = encoder.assign(default_collate(samples))
+        counts[tuple((own.used, own.tied) for own in rois)] += 1
+    return counts
+
+
+def mean_flops(
+    cfg: Config, counts: Counter[Levels]
+) -> dict[str, dict[str, float]]:
+    """Averages the operations over batches, by the levels that they use.
+
+    Args:
+        cfg: A pretraining config.
+        counts: From `real_levels`.
+
+    Returns:
+        See `count_flops`.
+    """
+    mean = {part: dict.fromkeys(PASSES, 0.0) for part in PARTS}
+    for levels, number in counts.items():
+        # Operations per image do not depend on the batch, but for levels.
+        for part, by_pass in count_flops(cfg, 2, levels).items():
+            for name, gflop in by_pass.items():
+                mean[part][name] += gflop * number / counts.total()
+    return mean
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Prints a table."""
     args = parse_args(argv)
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
-    flops = count_flops(cfg, args.batch_size)
+    try:
+        if args.real_batches:
+            counts = real_levels(cfg, args.batch_size, args.real_batches)
+            flops = mean_flops(cfg, counts)
+        else:
+            flops = count_flops(cfg, args.batch_size)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f'error: {error}') from None
     print(f'torch {torch.__version__}, views of {view_sizes(cfg)} pixels')
     print(f'roi_levels: {cfg.model.roi_levels}; GFLOP per image and step:')
     print(' ' * 10 + ''.join(f'{name:>10}' for name in (*PASSES, 'sum')))
