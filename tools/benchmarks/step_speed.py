@@ -63,8 +63,9 @@ def measure(args: argparse.Namespace) -> list[Row]:
         flops[name] = _count(case)
         memory[name] = _peak_memory(case)
         cases[name] = case
-    # One process on a CPU: its own time, whatever else the machine does.
-    clock = time.perf_counter if device == 'cuda' else time.process_time
+    # One thread on a CPU: its own time, whatever else the machine does.
+    is_alone = device == 'cpu' and args.threads == 1
+    clock = time.process_time if is_alone else time.perf_counter
     seconds = alternate(
         {name: case.step for name, case in cases.items()},
         args.rounds,
