@@ -184,6 +184,8 @@ def test_ended_parent_takes_its_workers_along(
         [*command, str(image_root), str(out)],
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # A shell that runs the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     parts = tmp_path / 'out.arrow.parts'
     wait_for(lambda: any(parts.glob('part-*')))
