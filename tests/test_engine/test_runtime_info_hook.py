@@ -92,5 +92,11 @@ def test_values_under_way_are_kept_back(request, monkeypatch):
     assert history(runner)['train/std'] == [0.25, 0.5, 0.75]
 
 
-def test_numbers_alone(request):
+@pytest.mark.gpu
+def test_a_value_of_the_host_among_those_of_a_gpu():
+    values = dict(acc=torch.tensor(0.5), loss=torch.tensor(2.0).cuda())
+    assert LoggedValues(values).arrived() == dict(acc=0.5, loss=2.0)
+
+
+def test_numbers_alone():
     assert LoggedValues(dict(acc=3)).arrived() == dict(acc=3)

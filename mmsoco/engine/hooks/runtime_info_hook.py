@@ -29,9 +29,15 @@ class LoggedValues:
             kind = tensors if isinstance(value, Tensor) else self._numbers
             kind[name] = value
         self._names = list(tensors)
-        self.is_travelling = any(t.is_cuda for t in tensors.values())
+        devices = {t.device for t in tensors.values() if t.is_cuda}
+        self.is_travelling = bool(devices)
         if tensors:
-            values = [t.detach().float().flatten() for t in tensors.values()]
+            # A model may log a value of the host among those of its GPU.
+            device = devices.pop() if devices else torch.device('cpu')
+            values = [
+                t.detach().to(device, torch.float32).flatten()
+                for t in tensors.values()
+            ]
             # From a GPU into pinned memory, which lets the host go on.
             self._on_host = torch.cat(values).to('cpu', non_blocking=True)
         if self.is_travelling:
@@ -52,7 +58,8 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
 
     Read at once, each of the logged scalars makes the host wait until the
     device has finished the step; the device then stands idle until the host
-    has prepared the next one. Here the host runs one step ahead, never more.
+    has prepared the next one. Here the host goes on to the next batch
+    meanwhile, and is never more than one step ahead.
     Values of the first iteration and, at its end, of the last one of an epoch
     are waited for, so none is lost; on a CPU there is nothing to wait for.
     """
