@@ -54,7 +54,10 @@ def run_rank(rank: int, folder: Path, roi_levels: str) -> None:
 @pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
 def test_gradients_are_the_mean_of_both(roi_levels, tmp_path, monkeypatch):
     torch.multiprocessing.spawn(run_rank, (tmp_path, roi_levels), nprocs=2)
-    found = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
+    found = [
+        torch.load(tmp_path / f'{rank}.pth', weights_only=True)
+        for rank in range(2)
+    ]
 
     brought = []
     monkeypatch.setattr(
