@@ -43,9 +43,11 @@ def _child(name: str, parent: Registry, *locations: str) -> Registry:
 
 
 MODELS = _child('model', mmdet_registry.MODELS, 'mmsoco.models')
-DATASETS = _child('dataset', mmdet_registry.DATASETS, 'mmsoco.datasets')
+DATASETS = _child(
+    'dataset', mmdet_registry.DATASETS, 'mmsoco.datasets.proposal_dataset'
+)
 DATA_SAMPLERS = _child(
-    'data sampler', mmdet_registry.DATA_SAMPLERS, 'mmsoco.datasets'
+    'data sampler', mmdet_registry.DATA_SAMPLERS, 'mmsoco.datasets.samplers'
 )
 TRANSFORMS = _child(
     'transform', mmdet_registry.TRANSFORMS, 'mmsoco.datasets.transforms'

@@ -16,7 +16,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from PIL import Image
 
-from mmsoco.datasets import SampleKey
+from mmsoco.datasets.samplers import SampleKey
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 from mmsoco.registry import DATASETS, MODELS
 

@@ -10,6 +10,7 @@ import mmengine
 import torch
 from torch import Tensor
 
+from mmsoco.utils.files import atomic_path, sha256
 from mmsoco.version import __version__
 
 from . import foreign, io
@@ -97,7 +98,7 @@ def manifest_of(
             torch=str(torch.__version__),
         ),
         source=Path(source).name,
-        source_sha256=io.sha256(source),
+        source_sha256=sha256(source),
     )
 
 
@@ -164,7 +165,7 @@ def write_detector(
             matching_heuristics=False,
             meta=dict(manifest, input=foreign.INPUT),
         )
-        with io.atomic_path(target) as partial:
+        with atomic_path(target) as partial:
             partial.write_bytes(pickle.dumps(content))
     else:
         io.save_atomic(state, target)

@@ -6,8 +6,6 @@ checkpoints of our own runs, and those of SoCo's authors.
 """
 
 import argparse
-import hashlib
-import os
 import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+
+from mmsoco.utils.files import atomic_path
 
 
 def _history_method(owner: Any, name: str) -> Any:
@@ -140,12 +140,6 @@ def state_dict_of(checkpoint: Mapping, path: str | Path) -> dict:
     return {key.removeprefix('module.'): v for key, v in state.items()}
 
 
-def sha256(path: str | Path) -> str:
-    """The SHA-256 of a file's bytes, in hex digits."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
 def save_atomic(content: Any, path: str | Path) -> None:
     """Saves under a name that appears only when the file is complete.
 
@@ -159,30 +153,6 @@ def save_atomic(content: Any, path: str | Path) -> None:
     """
     with atomic_path(path) as partial:
         torch.save(content, partial)
-
-
-@contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
-    """Gives a name to write to, and renames the file when it is complete.
-
-    Args:
-        path: The final name; its folder is made.
-
-    Raises:
-        OSError: The file could not be written; one that was there before is
-            unchanged, and nothing half-written is left.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.name}.{os.getpid()}.part')
-    try:
-        yield partial
-        os.replace(partial, path)
-    except (OSError, RuntimeError) as error:
-        # torch's zip writer reports a full disk as a RuntimeError
-        raise OSError(f'{path} could not be written: {error}') from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:

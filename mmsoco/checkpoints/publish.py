@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+from mmsoco.utils.files import sha256
+
 from . import io
 from .export import manifest_of
 from .layouts import guess_layout
@@ -43,7 +45,7 @@ def publish(
     folder = Path(folder)
     unnamed = folder / f'.{name}.{os.getpid()}.pth'
     io.save_atomic(dict(state_dict=state, meta=dict(meta)), unnamed)
-    digest = io.sha256(unnamed)[:8]
+    digest = sha256(unnamed)[:8]
     final = folder / f'{name}_{day or date.today():%Y%m%d}-{digest}.pth'
     os.replace(unnamed, final)
     return final

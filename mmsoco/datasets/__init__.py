@@ -1,6 +1,4 @@
-"""Images and proposals become samples with views."""
+"""Images and proposals become samples with views.
 
-from .proposal_dataset import ProposalDataset
-from .samplers import EpochIndexSampler, SampleKey
-
-__all__ = ['EpochIndexSampler', 'ProposalDataset', 'SampleKey']
+Import from the modules: the converters of this room do not need torch.
+"""

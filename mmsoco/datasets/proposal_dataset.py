@@ -10,12 +10,8 @@ from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
-from mmsoco.proposals.images import (
-    UnreadableImageError,
-    list_images,
-    read_rgb,
-    read_size,
-)
+from mmsoco.images.lists import list_images
+from mmsoco.images.reading import UnreadableImageError, read_rgb, read_size
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
 from mmsoco.registry import DATASETS, TRANSFORMS
 

@@ -12,8 +12,9 @@ from mmengine.runner import BaseLoop
 from mmengine.runner import Runner as MMEngineRunner
 from torch import distributed, nn
 
-from mmsoco.checkpoints.io import atomic_path, load, run_types
+from mmsoco.checkpoints.io import load, run_types
 from mmsoco.registry import RUNNERS
+from mmsoco.utils.files import atomic_path
 
 
 @RUNNERS.register_module()

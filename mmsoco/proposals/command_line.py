@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mmsoco.proposals.filters import FALLBACK_NAMES, FilterSpec
-from mmsoco.proposals.selective_search import SearchSpec
+from mmsoco.proposals.search.selective_search import SearchSpec
 from mmsoco.proposals.store import ProposalStore
 
 _MOST_NAMED = 20

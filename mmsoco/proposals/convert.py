@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from mmsoco.images.lists import list_images
+from mmsoco.images.reading import read_size
 from mmsoco.proposals.filters import FALLBACK_NAMES
-from mmsoco.proposals.images import list_images, read_size
 from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.store import (
     COUNTED,
@@ -169,18 +170,6 @@ def write_store(
     with ProposalStoreWriter(out, metadata) as writer:
         writer.write(records)
     return ProposalStore(out)
-
-
-def write_json(content: dict[str, Any], out: str | os.PathLike) -> None:
-    """Write JSON under its name only when it is complete."""
-    out = Path(out)
-    temporary = out.with_name(f'.{out.name}.{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'w', encoding='utf-8') as file:
-            json.dump(content, file, ensure_ascii=False)
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_json(path: str | os.PathLike) -> dict[str, Any]:

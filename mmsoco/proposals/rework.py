@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mmsoco.proposals.filters import FilterSpec
+from mmsoco.proposals.generation.worker import keep_proposals
 from mmsoco.proposals.store import COUNTED, ProposalStore, ProposalStoreWriter
-from mmsoco.proposals.worker import keep_proposals
 
 
 def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:

@@ -9,7 +9,6 @@ import base64
 import html
 import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -19,6 +18,8 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from mmsoco.utils.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -344,7 +345,4 @@ def write_page(path: Path, title: str, body: str) -> None:
     """
     template = resources.files(__package__).joinpath('report.html').read_text()
     page = Template(template).substitute(title=html.escape(title), body=body)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f'.{path.name}.{os.getpid()}')
-    unfinished.write_text(page, encoding='utf-8')
-    os.replace(unfinished, path)
+    write_text(path, page)

@@ -7,7 +7,7 @@ from mmengine.dataset import default_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from mmsoco.datasets import SampleKey
+from mmsoco.datasets.samplers import SampleKey
 from mmsoco.datasets.transforms import DrawViews
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
 from mmsoco.registry import DATASETS

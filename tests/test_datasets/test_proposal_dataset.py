@@ -10,9 +10,12 @@ from mmengine.dataset import default_collate
 from mmengine.logging import MMLogger
 from torch.utils.data import DataLoader
 
-from mmsoco.datasets import EpochIndexSampler, ProposalDataset, SampleKey
-from mmsoco.datasets.proposal_dataset import StoreMismatchError
-from mmsoco.proposals.images import UnreadableImageError
+from mmsoco.datasets.proposal_dataset import (
+    ProposalDataset,
+    StoreMismatchError,
+)
+from mmsoco.datasets.samplers import EpochIndexSampler, SampleKey
+from mmsoco.images.reading import UnreadableImageError
 from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
 from mmsoco.registry import DATASETS, TRANSFORMS
 

@@ -5,7 +5,7 @@ import torch
 from mmengine.dataset import DefaultSampler
 from torch.utils.data import DataLoader
 
-from mmsoco.datasets import EpochIndexSampler, SampleKey
+from mmsoco.datasets.samplers import EpochIndexSampler, SampleKey
 from mmsoco.registry import DATA_SAMPLERS
 
 

@@ -1,23 +1,19 @@
-import importlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-
-@pytest.fixture(scope='module')
-def make_scenes():
-    return importlib.import_module('make_scenes')
+from mmsoco.demo import make_scenes
 
 
 @pytest.fixture(scope='module')
-def spec(make_scenes):
+def spec():
     return make_scenes.SceneSpec(seed=3, train=5, few=2, val=2)
 
 
 @pytest.fixture(scope='module')
-def made(make_scenes, spec, tmp_path_factory):
+def made(spec, tmp_path_factory):
     out = tmp_path_factory.mktemp('made') / 'demo'
     assert make_scenes.make_scenes(out, spec)
     return out
@@ -31,12 +27,12 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_same_settings_same_bytes(make_scenes, spec, made, tmp_path):
+def test_same_settings_same_bytes(spec, made, tmp_path):
     make_scenes.make_scenes(tmp_path / 'again', spec)
     assert contents(tmp_path / 'again') == contents(made)
 
 
-def test_a_longer_split_begins_alike(make_scenes, made, tmp_path):
+def test_a_longer_split_begins_alike(made, tmp_path):
     longer = make_scenes.SceneSpec(seed=3, train=7, few=2, val=1)
     make_scenes.make_scenes(tmp_path / 'longer', longer)
     name = 'train/0005.jpg'
@@ -73,7 +69,7 @@ def test_few_labels_are_the_first_of_all(made):
     assert few['categories'] == everything['categories']
 
 
-def test_classes_are_those_of_the_configs(make_scenes, repo_dir):
+def test_classes_are_those_of_the_configs(repo_dir):
     from mmengine.config import Config
 
     folder = repo_dir / 'configs' / 'demo'
@@ -86,13 +82,13 @@ def test_classes_are_those_of_the_configs(make_scenes, repo_dir):
     assert head.mask_head.num_classes == len(make_scenes.CLASSES)
 
 
-def test_found_scenes_are_left_alone(make_scenes, spec, made):
+def test_found_scenes_are_left_alone(spec, made):
     before = contents(made)
     assert not make_scenes.make_scenes(made, spec)
     assert contents(made) == before
 
 
-def test_other_things_are_not_replaced(make_scenes, spec, made, tmp_path):
+def test_other_things_are_not_replaced(spec, made, tmp_path):
     other = make_scenes.SceneSpec(seed=4, train=5, few=2, val=2)
     with pytest.raises(FileExistsError, match='--overwrite'):
         make_scenes.make_scenes(made, other)
@@ -104,7 +100,7 @@ def test_other_things_are_not_replaced(make_scenes, spec, made, tmp_path):
     assert (precious / 'photo.jpg').read_bytes() == b'dear'
 
 
-def test_a_failure_leaves_nothing(make_scenes, spec, tmp_path, monkeypatch):
+def test_a_failure_leaves_nothing(spec, tmp_path, monkeypatch):
     def fail(*args):
         raise OSError('disk full')
 
@@ -122,6 +118,6 @@ def test_a_failure_leaves_nothing(make_scenes, spec, tmp_path, monkeypatch):
         (dict(height=100), '256x100 has no room'),
     ],
 )
-def test_impossible_settings(make_scenes, settings, message):
+def test_impossible_settings(settings, message):
     with pytest.raises(ValueError, match=message):
         make_scenes.SceneSpec(**settings)

@@ -1,12 +1,7 @@
-import importlib
-
 import numpy as np
 import pytest
 
-
-@pytest.fixture(scope='module')
-def scenes():
-    return importlib.import_module('scenes')
+from mmsoco.demo import make_scenes, scenes
 
 
 def raster(points=400):
@@ -14,12 +9,12 @@ def raster(points=400):
     return np.meshgrid(axis, axis)
 
 
-def test_disc_covers_pi_quarters(scenes):
+def test_disc_covers_pi_quarters():
     share = scenes.shape_mask('disc', *raster()).mean()
     assert share == pytest.approx(np.pi / 4, abs=1e-3)
 
 
-def test_star_has_five_points(scenes):
+def test_star_has_five_points():
     angles = np.arange(3600) / 3600 * 2 * np.pi
     # Close to the rim only the five points are left.
     rim = scenes.shape_mask('star', 0.9 * np.cos(angles), 0.9 * np.sin(angles))
@@ -29,7 +24,7 @@ def test_star_has_five_points(scenes):
     assert scenes.shape_mask('star', np.array(0.99), np.array(0.0))
 
 
-def test_stripes_run_one_way_dots_both(scenes):
+def test_stripes_run_one_way_dots_both():
     u, v = raster()
     striped = scenes.texture_values('striped', u, v, 4.0)
     dotted = scenes.texture_values('dotted', u, v, 4.0)
@@ -41,15 +36,14 @@ def test_stripes_run_one_way_dots_both(scenes):
     assert len(np.unique(dotted, axis=1)[0]) > 2
 
 
-def test_colours_differ_in_brightness(scenes):
+def test_colours_differ_in_brightness():
     for seed in range(50):
         colours = scenes.draw_colours(np.random.default_rng(seed))
         value = colours.max(axis=1)
         assert abs(value[0] - value[1]) > 60
 
 
-def test_every_photo_ships(scenes):
-    make_scenes = importlib.import_module('make_scenes')
+def test_every_photo_ships():
     for name in make_scenes.TRAIN_PHOTOS + make_scenes.VAL_PHOTOS:
         photo = scenes.read_photo(name)
         assert photo.dtype == np.uint8 and photo.shape[2] == 3
@@ -59,7 +53,7 @@ def test_every_photo_ships(scenes):
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_scene_masks_are_visible_and_apart(scenes, seed):
+def test_scene_masks_are_visible_and_apart(seed):
     photo = scenes.read_photo('chelsea.png')
     rng = np.random.default_rng(seed)
     image, instances = scenes.draw_scene(photo, 192, 256, rng)
@@ -69,7 +63,7 @@ def test_scene_masks_are_visible_and_apart(scenes, seed):
     assert all(i.mask.sum() > 60 for i in instances)
 
 
-def test_place_gives_up_where_there_is_no_room(scenes):
+def test_place_gives_up_where_there_is_no_room():
     full = np.ones((50, 50), bool)
     rng = np.random.default_rng(0)
     assert scenes.place([full], np.ones((40, 40)), (50, 50), rng) is None

@@ -2,9 +2,9 @@
 
 import pyarrow as pa
 
-from mmsoco.proposals.generate import generate
-from mmsoco.proposals.image_lists import collect_names
-from mmsoco.proposals.job import Job
+from mmsoco.images.lists import collect_names
+from mmsoco.proposals.generation.generate import generate
+from mmsoco.proposals.generation.job import Job
 
 
 def make_job(image_root, out, **kwargs):

@@ -12,6 +12,7 @@ from mmsoco.proposals.store import (
     ProposalStore,
     ProposalStoreWriter,
 )
+from mmsoco.utils.files import write_json
 
 COCO = {
     'images': [
@@ -33,7 +34,7 @@ def store(image_root, tmp_path):
 
 
 def through_json(content, tmp_path):
-    convert.write_json(content, tmp_path / 'a.json')
+    write_json(tmp_path / 'a.json', content)
     assert not list(tmp_path.glob('.*.tmp'))
     return convert.read_json(tmp_path / 'a.json')
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from mmsoco.images.reading import read_rgb
 from mmsoco.proposals.command_line import run
 from mmsoco.proposals.filters import FALLBACK_NAMES
-from mmsoco.proposals.images import read_rgb
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
 from mmsoco.visualization.proposals import (
     add_title,

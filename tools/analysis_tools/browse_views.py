@@ -20,7 +20,7 @@ import numpy as np
 from mmengine.config import Config
 from PIL import Image
 
-from mmsoco.datasets import SampleKey
+from mmsoco.datasets.samplers import SampleKey
 from mmsoco.datasets.transforms import DrawViews, PhotometricJitter
 from mmsoco.engine.cli import add_cfg_options
 from mmsoco.registry import DATASETS

@@ -30,8 +30,8 @@ from torch import Tensor, nn
 from torch.utils.data import default_collate
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmsoco.datasets import EpochIndexSampler, SampleKey
 from mmsoco.datasets.random_batch import random_batch, view_sizes
+from mmsoco.datasets.samplers import EpochIndexSampler, SampleKey
 from mmsoco.engine.cli import add_cfg_options
 from mmsoco.models.roi_pooling import RoIs
 from mmsoco.registry import DATASETS, MODELS

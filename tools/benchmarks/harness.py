@@ -1,6 +1,5 @@
 """What all benchmarks share: settings first, alternated runs, medians."""
 
-import json
 import os
 import statistics
 import time
@@ -11,7 +10,8 @@ from typing import Any, NamedTuple
 import cv2
 import torch
 
-from mmsoco.machine import describe_machine
+from mmsoco.utils.files import write_json
+from mmsoco.utils.machine import describe_machine
 
 Clock = Callable[[], float]
 
@@ -121,7 +121,4 @@ def report(
         settings={k: str(v) for k, v in settings.items()},
         rows=[row._asdict() for row in rows],
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f'.{out.name}.part')
-    partial.write_text(json.dumps(content, indent=2))
-    os.replace(partial, out)
+    write_json(out, content, indent=2)

@@ -21,13 +21,14 @@ from mmengine.registry import init_default_scope
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmsoco.datasets import ProposalDataset, SampleKey
+from mmsoco.datasets.proposal_dataset import ProposalDataset
+from mmsoco.datasets.samplers import SampleKey
 from mmsoco.datasets.transforms import PhotometricJitter
 from mmsoco.datasets.transforms.geometry import draw_crop
-from mmsoco.proposals.generate import generate
-from mmsoco.proposals.image_lists import collect_names
-from mmsoco.proposals.images import read_rgb
-from mmsoco.proposals.job import Job
+from mmsoco.images.lists import collect_names
+from mmsoco.images.reading import read_rgb
+from mmsoco.proposals.generation.generate import generate
+from mmsoco.proposals.generation.job import Job
 
 YARDSTICK = 'decode and three crop-resizes by Pillow'
 # The yardstick's share of the published code's time.

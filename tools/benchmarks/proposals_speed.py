@@ -13,11 +13,14 @@ from pathlib import Path
 import numpy as np
 from harness import Row, alternate, median_rows, use_one_thread
 
-from mmsoco.proposals.generate import generate, warm_up
-from mmsoco.proposals.image_lists import collect_names
-from mmsoco.proposals.images import read_rgb
-from mmsoco.proposals.job import Job
-from mmsoco.proposals.selective_search import SearchSpec, selective_search
+from mmsoco.images.lists import collect_names
+from mmsoco.images.reading import read_rgb
+from mmsoco.proposals.generation.generate import generate, warm_up
+from mmsoco.proposals.generation.job import Job
+from mmsoco.proposals.search.selective_search import (
+    SearchSpec,
+    selective_search,
+)
 
 # The yardstick's share of the published code's time.
 YARDSTICK_SHARE = 0.31

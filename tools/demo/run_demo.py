@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from steps import Job, Step, StepError
+from mmsoco.workflow.steps import Job, Step, StepError
 
 REPO = Path(__file__).resolve().parents[2]
 DATA = Path('data/demo')
@@ -80,9 +80,10 @@ def data_steps() -> list[Step]:
         Step(
             'scenes',
             'Make labelled scenes',
-            ('python', 'tools/demo/make_scenes.py', str(DATA), '--overwrite'),
+            ('python', '-m', 'mmsoco.demo.make_scenes', str(DATA),
+             '--overwrite'),
             (DATA / 'scenes.json',),
-            inputs=tuple(REPO / 'tools/demo' / name for name in
+            inputs=tuple(REPO / 'mmsoco/demo' / name for name in
                          ('make_scenes.py', 'scenes.py')),
         ),
         Step(
@@ -138,15 +139,15 @@ def training_steps() -> list[Step]:
 def report_step() -> Step:
     """The report."""
     report = WORK / 'report.html'
-    command = ('python', 'tools/demo/write_report.py', str(DATA), str(WORK))
+    command = ('python', '-m', 'mmsoco.demo.report', str(DATA), str(WORK))
     return Step(
         'report',
         'Write the report',
         (*command, str(PRETRAIN), str(report)),
         (report,),
         inputs=(
-            REPO / 'tools/demo/write_report.py',
-            REPO / 'tools/demo/pictures.py',
+            REPO / 'mmsoco/demo/report.py',
+            REPO / 'mmsoco/demo/pictures.py',
         ),
     )
 

@@ -12,6 +12,7 @@ from mmsoco.checkpoints import io
 from mmsoco.checkpoints.export import describe
 from mmsoco.checkpoints.layouts import guess_layout
 from mmsoco.checkpoints.load_report import part_of
+from mmsoco.utils.files import sha256
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -50,7 +51,7 @@ def summarize(path: str | Path, with_config: bool = False) -> str:
     for name, tensor in state.items():
         numbers[part_of(name)] += 1
         sizes[part_of(name)] += tensor.numel()
-    lines = [f'{path}: {guess_layout(state)}, sha256 {io.sha256(path)}']
+    lines = [f'{path}: {guess_layout(state)}, sha256 {sha256(path)}']
     for part, number in numbers.items():
         lines.append(f'{part:<12}{number:>6} tensors{sizes[part]:>12,} values')
     meta = checkpoint.get('meta', {})

@@ -18,6 +18,7 @@ from mmsoco.proposals import convert
 from mmsoco.proposals.command_line import describe, run
 from mmsoco.proposals.rework import refuse_existing
 from mmsoco.proposals.store import ProposalStore
+from mmsoco.utils.files import write_json
 
 _EXPORTS = {
     'coco': convert.export_coco,
@@ -82,7 +83,7 @@ def main(argv: list[str] | None = None) -> None:
         store = import_json(args)
     else:
         store = ProposalStore(args.source)
-        convert.write_json(_EXPORTS[args.layout](store), args.out)
+        write_json(args.out, _EXPORTS[args.layout](store), ensure_ascii=False)
     print(describe(store))
 
 

@@ -20,6 +20,7 @@ or by torchrun, on 8 nodes with all cores of each:
 import argparse
 import os
 
+from mmsoco.images.lists import collect_names, parse_shard
 from mmsoco.proposals.command_line import (
     add_spec_options,
     describe,
@@ -27,10 +28,9 @@ from mmsoco.proposals.command_line import (
     spec_from,
 )
 from mmsoco.proposals.filters import FilterSpec
-from mmsoco.proposals.generate import Summary, generate
-from mmsoco.proposals.image_lists import collect_names, parse_shard
-from mmsoco.proposals.job import Job
-from mmsoco.proposals.selective_search import SearchSpec
+from mmsoco.proposals.generation.generate import Summary, generate
+from mmsoco.proposals.generation.job import Job
+from mmsoco.proposals.search.selective_search import SearchSpec
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

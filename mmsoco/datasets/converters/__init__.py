@@ -1,0 +1,1 @@
+"""Bring data sets into the layouts that training reads."""

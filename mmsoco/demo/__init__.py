@@ -1,0 +1,1 @@
+"""The whole job on scenes that need no download."""

@@ -1,0 +1,1 @@
+"""The proposals of a whole image set: jobs, their parts, their workers."""

@@ -1,0 +1,104 @@
+"""What one call of the generator is to make, and how it is told apart."""
+
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmsoco.images.lists import fingerprint, take_shard
+from mmsoco.proposals.filters import FilterSpec
+from mmsoco.proposals.search.selective_search import SearchSpec
+from mmsoco.proposals.store import ProposalStore
+
+
+@dataclass(frozen=True)
+class Job:
+    """The proposals of one list of images.
+
+    Attributes:
+        image_root: The image folder.
+        all_names: All images relative to it, sorted.
+        out: The store to make.
+        search: Parameters of selective search.
+        filters: Limits on proposals.
+        keep_regions: Whether to keep all regions too, for other filters.
+        shard: (i, n): work on the i-th of n runs of ``all_names``.
+    """
+
+    image_root: str
+    all_names: list[str] = field(repr=False)
+    out: str
+    search: SearchSpec = SearchSpec()
+    filters: FilterSpec = FilterSpec()
+    keep_regions: bool = False
+    shard: tuple[int, int] = (0, 1)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self.all_names)
+
+    @property
+    def names(self) -> list[str]:
+        """The images of this shard."""
+        return take_shard(self.all_names, self.shard)
+
+    @property
+    def out_path(self) -> Path:
+        """The store to make."""
+        return Path(self.out)
+
+    @property
+    def regions_path(self) -> Path:
+        """The store of all regions beside it."""
+        return regions_path(self.out_path)
+
+    def identity(self) -> dict[str, Any]:
+        """Describe all that the result depends on, as a store records it."""
+        return {
+            'image_root': os.path.abspath(self.image_root),
+            'image_list': {
+                'count': len(self.all_names),
+                'sha256': self._fingerprint,
+            },
+            'shard': list(self.shard),
+            'search': self.search.as_dict(),
+            'filter': self.filters.as_dict(),
+        }
+
+
+def regions_path(out: str | os.PathLike) -> Path:
+    """Name the regions beside a store: ``a.arrow`` -> ``a.regions.arrow``."""
+    out = Path(out)
+    return out.with_name(f'{out.stem}.regions{out.suffix}')
+
+
+def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """List in words where metadata departs from a job's identity."""
+    return [
+        f'{key} is {found.get(key)}, wanted {value}'
+        for key, value in wanted.items()
+        if found.get(key) != value
+    ]
+
+
+def is_complete(job: Job) -> bool:
+    """Tell whether a job's store is already there.
+
+    Raises:
+        FileExistsError: If a store of something else has its name.
+        StoreError: If a file there is no store.
+    """
+    if not job.out_path.exists():
+        return False
+    found = ProposalStore(job.out_path).metadata
+    different = differences(found, job.identity())
+    if job.keep_regions and not job.regions_path.exists():
+        different.append(f'{str(job.regions_path)!r} is missing')
+    if different:
+        raise FileExistsError(
+            f'{str(job.out_path)!r} exists, but '
+            + '; '.join(different)
+            + '. Choose another name, or --overwrite'
+        )
+    return True

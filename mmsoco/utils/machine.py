@@ -1,0 +1,63 @@
+"""Tells what a run ran on."""
+
+import datetime
+import os
+import platform
+from importlib import metadata
+from pathlib import Path
+
+from mmsoco.version import __version__
+
+PACKAGES = (
+    'torch',
+    'mmcv',
+    'mmengine',
+    'mmdet',
+    'mmselfsup',
+    'numpy',
+    'numba',
+    'opencv-python',
+    'pillow',
+)
+
+
+def describe_machine() -> list[tuple[str, str]]:
+    """Returns date, processor, system and versions, as name and text."""
+    now = datetime.datetime.now().astimezone()
+    return [
+        ('date', now.strftime('%Y-%m-%d %H:%M %Z')),
+        ('processor', f'{_processor()}, {os.cpu_count()} cores'),
+        ('gpu', _gpu()),
+        ('system', f'{platform.system()} {platform.machine()}'),
+        ('versions', ', '.join(_versions())),
+    ]
+
+
+def _processor() -> str:
+    path = Path('/proc/cpuinfo')
+    if path.is_file():
+        for line in path.read_text().splitlines():
+            if line.startswith('model name'):
+                return line.partition(':')[2].strip()
+    return platform.processor() or 'unknown'
+
+
+def _gpu() -> str:
+    import torch  # late: this room imports the standard library only
+
+    if not torch.cuda.is_available():
+        return 'none'
+    return f'{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}'
+
+
+def _versions() -> list[str]:
+    found = [f'mmsoco {__version__}', f'Python {platform.python_version()}']
+    for package in PACKAGES:
+        # the maintained forks publish the same packages under other names
+        for name in (package, f'onedl-{package}', 'onedl-mmdetection'):
+            try:
+                found.append(f'{name} {metadata.version(name)}')
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    return found

@@ -1,0 +1,1 @@
+"""Longer jobs in resumable steps."""

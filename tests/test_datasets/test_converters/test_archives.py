@@ -1,0 +1,214 @@
+"""Lists, parts of COCO and ImageNet's archives, on tiny stand-ins."""
+
+import io
+import json
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from mmsoco.datasets.converters import imagenet, list_images, mini_coco
+from mmsoco.images.lists import collect_names
+
+
+def save_image(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(path)
+
+
+def test_list_names_the_images_of_the_wanted_folders(tmp_path, capsys):
+    for name in ('train/b.jpg', 'train/a.jpg', 'more/ü c.jpg', 'val/d.jpg'):
+        save_image(tmp_path / name)
+    out = tmp_path / 'list.txt'
+    folders = ['--folders', 'train', 'more']
+    list_images.main([str(tmp_path), str(out), *folders])
+    assert out.read_text().split('\n') == [
+        'train/a.jpg',
+        'train/b.jpg',
+        'more/ü c.jpg',
+        '',
+    ]
+    assert capsys.readouterr().out == 'train: 2 images\nmore: 1 images\n'
+    # as the proposal tool reads it
+    assert collect_names(tmp_path, out) == [
+        'more/ü c.jpg',
+        'train/a.jpg',
+        'train/b.jpg',
+    ]
+
+
+def test_list_refuses_a_missing_folder(tmp_path):
+    out = tmp_path / 'list.txt'
+    with pytest.raises(SystemExit, match='no folder .*unlabeled2017'):
+        list_images.main(
+            [str(tmp_path), str(out), '--folders', 'unlabeled2017']
+        )
+    assert not out.exists()
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """400 images with two objects each, but for the last ten."""
+    document = dict(
+        info=dict(year=2017),
+        images=[dict(id=7 * i, file_name=f'{i}.jpg') for i in range(400)],
+        annotations=[
+            dict(id=i, image_id=7 * (i // 2), category_id=1)
+            for i in range(780)
+        ],
+        categories=[dict(id=1, name='cat'), dict(id=2, name='dog')],
+    )
+    path = tmp_path / 'instances_train2017.json'
+    path.write_text(json.dumps(document))
+    return path
+
+
+def read_parts(folder):
+    return {
+        percent: json.loads(
+            (folder / f'instances_train2017_{percent}pct.json').read_text()
+        )
+        for percent in (1, 2, 5, 10)
+    }
+
+
+def test_parts_of_coco(coco, tmp_path):
+    mini_coco.main([str(coco), str(tmp_path / 'mini')])
+    parts = read_parts(tmp_path / 'mini')
+    ids = {p: {i['id'] for i in d['images']} for p, d in parts.items()}
+    assert {p: len(found) for p, found in ids.items()} == {
+        1: 4,
+        2: 8,
+        5: 20,
+        10: 40,
+    }
+    assert ids[1] < ids[2] < ids[5] < ids[10]
+    whole = json.loads(coco.read_text())
+    for percent, part in parts.items():
+        assert part['categories'] == whole['categories']
+        assert part['annotations'] == [
+            a for a in whole['annotations'] if a['image_id'] in ids[percent]
+        ]
+
+
+def test_parts_depend_on_ids_and_seed_alone(coco, tmp_path):
+    document = json.loads(coco.read_text())
+    order = mini_coco.shuffled_ids(document, seed=0)
+    document['images'].reverse()
+    assert mini_coco.shuffled_ids(document, seed=0) == order
+    assert mini_coco.shuffled_ids(document, seed=1) != order
+    assert sorted(order) == [7 * i for i in range(400)]
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('{', 'is no COCO annotation'),
+        ('[]', 'is no COCO annotation'),
+        ('{"images": []}', 'annotations.*categories.*missing'),
+    ],
+)
+def test_parts_refuse_another_file(tmp_path, text, message):
+    path = tmp_path / 'x.json'
+    path.write_text(text)
+    with pytest.raises(SystemExit, match=message):
+        mini_coco.main([str(path), str(tmp_path / 'mini')])
+    assert not (tmp_path / 'mini').exists()
+
+
+def add(tar, name, content):
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+
+
+@pytest.fixture
+def archives(tmp_path):
+    """ImageNet's three archives, with two classes."""
+    with tarfile.open(tmp_path / 'train.tar', 'w') as train:
+        for wnid in ('n02', 'n01'):
+            images = io.BytesIO()
+            with tarfile.open(fileobj=images, mode='w') as tar:
+                for i in range(2):
+                    add(tar, f'{wnid}_{i}.JPEG', b'x')
+            add(train, f'{wnid}.tar', images.getvalue())
+    with tarfile.open(tmp_path / 'val.tar', 'w') as val:
+        for number in (1, 2, 3):
+            add(val, f'ILSVRC2012_val_0000000{number}.JPEG', b'x')
+    # class numbers of the development kit are not those of the labels
+    synsets = np.array(
+        [(1, 'n02'), (2, 'n01')],
+        dtype=[('ILSVRC2012_ID', int), ('WNID', object)],
+    )
+    meta = io.BytesIO()
+    savemat(meta, dict(synsets=synsets))
+    with tarfile.open(tmp_path / 'devkit.tar.gz', 'w:gz') as kit:
+        home = 'ILSVRC2012_devkit_t12/data'
+        add(kit, f'{home}/meta.mat', meta.getvalue())
+        truth = f'{home}/ILSVRC2012_validation_ground_truth.txt'
+        add(kit, truth, b'1\n2\n1\n')
+    return tmp_path
+
+
+def imagenet_args(archives):
+    return [
+        str(archives / 'imagenet'),
+        *('--train-tar', str(archives / 'train.tar')),
+        *('--val-tar', str(archives / 'val.tar')),
+        *('--devkit', str(archives / 'devkit.tar.gz')),
+    ]
+
+
+def check_imagenet(root):
+    assert (root / 'meta/train.txt').read_text() == (
+        'n01/n01_0.JPEG 0\nn01/n01_1.JPEG 0\n'
+        'n02/n02_0.JPEG 1\nn02/n02_1.JPEG 1\n'
+    )
+    assert (root / 'meta/val.txt').read_text() == (
+        'n01/ILSVRC2012_val_00000002.JPEG 0\n'
+        'n02/ILSVRC2012_val_00000001.JPEG 1\n'
+        'n02/ILSVRC2012_val_00000003.JPEG 1\n'
+    )
+
+
+def test_imagenet_from_archives(archives, capsys):
+    imagenet.main(imagenet_args(archives))
+    check_imagenet(archives / 'imagenet')
+    printed = capsys.readouterr().out
+    assert '2 classes, 4 images (ImageNet-1k has 1000 and 1281167)' in printed
+
+
+def test_imagenet_goes_on_after_a_kill(archives):
+    """One class is whole, another was being unpacked."""
+    root = archives / 'imagenet'
+    (root / 'train/.n01.part').mkdir(parents=True)
+    (root / 'train/.n01.part/rest.JPEG').write_bytes(b'')
+    (root / '.val.part/old').mkdir(parents=True)
+    imagenet.main(imagenet_args(archives))
+    check_imagenet(root)
+    assert not list(root.rglob('*.part'))
+
+
+def test_imagenet_lists_what_is_there(tmp_path):
+    (tmp_path / 'val/n05').mkdir(parents=True)
+    (tmp_path / 'val/n05/a.JPEG').write_bytes(b'x')
+    imagenet.main([str(tmp_path)])
+    assert (tmp_path / 'meta/val.txt').read_text() == 'n05/a.JPEG 0\n'
+    assert not (tmp_path / 'meta/train.txt').exists()
+
+
+def test_imagenet_refuses_images_without_class(tmp_path):
+    (tmp_path / 'val').mkdir()
+    (tmp_path / 'val/a.JPEG').write_bytes(b'x')
+    with pytest.raises(SystemExit, match='expected .*CLASS/IMAGE.*--devkit'):
+        imagenet.main([str(tmp_path)])
+
+
+def test_imagenet_needs_labels_and_images(archives, tmp_path):
+    root, _, _, *val = imagenet_args(archives)
+    with pytest.raises(SystemExit, match='name the development kit'):
+        imagenet.main([root, *val[:2]])
+    with pytest.raises(SystemExit, match='neither .*train nor .*val'):
+        imagenet.main([root])
