@@ -1,7 +1,6 @@
 """Reading without running code, writing without half-written files."""
 
 import argparse
-import hashlib
 import os
 
 import pytest
@@ -102,13 +101,6 @@ def test_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
         io.save_atomic({}, path)
     assert [p.name for p in tmp_path.iterdir()] == ['out.pth']
     assert path.read_text() == 'old'
-
-
-def test_sha256_is_that_of_the_bytes(tmp_path):
-    path = tmp_path / 'file'
-    path.write_bytes(b'soco' * 100_000)
-    expected = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert io.sha256(path) == expected
 
 
 def test_latest_checkpoint_follows_the_note(tmp_path):

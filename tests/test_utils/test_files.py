@@ -1,0 +1,95 @@
+"""Files are complete or absent; fingerprints are those of the bytes."""
+
+import errno
+import hashlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mmsoco.utils import files
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_sha256_is_that_of_the_bytes(tmp_path):
+    path = tmp_path / 'file'
+    path.write_bytes(b'soco' * 100_000)
+    expected = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert files.sha256(path) == expected
+
+
+def test_the_name_appears_when_the_file_is_complete(tmp_path):
+    path = tmp_path / 'new' / 'a.txt'
+    with files.atomic_path(path) as partial:
+        partial.write_text('all')
+        assert not path.exists()
+        assert partial.parent == path.parent
+    assert path.read_text() == 'all'
+    assert names(path.parent) == ['a.txt']
+
+
+@pytest.mark.parametrize(
+    'error',
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+        RuntimeError('PytorchStreamWriter failed: No space left on device'),
+    ],
+)
+def test_a_full_disk_keeps_the_old_file(tmp_path, error):
+    path = tmp_path / 'a.txt'
+    path.write_text('old')
+    with pytest.raises(OSError, match=r'a\.txt could not be .*No space'):
+        with files.atomic_path(path) as partial:
+            partial.write_text('half')
+            raise error
+    assert names(tmp_path) == ['a.txt']
+    assert path.read_text() == 'old'
+
+
+def test_other_errors_pass_unchanged_and_leave_nothing(tmp_path):
+    with pytest.raises(ValueError, match='^mine$'):
+        with files.atomic_path(tmp_path / 'a.txt') as partial:
+            partial.write_text('half')
+            raise ValueError('mine')
+    assert names(tmp_path) == []
+
+
+def test_the_kind_of_error_is_kept(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(OSError, match='file'):
+        files.write_text(tmp_path / 'file' / 'a.txt', '')
+
+
+def test_a_folder_appears_when_it_is_complete(tmp_path):
+    with files.atomic_folder(tmp_path / 'new' / 'out') as partial:
+        (partial / 'a').touch()
+        assert not (tmp_path / 'new' / 'out').exists()
+    assert names(tmp_path / 'new') == ['out']
+    with pytest.raises(ValueError, match='mine'):
+        with files.atomic_folder(tmp_path / 'other') as partial:
+            (partial / 'a').touch()
+            raise ValueError('mine')
+    assert names(tmp_path) == ['new']
+
+
+def test_json_is_read_back(tmp_path):
+    content = {'a': [1, 2.5, None], 'ö': 'ü'}
+    files.write_json(tmp_path / 'a.json', content, indent=2)
+    assert json.loads((tmp_path / 'a.json').read_text('utf-8')) == content
+
+
+def test_room_imports_the_standard_library_only():
+    code = (
+        'import sys, mmsoco.utils.files, mmsoco.utils.machine\n'
+        'rooms = {"torch", "numpy", "mmengine", "cv2", "pyarrow"}\n'
+        'sys.exit(", ".join(rooms & set(sys.modules)) or 0)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
