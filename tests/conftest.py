@@ -7,6 +7,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from PIL import Image
+from proposal_samples import save_blocks
 
 # Tests run beside each other on small machines and compare float sums: one
 # thread is both faster and reproducible for their tiny tensors.
@@ -61,3 +63,19 @@ def seeded(shared_dir: Path) -> ModuleType:
 def photos_dir(shared_dir: Path) -> Path:
     """Real photographs of many sizes."""
     return shared_dir / 'data' / 'photos'
+
+
+@pytest.fixture
+def image_root(tmp_path: Path) -> Path:
+    """Make seven good images, some with odd names, and three bad files."""
+    root = tmp_path / 'my images'
+    names = ['a.png', 'b/a.png', 'b/ö 图.png', 'c d.png', 'e.png', 'f.png']
+    for seed, name in enumerate(names):
+        save_blocks(root / name, seed, 100 + seed)
+    Image.new('L', (1, 1)).save(root / 'one pixel.png')
+    (root / 'bad empty.jpg').touch()
+    (root / 'bad text.jpg').write_text('no image')
+    (root / 'b' / 'bad half.png').write_bytes(
+        (root / 'a.png').read_bytes()[:60]
+    )
+    return root

@@ -111,7 +111,7 @@ def write_lines(path, lines):
 @pytest.fixture(scope='module')
 def finished_demo(repo_dir, tmp_path_factory):
     """What the steps leave behind, made up but for the scenes."""
-    make_scenes = importlib.import_module('make_scenes')
+    make_scenes = importlib.import_module('mmsoco.demo.make_scenes')
     root = tmp_path_factory.mktemp('finished')
     data, work = root / 'data', root / 'work'
     spec = make_scenes.SceneSpec(train=14, few=11, val=7)
