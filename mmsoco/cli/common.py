@@ -1,0 +1,390 @@
+"""What all verbs share: option types, config options, reported errors.
+
+Importing this module imports the standard library only; mmengine is imported
+when a config is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import math
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+# What bad input raises: a wrong path, value, type or name, a full disk.
+USER_ERRORS = (OSError, ValueError, TypeError, LookupError, ImportError)
+TRACEBACK_NAME = 'error.txt'
+INTERRUPTED = 'interrupted; the same command starts again'
+STATUS_ERROR = 1
+STATUS_INTERRUPTED = 130  # what shells use for Ctrl-C
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return ``'; did you mean X?'`` for the most similar name, or ``''``."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f'; did you mean {found[0]}?' if found else ''
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that refuses abbreviations and suggests names.
+
+    Args:
+        kwargs: See `argparse.ArgumentParser`; the description keeps its
+            lines.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault('allow_abbrev', False)
+        kwargs.setdefault(
+            'formatter_class', argparse.RawDescriptionHelpFormatter
+        )
+        super().__init__(**kwargs)
+
+    def parse_known_args(
+        self,
+        args: Sequence[str] | None = None,
+        namespace: argparse.Namespace | None = None,
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse the command line; exit with 2 at an unknown argument."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            name = unknown[0].partition('=')[0]
+            hint = ''
+            if name.startswith('-'):
+                hint = near(name, self._option_string_actions)
+            self.error(f'unknown argument: {" ".join(unknown)}{hint}')
+        return parsed, []
+
+
+def path(text: str) -> Path:
+    """Read a path option; refuse an empty one, which would mean ``.``."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError('expected a path, got an empty text')
+    return Path(text)
+
+
+def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
+    """Return an option type: an integer of ``lowest`` to ``highest``."""
+    limits = f'{lowest} or more'
+    if highest is not None:
+        limits = f'{lowest} to {highest}'
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = None
+        if value is None or value < lowest or value > (highest or value):
+            raise argparse.ArgumentTypeError(
+                f'expected an integer of {limits}, got {text!r}'
+            )
+        return value
+
+    return read
+
+
+def number(
+    lowest: float = -math.inf, highest: float = math.inf, above: bool = False
+) -> Callable[[str], float]:
+    """Return an option type: a finite number within limits.
+
+    Args:
+        lowest: The smallest value.
+        highest: The largest value.
+        above: Refuse ``lowest`` itself.
+    """
+    limits = []
+    if lowest > -math.inf:
+        limits.append(f'above {lowest:g}' if above else f'{lowest:g} or more')
+    if highest < math.inf:
+        limits.append(f'up to {highest:g}')
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        inside = lowest <= value <= highest and math.isfinite(value)
+        if not inside or (above and value == lowest):
+            raise argparse.ArgumentTypeError(
+                f'expected a number {" and ".join(limits)}'.rstrip()
+                + f', got {text!r}'
+            )
+        return value
+
+    return read
+
+
+def add_out(
+    parser: argparse.ArgumentParser, what: str, required: bool = True
+) -> None:
+    """Add ``--out``, the place of what a verb makes.
+
+    The place may also stand as the last positional argument, as users of
+    OpenMMLab's tools type it. Call this after the other positional arguments
+    are added.
+
+    Args:
+        parser: The parser to add to.
+        what: What lies there afterwards, for the help.
+        required: Whether `out_of` refuses a command without it.
+    """
+    parser.add_argument(
+        'out',
+        nargs='?',
+        type=path,
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
+    )
+    parser.add_argument(
+        '--out', type=path, metavar='PATH', dest='out_option', help=what
+    )
+    parser.set_defaults(out_required=required)
+
+
+def resolve_out(
+    parser: argparse.ArgumentParser, args: argparse.Namespace
+) -> None:
+    """Set ``args.out`` from either spelling; refuse none or both."""
+    if 'out_required' not in args:
+        return
+    option, positional = args.out_option, getattr(args, 'out', None)
+    if option and positional:
+        parser.error(f'the output was named twice: {positional} and {option}')
+    args.out = option or positional
+    if args.out is None and args.out_required:
+        parser.error('the following arguments are required: --out')
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add ``--overwrite``: without it, what exists is never replaced."""
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace what is there under the name of the output',
+    )
+
+
+class OptionsAction(argparse.Action):
+    """Read KEY=VALUE; a plain value such as a path keeps its spaces.
+
+    mmengine's action takes all spaces out, so that a folder "my pictures"
+    would not be found.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option_string: str | None = None,
+    ) -> None:
+        """Add the values to the namespace; refuse one without ``=``."""
+        options = dict(getattr(namespace, self.dest))
+        for text in values:
+            key, equals, value = text.partition('=')
+            if not equals or not key.strip():
+                parser.error(
+                    f'{option_string} expects KEY=VALUE, but got {text!r}; '
+                    'quote a value with spaces'
+                )
+            try:
+                options[key.strip()] = option_value(value)
+            except AssertionError as error:  # brackets that do not close
+                parser.error(f'{option_string} {text}: {error}')
+        setattr(namespace, self.dest, options)
+
+
+def option_value(text: str) -> Any:
+    """Return the value of a KEY=VALUE: a number, list, tuple, bool, text."""
+    from mmengine.config import DictAction
+
+    plain = text.strip('\'"')
+    is_list = plain.startswith(('[', '(')) or ',' in plain
+    if is_list and not os.path.exists(plain):  # a folder may be "a, b"
+        return DictAction._parse_iterable(text)
+    return DictAction._parse_int_float_bool(plain)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=OptionsAction,
+        default={},
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, such as '
+        'train_dataloader.batch_size=64',
+    )
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every run of a config has."""
+    parser.add_argument(
+        '--work-dir',
+        type=path,
+        metavar='DIR',
+        help='folder of logs and results (default: work_dirs/CONFIG_NAME)',
+    )
+    add_cfg_options(parser)
+    parser.add_argument(
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='what started the processes (set by the dist_*.sh and '
+        'slurm_*.sh scripts)',
+    )
+
+
+def read_config(config: Path, options: dict[str, Any]) -> Config:
+    """Read a config and apply ``--cfg-options`` to it.
+
+    Args:
+        config: The file.
+        options: Values by dotted key.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: It cannot be read as a config.
+    """
+    from mmengine.config import Config
+
+    if not config.is_file():
+        raise FileNotFoundError(
+            f'There is no config {config}. The configs are below '
+            'configs/soco (pretraining) and configs/finetune.'
+        )
+    cfg = Config.fromfile(config)
+    cfg.merge_from_dict(options)
+    return cfg
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config of a run and apply the command line to it.
+
+    Args:
+        args: ``config`` and the options of `add_run_options`. Errors that
+            follow are saved in the run's folder: ``log_folder`` is set.
+
+    Returns:
+        The config, with ``work_dir``, ``launcher`` and ``runner_type`` set.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: It cannot be read as a config.
+    """
+    cfg = read_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.setdefault('runner_type', 'mmsoco.Runner')
+    default = cfg.get('work_dir') or Path('work_dirs', args.config.stem)
+    cfg.work_dir = str(args.work_dir or default)
+    args.log_folder = Path(cfg.work_dir)
+    return cfg
+
+
+def call_reported(
+    run: Callable[[argparse.Namespace], int | None],
+    args: argparse.Namespace,
+    interrupted: str = INTERRUPTED,
+) -> int:
+    """Run a verb; what goes wrong becomes a message and a status.
+
+    Args:
+        run: The verb's function.
+        args: Its command line. Where ``run`` sets ``args.log_folder``, the
+            traceback of an error is saved there, and the message names it.
+        interrupted: What is said after Ctrl-C: how to go on.
+
+    Returns:
+        The exit status: that of ``run`` (0 if None), 1 after an error, 130
+        after Ctrl-C.
+
+    Raises:
+        Exception: A bug, which is an error that input does not explain,
+            where no folder takes its traceback.
+    """
+    try:
+        return run(args) or 0
+    except KeyboardInterrupt:
+        print(f'\n{interrupted}', file=sys.stderr)
+        return STATUS_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of the output, such as `head`, has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return STATUS_ERROR
+    except Exception as error:
+        folder = getattr(args, 'log_folder', None)
+        expected = isinstance(error, USER_ERRORS)
+        if not expected and folder is None:
+            raise
+        print(f'error: {error_message(error)}', file=sys.stderr)
+        if folder is not None:
+            print(save_traceback(folder), file=sys.stderr)
+        return STATUS_ERROR
+
+
+def error_message(error: BaseException) -> str:
+    """Say in plain words what an exception means.
+
+    A message that was written for the reader stands alone. One of Python or
+    of another package gets its type and its place: "'area'" alone, the whole
+    text of a KeyError, tells nothing.
+    """
+    text = str(error.args[0]) if error.args else ''
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f'{error.strerror}: {error.filename}'
+    if text.startswith('Caught '):  # torch hands on a worker's traceback
+        return text.strip().splitlines()[-1]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if _is_written_for_the_reader(error, text):
+        return text
+    kind = type(error).__name__
+    place = _place(error)
+    return f'{kind}: {text or "no message"}{f" ({place})" if place else ""}'
+
+
+def _is_written_for_the_reader(error: BaseException, text: str) -> bool:
+    """Tell a sentence that some code raised from a failure within it."""
+    if isinstance(error, LookupError) or ' ' not in text.strip():
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    line = frames[-1].line if frames else None
+    return not line or line.lstrip().startswith('raise')
+
+
+def _place(error: BaseException) -> str:
+    """Return file and line of an error's origin, such as ``a.py:12``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return ''
+    return f'{frames[-1].filename}:{frames[-1].lineno}'
+
+
+def save_traceback(folder: Path) -> str:
+    """Save the traceback of the exception that is being handled.
+
+    Args:
+        folder: Where ``error.txt`` goes; a process of another rank than 0
+            has a file of its own.
+
+    Returns:
+        A line that names the file, or says why there is none.
+    """
+    rank = os.environ.get('RANK', '0')
+    name = TRACEBACK_NAME if rank == '0' else f'error_rank{rank}.txt'
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(traceback.format_exc(), encoding='utf-8')
+    except OSError as error:
+        return f'(the traceback could not be saved: {error})'
+    return f'(traceback: {folder / name})'

@@ -1,0 +1,111 @@
+"""The command `mmsoco`: finds the verb, reads its options, runs it."""
+
+import ast
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from mmsoco.cli.common import (
+    INTERRUPTED,
+    Parser,
+    call_reported,
+    near,
+    resolve_out,
+)
+from mmsoco.version import __version__
+
+# By purpose, in the order in which a newcomer needs them. A verb's name is
+# that of its module in mmsoco/cli, whose docstring is its help.
+VERBS = {
+    'From a folder of pictures to a detector': (
+        'pretrain',
+        'finetune',
+        'demo',
+    ),
+    'Proposals and views': ('propose', 'browse'),
+    'Training by configs': ('train', 'test'),
+    'Weights': ('export', 'inspect', 'publish'),
+    'Data': ('convert',),
+    'Does pretraining help?': ('pilot', 'compare'),
+    'This machine': ('doctor',),
+}
+USAGE = 'usage: mmsoco VERB [arguments]   (mmsoco VERB --help for a verb)'
+STATUS_USAGE = 2  # what argparse exits with
+
+
+@cache
+def module_path(verb: str) -> Path | None:
+    """Return the file of a verb, or None where there is no such verb."""
+    if verb not in {name for names in VERBS.values() for name in names}:
+        return None
+    spec = importlib.util.find_spec(f'mmsoco.cli.{verb}')
+    return spec and Path(spec.origin)
+
+
+def known_verbs() -> list[str]:
+    """Return the names of all verbs."""
+    names = [name for group in VERBS.values() for name in group]
+    return [name for name in names if module_path(name)]
+
+
+def summary(verb: str) -> str:
+    """Return the first line of a verb's help, without importing the verb."""
+    tree = ast.parse(module_path(verb).read_text(encoding='utf-8'))
+    return ast.get_docstring(tree).splitlines()[0]
+
+
+def overview() -> str:
+    """Return the text of `mmsoco --help`: the verbs by purpose."""
+    lines = ['SoCo: pretraining of detectors on pictures without labels.']
+    lines += ['', USAGE]
+    for purpose, names in VERBS.items():
+        there = [name for name in names if module_path(name)]
+        if there:
+            lines += ['', f'{purpose}:']
+            lines += [f'  {name:<10}{summary(name)}' for name in there]
+    return '\n'.join(lines)
+
+
+def parser_of(verb: str, module: ModuleType) -> Parser:
+    """Build the parser of a verb's command line."""
+    parser = Parser(prog=f'mmsoco {verb}', description=module.__doc__)
+    module.add_arguments(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        argv: Verb and arguments; those of the process if None.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        SystemExit: After a verb's help, or a wrong option.
+    """
+    verb, *arguments = argv if argv is not None else sys.argv[1:] or ['']
+    if verb in ('-h', '--help', 'help', ''):
+        print(overview())
+        return 0 if verb else STATUS_USAGE
+    if verb in ('-V', '--version'):
+        print(f'mmsoco {__version__}')
+        return 0
+    if module_path(verb) is None:
+        print(
+            f'error: mmsoco has no verb {verb!r}{near(verb, known_verbs())}\n'
+            f'{USAGE}\nverbs: {", ".join(known_verbs())}',
+            file=sys.stderr,
+        )
+        return STATUS_USAGE
+    module = importlib.import_module(f'mmsoco.cli.{verb}')
+    parser = parser_of(verb, module)
+    args = parser.parse_args(arguments)
+    resolve_out(parser, args)
+    interrupted = getattr(module, 'INTERRUPTED', INTERRUPTED)
+    return call_reported(module.run, args, interrupted)
