@@ -7,14 +7,15 @@ when a config is read.
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from mmsoco.utils.names import near
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -25,12 +26,6 @@ TRACEBACK_NAME = 'error.txt'
 INTERRUPTED = 'interrupted; the same command starts again'
 STATUS_ERROR = 1
 STATUS_INTERRUPTED = 130  # what shells use for Ctrl-C
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """Return ``'; did you mean X?'`` for the most similar name, or ``''``."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f'; did you mean {found[0]}?' if found else ''
 
 
 class Parser(argparse.ArgumentParser):
@@ -124,7 +119,7 @@ def number(
 
 
 def add_out(
-    parser: argparse.ArgumentParser, what: str, required: bool = True
+    parser: argparse.ArgumentParser, what: str, positional: bool = True
 ) -> None:
     """Add ``--out``, the place of what a verb makes.
 
@@ -135,32 +130,32 @@ def add_out(
     Args:
         parser: The parser to add to.
         what: What lies there afterwards, for the help.
-        required: Whether `out_of` refuses a command without it.
+        positional: Whether it may stand without ``--out``.
     """
-    parser.add_argument(
-        'out',
-        nargs='?',
-        type=path,
-        default=argparse.SUPPRESS,
-        help=argparse.SUPPRESS,
-    )
+    if positional:
+        parser.add_argument(
+            'out',
+            nargs='?',
+            type=path,
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
+        )
     parser.add_argument(
         '--out', type=path, metavar='PATH', dest='out_option', help=what
     )
-    parser.set_defaults(out_required=required)
 
 
 def resolve_out(
     parser: argparse.ArgumentParser, args: argparse.Namespace
 ) -> None:
     """Set ``args.out`` from either spelling; refuse none or both."""
-    if 'out_required' not in args:
+    if 'out_option' not in args:
         return
     option, positional = args.out_option, getattr(args, 'out', None)
     if option and positional:
         parser.error(f'the output was named twice: {positional} and {option}')
     args.out = option or positional
-    if args.out is None and args.out_required:
+    if args.out is None:
         parser.error('the following arguments are required: --out')
 
 
@@ -245,29 +240,6 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_config(config: Path, options: dict[str, Any]) -> Config:
-    """Read a config and apply ``--cfg-options`` to it.
-
-    Args:
-        config: The file.
-        options: Values by dotted key.
-
-    Raises:
-        FileNotFoundError: There is no such config.
-        ValueError: It cannot be read as a config.
-    """
-    from mmengine.config import Config
-
-    if not config.is_file():
-        raise FileNotFoundError(
-            f'There is no config {config}. The configs are below '
-            'configs/soco (pretraining) and configs/finetune.'
-        )
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(options)
-    return cfg
-
-
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config of a run and apply the command line to it.
 
@@ -280,8 +252,11 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: There is no such config.
-        ValueError: It cannot be read as a config.
+        ValueError: It cannot be read as a config, or a key of it is read by
+            nothing.
     """
+    from mmsoco.config.reading import read_config
+
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     cfg.setdefault('runner_type', 'mmsoco.Runner')

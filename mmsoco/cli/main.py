@@ -13,9 +13,9 @@ from mmsoco.cli.common import (
     INTERRUPTED,
     Parser,
     call_reported,
-    near,
     resolve_out,
 )
+from mmsoco.utils.names import near
 from mmsoco.version import __version__
 
 # By purpose, in the order in which a newcomer needs them. A verb's name is
@@ -89,7 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: After a verb's help, or a wrong option.
     """
-    verb, *arguments = argv if argv is not None else sys.argv[1:] or ['']
+    words = sys.argv[1:] if argv is None else argv
+    verb, *arguments = words or ['']
     if verb in ('-h', '--help', 'help', ''):
         print(overview())
         return 0 if verb else STATUS_USAGE

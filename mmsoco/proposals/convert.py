@@ -149,6 +149,46 @@ def import_coco(content: dict[str, Any]) -> list[ProposalRecord]:
     return sorted(records, key=lambda record: record.file_name)
 
 
+EXPORTS = {'coco': export_coco, 'published': export_published}
+
+
+def import_json(
+    source: str | os.PathLike,
+    out: str | os.PathLike,
+    image_root: str | os.PathLike | None = None,
+    skip_missing: bool = False,
+) -> ProposalStore:
+    """Make a store of a JSON file, whose layout its content tells.
+
+    Args:
+        source: The JSON file, COCO-style or in the published layout.
+        out: The store to make.
+        image_root: The image folder; the published layout needs it.
+        skip_missing: See `import_published`.
+
+    Returns:
+        The new store.
+
+    Raises:
+        ValueError: The file is malformed, or its layout needs
+            ``image_root``.
+    """
+    content = read_json(source)
+    metadata = coco_metadata(content)
+    if image_root is not None:
+        metadata['image_root'] = str(Path(image_root).absolute())
+    if 'images' in content and 'annotations' in content:
+        records = import_coco(content)
+    elif image_root is None:
+        raise ValueError(
+            f'{os.fspath(source)!r} has the published layout, which has no '
+            'image sizes; name the image folder with --image-root'
+        )
+    else:
+        records = import_published(content, image_root, skip_missing)
+    return write_store(records, out, metadata)
+
+
 def coco_metadata(content: dict[str, Any]) -> dict[str, Any]:
     """Return the metadata that :func:`export_coco` left, if it did."""
     info = content.get('info')

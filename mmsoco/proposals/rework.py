@@ -2,20 +2,12 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.worker import keep_proposals
 from mmsoco.proposals.store import COUNTED, ProposalStore, ProposalStoreWriter
-
-
-def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
-    """Raise FileExistsError if a file would be lost without being asked."""
-    if Path(path).exists() and not overwrite:
-        raise FileExistsError(
-            f'{str(path)!r} exists; choose another name, or --overwrite'
-        )
+from mmsoco.utils.files import refuse_existing
 
 
 def inherited_metadata(store: ProposalStore) -> dict[str, Any]:

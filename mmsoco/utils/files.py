@@ -17,6 +17,23 @@ def sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
+def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
+    """Refuse to lose a file without being asked.
+
+    Raises:
+        FileExistsError: The file exists, and ``overwrite`` is not set.
+        IsADirectoryError: The name is that of a folder.
+    """
+    if os.path.isdir(path):
+        raise IsADirectoryError(
+            f'{os.fspath(path)!r} is a folder; name the file to write'
+        )
+    if os.path.exists(path) and not overwrite:
+        raise FileExistsError(
+            f'{os.fspath(path)!r} exists; choose another name, or --overwrite'
+        )
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Give a name to write to, and rename the file when it is complete.

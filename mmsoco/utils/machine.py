@@ -1,6 +1,7 @@
 """Tells what a run ran on."""
 
 import datetime
+import math
 import os
 import platform
 from importlib import metadata
@@ -19,6 +20,29 @@ PACKAGES = (
     'opencv-python',
     'pillow',
 )
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use.
+
+    Fewer than the machine's where the scheduler pinned the process, or where
+    its control group has a quota, as in containers.
+    """
+    if hasattr(os, 'sched_getaffinity'):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return max(1, min(cores, _quota() or cores))
+
+
+def _quota() -> int | None:
+    """Return the whole cores of the control group's quota, None if none."""
+    path = Path('/sys/fs/cgroup/cpu.max')
+    try:
+        allowed, period = path.read_text().split()
+        return math.ceil(int(allowed) / int(period))
+    except (OSError, ValueError):  # no such file, or "max"
+        return None
 
 
 def describe_machine() -> list[tuple[str, str]]:

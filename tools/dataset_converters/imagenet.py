@@ -1,9 +1,8 @@
-"""Bring ImageNet-1k into the layout that configs expect, and list it.
+"""Unpack and list ImageNet-1k: `mmsoco convert imagenet`."""
 
-See `--help`.
-"""
+import sys
 
-from mmsoco.datasets.converters.imagenet import main
+from mmsoco.cli.main import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main(['convert', 'imagenet', *sys.argv[1:]]))

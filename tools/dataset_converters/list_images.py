@@ -1,9 +1,8 @@
-"""Name the images below some folders of a root.
+"""List the images of some folders: `mmsoco convert images`."""
 
-See `--help`.
-"""
+import sys
 
-from mmsoco.datasets.converters.list_images import main
+from mmsoco.cli.main import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main(['convert', 'images', *sys.argv[1:]]))

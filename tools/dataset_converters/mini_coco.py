@@ -1,9 +1,8 @@
-"""Take 1, 2, 5 and 10 % of COCO's training images for fine-tuning.
+"""Take parts of COCO's training images: `mmsoco convert mini-coco`."""
 
-See `--help`.
-"""
+import sys
 
-from mmsoco.datasets.converters.mini_coco import main
+from mmsoco.cli.main import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main(['convert', 'mini-coco', *sys.argv[1:]]))

@@ -1,9 +1,8 @@
-"""Turns a data set in PASCAL VOC layout into COCO annotations.
+"""Turn a PASCAL VOC data set into COCO annotations: `mmsoco convert voc`."""
 
-See `--help`.
-"""
+import sys
 
-from mmsoco.datasets.converters.voc import main
+from mmsoco.cli.main import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main(['convert', 'voc', *sys.argv[1:]]))

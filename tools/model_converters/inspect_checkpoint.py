@@ -1,75 +1,8 @@
-"""Prints what a checkpoint holds: its layout, its parts, its manifest.
+"""Print what a checkpoint holds: `mmsoco inspect`."""
 
-python tools/model_converters/inspect_checkpoint.py detector.pth
-"""
+import sys
 
-import argparse
-from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
-
-from mmsoco.checkpoints import io
-from mmsoco.checkpoints.export import describe
-from mmsoco.checkpoints.layouts import guess_layout
-from mmsoco.checkpoints.load_report import part_of
-from mmsoco.utils.files import sha256
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('checkpoint', help='a checkpoint of any layout')
-    parser.add_argument(
-        '--config',
-        action='store_true',
-        help="print the run's config too",
-    )
-    return parser.parse_args(argv)
-
-
-def summarize(path: str | Path, with_config: bool = False) -> str:
-    """Describes a checkpoint.
-
-    Args:
-        path: A checkpoint of a run of ours, of the authors, or exported.
-        with_config: Add the text of the run's config.
-
-    Returns:
-        Lines of text.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no checkpoint.
-    """
-    types = (*io.RUN_TYPES, *io.REFERENCE_TYPES)
-    checkpoint = io.load(path, types)
-    state = io.state_dict_of(checkpoint, path)
-    numbers, sizes = Counter(), Counter()
-    for name, tensor in state.items():
-        numbers[part_of(name)] += 1
-        sizes[part_of(name)] += tensor.numel()
-    lines = [f'{path}: {guess_layout(state)}, sha256 {sha256(path)}']
-    for part, number in numbers.items():
-        lines.append(f'{part:<12}{number:>6} tensors{sizes[part]:>12,} values')
-    meta = checkpoint.get('meta', {})
-    if 'source_sha256' in meta:
-        lines.append(describe(meta))
-    if with_config:
-        lines.append(meta.get('config') or meta.get('cfg') or 'no config')
-    return '\n'.join(lines)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Prints the description."""
-    args = parse_args(argv)
-    try:
-        print(summarize(args.checkpoint, args.config))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from error
-
+from mmsoco.cli.main import main
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main(['inspect', *sys.argv[1:]]))

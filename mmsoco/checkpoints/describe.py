@@ -1,0 +1,42 @@
+"""What a checkpoint holds, in lines for a reader."""
+
+from collections import Counter
+from pathlib import Path
+
+from mmsoco.checkpoints import io
+from mmsoco.checkpoints.export import describe
+from mmsoco.checkpoints.layouts import guess_layout
+from mmsoco.checkpoints.load_report import part_of
+from mmsoco.utils.files import sha256
+
+
+def summarize(path: str | Path, with_config: bool = False) -> str:
+    """Describe a checkpoint.
+
+    Args:
+        path: A checkpoint of a run of ours, of the authors, or exported.
+        with_config: Add the text of the run's config.
+
+    Returns:
+        Lines of text.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not a checkpoint.
+    """
+    types = (*io.RUN_TYPES, *io.REFERENCE_TYPES)
+    checkpoint = io.load(path, types)
+    state = io.state_dict_of(checkpoint, path)
+    numbers, sizes = Counter(), Counter()
+    for name, tensor in state.items():
+        numbers[part_of(name)] += 1
+        sizes[part_of(name)] += tensor.numel()
+    lines = [f'{path}: {guess_layout(state)}, sha256 {sha256(path)}']
+    for part, number in numbers.items():
+        lines.append(f'{part:<12}{number:>6} tensors{sizes[part]:>12,} values')
+    meta = checkpoint.get('meta', {})
+    if 'source_sha256' in meta:
+        lines.append(describe(meta))
+    if with_config:
+        lines.append(meta.get('config') or meta.get('cfg') or 'no config')
+    return '\n'.join(lines)

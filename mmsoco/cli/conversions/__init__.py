@@ -1,0 +1,1 @@
+"""What `mmsoco convert` converts: a module each, in the shape of a verb."""

@@ -1,0 +1,45 @@
+"""Convert checkpoints of SoCo's authors to mmsoco, and back.
+
+Examples, to go on training or to export later:
+  mmsoco convert checkpoint soco_fpn.pth --out ours.pth
+straight to weights that an mmdet detector loads:
+  mmsoco convert checkpoint soco_fpn.pth --out detector.pth --to mmdet
+ours in the authors' layout:
+  mmsoco convert checkpoint ours.pth --out theirs.pth --to reference
+"""
+
+import argparse
+
+from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.utils.files import refuse_existing
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the conversion."""
+    parser.add_argument('checkpoint', type=path, help='checkpoint to read')
+    add_out(parser, 'the checkpoint to write')
+    add_overwrite(parser)
+    parser.add_argument(
+        '--to',
+        # mmsoco.checkpoints.reference.LAYOUTS, whose module imports torch
+        choices=('mmsoco', 'mmdet', 'reference'),
+        default='mmsoco',
+        help='layout of the new checkpoint (default: mmsoco)',
+    )
+    parser.add_argument(
+        '--online-only',
+        action='store_true',
+        help='leave out predictor and target network',
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert, and print the manifest."""
+    refuse_existing(args.out, args.overwrite)
+    from mmsoco.checkpoints.export import describe
+    from mmsoco.checkpoints.reference import convert_reference
+
+    manifest = convert_reference(
+        args.checkpoint, args.out, args.to, args.online_only
+    )
+    print(f'wrote {args.out}\n{describe(manifest)}'.strip())

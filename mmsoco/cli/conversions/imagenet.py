@@ -1,0 +1,45 @@
+r"""Unpack ImageNet-1k into the layout that configs expect, and list it.
+
+Unpacks into ROOT/train/WNID/ and ROOT/val/WNID/; a run that was killed goes
+on where it stopped. Without archives, folders that are there are taken as
+they are. ROOT/meta/train.txt and val.txt then name images and labels.
+Pretraining needs ROOT/train alone.
+
+Example:
+  mmsoco convert imagenet data/imagenet \
+      --train-tar ILSVRC2012_img_train.tar --val-tar ILSVRC2012_img_val.tar \
+      --devkit ILSVRC2012_devkit_t12.tar.gz
+"""
+
+import argparse
+import tarfile
+
+from mmsoco.cli.common import path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the conversion."""
+    parser.add_argument('root', type=path, help='such as data/imagenet')
+    for option, what in (
+        ('--train-tar', 'training images'),
+        ('--val-tar', 'validation images'),
+        ('--devkit', 'development kit, for the labels of --val-tar'),
+    ):
+        parser.add_argument(option, type=path, metavar='FILE', help=what)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Unpack what is given, and list what is there.
+
+    Raises:
+        ValueError: An archive is broken.
+    """
+    from mmsoco.datasets.converters.imagenet import prepare
+
+    try:
+        prepare(args)
+    except tarfile.TarError as error:
+        raise ValueError(
+            f'an archive cannot be read ({error}); compare its size and '
+            'checksum with the source, and download it again'
+        ) from error

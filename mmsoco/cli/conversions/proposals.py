@@ -1,0 +1,58 @@
+"""Convert a proposal store to JSON, or JSON to a store.
+
+The published layout is {basename: [[x, y, w, h], ...]}, without sizes, so its
+import reads them from the images. COCO-style JSON keeps everything. On import
+the layout is told by the content.
+
+Examples:
+  mmsoco convert proposals a.arrow --out a.json
+  mmsoco convert proposals a.arrow --out a.json --layout published
+  mmsoco convert proposals a.json --out b.arrow --image-root images
+"""
+
+import argparse
+
+from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.utils.files import refuse_existing, write_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the conversion."""
+    parser.add_argument('source', type=path, help='a store, or a .json file')
+    add_out(parser, 'what to make of it')
+    add_overwrite(parser)
+    parser.add_argument(
+        '--layout',
+        choices=('coco', 'published'),
+        default='coco',
+        help='of the JSON file to write; default: %(default)s',
+    )
+    parser.add_argument(
+        '--image-root',
+        type=path,
+        metavar='DIR',
+        help='image folder; needed to import the published layout',
+    )
+    parser.add_argument(
+        '--skip-missing',
+        action='store_true',
+        help='leave out proposals whose image is not in the folder',
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert, and describe the store."""
+    refuse_existing(args.out, args.overwrite)
+    from mmsoco.proposals import convert
+    from mmsoco.proposals.store import ProposalStore
+    from mmsoco.proposals.summary import describe
+
+    if args.source.suffix.lower() == '.json':
+        store = convert.import_json(
+            args.source, args.out, args.image_root, args.skip_missing
+        )
+    else:
+        store = ProposalStore(args.source)
+        content = convert.EXPORTS[args.layout](store)
+        write_json(args.out, content, ensure_ascii=False)
+    print(describe(store))

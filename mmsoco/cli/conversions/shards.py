@@ -1,0 +1,29 @@
+"""Join the shards of one proposal store, after a check that all are there.
+
+Example:
+  mmsoco convert shards shard-*.arrow --out proposals.arrow
+"""
+
+import argparse
+
+from mmsoco.cli.common import add_out, add_overwrite, path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the conversion."""
+    parser.add_argument(
+        'shards',
+        nargs='+',
+        type=path,
+        help='what `mmsoco propose --shard` made, in any order',
+    )
+    add_out(parser, 'the store to make', positional=False)
+    add_overwrite(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Join the shards, and describe the store."""
+    from mmsoco.proposals.rework import merge_shards
+    from mmsoco.proposals.summary import describe
+
+    print(describe(merge_shards(args.shards, args.out, args.overwrite)))

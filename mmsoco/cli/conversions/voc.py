@@ -1,0 +1,61 @@
+r"""Turn a PASCAL VOC data set into COCO annotations.
+
+Expects ROOT/Annotations/NAME.xml, ROOT/JPEGImages/ and, for --split,
+ROOT/ImageSets/Main/SPLIT.txt with a NAME per line. The pictures stay where
+they are: the COCO file names them relative to ROOT/JPEGImages.
+
+Classes get their ids in alphabetical order of all classes below
+ROOT/Annotations, so that every split of a data set agrees. Difficult objects
+become COCO's iscrowd. There are no masks: train a box detector, such as
+Faster R-CNN, on the result.
+
+Examples:
+  mmsoco convert voc data/bccd --out train.json --split train
+
+Splits of several data sets, joined, with pictures named from their common
+folder:
+  mmsoco convert voc data/VOCdevkit --out voc0712_trainval.json \
+      --parts VOC2007/trainval VOC2012/trainval
+"""
+
+import argparse
+
+from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.utils.files import refuse_existing
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the conversion."""
+    parser.add_argument('root', type=path, help='folder of the VOC data set')
+    add_out(parser, 'the COCO JSON file to write')
+    add_overwrite(parser)
+    chosen = parser.add_mutually_exclusive_group()
+    chosen.add_argument('--split', help='list below ROOT/ImageSets/Main')
+    chosen.add_argument(
+        '--parts',
+        nargs='+',
+        default=(),
+        metavar='SET/SPLIT',
+        help='splits of several data sets below ROOT (VOC2007/trainval)',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        metavar='NAME',
+        help='classes in the order of their ids; other objects are left out',
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Convert, and say what is in the file."""
+    refuse_existing(args.out, args.overwrite)
+    from mmsoco.datasets.converters import voc
+    from mmsoco.utils.files import write_json
+
+    document = voc.convert(args.root, args.split, args.classes, args.parts)
+    write_json(args.out, document)
+    print(
+        f'{args.out}: {len(document["images"])} images, '
+        f'{len(document["annotations"])} objects, classes '
+        f'{[category["name"] for category in document["categories"]]}'
+    )

@@ -1,0 +1,48 @@
+"""Convert data sets, proposals and checkpoints into other layouts.
+
+`mmsoco convert WHAT --help` tells about each.
+
+Examples:
+  mmsoco convert voc data/bccd --out data/bccd/train.json --split train
+  mmsoco convert proposals a.arrow --out a.json
+"""
+
+import argparse
+import importlib
+
+# What is converted, and the module of mmsoco/cli/conversions that does it:
+# like a verb's, with `add_arguments` and `run`.
+CONVERSIONS = {
+    'voc': 'voc',
+    'mini-coco': 'mini_coco',
+    'imagenet': 'imagenet',
+    'images': 'images',
+    'proposals': 'proposals',
+    'shards': 'shards',
+    'regions': 'regions',
+    'checkpoint': 'checkpoint',
+}
+INTERRUPTED = 'interrupted; nothing half-written is left, call it again'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add a sub-command per conversion."""
+    conversions = parser.add_subparsers(
+        title='what is converted', metavar='WHAT', required=True
+    )
+    for name, module_name in CONVERSIONS.items():
+        module = importlib.import_module(
+            f'mmsoco.cli.conversions.{module_name}'
+        )
+        own = conversions.add_parser(
+            name,
+            help=module.__doc__.splitlines()[0],
+            description=module.__doc__,
+        )
+        module.add_arguments(own)
+        own.set_defaults(convert=module.run)
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Run the chosen conversion."""
+    return args.convert(args)

@@ -1,0 +1,31 @@
+"""Print what a checkpoint holds: its layout, its parts, its manifest.
+
+Examples:
+  mmsoco inspect detector.pth
+  mmsoco inspect work_dirs/soco --config
+"""
+
+import argparse
+
+from mmsoco.cli.common import path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        'checkpoint',
+        type=path,
+        help='a checkpoint of any layout, or the work dir of a run, whose '
+        'newest checkpoint is taken',
+    )
+    parser.add_argument(
+        '--config', action='store_true', help="print the run's config too"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the description."""
+    from mmsoco.checkpoints.describe import summarize
+    from mmsoco.checkpoints.io import find_checkpoint
+
+    print(summarize(find_checkpoint(args.checkpoint), args.config))

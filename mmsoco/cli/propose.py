@@ -1,0 +1,113 @@
+r"""Propose objects on the pictures of a folder, by selective search.
+
+All cores work. Killed at any moment and called again, it goes on after the
+finished parts in OUT.parts. The defaults of search and filter are the
+paper's; `mmsoco browse OUT` draws what they found.
+
+Examples:
+  mmsoco propose "my pictures" --out proposals.arrow
+  mmsoco propose faces --out faces.arrow --min-size 8 --min-scale 0.03
+
+Other filters in seconds, without a second search:
+  mmsoco propose images --out a.arrow --keep-regions
+  mmsoco convert regions a.regions.arrow --out b.arrow --min-scale 0.1
+
+Over several machines, in shards: as a Slurm array (sbatch --array=0-15),
+  mmsoco propose train --out shard-$SLURM_ARRAY_TASK_ID.arrow \
+      --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
+or by torchrun on 8 nodes with all cores of each:
+  torchrun --nnodes 8 --nproc-per-node 1 --rdzv-endpoint HOST:PORT \
+      --no-python bash -c 'mmsoco propose train \
+      --out shard-$RANK.arrow --shard $RANK/$WORLD_SIZE'
+and then
+  mmsoco convert shards shard-*.arrow --out proposals.arrow
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from mmsoco.cli.common import add_out, add_overwrite, integer, path
+from mmsoco.cli.spec_options import add_spec_options, spec_from
+from mmsoco.proposals.filters import FilterSpec
+from mmsoco.proposals.search.spec import SearchSpec
+from mmsoco.utils.machine import available_cores
+
+if TYPE_CHECKING:
+    from mmsoco.proposals.generation.generate import Summary
+
+INTERRUPTED = 'interrupted; the same command goes on after the finished parts'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        'images', type=path, help='image folder, searched recursively'
+    )
+    add_out(parser, 'the store to make, such as proposals.arrow')
+    add_overwrite(parser)
+    parser.add_argument(
+        '--ann-file',
+        type=path,
+        metavar='FILE',
+        help='take only the images named here, relative to the folder: one '
+        'per line, or a COCO-style .json',
+    )
+    parser.add_argument(
+        '--workers',
+        type=integer(1),
+        default=available_cores(),
+        metavar='N',
+        help='processes; default: all cores (%(default)s)',
+    )
+    parser.add_argument(
+        '--shard',
+        default='0/1',
+        metavar='i/n',
+        help='make the i-th of n shards, counted from 0; each into a file of '
+        'its own',
+    )
+    parser.add_argument(
+        '--keep-regions',
+        action='store_true',
+        help='also write all regions to OUT.regions.arrow, from which '
+        '`mmsoco convert regions` makes other proposals in seconds',
+    )
+    add_spec_options(parser, SearchSpec(), 'selective search')
+    add_spec_options(parser, FilterSpec(), 'filter')
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make the store, and describe it."""
+    search, filters = spec_from(args, SearchSpec), spec_from(args, FilterSpec)
+
+    from mmsoco.images.lists import collect_names, parse_shard
+    from mmsoco.proposals.generation.generate import generate
+    from mmsoco.proposals.generation.job import Job
+    from mmsoco.proposals.summary import describe
+
+    job = Job(
+        image_root=str(args.images),
+        all_names=collect_names(args.images, args.ann_file),
+        out=str(args.out),
+        search=search,
+        filters=filters,
+        keep_regions=args.keep_regions,
+        shard=parse_shard(args.shard),
+    )
+    summary = generate(job, args.workers, args.overwrite)
+    print(describe(summary.store))
+    print(describe_speed(summary))
+
+
+def describe_speed(summary: Summary) -> str:
+    """Say in a line how long it took, and where the store is."""
+    place = summary.store.path
+    if not summary.seconds:
+        return f'{place} was complete already; nothing to do'
+    return (
+        f'{place}: {summary.made} images in {summary.seconds:.1f} s, '
+        f'{summary.made / summary.seconds:.1f} images/s, '
+        f'{summary.cpu_seconds / summary.seconds:.1f} cores busy'
+    )

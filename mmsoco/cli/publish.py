@@ -1,0 +1,44 @@
+r"""Strip a checkpoint of its training state and name it by its hash.
+
+The file OUT/NAME_DATE-HASH.pth holds tensors and plain metadata alone, so
+that `torch.load` takes it weights-only.
+
+Example:
+  mmsoco publish detector.pth --out published \
+      --name soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k
+"""
+
+import argparse
+
+from mmsoco.cli.common import add_out, path
+
+
+def file_stem(text: str) -> str:
+    """Read the start of a file's name; refuse one that names a folder."""
+    if not text.strip() or '/' in text or '\\' in text or text in ('.', '..'):
+        raise argparse.ArgumentTypeError(
+            f'expected the start of a file name, without a folder, got '
+            f'{text!r}'
+        )
+    return text
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        'checkpoint', type=path, help='of a run, or an exported detector'
+    )
+    add_out(parser, 'the folder to write to')
+    parser.add_argument(
+        '--name',
+        type=file_stem,
+        help="start of the file's name (default: the checkpoint's)",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Publish, and print the new file's name."""
+    from mmsoco.checkpoints.publish import publish
+
+    name = args.name or args.checkpoint.stem
+    print(f'wrote {publish(args.checkpoint, args.out, name)}')

@@ -1,0 +1,59 @@
+"""Evaluate a detector on the test data of its config.
+
+Prints the metrics (COCO average precision for boxes and masks) and writes
+them to WORK_DIR/TIME/TIME.json.
+
+Examples:
+  mmsoco test configs/finetune/CONFIG.py work_dirs/X/epoch_12.pth
+  mmsoco test CONFIG.py work_dirs/X --show-dir painted
+"""
+
+import argparse
+
+from mmsoco.cli.common import add_run_options, load_config, path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument('config', type=path, help='config file')
+    parser.add_argument(
+        'checkpoint',
+        type=path,
+        help='weights of the detector, or the work dir of its training',
+    )
+    parser.add_argument(
+        '--show-dir',
+        type=path,
+        metavar='DIR',
+        help='folder, in the work dir, of painted detections',
+    )
+    add_run_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the evaluation."""
+    evaluate(args)
+
+
+def evaluate(args: argparse.Namespace) -> dict[str, float]:
+    """Run the evaluation.
+
+    Args:
+        args: The command line.
+
+    Returns:
+        The metrics by name, such as ``coco/bbox_mAP``.
+    """
+    cfg = load_config(args)
+    from mmsoco.checkpoints.io import find_checkpoint
+    from mmsoco.engine.building import run_config
+
+    cfg.load_from = str(find_checkpoint(args.checkpoint))
+    cfg.resume = False
+    if args.show_dir is not None:
+        cfg.default_hooks.visualization = dict(
+            type='DetVisualizationHook',
+            draw=True,
+            test_out_dir=str(args.show_dir),
+        )
+    return run_config(cfg, 'test')

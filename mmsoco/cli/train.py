@@ -1,0 +1,110 @@
+r"""Pretrain or fine-tune what a config describes.
+
+On several GPUs or CPU processes: tools/dist_train.sh; under Slurm:
+tools/slurm_train.sh.
+
+Examples:
+  mmsoco train configs/soco/CONFIG.py
+  mmsoco train configs/soco/CONFIG.py --amp --resume
+  mmsoco train configs/finetune/CONFIG.py \
+      --cfg-options load_from=work_dirs/detector.pth
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmsoco.cli.common import add_run_options, load_config, path
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+INTERRUPTED = (
+    'interrupted; the same command with --resume goes on from the last '
+    'checkpoint'
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument('config', type=path, help='config file')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='continue from CHECKPOINT or, without a name, from the newest '
+        'one in the work dir; if there is none, start',
+    )
+    parser.add_argument(
+        '--amp',
+        nargs='?',
+        const='bf16',
+        choices=('bf16', 'fp16'),
+        help='train in mixed precision (without a value: bf16)',
+    )
+    add_run_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the training."""
+    cfg = load_config(args)
+    set_resume(cfg, args.resume)
+    set_precision(cfg, args.amp)
+
+    from mmsoco.engine.building import run_config
+
+    run_config(cfg, 'train')
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Let the run continue from a checkpoint.
+
+    A config that says ``resume=True`` and names ``load_from`` continues from
+    that checkpoint, as mmengine understands it.
+
+    Args:
+        cfg: Changed: ``resume`` and, where there is a checkpoint,
+            ``load_from``.
+        resume: A checkpoint, ``'auto'`` for the newest one, or None, which
+            leaves it to the config.
+
+    Raises:
+        FileNotFoundError: The named checkpoint does not exist.
+    """
+    if resume is None and not cfg.get('resume'):
+        return
+    if resume is None and cfg.get('load_from'):
+        resume = cfg.load_from
+    if resume not in (None, 'auto'):
+        checkpoint = Path(resume)
+        if not checkpoint.is_file():
+            raise FileNotFoundError(
+                f'There is no checkpoint {checkpoint} to resume from. '
+                '--resume without a name takes the newest one in the work '
+                'dir.'
+            )
+    else:
+        from mmsoco.checkpoints.io import latest_checkpoint
+
+        checkpoint = latest_checkpoint(cfg.work_dir)
+    # Without a checkpoint the run starts, from load_from where it is set.
+    cfg.resume = checkpoint is not None
+    if checkpoint is None:
+        print(f'Nothing to resume in {cfg.work_dir}: the run starts.')
+    else:
+        cfg.load_from = str(checkpoint)
+
+
+def set_precision(cfg: Config, precision: str | None) -> None:
+    """Let the run train in mixed precision.
+
+    Args:
+        cfg: Changed: ``optim_wrapper``.
+        precision: ``'bf16'``, ``'fp16'`` or None, which changes nothing.
+    """
+    if precision is not None:
+        cfg.optim_wrapper.type = 'mmsoco.MixedPrecisionOptimWrapper'
+        cfg.optim_wrapper.precision = precision

@@ -1,0 +1,244 @@
+"""Which keys of a config a run reads, and what was meant by another one.
+
+mmengine takes any key: a typo changes nothing, in silence. So does a variable
+of a base config that was expanded before the user set it::
+
+    draw_views = dict(num_proposals=4)                # _base_
+    train_dataloader = dict(dataset=dict(pipeline=[draw_views]))
+
+Setting ``draw_views.num_proposals`` afterwards reaches no pipeline. Both are
+refused here before anything is built, with the key that was meant. A config
+may have variables of its own; only those that nothing can read are refused:
+
+- on the command line, every key that is not below a key of the run;
+- in a file, a name that looks like a misspelt key of the run, and one that
+  replaces a variable of a base without being used in the file itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmsoco.utils.names import near
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+# The arguments of mmengine's Runner.
+RUNNER_KEYS = frozenset(
+    'model work_dir train_dataloader val_dataloader test_dataloader train_cfg '
+    'val_cfg test_cfg auto_scale_lr optim_wrapper param_scheduler '
+    'val_evaluator test_evaluator default_hooks custom_hooks '
+    'data_preprocessor load_from resume launcher env_cfg log_processor '
+    'log_level visualizer default_scope randomness experiment_name'.split()
+)
+# What mmengine, mmdet's tools and mmsoco look up in the config themselves.
+LOOKED_UP_KEYS = frozenset(
+    'runner_type custom_imports sync_bn model_wrapper_cfg compile '
+    'find_unused_parameters activation_checkpointing efficient_conv_bn_eval '
+    'tta_model tta_pipeline'.split()
+)
+RUN_KEYS = RUNNER_KEYS | LOOKED_UP_KEYS
+# Keys of dicts that no constructor checks. mmengine passes dist_cfg on to
+# torch's init_process_group.
+PLAIN_KEYS = {
+    'auto_scale_lr': ('enable', 'base_batch_size'),
+    'env_cfg': (
+        'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit',
+    ),
+    'env_cfg.mp_cfg': ('mp_start_method', 'opencv_num_threads'),
+    'env_cfg.dist_cfg': (
+        'backend', 'timeout', 'init_method', 'init_backend', 'port',
+        'world_size', 'rank', 'store', 'device_id', 'pg_options',
+    ),
+    'randomness': ('seed', 'diff_rank_seed', 'deterministic'),
+}  # fmt: skip
+# How alike a name and a key of the run are if the one is a typo of the other
+# ("load_form" and "load_from": 0.89).
+_ALIKE = 0.85
+
+
+class UnknownKeyError(ValueError):
+    """A key that no part of the run reads; the message says what does."""
+
+
+def check_keys(cfg: Config, file: str | None = None) -> None:
+    """Refuse keys of a config that nothing reads.
+
+    Args:
+        cfg: The config.
+        file: Its file, whose own names are checked too.
+
+    Raises:
+        UnknownKeyError: The first such key.
+    """
+    for name, known in PLAIN_KEYS.items():
+        node = _get(cfg, name)
+        for key in node if isinstance(node, Mapping) else ():
+            if key not in known:
+                raise UnknownKeyError(
+                    f'unknown key {name}.{key}{near(key, known)} '
+                    f'({name} takes {", ".join(sorted(known))})'
+                )
+    if file is not None:
+        _check_names(cfg, file)
+
+
+def _check_names(cfg: Config, file: str) -> None:
+    """Refuse names of a file that were meant for the run but miss it."""
+    unread = sorted(_unused_names(file, cfg) - RUN_KEYS)
+    bases = _variables_of_bases(file) if unread else {}
+    for name in unread:
+        typo = difflib.get_close_matches(name, RUN_KEYS, 1, _ALIKE)
+        if typo:
+            raise UnknownKeyError(
+                f'unknown key {name} in {file}; did you mean {typo[0]}?'
+            )
+        if name in bases:
+            raise UnknownKeyError(
+                f'{name} in {file} changes nothing: the base config has put '
+                f'the variable to its places already'
+                f'{_live_advice(cfg, name, (), bases[name])}'
+            )
+
+
+def _unused_names(file: str, cfg: Config) -> set[str]:
+    """Return the names that a config file assigns and does not use itself."""
+    if not file.endswith('.py'):
+        return set(cfg.keys())
+    tree = ast.parse(Path(file).read_text(encoding='utf-8'))
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    return set(_assigned(tree.body)) - used
+
+
+def _assigned(body: Sequence[ast.stmt]) -> Iterator[str]:
+    """Yield the names that statements of a module's top level assign."""
+    for statement in body:
+        targets: list[ast.expr] = []
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        for target in targets:
+            parts = target.elts if isinstance(target, ast.Tuple) else [target]
+            for part in parts:
+                if isinstance(part, ast.Name) and part.id[0] != '_':
+                    yield part.id
+
+
+def _variables_of_bases(file: str) -> dict[str, Any]:
+    """Return the values of a file's bases, by name."""
+    from mmengine.config import Config
+
+    values: dict[str, Any] = {}
+    for base in Config._get_base_files(file):
+        path, scope = Config._get_cfg_path(base, file)
+        values.update(Config.fromfile(path)._cfg_dict.to_dict())
+    return values
+
+
+def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Refuse ``--cfg-options`` that change nothing in the run.
+
+    Args:
+        cfg: The config before the options are applied.
+        options: Values by dotted key.
+
+    Raises:
+        UnknownKeyError: The first such key; the message names those that
+            were meant.
+    """
+    for key in options:
+        name, *rest = key.split('.')
+        if name in RUN_KEYS:
+            continue
+        if name not in cfg:
+            raise UnknownKeyError(
+                f'--cfg-options {key}: unknown key {name}'
+                f'{near(name, RUN_KEYS)}'
+            )
+        raise UnknownKeyError(
+            f'--cfg-options {key} changes nothing: the config has put its '
+            f'variable {name} to its places already'
+            f'{_live_advice(cfg, name, rest, cfg[name])}'
+        )
+
+
+def _live_advice(
+    cfg: Config, name: str, rest: Sequence[str], value: Any
+) -> str:
+    """Name the keys of the run that hold the value of a variable."""
+    live = [
+        '.'.join([place, *rest]) for place in live_places(cfg, name, value)
+    ]
+    if not live:
+        return '. Set the key of the run that is meant, such as model.X'
+    return f'. Set {" and ".join(live)} instead'
+
+
+def live_places(cfg: Config, name: str, value: Any) -> list[str]:
+    """Find where the run holds the value of an expanded variable.
+
+    Args:
+        cfg: The config.
+        name: Name of the variable.
+        value: Its value. A dict is found again in dicts that have all its
+            entries but for those that another config replaced; another value
+            under a key of the variable's name.
+
+    Returns:
+        Dotted keys below the keys of the run.
+    """
+    found = []
+    for key in sorted(RUN_KEYS & set(cfg.keys())):
+        for place, node in walk(key, cfg[key]):
+            if isinstance(value, Mapping):
+                if isinstance(node, Mapping) and _is_made_of(node, value):
+                    found.append(place)
+            elif place.rpartition('.')[2] == name:
+                found.append(place)
+    if not found and not isinstance(value, Mapping):
+        found = _same_value(cfg, value)
+    return found
+
+
+def _is_made_of(node: Mapping, value: Mapping) -> bool:
+    """Tell whether a dict was made from a variable's."""
+    if value.get('type') is not None:
+        return node.get('type') == value['type']
+    return bool(value) and all(node.get(k) == v for k, v in value.items())
+
+
+def _same_value(cfg: Config, value: Any) -> list[str]:
+    """Find texts and lists, which are rarely equal by chance."""
+    if not isinstance(value, (str, list, tuple)) or not value:
+        return []
+    return [
+        place
+        for key in sorted(RUN_KEYS & set(cfg.keys()))
+        for place, node in walk(key, cfg[key])
+        if node == value and type(node) is type(value)
+    ]
+
+
+def walk(place: str, node: Any) -> Iterator[tuple[str, Any]]:
+    """Yield all values of a config with their dotted keys."""
+    yield place, node
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from walk(f'{place}.{key}', value)
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from walk(f'{place}.{index}', value)
+
+
+def _get(cfg: Mapping, dotted: str) -> Any:
+    node: Any = cfg
+    for key in dotted.split('.'):
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return node

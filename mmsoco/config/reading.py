@@ -1,0 +1,118 @@
+"""Read a config file and apply a command line to it."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mmsoco.config.keys import check_keys, check_options
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+
+def read_config(path: str | os.PathLike, options: dict[str, Any]) -> Config:
+    """Read a config and apply ``--cfg-options`` to it.
+
+    Args:
+        path: The file, or ``SCOPE::FILE`` for a config that a package ships,
+            such as ``mmsoco::demo/X.py``.
+        options: Values by dotted key, as typed.
+
+    Returns:
+        The config.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: It cannot be read as a config, or a key of the file or of
+            the options is read by nothing.
+    """
+    from mmengine.config import Config
+
+    file = _find(path)
+    try:
+        cfg = Config.fromfile(file)
+    except Exception as error:  # a config is code: it may raise anything
+        raise ValueError(_unreadable(file, error)) from error
+    if not len(cfg):
+        raise ValueError(f'the config {path} is empty: it sets no key')
+    check_keys(cfg, file)
+    check_options(cfg, options)
+    for key, value in options.items():
+        _merge(cfg, key, value)
+    check_keys(cfg)
+    return cfg
+
+
+def _find(path: str | os.PathLike) -> str:
+    """Return the file of a config; see `read_config`."""
+    text = os.fspath(path)
+    if '::' in text:
+        return _shipped(text)
+    if os.path.isdir(text):
+        raise IsADirectoryError(
+            f'expected a config file, but {text} is a folder; name a file '
+            'in it'
+        )
+    if not os.path.isfile(text):
+        raise FileNotFoundError(
+            f'There is no config {text}. The configs are below configs/soco '
+            '(pretraining) and configs/finetune.'
+        )
+    if Path(text).suffix not in ('.py', '.json', '.yaml', '.yml'):
+        raise ValueError(
+            f'expected a config file that ends in .py, .json or .yaml, got '
+            f'{text}'
+        )
+    return text
+
+
+def _shipped(text: str) -> str:
+    """Return the file of ``SCOPE::FILE``."""
+    from mmengine.config import Config
+
+    try:
+        return Config._get_cfg_path(text, '')[0]
+    except Exception as error:  # mmengine raises errors of many types here
+        raise FileNotFoundError(
+            f'There is no config {text}: {error}. Expected PACKAGE::FILE '
+            'below the configs of an installed package, such as '
+            'mmsoco::demo/NAME.py.'
+        ) from error
+
+
+def _unreadable(file: str, error: Exception) -> str:
+    """Say where a config stopped its reading."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, SyntaxError):
+        place = f'{cause.filename or file}, line {cause.lineno}'
+        return f'the config {file} is not Python: {cause.msg} ({place})'
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(cause.__traceback__)
+        if frame.filename == '<string>' or frame.filename.endswith(file)
+    ]
+    place = f', line {lines[-1]}' if lines else ''
+    return (
+        f'the config {file} cannot be read{place}: '
+        f'{type(cause).__name__}: {cause}'
+    )
+
+
+def _merge(cfg: Config, key: str, value: Any) -> None:
+    """Set one dotted key.
+
+    Raises:
+        ValueError: A part of the key leads nowhere; the message names it.
+    """
+    try:
+        cfg.merge_from_dict({key: value})
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        text = error.args[0] if error.args else type(error).__name__
+        raise ValueError(
+            f'--cfg-options {key}={value} does not fit the config: {text}'
+        ) from error

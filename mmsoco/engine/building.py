@@ -1,0 +1,171 @@
+"""Run a config, with messages that name the config's keys."""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+from mmengine.config import Config
+
+from mmsoco.config.keys import walk
+from mmsoco.registry import RUNNERS
+from mmsoco.utils.names import near
+
+_UNEXPECTED = re.compile(
+    r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'"
+)
+_MISSING = re.compile(
+    r'(\w+)\.__init__\(\) missing \d+ required \S+ arguments?: (.+)'
+)
+_UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+ registry')
+_NO_TYPE = 'must contain the key "type"'
+
+
+def run_config(cfg: Config, mode: str) -> Any:
+    """Build the runner of a config, and train or evaluate.
+
+    Args:
+        cfg: The config.
+        mode: ``'train'`` or ``'test'``.
+
+    Returns:
+        What the runner's method returns.
+
+    Raises:
+        ValueError: A key of the config fits nothing; the message names it.
+    """
+    with explained_errors(cfg):
+        return getattr(RUNNERS.build(cfg), mode)()
+
+
+@contextmanager
+def explained_errors(cfg: Mapping) -> Iterator[None]:
+    """Name the config's key in errors about what it is passed to.
+
+    Args:
+        cfg: The config that is being built.
+
+    Raises:
+        ValueError: A type of the config is unknown, or does not take an
+            argument, or lacks one.
+    """
+    try:
+        yield
+    except (TypeError, KeyError) as error:
+        text = explain(error, cfg)
+        if text is None:
+            raise
+        raise ValueError(text) from error
+
+
+def explain(error: Exception, cfg: Mapping) -> str | None:
+    """Return a message that names the key at fault, None if it is not one."""
+    text = str(error.args[0]) if error.args else ''
+    for pattern, explanation in (
+        (_UNEXPECTED, _explain_unexpected),
+        (_MISSING, _explain_missing),
+        (_UNKNOWN_TYPE, _explain_unknown_type),
+    ):
+        match = pattern.search(text)
+        if match:
+            return explanation(error, cfg, *match.groups())
+    if _NO_TYPE in text:
+        return _explain_no_type(error, cfg)
+    return None
+
+
+def _explain_unexpected(
+    error: Exception, cfg: Mapping, name: str, argument: str
+) -> str | None:
+    dicts = [(place, node) for place, node in _dicts(cfg) if argument in node]
+    typed = [place for place, node in dicts if _type_name(node) == name]
+    # Loaders and loops have no type in the config where it is the usual one.
+    places = typed or [place for place, node in dicts if 'type' not in node]
+    if not places:
+        return None
+    keys = ' or '.join(f'{place}.{argument}' for place in places)
+    known = _arguments_of(_local(error, 'obj_cls'), name)
+    takes = f' ({name} takes {", ".join(known)})' if known else ''
+    return f'unknown key {keys}{near(argument, known)}{takes}'
+
+
+def _explain_missing(
+    error: Exception, cfg: Mapping, name: str, arguments: str
+) -> str | None:
+    places = [p for p, node in _dicts(cfg) if _type_name(node) == name]
+    if not places:
+        return None
+    return f'{" or ".join(places)} (type {name}) lacks {arguments}'
+
+
+def _explain_unknown_type(
+    error: Exception, cfg: Mapping, name: str
+) -> str | None:
+    places = [p for p, node in _dicts(cfg) if node.get('type') == name]
+    if not places:
+        return None
+    keys = ' or '.join(f'{place}.type' for place in places)
+    known = _names_in(_local(error, 'registry'))
+    return (
+        f'unknown type {name!r} in {keys}{near(name, known)}. A class of your '
+        'own must be registered, and its module named in '
+        'custom_imports=dict(imports=[...])'
+    )
+
+
+def _explain_no_type(error: Exception, cfg: Mapping) -> str | None:
+    built = _local(error, 'cfg')
+    places = [place for place, node in _dicts(cfg) if node == built]
+    if not places:
+        return None
+    return (
+        f'{places[0]} has no type: expected dict(type=..., ...), got '
+        f'{dict(built)}'
+    )
+
+
+def _dicts(cfg: Mapping) -> Iterator[tuple[str, Mapping]]:
+    for key in cfg:
+        for place, node in walk(key, cfg[key]):
+            if isinstance(node, Mapping):
+                yield place, node
+
+
+def _type_name(node: Mapping) -> str:
+    kind = node.get('type')
+    name = kind if isinstance(kind, str) else getattr(kind, '__name__', '')
+    return name.rpartition('.')[2]
+
+
+def _local(error: Exception, name: str) -> Any:
+    """Return a local variable of mmengine's innermost building function."""
+    found = None
+    frame: TracebackType | None = error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_name == 'build_from_cfg':
+            found = frame.tb_frame.f_locals.get(name, found)
+        frame = frame.tb_next
+    return found
+
+
+def _arguments_of(built: Callable | None, name: str) -> list[str]:
+    """Name the arguments of a class, unless it is another one."""
+    if getattr(built, '__name__', None) != name:
+        return []
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    return [
+        parameter.name
+        for parameter in inspect.signature(built).parameters.values()
+        if parameter.kind not in kinds
+    ]
+
+
+def _names_in(registry: Any) -> list[str]:
+    """Name the classes of a registry and of its parents."""
+    names: list[str] = []
+    while registry is not None:
+        names += registry.module_dict
+        registry = registry.parent
+    return names
