@@ -1,11 +1,10 @@
 """Pictures of samples: the views of an image with their matched boxes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 
-from mmsoco.datasets.transforms.geometry import pyramid_levels
 from mmsoco.structures import ViewPair, roi_sets
 
 # Okabe and Ito's colours, told apart by colour-blind readers too (RGB).
@@ -24,23 +23,26 @@ _MARGIN = 8
 _TITLE_HEIGHT = 22
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
+# From (K, 4) boxes in the pixels of a view to K names of pyramid levels.
+LevelNames = Callable[[np.ndarray], Sequence[str]]
+
 
 def draw_sample(
     sample: dict,
     pairs: Sequence[ViewPair],
     scale: int = 2,
-    finest_scale: float = 24,
+    level_names: LevelNames | None = None,
 ) -> np.ndarray:
     """Draw a packed sample: one row per pair, its two views side by side.
 
     Boxes of the same colour are matched. Each is labelled with the pyramid
-    level it is pooled from; grey squares are cut out.
+    level it is pooled from, if that is known; grey squares are cut out.
 
     Args:
         sample: What `PackViews` makes.
         pairs: The pairs of the `DrawViews` that made it.
         scale: Number of screen pixels of a view's pixel.
-        finest_scale: See `pyramid_levels`.
+        level_names: See `mmsoco.visualization.browse_views.level_names`.
 
     Returns:
         (H, W, 3) uint8 RGB picture.
@@ -56,7 +58,7 @@ def draw_sample(
                     boxes[view, pair.proposals_of].numpy(),
                     data['cutout'][view - 1].numpy(),
                     scale,
-                    finest_scale,
+                    level_names,
                 ),
                 f'view {view}',
             )
@@ -71,7 +73,7 @@ def draw_view(
     bboxes: np.ndarray,
     cutout: np.ndarray,
     scale: int = 2,
-    finest_scale: float = 24,
+    level_names: LevelNames | None = None,
 ) -> np.ndarray:
     """Draw the boxes of one view, each with its pyramid level.
 
@@ -80,7 +82,7 @@ def draw_view(
         bboxes: (K, 4) boxes in the view's pixels; box k has colour k.
         cutout: (R, 4) boxes that will be set to the mean.
         scale: Number of screen pixels of a view's pixel.
-        finest_scale: See `pyramid_levels`.
+        level_names: Names the boxes' pyramid levels; None draws no label.
 
     Returns:
         (scale h, scale w, 3) uint8 RGB picture.
@@ -94,13 +96,13 @@ def draw_view(
     )
     for x1, y1, x2, y2 in np.rint(cutout * scale).astype(int):
         picture[y1:y2, x1:x2] = 128
-    levels = pyramid_levels(bboxes, finest_scale)
     corners = np.rint(bboxes * scale).astype(int)
     for k, box in enumerate(corners):
         # Nested frames stay apart where the same proposal is repeated.
         _draw_box(picture, box + [k, k, -k, -k], PALETTE[k % len(PALETTE)])
-    for k, (box, level) in enumerate(zip(corners, levels, strict=True)):
-        _draw_label(picture, box, k, f'P{level + 2}')
+    names = level_names(bboxes) if level_names else ()
+    for k, (box, name) in enumerate(zip(corners, names, strict=False)):
+        _draw_label(picture, box, k, name)
     return picture
 
 

@@ -1,4 +1,4 @@
-"""Convert checkpoints of SoCo's authors and back: `mmsoco convert checkpoint`."""
+"""Convert checkpoints of SoCo's authors: `mmsoco convert checkpoint`."""
 
 import sys
 

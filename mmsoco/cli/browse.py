@@ -1,0 +1,179 @@
+r"""Draw the proposals of a store, or the views of a pretraining config.
+
+Of a store: a picture per image and contact_sheet.jpg. Colours tell the size
+of a box relative to its image, from yellow (small) to green (large).
+
+Of a config: a picture per image with a row per pair of views. Boxes of the
+same colour are matched, the label is the pyramid level that a box is pooled
+from, a grey square is cut out while training.
+
+Examples:
+  mmsoco browse proposals.arrow --out look
+  mmsoco browse configs/soco/soco_mask-rcnn_r50-fpn_custom.py --out views \
+      --cfg-options train_dataloader.dataset.image_root="my pictures" \
+      train_dataloader.dataset.proposals=proposals.arrow
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mmsoco.cli.common import add_cfg_options, add_out, integer, path
+
+# What a verb of one kind of source knows, by the kind.
+_OF_STORE = dict(
+    image_root=None, names=None, fallback=None, columns=4, size=480
+)
+_OF_CONFIG = dict(index=None, epoch=0, seed=0, cfg_options={})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        'source',
+        type=path,
+        help='a store that `mmsoco propose` made (.arrow), or a pretraining '
+        'config (.py)',
+    )
+    add_out(parser, 'the folder of the pictures')
+    parser.add_argument(
+        '--number',
+        type=integer(1),
+        default=12,
+        metavar='N',
+        help='images, spread over the source; default: %(default)s',
+    )
+    _add_store_options(parser.add_argument_group('of a store'))
+    _add_config_options(parser.add_argument_group('of a config'))
+
+
+def _add_store_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--image-root',
+        type=path,
+        metavar='DIR',
+        help='folder of the images; default: where the store was made from',
+    )
+    group.add_argument(
+        '--names',
+        nargs='+',
+        metavar='NAME',
+        help='draw these images of the store instead',
+    )
+    group.add_argument(
+        '--fallback',
+        # mmsoco.proposals.filters.FALLBACK_NAMES, whose module needs numpy
+        choices=('filtered', 'aspect only', 'size only', 'none'),
+        help='draw only images whose boxes were found by this filter',
+    )
+    group.add_argument(
+        '--columns',
+        type=integer(1),
+        default=4,
+        metavar='N',
+        help='of the contact sheet; default: %(default)s',
+    )
+    group.add_argument(
+        '--size',
+        type=integer(16, 10000),
+        default=480,
+        metavar='PIXELS',
+        help='longest side of a picture; default: %(default)s',
+    )
+
+
+def _add_config_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--index',
+        type=integer(0),
+        nargs='+',
+        metavar='I',
+        help='draw these images of the data set instead, counted from 0',
+    )
+    for option in ('--epoch', '--seed'):
+        group.add_argument(
+            option,
+            type=integer(0),
+            default=0,
+            metavar='N',
+            help='of the random numbers; default: %(default)s',
+        )
+    add_cfg_options(group)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the pictures, and say where they are."""
+    is_config = args.source.suffix.lower() == '.py'
+    _refuse_options(
+        args,
+        _OF_STORE if is_config else _OF_CONFIG,
+        'a config' if is_config else 'a store',
+    )
+    if args.out.exists() and not args.out.is_dir():
+        raise NotADirectoryError(
+            f'expected a folder for the pictures, but {args.out} is a file'
+        )
+    pictures = _views(args) if is_config else _proposals(args)
+    print(f'{len(pictures)} pictures in {args.out}')
+
+
+def _refuse_options(
+    args: argparse.Namespace, defaults: dict, source: str
+) -> None:
+    """Refuse options that the kind of source at hand does not read."""
+    for name, default in defaults.items():
+        if getattr(args, name) != default:
+            raise ValueError(
+                f'--{name.replace("_", "-")} has no meaning for {source}, '
+                f'which {args.source} is'
+            )
+
+
+def _proposals(args: argparse.Namespace) -> list[Path]:
+    """Draw proposals of a store."""
+    from mmsoco.proposals.store import ProposalStore
+    from mmsoco.visualization import browse
+    from mmsoco.visualization.proposals import contact_sheet
+
+    store = ProposalStore(args.source)
+    root = browse.image_root_of(store, args.image_root)
+    rows = browse.choose_rows(
+        store, args.number, args.names or (), args.fallback
+    )
+    drawn = {
+        f'{row:07d}_{Path(store.file_name(row)).stem}.png': browse.draw_record(
+            store[row], root, args.size
+        )
+        for row in rows
+    }
+    sheet = contact_sheet(list(drawn.values()), args.columns)
+    drawn['contact_sheet.jpg'] = sheet
+    return [_save(args.out / name, image) for name, image in drawn.items()]
+
+
+def _views(args: argparse.Namespace) -> list[Path]:
+    """Draw views of a config's data set."""
+    from mmsoco.config.reading import read_config
+
+    cfg = read_config(args.source, args.cfg_options)
+
+    from mmsoco.engine.building import explained_errors
+    from mmsoco.visualization.browse_views import draw_views
+
+    with explained_errors(cfg):
+        return [
+            _save(args.out / f'{index:07d}.png', picture)
+            for index, picture in draw_views(
+                cfg, args.number, args.index, args.epoch, args.seed
+            )
+        ]
+
+
+def _save(file: Path, picture) -> Path:  # noqa: ANN001 (numpy is late)
+    """Save a picture of (H, W, 3) uint8 RGB."""
+    from PIL import Image
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(file)
+    return file
