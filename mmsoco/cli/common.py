@@ -134,11 +134,7 @@ def add_out(
     """
     if positional:
         parser.add_argument(
-            'out',
-            nargs='?',
-            type=path,
-            default=argparse.SUPPRESS,
-            help=argparse.SUPPRESS,
+            'out_positional', nargs='?', type=path, help=argparse.SUPPRESS
         )
     parser.add_argument(
         '--out', type=path, metavar='PATH', dest='out_option', help=what
@@ -151,7 +147,8 @@ def resolve_out(
     """Set ``args.out`` from either spelling; refuse none or both."""
     if 'out_option' not in args:
         return
-    option, positional = args.out_option, getattr(args, 'out', None)
+    option = args.out_option
+    positional = getattr(args, 'out_positional', None)
     if option and positional:
         parser.error(f'the output was named twice: {positional} and {option}')
     args.out = option or positional

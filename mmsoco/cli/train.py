@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     cfg = load_config(args)
     set_resume(cfg, args.resume)
     set_precision(cfg, args.amp)
+    check_start(cfg)
 
     from mmsoco.engine.building import run_config
 
@@ -96,6 +97,21 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         print(f'Nothing to resume in {cfg.work_dir}: the run starts.')
     else:
         cfg.load_from = str(checkpoint)
+
+
+def check_start(cfg: Config) -> None:
+    """Refuse weights to start from that are not there, before all else.
+
+    Raises:
+        FileNotFoundError: ``load_from`` names a file that does not exist.
+    """
+    weights = cfg.get('load_from')
+    if weights and '://' not in weights and not Path(weights).is_file():
+        kind = 'a folder' if Path(weights).is_dir() else 'not there'
+        raise FileNotFoundError(
+            f'load_from names the checkpoint {weights}, which is {kind}; set '
+            'load_from to a file, or to None to start from scratch'
+        )
 
 
 def set_precision(cfg: Config, precision: str | None) -> None:

@@ -237,8 +237,9 @@ def walk(place: str, node: Any) -> Iterator[tuple[str, Any]]:
             yield from walk(f'{place}.{index}', value)
 
 
-def _get(cfg: Mapping, dotted: str) -> Any:
-    node: Any = cfg
-    for key in dotted.split('.'):
+def _get(cfg: Config, dotted: str) -> Any:
+    first, *rest = dotted.split('.')
+    node: Any = cfg.get(first)
+    for key in rest:
         node = node.get(key) if isinstance(node, Mapping) else None
     return node

@@ -109,9 +109,9 @@ def _explain_unknown_type(
     keys = ' or '.join(f'{place}.type' for place in places)
     known = _names_in(_local(error, 'registry'))
     return (
-        f'unknown type {name!r} in {keys}{near(name, known)}. A class of your '
+        f'unknown type {name!r} in {keys}{near(name, known)} (a class of your '
         'own must be registered, and its module named in '
-        'custom_imports=dict(imports=[...])'
+        'custom_imports=dict(imports=[...]))'
     )
 
 
