@@ -21,7 +21,7 @@ install:
 	@"$(PYTHON)" tools/setup_env.py --venv "$(VENV)" --torch "$(TORCH)" --stack "$(STACK)"
 
 demo: install
-	$(RUN) tools/demo/run_demo.py
+	$(RUN) -m mmsoco demo
 
 test: install
 	$(RUN) -m pytest -m "not slow"

@@ -183,7 +183,7 @@ def warn_untested() -> None:
     from mmengine.utils import digit_version
 
     for module, (lowest, highest) in TESTED_VERSIONS.items():
-        version = _installed_version(module)
+        version = installed_version(module)
         if version is None:
             continue
         if not (
@@ -198,7 +198,8 @@ def warn_untested() -> None:
             )
 
 
-def _installed_version(module: str) -> str | None:
+def installed_version(module: str) -> str | None:
+    """Return the version of a package, without the build, or None."""
     for name in DISTRIBUTIONS.get(module, (module,)):
         try:
             return importlib.metadata.version(name).split('+')[0]

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 USER_ERRORS = (OSError, ValueError, TypeError, LookupError, ImportError)
 TRACEBACK_NAME = 'error.txt'
 INTERRUPTED = 'interrupted; the same command starts again'
+# What to do about errors of torch, by a part of their text.
+HINTS = {
+    'out of memory': 'Lower train_dataloader.batch_size, or --batch-size',
+    'shared memory': 'Set train_dataloader.num_workers=0, or see '
+    '`mmsoco doctor`',
+    'bus error': 'Set train_dataloader.num_workers=0, or see `mmsoco doctor`',
+    'address already in use': 'Set another port: PORT=29501',
+    'eaddrinuse': 'Set another port: PORT=29501',
+}
 STATUS_ERROR = 1
 STATUS_INTERRUPTED = 130  # what shells use for Ctrl-C
 
@@ -295,13 +304,20 @@ def call_reported(
         return STATUS_ERROR
     except Exception as error:
         folder = getattr(args, 'log_folder', None)
-        expected = isinstance(error, USER_ERRORS)
-        if not expected and folder is None:
+        if folder is None and not _is_expected(error):
             raise
         print(f'error: {error_message(error)}', file=sys.stderr)
         if folder is not None:
             print(save_traceback(folder), file=sys.stderr)
         return STATUS_ERROR
+
+
+def _is_expected(error: Exception) -> bool:
+    """Tell an error that input explains from a bug."""
+    text = str(error.args[0]) if error.args else ''
+    return isinstance(error, USER_ERRORS) or _is_written_for_the_reader(
+        error, text
+    )
 
 
 def error_message(error: BaseException) -> str:
@@ -320,9 +336,15 @@ def error_message(error: BaseException) -> str:
         return error.strerror
     if _is_written_for_the_reader(error, text):
         return text
-    kind = type(error).__name__
-    place = _place(error)
-    return f'{kind}: {text or "no message"}{f" ({place})" if place else ""}'
+    kind, place = type(error).__name__, _place(error)
+    hint = next((h for sign, h in HINTS.items() if sign in text.lower()), '')
+    return ''.join(
+        [
+            f'{kind}: {text or "no message"}',
+            f' ({place})' if place else '',
+            f'. {hint}' if hint else '',
+        ]
+    )
 
 
 def _is_written_for_the_reader(error: BaseException, text: str) -> bool:

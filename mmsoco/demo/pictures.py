@@ -62,19 +62,24 @@ def proposals_picture(data: Path, store: ProposalStore) -> np.ndarray:
     return grid([row])
 
 
-def views_picture(config: Path) -> np.ndarray:
-    """Views of two scenes, as the pretraining's own pipeline makes them."""
-    from mmengine.config import Config
+def views_picture(config: Path, data: Path) -> np.ndarray:
+    """Views of two scenes, as the pretraining's own pipeline makes them.
 
-    from mmsoco.registry import DATASETS
-    from mmsoco.visualization.views import draw_sample
+    Args:
+        config: Of the pretraining.
+        data: Folder of the scenes and their proposals.
+    """
+    from mmsoco.config.reading import read_config
+    from mmsoco.visualization.browse_views import draw_views
 
-    cfg = Config.fromfile(config)
-    dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    pairs = dataset.pipeline.transforms[0].pairs
-    return np.concatenate(
-        [draw_sample(dataset[index], pairs) for index in SHOWN_VIEWS], axis=1
+    options = {
+        'train_dataloader.dataset.image_root': str(data / 'train'),
+        'train_dataloader.dataset.proposals': str(data / 'proposals.arrow'),
+    }
+    drawn = draw_views(
+        read_config(config, options), len(SHOWN_VIEWS), SHOWN_VIEWS
     )
+    return np.concatenate([picture for _, picture in drawn], axis=1)
 
 
 def detections_picture(

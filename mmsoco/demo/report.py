@@ -1,11 +1,11 @@
 """Writes the demo's report: one HTML file that needs no other.
 
-Reads what the steps of run_demo.py left behind: scenes, proposals, logs,
+Reads what the steps of `mmsoco demo` left behind: scenes, proposals, logs,
 detections and metrics.
 
 Example::
 
-    python tools/demo/write_report.py data/demo work_dirs/demo CONFIG OUT.html
+    python -m mmsoco.demo.report data/demo work_dirs/demo CONFIG OUT.html
 """
 
 import argparse
@@ -173,7 +173,7 @@ def pretraining_section(demo: Demo, config: Path) -> Section:
         page.paragraphs(text)
         + demo.command('pretraining')
         + page.figure(
-            page.image_uri(views_picture(config)),
+            page.image_uri(views_picture(config, demo.data)),
             'Views of two scenes. Boxes of one colour are the same proposal '
             'in both views; their labels are the pyramid levels they are '
             'pooled from.',
@@ -341,15 +341,9 @@ def own_images_section() -> Section:
     tells what to set for your classes.
     """
     commands = """\
-python tools/proposals/generate.py IMAGES proposals.arrow
-python tools/train.py configs/soco/soco_mask-rcnn_r50-fpn_custom.py \\
-    --work-dir work_dirs/soco --cfg-options \\
-    train_dataloader.dataset.image_root=IMAGES \\
-    train_dataloader.dataset.proposals=proposals.arrow
-python tools/model_converters/export_detector.py \\
-    work_dirs/soco/epoch_N.pth work_dirs/soco_mask-rcnn_r50-fpn.pth
-python tools/train.py \\
-    configs/finetune/mask-rcnn_r50-fpn_soco_8xb2-1x_custom.py"""
+mmsoco pretrain IMAGES --out out
+mmsoco finetune out --train train.json --train-images IMAGES \\
+    --val val.json --val-images VAL_IMAGES"""
     body = page.paragraphs(text) + page.preformatted(commands)
     return Section('Your own images', 'own images', (), body)
 
@@ -444,7 +438,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         body = build_report(demo, args.config)
     except FileNotFoundError as error:
-        sys.exit(f'write_report: {error}; run tools/demo/run_demo.py first')
+        sys.exit(f'report: {error}; run `mmsoco demo` first')
     page.write_page(args.out, 'mmsoco: the demo', body)
     print(args.out)
 
