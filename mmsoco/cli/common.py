@@ -312,6 +312,19 @@ def call_reported(
         return STATUS_ERROR
 
 
+def run_script(main: Callable[[], Any]) -> int:
+    """Run the main function of a script; see `call_reported`.
+
+    Returns:
+        The exit status.
+    """
+
+    def run(_: argparse.Namespace) -> None:
+        main()
+
+    return call_reported(run, argparse.Namespace())
+
+
 def _is_expected(error: Exception) -> bool:
     """Tell an error that input explains from a bug."""
     text = str(error.args[0]) if error.args else ''

@@ -20,6 +20,7 @@ config's data set:
 
 import argparse
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -30,9 +31,10 @@ from torch import Tensor, nn
 from torch.utils.data import default_collate
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmsoco.cli.common import add_cfg_options, run_script
+from mmsoco.config.reading import read_config
 from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.datasets.samplers import EpochIndexSampler, SampleKey
-from mmsoco.engine.cli import add_cfg_options
 from mmsoco.models.roi_pooling import RoIs
 from mmsoco.registry import DATASETS, MODELS
 
@@ -255,16 +257,12 @@ def mean_flops(
 def main(argv: Sequence[str] | None = None) -> None:
     """Prints a table."""
     args = parse_args(argv)
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
-    try:
-        if args.real_batches:
-            counts = real_levels(cfg, args.batch_size, args.real_batches)
-            flops = mean_flops(cfg, counts)
-        else:
-            flops = count_flops(cfg, args.batch_size)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
+    cfg = read_config(args.config, args.cfg_options)
+    if args.real_batches:
+        counts = real_levels(cfg, args.batch_size, args.real_batches)
+        flops = mean_flops(cfg, counts)
+    else:
+        flops = count_flops(cfg, args.batch_size)
     print(f'torch {torch.__version__}, views of {view_sizes(cfg)} pixels')
     print(f'roi_levels: {cfg.model.roi_levels}; GFLOP per image and step:')
     print(' ' * 10 + ''.join(f'{name:>10}' for name in (*PASSES, 'sum')))
@@ -284,4 +282,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_script(main))

@@ -11,15 +11,17 @@ once about the levels that boxes use.
 
 import argparse
 import math
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.config import Config, DictAction
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmsoco.cli.common import add_cfg_options, run_script
+from mmsoco.config.reading import read_config
 from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.registry import MODELS
 
@@ -34,9 +36,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument('config', type=Path, help='pretraining config')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}
-    )
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 
@@ -94,8 +94,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print the counts."""
     args = parse_args(argv)
     init_default_scope('mmsoco')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config, args.cfg_options)
     model = MODELS.build(cfg.model)
     batch = random_batch(cfg.model.pairs, view_sizes(cfg), num_images=8)
     counts = count_collectives(model, batch)
@@ -104,4 +103,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_script(main))

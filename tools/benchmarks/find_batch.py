@@ -14,13 +14,15 @@ while it does not.
 import argparse
 import multiprocessing
 import resource
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from mmengine.config import DictAction
 from train_case import TrainCase
+
+from mmsoco.cli.common import add_cfg_options, run_script
 
 # Of the predicted batch; the allocator's gaps grow with the batch.
 MARGIN = 0.95
@@ -52,9 +54,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='predict from the two small steps alone',
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}
-    )
+    add_cfg_options(parser)
     return parser.parse_args(argv)
 
 
@@ -163,4 +163,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_script(main))

@@ -20,6 +20,7 @@ from mmengine.utils import get_installed_path
 import mmsoco.registry  # noqa: F401  (lets mmselfsup be imported)
 from mmsoco.checkpoints.io import load, state_dict_of
 from mmsoco.checkpoints.load_report import compare
+from mmsoco.cli.common import run_script
 
 CONFIG = 'benchmarks/classification/resnet50_knn_in1k.py'
 TOOL = 'tools/benchmarks/classification/knn_imagenet/test_knn.py'
@@ -77,10 +78,7 @@ def check_weights(weights: Path, config: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Checks the weights and runs mmselfsup's tool."""
     args, others = parse_args(argv)
-    try:
-        check_weights(args.weights, args.config)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
+    check_weights(args.weights, args.config)
     home = Path(get_installed_path('mmselfsup'), '.mim')
     data = ['--dataset-config', str(home / DATA)]
     weights = ['--checkpoint', str(args.weights)]
@@ -89,4 +87,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_script(main))

@@ -13,6 +13,7 @@ of alternated runs; --out writes them as JSON.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ import proposals_speed
 import step_speed
 import store_speed
 from harness import print_settings, report
+
+from mmsoco.cli.common import run_script
 
 BENCHMARKS = dict(
     proposals=proposals_speed,
@@ -56,12 +59,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse_args(argv)
     settings = {k: v for k, v in vars(args).items() if k != 'out'}
     print_settings(settings)
-    try:
-        rows = BENCHMARKS[args.benchmark].measure(args)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f'error: {error}') from None
+    rows = BENCHMARKS[args.benchmark].measure(args)
     report(args.benchmark, settings, rows, args.out)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(run_script(main))

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import torch
 from harness import Row, alternate, median_rows
-from mmengine.config import DictAction
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 from train_case import TrainCase, parse_variant
+
+from mmsoco.cli.common import add_cfg_options
 
 YARDSTICK = 'every-level'
 
@@ -43,9 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help="print the last variant's ten longest operations",
     )
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, default={}
-    )
+    add_cfg_options(parser)
 
 
 def measure(args: argparse.Namespace) -> list[Row]:

@@ -10,6 +10,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
+from mmsoco.config.reading import read_config
 from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.engine.hooks.target_update_hook import target_momentum
 from mmsoco.engine.optimizers import LARS
@@ -51,8 +52,7 @@ class TrainCase:
         init_default_scope('mmsoco')
         # Weight initialisation logs a paragraph per tensor.
         MMLogger.get_instance('benchmark', log_level='ERROR')
-        cfg = Config.fromfile(config)
-        cfg.merge_from_dict(cfg_options or {})
+        cfg = read_config(config, cfg_options or {})
         cfg.model.roi_levels = 'all' if levels == 'every-level' else levels
         self.channels_last = 'channels_last' in options
         cfg.model.data_preprocessor = dict(
