@@ -1,13 +1,14 @@
-"""From pretrained weights to COCO metrics, by tools/train.py and test.py."""
+"""From pretrained weights to COCO metrics, by `mmsoco train` and `test`."""
 
-import importlib.util
 import json
+import re
 import time
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from command import Outcome, call
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
@@ -65,19 +66,6 @@ BASE = 'faster-rcnn_r50-fpn_scratch_8xb2-1x_custom.py'
 
 
 @pytest.fixture(scope='module')
-def tools(repo_dir):
-    """The two tools' modules by name."""
-    modules = {}
-    for name in ('train', 'test'):
-        spec = importlib.util.spec_from_file_location(
-            f'tools_{name}', repo_dir / 'tools' / f'{name}.py'
-        )
-        modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(modules[name])
-    return modules
-
-
-@pytest.fixture(scope='module')
 def config(tmp_path_factory, repo_dir):
     """A config beside four images with a box each."""
     data = tmp_path_factory.mktemp('coco')
@@ -121,25 +109,31 @@ def pretrained(config):
     return path
 
 
-def run(tool, work_dir, *arguments, options=()):
-    """Calls a tool in this process, under a name of its own."""
-    name = f'experiment_name=detector-{time.monotonic_ns()}'
-    return tool.main(
-        [
-            *map(str, arguments),
-            f'--work-dir={work_dir}',
-            '--cfg-options',
-            name,
-            *options,
-        ]
+def run(verb, work_dir, *arguments, options=()) -> Outcome:
+    """Calls a verb in this process, under a name of its own."""
+    return call(
+        verb,
+        *arguments,
+        f'--work-dir={work_dir}',
+        '--cfg-options',
+        f'experiment_name=detector-{time.monotonic_ns()}',
+        *options,
     )
 
 
+def assert_refused(outcome, message):
+    assert outcome.status == 1
+    assert re.search(f'error: .*{message}', outcome.err), outcome.err
+
+
 @pytest.fixture(scope='module')
-def finetuned(tools, config, pretrained, tmp_path_factory):
+def finetuned(config, pretrained, tmp_path_factory):
     """The work dir of one epoch from pretrained weights."""
     work_dir = tmp_path_factory.mktemp('finetuned')
-    run(tools['train'], work_dir, config, options=[f'load_from={pretrained}'])
+    outcome = run(
+        'train', work_dir, config, options=[f'load_from={pretrained}']
+    )
+    assert outcome.status == 0, outcome.err
     return work_dir
 
 
@@ -159,11 +153,12 @@ def test_reports_parts_gauges_and_metrics(finetuned):
     assert 'Recomputing batch norm statistics' in log
 
 
-def test_evaluates_the_checkpoint(tools, config, finetuned, tmp_path):
-    metrics = run(tools['test'], tmp_path, config, finetuned / 'epoch_1.pth')
-    assert 0 <= metrics['coco/bbox_mAP'] <= 1
+def test_evaluates_the_checkpoint(config, finetuned, tmp_path):
+    """Named itself, or by the work dir of its training."""
+    outcome = run('test', tmp_path, config, finetuned)
+    assert outcome.status == 0, outcome.err
     (saved,) = tmp_path.glob('*/*.json')
-    assert json.loads(saved.read_text())['coco/bbox_mAP'] is not None
+    assert 0 <= json.loads(saved.read_text())['coco/bbox_mAP'] <= 1
 
 
 def test_evaluates_weights_with_their_statistics(config, finetuned):
@@ -173,24 +168,22 @@ def test_evaluates_weights_with_their_statistics(config, finetuned):
 
 
 def test_pretrained_weights_alone_are_not_evaluated(
-    tools, config, pretrained, tmp_path
+    config, pretrained, tmp_path
 ):
-    with pytest.raises(SystemExit, match='lacks weights of .*rpn_head'):
-        run(tools['test'], tmp_path, config, pretrained)
+    outcome = run('test', tmp_path, config, pretrained)
+    assert_refused(outcome, 'lacks weights of .*rpn_head')
 
 
-def test_a_part_that_got_lost_stops_the_run(
-    tools, config, pretrained, tmp_path
-):
+def test_a_part_that_got_lost_stops_the_run(config, pretrained, tmp_path):
     options = [
         f'load_from={pretrained}',
         'model.roi_head.bbox_head.type=Shared2FCBBoxHead',
     ]
-    with pytest.raises(SystemExit, match='bbox_head'):
-        run(tools['train'], tmp_path, config, options=options)
+    outcome = run('train', tmp_path, config, options=options)
+    assert_refused(outcome, 'bbox_head')
 
 
-def test_missing_annotations_are_named(tools, config, tmp_path):
+def test_missing_annotations_are_named(config, tmp_path):
     options = ['train_dataloader.dataset.ann_file=lost.json']
-    with pytest.raises(SystemExit, match='error: .*lost.json'):
-        run(tools['train'], tmp_path, config, options=options)
+    outcome = run('train', tmp_path, config, options=options)
+    assert_refused(outcome, 'lost.json')

@@ -3,7 +3,6 @@
 from argparse import ArgumentParser, Namespace
 
 import pytest
-
 from mmsoco.engine.cli import (
     add_cfg_options,
     load_config,

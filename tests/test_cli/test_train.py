@@ -1,7 +1,7 @@
-"""tools/train.py from a folder of images to checkpoints, on CPUs."""
+"""`mmsoco train` from a folder of images to checkpoints, on CPUs."""
 
-import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +11,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from command import Outcome, call
+from mmengine.config import Config
 
 from mmsoco.checkpoints.io import load_run
+from mmsoco.cli.train import set_resume
 from mmsoco.models.target_network import TargetNetwork
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 
@@ -96,16 +99,6 @@ class RankDump(Hook):
 
 
 @pytest.fixture(scope='module')
-def train(repo_dir):
-    """The tool's module."""
-    path = repo_dir / 'tools' / 'train.py'
-    spec = importlib.util.spec_from_file_location('tools_train', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope='module')
 def config(tmp_path_factory, repo_dir):
     """A config beside eight images and their proposals."""
     data = tmp_path_factory.mktemp('data')
@@ -128,25 +121,30 @@ def config(tmp_path_factory, repo_dir):
     sys.path.remove(str(data))
 
 
-def run(train, config, work_dir, *arguments, options=()):
+def attempt(config, work_dir, *arguments, options=()) -> Outcome:
     """Trains in this process; a name of its own keeps the logs apart."""
-    train.main(
-        [
-            str(config),
-            f'--work-dir={work_dir}',
-            *arguments,
-            '--cfg-options',
-            f'experiment_name=tiny-{time.monotonic_ns()}',
-            *options,
-        ]
+    return call(
+        'train',
+        config,
+        f'--work-dir={work_dir}',
+        *arguments,
+        '--cfg-options',
+        f'experiment_name=tiny-{time.monotonic_ns()}',
+        *options,
     )
+
+
+def run(config, work_dir, *arguments, options=()):
+    """Trains, and returns the work dir."""
+    outcome = attempt(config, work_dir, *arguments, options=options)
+    assert outcome.status == 0, outcome.err
     return work_dir
 
 
 @pytest.fixture(scope='module')
-def finished(train, config, tmp_path_factory):
+def finished(config, tmp_path_factory):
     """The work dir of two epochs of two iterations."""
-    return run(train, config, tmp_path_factory.mktemp('finished'))
+    return run(config, tmp_path_factory.mktemp('finished'))
 
 
 def log_text(work_dir):
@@ -184,11 +182,9 @@ def test_learns_and_saves(finished):
     assert not list(finished.glob('.*.part'))
 
 
-def test_resumed_run_equals_the_uninterrupted_one(
-    train, config, finished, tmp_path
-):
+def test_resumed_run_equals_the_uninterrupted_one(config, finished, tmp_path):
     shutil.copy(finished / 'epoch_1.pth', tmp_path)
-    run(train, config, tmp_path, '--resume')
+    run(config, tmp_path, '--resume')
     assert '[1][1/2]' not in log_text(tmp_path)
     expected = load_run(finished / 'epoch_2.pth')
     found = load_run(tmp_path / 'epoch_2.pth')
@@ -200,38 +196,52 @@ def test_resumed_run_equals_the_uninterrupted_one(
         assert torch.equal(state['momentum_buffer'], other)
 
 
-def test_workers_do_not_change_the_run(train, config, finished, tmp_path):
+def test_workers_do_not_change_the_run(config, finished, tmp_path):
     options = ['train_dataloader.num_workers=2', 'train_cfg.max_epochs=2']
-    run(train, config, tmp_path, options=options)
+    run(config, tmp_path, options=options)
     expected = load_run(finished / 'epoch_2.pth')['state_dict']
     found = load_run(tmp_path / 'epoch_2.pth')['state_dict']
     assert all(torch.equal(found[name], t) for name, t in expected.items())
 
 
-def test_resume_without_a_checkpoint_starts(train, config, tmp_path, capsys):
-    run(
-        train,
-        config,
-        tmp_path,
-        '--resume',
-        options=['train_cfg.max_epochs=1'],
+def test_resume_without_a_checkpoint_starts(config, tmp_path):
+    outcome = attempt(
+        config, tmp_path, '--resume', options=['train_cfg.max_epochs=1']
     )
-    assert 'Nothing to resume' in capsys.readouterr().out
+    assert outcome.status == 0
+    assert 'Nothing to resume' in outcome.out
     assert (tmp_path / 'epoch_1.pth').is_file()
 
 
-def test_resume_keeps_load_from_for_the_start(train, tmp_path):
-    cfg = train.Config(dict(work_dir=str(tmp_path), load_from='weights.pth'))
-    train.set_resume(cfg, 'auto')
+def test_resume_keeps_load_from_for_the_start(tmp_path):
+    cfg = Config(dict(work_dir=str(tmp_path), load_from='weights.pth'))
+    set_resume(cfg, 'auto')
     assert (cfg.load_from, cfg.resume) == ('weights.pth', False)
     (tmp_path / 'epoch_3.pth').touch()
-    train.set_resume(cfg, 'auto')
+    set_resume(cfg, 'auto')
     assert cfg.load_from == str(tmp_path / 'epoch_3.pth')
     assert cfg.resume
 
 
-def test_bf16_trains_on_a_cpu(train, config, finished, tmp_path):
-    run(train, config, tmp_path, '--amp', options=['train_cfg.max_epochs=1'])
+def test_config_that_resumes_from_a_checkpoint_does(tmp_path):
+    """mmengine's meaning of ``resume`` with ``load_from``."""
+    (tmp_path / 'epoch_3.pth').touch()
+    other = tmp_path / 'other.pth'
+    cfg = Config(
+        dict(work_dir=str(tmp_path), resume=True, load_from=str(other))
+    )
+    with pytest.raises(FileNotFoundError, match='no checkpoint .*other.pth'):
+        set_resume(cfg, None)
+    other.touch()
+    set_resume(cfg, None)
+    assert (cfg.load_from, cfg.resume) == (str(other), True)
+    cfg = Config(dict(work_dir=str(tmp_path), resume=True))
+    set_resume(cfg, None)
+    assert cfg.load_from == str(tmp_path / 'epoch_3.pth')
+
+
+def test_bf16_trains_on_a_cpu(config, finished, tmp_path):
+    run(config, tmp_path, '--amp', options=['train_cfg.max_epochs=1'])
     half = load_run(tmp_path / 'epoch_1.pth')['state_dict']
     full = load_run(finished / 'epoch_1.pth')['state_dict']
     key = 'encoder.backbone.conv1.weight'
@@ -241,7 +251,7 @@ def test_bf16_trains_on_a_cpu(train, config, finished, tmp_path):
 
 
 def test_accumulated_gradients_move_the_target_once(
-    train, config, tmp_path, monkeypatch
+    config, tmp_path, monkeypatch
 ):
     momenta = []
     update = TargetNetwork.update
@@ -256,7 +266,7 @@ def test_accumulated_gradients_move_the_target_once(
         'train_dataloader.batch_size=2',
         'train_cfg.max_epochs=1',
     ]
-    run(train, config, tmp_path, options=options)
+    run(config, tmp_path, options=options)
     # 4 iterations, 2 steps: half-way and at the end of the cosine.
     assert momenta == pytest.approx([0.995, 1.0])
     assert 'x 2 images x 2 accumulated' in log_text(tmp_path)
@@ -297,6 +307,12 @@ def test_two_processes_train_as_one(config, finished, tmp_path, repo_dir):
     assert same(first, alone, rtol=1e-3, atol=1e-5)
 
 
+def assert_refused(outcome, message):
+    assert outcome.status == 1
+    assert re.search(f'error: .*{message}', outcome.err), outcome.err
+    assert 'Traceback (' not in outcome.err
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
@@ -304,31 +320,42 @@ def test_two_processes_train_as_one(config, finished, tmp_path, repo_dir):
         (['train_dataloader.dataset.proposals=/no/store'], '/no/store'),
         (['param_scheduler.warmup=9'], 'Shorten the warm-up'),
         (['train_dataloader.batch_size=9'], '8 images do not make one batch'),
+        (['load_from=/no/weights.pth'], 'load_from .*/no/weights.pth'),
     ],
 )
-def test_bad_input_ends_with_a_message(
-    train, config, tmp_path, options, message
-):
-    with pytest.raises(SystemExit, match=f'error: .*{message}'):
-        run(train, config, tmp_path, options=options)
+def test_bad_input_ends_with_a_message(config, tmp_path, options, message):
+    outcome = attempt(config, tmp_path, options=options)
+    assert_refused(outcome, message)
     assert 'Traceback' in (tmp_path / 'error.txt').read_text()
 
 
-def test_store_of_other_images_is_refused(train, config, tmp_path):
+def test_traceback_lies_in_the_work_dir_of_the_config(
+    config, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    outcome = call(
+        'train', config, '--cfg-options', 'work_dir=mine', 'load_from=none.pth'
+    )
+    assert_refused(outcome, 'none.pth')
+    assert [p.name for p in tmp_path.iterdir()] == ['mine']
+    assert 'Traceback' in (tmp_path / 'mine' / 'error.txt').read_text()
+
+
+def test_store_of_other_images_is_refused(config, tmp_path):
     (tmp_path / 'images').mkdir()
     cv2.imwrite(str(tmp_path / 'images/x.png'), np.zeros((8, 8), np.uint8))
     option = f'train_dataloader.dataset.image_root={tmp_path}/images'
-    with pytest.raises(SystemExit, match='does not belong'):
-        run(train, config, tmp_path / 'work', options=[option])
+    outcome = attempt(config, tmp_path / 'work', options=[option])
+    assert_refused(outcome, 'does not belong')
 
 
-def test_missing_config_and_checkpoint_are_named(train, config, tmp_path):
-    with pytest.raises(SystemExit, match='no config /no/config.py'):
-        train.main(['/no/config.py', f'--work-dir={tmp_path}'])
-    with pytest.raises(SystemExit, match='no checkpoint /no/epoch.pth'):
-        run(train, config, tmp_path, '--resume=/no/epoch.pth')
+def test_missing_config_and_checkpoint_are_named(config, tmp_path):
+    outcome = call('train', '/no/config.py', f'--work-dir={tmp_path}')
+    assert_refused(outcome, 'no config /no/config.py')
+    outcome = attempt(config, tmp_path, '--resume=/no/epoch.pth')
+    assert_refused(outcome, 'no checkpoint /no/epoch.pth')
 
 
-def test_fp16_on_a_cpu_is_refused(train, config, tmp_path):
-    with pytest.raises(SystemExit, match='fp16 needs a GPU'):
-        run(train, config, tmp_path, '--amp=fp16')
+def test_fp16_on_a_cpu_is_refused(config, tmp_path):
+    outcome = attempt(config, tmp_path, '--amp=fp16')
+    assert_refused(outcome, 'fp16 needs a GPU')

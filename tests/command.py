@@ -1,0 +1,33 @@
+"""Calls of the command `mmsoco` in this process."""
+
+import contextlib
+import io
+from typing import NamedTuple
+
+from mmsoco.cli.main import main
+
+
+class Outcome(NamedTuple):
+    """What a user sees of a call: exit status, standard output and errors."""
+
+    status: int
+    out: str
+    err: str
+
+
+def call(*argv: object) -> Outcome:
+    """Call `mmsoco` with arguments of any type."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            status = main([str(word) for word in argv])
+        except SystemExit as exit_:
+            status = exit_.code
+    return Outcome(status, out.getvalue(), err.getvalue())
+
+
+def succeed(*argv: object) -> str:
+    """Call `mmsoco`, expect success, return what it printed."""
+    outcome = call(*argv)
+    assert outcome.status == 0, outcome.err
+    return outcome.out

@@ -1,0 +1,96 @@
+"""Pictures of a store, and of the views of a config."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import call, succeed
+from PIL import Image
+
+from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> list[str]:
+    """Settings that replace the data of a config by three images."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / 'images'
+    root.mkdir()
+    names = ['a.png', 'b.png', 'c.png']
+    for name in names:
+        pixels = rng.integers(0, 256, (60, 80, 3), np.uint8)
+        Image.fromarray(pixels).save(root / name)
+    with ProposalStoreWriter(tmp_path / 'p.arrow') as writer:
+        writer.write(
+            ProposalRecord(name, 60, 80, np.array([[5, 5, 60, 50]]))
+            for name in names
+        )
+    return [
+        '--cfg-options',
+        f'train_dataloader.dataset.image_root={root}',
+        f'train_dataloader.dataset.proposals={tmp_path / "p.arrow"}',
+    ]
+
+
+def test_views_are_drawn_and_repeatable(repo_dir, tmp_path, options):
+    config = repo_dir / 'configs/_base_/datasets/imagenet_soco_star.py'
+
+    def browse(folder, *more):
+        out = tmp_path / folder
+        succeed('browse', config, '--out', out, *more, *options)
+        return {p.name: np.asarray(Image.open(p)) for p in out.iterdir()}
+
+    first = browse('one', '--number', '2')
+    again = browse('two', '--index', '2')
+    other = browse('three', '--index', '2', '--epoch', '1')
+    assert sorted(first) == ['0000000.png', '0000002.png']
+    assert (first['0000002.png'] == again['0000002.png']).all()
+    assert (other['0000002.png'] != again['0000002.png']).any()
+
+
+def refused(*argv):
+    outcome = call('browse', *argv)
+    assert outcome.status == 1, outcome
+    return outcome.err
+
+
+def test_config_without_views_is_refused(repo_dir, tmp_path, options):
+    config = tmp_path / 'plain.py'
+    base = repo_dir / 'configs/_base_/datasets/imagenet_soco.py'
+    config.write_text(
+        f"_base_ = '{base}'\n"
+        'train_dataloader = dict(dataset=dict(pipeline=[]))\n'
+    )
+    out = tmp_path / 'out'
+    assert 'plain.py has no DrawViews' in refused(config, out, *options)
+    assert not out.exists()
+
+
+def test_index_beyond_the_data_set_is_refused(repo_dir, tmp_path, options):
+    config = repo_dir / 'configs/_base_/datasets/imagenet_soco.py'
+    arguments = [config, '--out', tmp_path / 'out', '--index', '0', '9']
+    error = refused(*arguments, *options)
+    assert '--index 9' in error and '3 images' in error
+
+
+def test_proposals_are_drawn(options, tmp_path):
+    out = tmp_path / 'look'
+    store, images = tmp_path / 'p.arrow', tmp_path / 'images'
+    succeed('browse', store, '--out', out, '--image-root', images)
+    assert len(list(out.glob('*.png'))) == 3
+    assert Image.open(out / 'contact_sheet.jpg').size[0] > 200
+
+
+def test_what_cannot_be_drawn_is_refused(options, tmp_path):
+    store, images = tmp_path / 'p.arrow', tmp_path / 'images'
+    look = tmp_path / 'look'
+    command = [store, '--out', look, '--image-root', images]
+    assert '--image-root' in refused(store, '--out', look)
+    assert "'no.png' is not in" in refused(*command, '--names', 'no.png')
+    assert 'no such images' in refused(*command, '--fallback', 'none')
+    assert '--seed has no meaning for a store' in refused(
+        *command, '--seed', '3'
+    )
+    Image.new('RGB', (9, 9)).save(images / 'a.png')
+    assert '9 x 9' in refused(*command)
+    assert not look.exists()

@@ -1,0 +1,123 @@
+"""From images to a store, and what becomes of stores."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from command import call, succeed
+from PIL import Image
+
+from mmsoco.proposals.store import ProposalStore
+
+
+@pytest.fixture
+def images(tmp_path):
+    root = tmp_path / 'images'
+    root.mkdir()
+    for seed in range(4):
+        blocks = np.random.default_rng(seed).integers(0, 256, (4, 5, 3))
+        pixels = blocks.astype(np.uint8).repeat(40, 0).repeat(30, 1)
+        Image.fromarray(pixels).save(root / f'{seed}.png')
+    (root / 'bad.jpg').touch()
+    return str(root)
+
+
+def test_main_path(images, tmp_path):
+    out = tmp_path / 'a.arrow'
+    command = ['propose', images, '--workers', '1', '--keep-regions']
+    text = succeed(*command, '--out', out)
+    assert 'images: 4' in text and 'unreadable images: 1' in text
+    assert 'bad.jpg: empty, or not an image' in text
+    assert 'images/s' in text and 'cores busy' in text
+    assert 'complete already' in succeed(*command, '--out', out)
+
+    other = tmp_path / 'b.arrow'
+    regions = tmp_path / 'a.regions.arrow'
+    succeed('convert', 'regions', regions, other, '--min-scale', '0.1')
+    assert ProposalStore(other).metadata['filter']['min_scale'] == 0.1
+
+    convert = ['convert', 'proposals']
+    for layout in ('coco', 'published'):
+        middle, back = tmp_path / f'{layout}.json', f'{out}.{layout}.arrow'
+        succeed(*convert, out, '--out', middle, '--layout', layout)
+        succeed(*convert, middle, '--out', back, '--image-root', images)
+        pairs = zip(ProposalStore(back), ProposalStore(out), strict=True)
+        for record, expected in pairs:
+            assert record.file_name == expected.file_name
+            np.testing.assert_array_equal(record.bboxes, expected.bboxes)
+
+
+def test_shards_and_names(images, tmp_path):
+    names = tmp_path / 'names.json'
+    listed = [{'file_name': f'{i}.png'} for i in (3, 1, 2)]
+    names.write_text(json.dumps({'images': listed}))
+    shards = [str(tmp_path / f's{i}.arrow') for i in range(2)]
+    for i, shard in enumerate(shards):
+        command = ['propose', images, '--out', shard, '--workers=1']
+        succeed(*command, f'--shard={i}/2', f'--ann-file={names}')
+    out = str(tmp_path / 'a.arrow')
+    succeed('convert', 'shards', *shards, '--out', out)
+    found = [record.file_name for record in ProposalStore(out)]
+    assert found == ['1.png', '2.png', '3.png']
+
+
+def test_place_of_the_output_in_either_spelling(images, tmp_path):
+    out = tmp_path / 'a.arrow'
+    succeed('propose', images, out, '--workers=1')
+    assert out.is_file()
+    outcome = call('propose', images, out, '--out', out)
+    assert outcome.status == 2 and 'named twice' in outcome.err
+    outcome = call('propose', images)
+    assert outcome.status == 2 and '--out' in outcome.err
+
+
+@pytest.mark.parametrize(
+    'arguments, text',
+    [
+        (['propose', 'nowhere', 'a.arrow'], "'nowhere'.*not exist"),
+        (['propose', 'empty', 'a.arrow'], 'no images in .empty'),
+        (['propose', 'broken', 'a.arrow'], 'none of the 1 images'),
+        (['propose', 'images', 'no/a.arrow'], 'create it first'),
+        (['propose', 'images', 'text.arrow'], 'not a proposal st'),
+        (['propose', 'images', 'a', '--shard=2/2'], 'from 0'),
+        (['propose', 'images', 'a', '--min-scale=2'], 'max-scale'),
+        (['propose', 'images', 'a', '--ann-file=b'], "'b' is miss"),
+        (['convert', 'shards', 'text.arrow', '--out', 'a'], 'text.arrow'),
+        (['convert', 'regions', 'no.arrow', 'a'], 'no.arrow'),
+        (['convert', 'proposals', 'no.json', 'a'], 'no.json'),
+        (['convert', 'proposals', 'empty.json', 'a'], '--image-root'),
+        (['convert', 'proposals', 'text.arrow', 'text.arrow'], '--overwrite'),
+        (['browse', 'no.arrow', 'a'], 'no.arrow'),
+    ],
+)
+def test_user_errors_are_one_line(
+    images, tmp_path, monkeypatch, arguments, text
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'empty').mkdir()
+    (tmp_path / 'broken').mkdir()
+    (tmp_path / 'broken' / 'a.jpg').touch()
+    (tmp_path / 'text.arrow').write_text('text')
+    (tmp_path / 'empty.json').write_text('{}')
+    before = sorted(os.listdir(tmp_path))
+    outcome = call(*arguments)
+    assert outcome.status == 1
+    error = outcome.err.splitlines()[-1]
+    assert error.startswith('error: ')
+    assert re.search(text, error), error
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+def test_exit_code_without_traceback(tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'mmsoco', 'propose', 'nowhere', 'a.arrow'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert 'Traceback' not in done.stderr and 'nowhere' in done.stderr

@@ -1,0 +1,86 @@
+"""The verbs about weights: export, inspect, publish, convert."""
+
+from pathlib import Path
+
+import pytest
+import tiny_models
+import torch
+from command import call, succeed
+
+from mmsoco.checkpoints.reference import rename_reference
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """A checkpoint of a pretraining run."""
+    model = tiny_models.soco(tiny_models.mask_rcnn_fpn(), [(1, 2)])
+    path = tmp_path / 'epoch_2.pth'
+    meta = dict(epoch=2, iter=8, cfg='seed = 1')
+    torch.save(dict(state_dict=model.state_dict(), meta=meta), path)
+    return path
+
+
+def test_export_then_inspect(run, tmp_path):
+    out = tmp_path / 'detector.pth'
+    assert 'bbox_head: 26' in succeed('export', run, '--out', out)
+    text = succeed('inspect', out, '--config')
+    assert f'{out}: mmdet' in text
+    assert 'epoch: 2' in text
+    assert text.strip().endswith('seed = 1')
+
+
+def test_export_takes_the_newest_checkpoint_of_a_run(run, tmp_path):
+    (run.parent / 'epoch_1.pth').write_bytes(b'older')
+    out = tmp_path / 'detector.pth'
+    succeed('export', run.parent, out)
+    assert torch.load(out, weights_only=True)['meta']['epoch'] == 2
+
+
+def test_export_of_chosen_parts(run, tmp_path):
+    out = tmp_path / 'neck.pth'
+    succeed('export', run, '--out', out, '--parts', 'neck')
+    state = torch.load(out, weights_only=True)['state_dict']
+    assert all(name.startswith('neck.') for name in state)
+
+
+def test_ours_to_reference_and_back(run, tmp_path):
+    theirs, back = tmp_path / 'theirs.pth', tmp_path / 'back.pth'
+    convert = ['convert', 'checkpoint']
+    succeed(*convert, run, '--out', theirs, '--to', 'reference')
+    succeed(*convert, theirs, '--out', back)
+    before = torch.load(run)['state_dict']
+    after = torch.load(back)['state_dict']
+    assert list(before) == list(after)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    reference = rename_reference(before, 'reference')
+    assert 'encoder.conv1.weight' in reference
+
+
+def test_publish_takes_the_name_of_the_checkpoint(run, tmp_path):
+    text = succeed('publish', run, '--out', tmp_path / 'out')
+    [path] = (tmp_path / 'out').iterdir()
+    assert path.name.startswith('epoch_2_20')
+    assert text == f'wrote {path}\n'
+
+
+@pytest.mark.parametrize(
+    'verb',
+    [['export'], ['convert', 'checkpoint'], ['publish'], ['inspect']],
+)
+def test_missing_file_is_one_line(verb, tmp_path):
+    arguments = [tmp_path / 'none.pth', tmp_path / 'out.pth']
+    outcome = call(*verb, *arguments[: 1 if verb == ['inspect'] else 2])
+    assert outcome.status == 1
+    assert outcome.err.startswith('error: ')
+    assert 'none.pth' in outcome.err and outcome.err.count('\n') == 1
+
+
+@pytest.mark.parametrize('verb', [['export'], ['convert', 'checkpoint']])
+def test_nothing_is_replaced_unasked(verb, run, tmp_path):
+    out = tmp_path / 'out.pth'
+    out.write_text('mine')
+    outcome = call(*verb, run, '--out', out)
+    assert outcome.status == 1 and '--overwrite' in outcome.err
+    outcome = call(*verb, run, '--out', tmp_path)
+    assert outcome.status == 1 and 'is a folder' in outcome.err
+    assert out.read_text() == 'mine'
