@@ -293,7 +293,9 @@ def test_two_processes_train_as_one(config, finished, tmp_path, repo_dir):
         env=dict(
             os.environ,
             PYTHON=sys.executable,
-            PYTHONPATH=str(config.parent),
+            PYTHONPATH=os.pathsep.join(
+                [str(config.parent), os.environ.get('PYTHONPATH', '')]
+            ),
             PORT=str(20000 + os.getpid() % 20000),
             OMP_NUM_THREADS='1',
         ),

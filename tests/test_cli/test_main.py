@@ -1,0 +1,132 @@
+"""The command itself: its verbs, their help, the doors in tools/."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from command import call, succeed
+
+from mmsoco.cli.convert import CONVERSIONS
+from mmsoco.cli.main import known_verbs, overview
+from mmsoco.version import __version__
+
+HEAVY = ('torch', 'mmengine', 'mmcv', 'mmdet', 'numba', 'cv2')
+# The names that OpenMMLab users type, and what is behind each.
+DOORS = {
+    'train.py': ['train'],
+    'test.py': ['test'],
+    'proposals/generate.py': ['propose'],
+    'proposals/merge.py': ['convert', 'shards'],
+    'proposals/refilter.py': ['convert', 'regions'],
+    'proposals/convert.py': ['convert', 'proposals'],
+    'analysis_tools/browse_proposals.py': ['browse'],
+    'analysis_tools/browse_views.py': ['browse'],
+    'model_converters/convert_reference.py': ['convert', 'checkpoint'],
+    'model_converters/export_detector.py': ['export'],
+    'model_converters/inspect_checkpoint.py': ['inspect'],
+    'model_converters/publish_model.py': ['publish'],
+    'dataset_converters/voc2coco.py': ['convert', 'voc'],
+    'dataset_converters/mini_coco.py': ['convert', 'mini-coco'],
+    'dataset_converters/imagenet.py': ['convert', 'imagenet'],
+    'dataset_converters/list_images.py': ['convert', 'images'],
+    'demo/run_demo.py': ['demo'],
+}
+COMMANDS = [[verb] for verb in known_verbs()]
+COMMANDS += [['convert', name] for name in CONVERSIONS]
+
+
+def test_overview_names_every_verb():
+    text = overview()
+    for verb in known_verbs():
+        assert re.search(rf'^  {verb} +[A-Z].*\.$', text, re.MULTILINE), verb
+
+
+@pytest.mark.parametrize('words', [['--help'], ['-h'], ['help']])
+def test_help_prints_the_overview(words):
+    assert succeed(*words) == overview() + '\n'
+
+
+def test_without_a_verb_the_overview_is_an_error():
+    assert call().status == 2
+
+
+def test_version():
+    assert succeed('--version') == f'mmsoco {__version__}\n'
+
+
+@pytest.mark.parametrize(
+    ('word', 'meant'), [('propos', 'propose'), ('trian', 'train')]
+)
+def test_unknown_verb_suggests_the_nearest(word, meant):
+    outcome = call(word)
+    assert outcome.status == 2
+    assert f'no verb {word!r}; did you mean {meant}?' in outcome.err
+
+
+def test_modules_beside_the_verbs_are_none():
+    assert call('common').status == 2
+
+
+@pytest.mark.parametrize('command', COMMANDS, ids=' '.join)
+def test_help_has_an_example_of_the_command(command):
+    outcome = call(*command, '--help')
+    assert outcome.status == 0
+    examples = outcome.out.partition('Example')[2]
+    assert f'  mmsoco {" ".join(command)}' in examples
+
+
+def test_help_imports_nothing_heavy(tmp_path):
+    """All helps in one process: the first heavy import tells on its verb."""
+    script = (
+        'import sys, contextlib, io\n'
+        'from mmsoco.cli.main import main\n'
+        f'for words in {COMMANDS!r}:\n'
+        '    with contextlib.redirect_stdout(io.StringIO()):\n'
+        '        try:\n'
+        "            main([*words, '--help'])\n"
+        '        except SystemExit:\n'
+        '            pass\n'
+        f'    heavy = [m for m in {HEAVY!r} if m in sys.modules]\n'
+        '    assert not heavy, (words, heavy)\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_runs_as_a_module(tmp_path):
+    command = [sys.executable, '-m', 'mmsoco', '--version']
+    text = subprocess.check_output(command, cwd=tmp_path, text=True)
+    assert text == f'mmsoco {__version__}\n'
+
+
+@pytest.mark.parametrize('door', DOORS)
+def test_doors_lead_to_their_verb(repo_dir, door):
+    """Read, not run: each is the same call of `main`."""
+    tree = ast.parse((repo_dir / 'tools' / door).read_text())
+    (call_,) = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == 'main'
+    ]
+    words = ast.unparse(call_.args[0])
+    assert words == f'[{", ".join(map(repr, DOORS[door]))}, *sys.argv[1:]]'
+
+
+def test_a_door_is_open(repo_dir, tmp_path):
+    done = subprocess.run(
+        [sys.executable, repo_dir / 'tools' / 'train.py', 'none.py'],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(repo_dir)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith('error: There is no config none.py')
