@@ -1,0 +1,380 @@
+"""Check a COCO document object by object, and mend what can be mended.
+
+Boxes of a document are x, y, w, h in pixels, absolute and continuous. What is
+wrong is collected, so that one look shows all of it.
+"""
+
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmsoco.utils.problems import Outcome, Problems
+
+STOP, LOST = Outcome.STOP, Outcome.LOST
+MENDED, NOTE = Outcome.MENDED, Outcome.NOTE
+
+# COCO's own boxes leave their pictures by rounding.
+_TOLERANCE = 1.0
+# mmdet trains on no box that is narrower or lower, in pixels.
+MIN_SIDE = 1.0
+# From so many boxes on, most of them outside is no accident of one picture.
+_ENOUGH_BOXES = 4
+_SECTIONS = {
+    'images': ('id', 'file_name'),
+    'annotations': ('image_id', 'category_id'),
+    'categories': ('id', 'name'),
+}
+
+
+def read_document(
+    path: str | os.PathLike, unlabelled: bool = False
+) -> dict[str, Any]:
+    """Read a COCO document and check its outline.
+
+    Args:
+        path: The JSON file.
+        unlabelled: Whether ``annotations`` may be missing, as in the files
+            of a test set whose labels are kept back.
+
+    Returns:
+        The document, with a list of dicts for each of ``images``,
+        ``annotations`` and ``categories``.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If it is no JSON, or a section or a key is missing; the
+            message lists all that is.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'label file {str(path)!r} does not exist')
+    try:
+        document = json.loads(path.read_text(encoding='utf-8-sig'))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'{str(path)!r} is not JSON: {error}') from error
+    if unlabelled and isinstance(document, dict):
+        document.setdefault('annotations', [])
+    missing = _outline_problems(document)
+    if missing:
+        raise ValueError(
+            f'{str(path)!r} is not a COCO label file: {"; ".join(missing)}. '
+            'Expected {"images": [{"id", "file_name", "height", "width"}], '
+            '"annotations": [{"id", "image_id", "category_id", "bbox", '
+            '"area", "iscrowd"}], "categories": [{"id", "name"}]}'
+        )
+    return document
+
+
+def _outline_problems(document: Any) -> list[str]:
+    """Say what a document lacks."""
+    if not isinstance(document, dict):
+        return [f'it holds a {type(document).__name__}, not an object']
+    found = []
+    for section, keys in _SECTIONS.items():
+        entries = document.get(section)
+        if not isinstance(entries, list):
+            found.append(f'{section!r} is missing or not a list')
+            continue
+        if not all(isinstance(entry, dict) for entry in entries):
+            found.append(f'{section!r} holds something other than objects')
+            continue
+        for key in keys:
+            count = sum(entry.get(key) is None for entry in entries)
+            if count:
+                found.append(f'{count} of {section!r} have no {key!r}')
+    return found
+
+
+def mend_document(
+    document: dict[str, Any],
+    read_size: Callable[[str], tuple[int, int] | None],
+    problems: Problems,
+) -> None:
+    """Check and mend a document in place.
+
+    Args:
+        document: See `read_document`.
+        read_size: Gives the (height, width) of a picture by its name, or
+            None where it is not there, not readable or not looked at.
+        problems: Gets what is wrong.
+    """
+    _check_unique(document['categories'], 'category', 'name', problems)
+    _check_unique(document['images'], 'image', 'file_name', problems)
+    for image in document['images']:
+        _mend_size(image, read_size(str(image['file_name'])), problems)
+    images = {image['id']: image for image in document['images']}
+    categories = {c['id']: c for c in document['categories']}
+    boxes_before = problems.count(STOP)
+    kept = [
+        annotation
+        for annotation in document['annotations']
+        if _mend_annotation(annotation, images, categories, problems)
+    ]
+    if problems.count(STOP) == boxes_before:
+        _check_layout(kept, images, problems)
+    document['annotations'] = [
+        annotation
+        for annotation in kept
+        if _clip(annotation, images[annotation['image_id']], problems)
+    ]
+    _mend_ids(document['annotations'], problems)
+
+
+def _check_unique(
+    entries: list[dict], kind: str, name_key: str, problems: Problems
+) -> None:
+    """Drop exact repetitions; report ids or names that come twice."""
+    unique: list[dict] = []
+    seen = {}
+    for entry in entries:
+        key = repr(entry['id'])
+        where = f'{kind} {entry["id"]}, {entry[name_key]!r}'
+        if seen.get(key) == entry:
+            problems.add(MENDED, f'the same {kind} twice: kept once', where)
+            continue
+        if not isinstance(entry['id'], int | str):
+            problems.add(STOP, f'{kind} id is not a number or text', where)
+        elif key in seen:
+            problems.add(STOP, f'{kind} id stands for two of them', where)
+        if not isinstance(entry[name_key], str) or not entry[name_key]:
+            problems.add(STOP, f'{kind} {name_key} is not text', where)
+        seen[key] = entry
+        unique.append(entry)
+    names = Counter(str(entry[name_key]) for entry in unique)
+    # Two categories of one name make a detector count one class more.
+    outcome = STOP if kind == 'category' else NOTE
+    for name, count in names.items():
+        if count > 1:
+            problems.add(
+                outcome, f'{kind} {name_key} is there {count} times', name
+            )
+    entries[:] = unique
+
+
+def _mend_size(
+    image: dict, size: tuple[int, int] | None, problems: Problems
+) -> None:
+    """Give an image the (height, width) of its picture."""
+    name = str(image['file_name'])
+    told = (image.get('height'), image.get('width'))
+    usable = all(is_number(side) and side > 0 for side in told)
+    if size is None:
+        if not usable:
+            problems.add(
+                STOP,
+                'image has no usable height and width, and there is no '
+                'picture to read them from',
+                name,
+            )
+            # Lets the other checks go on.
+            image.update(height=math.inf, width=math.inf)
+        return
+    if told == size:
+        return
+    image['height'], image['width'] = size
+    if not usable:
+        what = 'no usable height and width: read from the picture'
+    elif told == size[::-1]:
+        what = "height and width are swapped: the picture's taken"
+    else:
+        what = "size differs from the picture's: the picture's taken"
+    problems.add(MENDED, what, name)
+
+
+def _mend_annotation(
+    annotation: dict,
+    images: dict[Any, dict],
+    categories: dict[Any, dict],
+    problems: Problems,
+) -> bool:
+    """Check one object; tell whether it can be kept."""
+    image = images.get(_hashable(annotation['image_id']))
+    number = annotation.get('id', '?')
+    if image is None:
+        problems.add(
+            LOST, 'object of an image that is not listed', f'object {number}'
+        )
+        return False
+    where = f'object {number} of {image["file_name"]}'
+    if _hashable(annotation['category_id']) not in categories:
+        problems.add(STOP, 'object of a category that is not listed', where)
+        return False
+    if not _mend_box(annotation, where, problems):
+        return False
+    _mend_crowd(annotation, where, problems)
+    _mend_area(annotation, where, problems)
+    return _check_mask(annotation, image, where, problems)
+
+
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, int | str) else repr(value)
+
+
+def _mend_box(annotation: dict, where: str, problems: Problems) -> bool:
+    box = annotation.get('bbox')
+    if box is None and (points := _points(annotation)):
+        xs, ys = points[::2], points[1::2]
+        box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+        annotation['bbox'] = box
+        problems.add(MENDED, 'no bbox: taken from the polygons', where)
+    if box is None:
+        problems.add(STOP, 'object has no bbox', where)
+        return False
+    if not (isinstance(box, list) and len(box) == 4):
+        problems.add(STOP, 'bbox is not [x, y, w, h]', where)
+        return False
+    if not all(map(is_number, box)):
+        problems.add(STOP, 'bbox holds something other than numbers', where)
+        return False
+    x, y, w, h = box
+    if w < 0 or h < 0:
+        annotation['bbox'] = [min(x, x + w), min(y, y + h), abs(w), abs(h)]
+        annotation['area'] = abs(w * h)
+        problems.add(
+            MENDED, 'bbox has a negative side: corners swapped back', where
+        )
+    return True
+
+
+def _points(annotation: dict) -> list[float]:
+    """Return the polygons' coordinates one after the other, if all are."""
+    polygons = annotation.get('segmentation')
+    if not isinstance(polygons, list):
+        return []
+    if not all(isinstance(polygon, list) for polygon in polygons):
+        return []
+    points = [value for polygon in polygons for value in polygon]
+    return points if all(map(is_number, points)) else []
+
+
+def _mend_crowd(annotation: dict, where: str, problems: Problems) -> None:
+    crowd = annotation.get('iscrowd')
+    if crowd in (0, 1) and crowd is not None:
+        annotation['iscrowd'] = int(crowd)
+        return
+    annotation['iscrowd'] = int(str(crowd).strip() in ('1', 'true'))
+    what = 'no iscrowd: taken as 0' if crowd is None else 'iscrowd is not 0, 1'
+    problems.add(MENDED, what, where)
+
+
+def _mend_area(annotation: dict, where: str, problems: Problems) -> None:
+    area = annotation.get('area')
+    box_area = annotation['bbox'][2] * annotation['bbox'][3]
+    # An object with an area of 0 is skipped by mmdet, so that a detector
+    # would learn that there is nothing.
+    if is_number(area) and (area > 0 or box_area == 0):
+        return
+    annotation['area'] = box_area
+    what = 'no area' if area is None else 'area is not a positive number'
+    problems.add(MENDED, f'{what}: taken from the box', where)
+
+
+def _check_mask(
+    annotation: dict, image: dict, where: str, problems: Problems
+) -> bool:
+    mask = annotation.get('segmentation')
+    if not mask:
+        return True
+    if isinstance(mask, dict):
+        size = [image['height'], image['width']]
+        if mask.get('size') != size or 'counts' not in mask:
+            problems.add(
+                STOP, "mask is of another size than its picture's", where
+            )
+            return False
+        return True
+    points = _points(annotation)
+    if not points or any(len(p) % 2 for p in mask):
+        problems.add(STOP, 'segmentation is not polygons of numbers', where)
+        return False
+    if any(len(polygon) < 6 for polygon in mask):
+        problems.add(NOTE, 'polygon of fewer than three corners', where)
+    return True
+
+
+def _check_layout(
+    annotations: list[dict], images: dict[Any, dict], problems: Problems
+) -> None:
+    """Recognize boxes that are written in another way than x, y, w, h."""
+    if len(annotations) < _ENOUGH_BOXES:
+        return
+    crossing = inverted = small = 0
+    for annotation in annotations:
+        x, y, w, h = annotation['bbox']
+        image = images[annotation['image_id']]
+        crossing += (
+            x + w > image['width'] + _TOLERANCE
+            or y + h > image['height'] + _TOLERANCE
+        )
+        inverted += w < x or h < y
+        small += max(x, y, w, h) <= 1
+    if 2 * crossing > len(annotations) and not inverted:
+        problems.add(
+            STOP,
+            f'{crossing} of {len(annotations)} boxes leave their pictures: '
+            'are they x1, y1, x2, y2 rather than x, y, w, h?',
+        )
+    if 2 * small > len(annotations):
+        problems.add(
+            STOP,
+            f'{small} of {len(annotations)} boxes lie within one pixel: are '
+            'they shares of the picture rather than pixels?',
+        )
+
+
+def _clip(annotation: dict, image: dict, problems: Problems) -> bool:
+    """Clip a box to its picture; tell whether anything is left."""
+    x, y, w, h = annotation['bbox']
+    where = f'object {annotation.get("id", "?")} of {image["file_name"]}'
+    left, top = max(x, 0), max(y, 0)
+    right, bottom = min(x + w, image['width']), min(y + h, image['height'])
+    if x >= image['width'] or y >= image['height'] or x + w < 0 or y + h < 0:
+        problems.add(LOST, 'box lies outside of its picture', where)
+        return False
+    outside = max(left - x, top - y, x + w - right, y + h - bottom)
+    if outside > _TOLERANCE:
+        annotation['bbox'] = [left, top, right - left, bottom - top]
+        if not annotation.get('segmentation'):
+            annotation['area'] = (right - left) * (bottom - top)
+        problems.add(MENDED, 'box leaves its picture: clipped', where)
+    if is_degenerate(annotation):
+        problems.add(
+            NOTE, 'box is narrower than 1 pixel: training ignores it', where
+        )
+    return True
+
+
+def is_degenerate(annotation: dict) -> bool:
+    """Tell whether mmdet leaves an object out for its size."""
+    return min(annotation['bbox'][2:]) < MIN_SIDE
+
+
+def _mend_ids(annotations: list[dict], problems: Problems) -> None:
+    """Number the objects anew unless each has an id of its own.
+
+    An id of 0 counts as no match in pycocotools' evaluation.
+    """
+    ids = [annotation.get('id') for annotation in annotations]
+    if all(isinstance(i, int) and i > 0 for i in ids):
+        twice = [i for i, count in Counter(ids).items() if count > 1]
+        if not twice:
+            return
+        what, where = 'object id comes twice: numbered anew', str(twice[0])
+    else:
+        what, where = 'object id is missing or 0: numbered anew', ''
+    for number, annotation in enumerate(annotations, start=1):
+        annotation['id'] = number
+    problems.add(MENDED, what, where and f'id {where}')
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether parsed JSON is a finite number."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+    )

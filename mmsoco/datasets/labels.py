@@ -1,0 +1,431 @@
+"""Labels of a detector, checked before anything is built on them.
+
+    labels = read_labels('train.json', 'images')
+    print(labels.summary())
+    check_labels(labels, classes=('cat', 'dog'), num_classes=2)
+
+Files are COCO documents, or data sets in PASCAL VOC layout, which are
+converted on the way. `mmsoco.datasets.detector_labels` checks all that a
+detector's config reads.
+"""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mmsoco.images.reading import UnreadableImageError, read_size
+from mmsoco.utils.files import write_json
+from mmsoco.utils.problems import Outcome, Problems, table
+
+from .coco_document import is_degenerate, mend_document, read_document
+
+# Above so many pictures only so many, evenly spread, are opened.
+_MOST_OPENED = 2000
+
+
+class ClassCount(NamedTuple):
+    """What the labels hold of one class.
+
+    Attributes:
+        name: The class.
+        images: Pictures with at least one object that training uses.
+        objects: All objects.
+        crowd: Objects marked ``iscrowd`` or ``ignore``, which training
+            ignores.
+        degenerate: Objects narrower than a pixel, which training ignores.
+    """
+
+    name: str
+    images: int
+    objects: int
+    crowd: int
+    degenerate: int
+
+    @property
+    def usable(self) -> int:
+        """Objects that a detector learns from."""
+        return self.objects - self.crowd - self.degenerate
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels as they are after mending.
+
+    Attributes:
+        path: The file or folder that they were read from.
+        images: The folder of the pictures.
+        document: The COCO document, mended.
+        all_counts: What there is of each class of the file.
+        chosen: The classes that were asked for, all if None.
+        num_masks: Usable objects of these classes that have a mask.
+        problems: What is wrong, and what became of it.
+    """
+
+    path: Path
+    images: Path
+    document: dict[str, Any] = field(repr=False)
+    all_counts: tuple[ClassCount, ...] = field(repr=False)
+    chosen: tuple[str, ...] | None
+    num_masks: int
+    problems: Problems = field(repr=False)
+
+    @property
+    def counts(self) -> tuple[ClassCount, ...]:
+        """What there is of each class that was asked for."""
+        if self.chosen is None:
+            return self.all_counts
+        return tuple(c for c in self.all_counts if c.name in self.chosen)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes in the order of their labels."""
+        return tuple(count.name for count in self.counts)
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether every usable object has a mask."""
+        return 0 < self.num_usable == self.num_masks
+
+    @property
+    def num_usable(self) -> int:
+        """Objects that a detector learns from."""
+        return sum(count.usable for count in self.counts)
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether the document is not that of the file any more."""
+        outcomes = Outcome.MENDED, Outcome.LOST
+        return self.problems.count(*outcomes) > 0 or self.path.is_dir()
+
+    def summary(self) -> str:
+        """Describe the labels: classes with their counts, and problems.
+
+        Classes that were asked for stand beside those of the file.
+        """
+        images = self.document['images']
+        with_objects = {a['image_id'] for a in self.document['annotations']}
+        masks = 'masks' if self.has_masks else 'no masks'
+        if not self.has_masks and self.num_masks:
+            masks = f'masks of {self.num_masks} objects only'
+        lines = [
+            f'{self.path}: {len(images)} images '
+            f'({len(images) - len(with_objects)} without objects), '
+            f'{len(self.document["annotations"])} objects, '
+            f'{len(self.counts)} classes, {masks}',
+            _class_table(self.all_counts, self.chosen),
+            str(self.problems),
+        ]
+        return '\n'.join(line for line in lines if line)
+
+    def write(self, path: str | os.PathLike) -> None:
+        """Write the mended COCO document."""
+        write_json(path, self.document)
+
+
+def read_labels(
+    path: str | os.PathLike,
+    images: str | os.PathLike | None = None,
+    classes: Sequence[str] | None = None,
+    unlabelled: bool = False,
+) -> Labels:
+    """Read labels, check every object and mend what can be mended.
+
+    What cannot be mended is in ``Labels.problems`` with the outcome STOP;
+    `check_labels` raises on it.
+
+    Args:
+        path: A COCO JSON file; or the folder of a VOC data set, or its list
+            ``ImageSets/Main/SPLIT.txt``.
+        images: Folder that the file's names are relative to; a VOC data set
+            has its own.
+        classes: Names in the order of a detector's labels. The classes of
+            the file are brought into this order, and others are not used.
+        unlabelled: Whether a COCO file may come without objects.
+
+    Raises:
+        FileNotFoundError: If the file or the folder is not there.
+        ValueError: If the file has another layout.
+    """
+    path = Path(path)
+    problems = Problems()
+    if path.is_dir() or path.suffix.lower() == '.txt':
+        document, images = _read_voc(path, images, problems)
+    else:
+        document = read_document(path, unlabelled)
+    if images is None:
+        raise ValueError(f'name the folder of the pictures of {str(path)!r}')
+    images = Path(images)
+    if not images.is_dir():
+        raise FileNotFoundError(
+            f'{str(images)!r}, the folder of the pictures of {str(path)!r}, '
+            'does not exist'
+        )
+    _find_pictures(document['images'], images, problems)
+    sizes = _size_reader(document['images'], images, problems)
+    mend_document(document, sizes, problems)
+    if classes is not None:
+        _order_categories(document, classes, problems)
+    chosen = None if classes is None else tuple(classes)
+    counts, num_masks = _count(document, chosen)
+    return Labels(path, images, document, counts, chosen, num_masks, problems)
+
+
+def _read_voc(
+    path: Path, images: str | os.PathLike | None, problems: Problems
+) -> tuple[dict[str, Any], Path]:
+    """Convert a VOC data set; give the document and its pictures' folder."""
+    from .converters import voc  # late: COCO files do not need it
+
+    root, split = path, None
+    if not path.is_dir():
+        root, split = path.parents[2], path.stem
+    document = voc.convert(root, split, problems=problems)
+    return document, Path(images or root / 'JPEGImages')
+
+
+def _find_pictures(
+    entries: list[dict], images: Path, problems: Problems
+) -> None:
+    """Report pictures that are not there, and names that leave the folder."""
+    listed: dict[Path, set[str]] = {}
+    for entry in entries:
+        name = str(entry['file_name'])
+        if '\\' in name:
+            name = entry['file_name'] = name.replace('\\', '/')
+            problems.add(Outcome.MENDED, r'\ in a name: taken as /', name)
+        if name.startswith('/') or '..' in name.split('/'):
+            what = f'name is not relative to the folder {str(images)!r}'
+            problems.add(Outcome.STOP, what, name)
+            continue
+        folder = (images / name).parent
+        if folder not in listed:
+            listed[folder] = _names(folder)
+        if Path(name).name not in listed[folder]:
+            what = f'picture is not in {str(images)!r}'
+            problems.add(Outcome.STOP, what, name)
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
+
+
+def _size_reader(
+    entries: list[dict], images: Path, problems: Problems
+) -> Callable[[str], tuple[int, int] | None]:
+    """Make what reads the sizes of pictures: all of them, or a sample."""
+    step = -(-len(entries) // _MOST_OPENED) or 1
+    looked_at = {str(entry['file_name']) for entry in entries[::step]}
+    looked_at |= {
+        str(entry['file_name'])
+        for entry in entries
+        if not (entry.get('height') and entry.get('width'))
+    }
+    return partial(_read_size, looked_at, images, problems)
+
+
+def _read_size(
+    looked_at: set[str], images: Path, problems: Problems, name: str
+) -> tuple[int, int] | None:
+    path = images / name
+    if name not in looked_at or not path.is_file():
+        return None
+    try:
+        return read_size(path)
+    except UnreadableImageError as error:
+        problems.add(
+            Outcome.STOP, 'picture cannot be read', f'{name}: {error.reason}'
+        )
+        return None
+
+
+def _order_categories(
+    document: dict, classes: Sequence[str], problems: Problems
+) -> None:
+    """Sort the categories as a config does.
+
+    mmdet numbers a file's classes in the file's order, whatever order the
+    config names them in.
+    """
+    places = {name: place for place, name in enumerate(classes)}
+    categories = document['categories']
+    wanted = sorted(
+        categories, key=lambda c: places.get(c['name'], len(places))
+    )
+    chosen = [c['name'] for c in categories if c['name'] in places]
+    if chosen != [c['name'] for c in wanted if c['name'] in places]:
+        document['categories'] = wanted
+        problems.add(
+            Outcome.MENDED,
+            "the file's classes come in another order: sorted as the config's",
+            ', '.join(chosen[:5]),
+        )
+
+
+def _count(
+    document: dict, classes: Sequence[str] | None
+) -> tuple[tuple[ClassCount, ...], int]:
+    """Count the objects of each class, and masks of usable ones."""
+    names = {c['id']: c['name'] for c in document['categories']}
+    numbers = {key: [0, 0, 0] for key in names}
+    pictures: dict[Any, set] = {key: set() for key in names}
+    num_masks = 0
+    for annotation in document['annotations']:
+        key = annotation['category_id']
+        ignored = bool(annotation['iscrowd'] or annotation.get('ignore'))
+        degenerate = not ignored and is_degenerate(annotation)
+        numbers[key][0] += 1
+        numbers[key][1] += ignored
+        numbers[key][2] += degenerate
+        if not (ignored or degenerate):
+            pictures[key].add(annotation['image_id'])
+            wanted = classes is None or names[key] in classes
+            num_masks += wanted and bool(annotation.get('segmentation'))
+    counts = [
+        ClassCount(str(name), len(pictures[key]), *numbers[key])
+        for key, name in names.items()
+    ]
+    return tuple(counts), num_masks
+
+
+def _class_table(
+    counts: Sequence[ClassCount], chosen: Sequence[str] | None
+) -> str:
+    """Lay out the counts, with the chosen classes and their labels beside."""
+    headings = ('class', 'images', 'objects', 'crowd', 'below 1 px')
+    rows: list[tuple] = [tuple(count) for count in counts]
+    if chosen is not None:
+        headings = ('label', 'config', 'file', *headings[1:])
+        places = {name: place for place, name in enumerate(chosen)}
+        rows = [
+            (places[row[0]], row[0], *row)
+            if row[0] in places
+            else ('-', '(not used)', *row)
+            for row in rows
+        ]
+        there = {count.name for count in counts}
+        rows += [
+            (place, name, '(missing)', 0, 0, 0, 0)
+            for name, place in places.items()
+            if name not in there
+        ]
+    return table(headings, rows) if rows else ''
+
+
+def check_labels(
+    labels: Labels,
+    classes: Sequence[str] | None = None,
+    num_classes: int | Mapping[str, int] | None = None,
+    source: str = 'the config',
+) -> None:
+    """Raise unless a detector can learn from labels.
+
+    Args:
+        labels: The labels.
+        classes: The names of a config's classes, if there is one; by default
+            those that the labels were read with.
+        num_classes: The config's number of classes, or several by the names
+            of their keys.
+        source: Where ``classes`` come from, for the message.
+
+    Raises:
+        ValueError: If something cannot be mended, names or numbers of
+            classes differ, or there is no object to learn from. The message
+            lists all of it below the table of classes.
+    """
+    found = list_errors(labels, classes, num_classes, source)
+    if found:
+        lines = [f'the labels {str(labels.path)!r} cannot be used:']
+        lines += [f'- {line}' for line in found]
+        raise ValueError('\n'.join([*lines, labels.summary()]))
+
+
+def list_errors(
+    labels: Labels,
+    classes: Sequence[str] | None = None,
+    num_classes: int | Mapping[str, int] | None = None,
+    source: str = 'the config',
+    need_objects: bool = True,
+) -> list[str]:
+    """List what `check_labels` raises for, a line each.
+
+    Args:
+        labels: See `check_labels`, as the following three.
+        classes: Names.
+        num_classes: Numbers.
+        source: Of the names.
+        need_objects: Whether labels without objects are an error.
+    """
+    found = [
+        f'{problem.count} x {problem}'
+        for problem in labels.problems.of(Outcome.STOP)
+    ]
+    classes = labels.chosen if classes is None else classes
+    names = labels.classes if classes is None else tuple(classes)
+    if classes is not None:
+        found += _class_errors(labels, names, source)
+    if num_classes is None:
+        num_classes = {}
+    elif isinstance(num_classes, int):
+        num_classes = {'num_classes': num_classes}
+    found += [
+        f'{key} is {number}, but there are {len(names)} classes: '
+        f'set it to {len(names)}'
+        for key, number in num_classes.items()
+        if number != len(names)
+    ]
+    if not labels.document['images']:
+        found.append('there are no images')
+    elif need_objects and not labels.num_usable:
+        found.append(
+            f'there is no object to learn from in '
+            f'{len(labels.document["images"])} images'
+        )
+    return found
+
+
+def _class_errors(
+    labels: Labels, classes: Sequence[str], source: str
+) -> list[str]:
+    """Compare the names of classes."""
+    there = [str(c['name']) for c in labels.document['categories']]
+    found = [
+        f'class {name!r} of {source} comes twice'
+        for place, name in enumerate(classes)
+        if name in classes[:place]
+    ]
+    missing = [name for name in classes if name not in there]
+    found += [
+        f'class {name!r} of {source} is not in the file'
+        f'{_suggestion(name, there)}'
+        for name in missing[:10]
+    ]
+    if missing:
+        found.append(
+            f'{len(missing)} of the {len(classes)} classes of {source} are '
+            f'not in the file, whose classes are {_some(there)}'
+        )
+    return found
+
+
+def _suggestion(name: str, there: Sequence[str]) -> str:
+    """Suggest a class that is written alike."""
+    plain = {_plain(other): other for other in there}
+    close = difflib.get_close_matches(_plain(name), plain, n=1)
+    return f': did you mean {plain[close[0]]!r}?' if close else ''
+
+
+def _plain(name: str) -> str:
+    """Return a name without capitals, blanks, hyphens and underscores."""
+    return ''.join(c for c in name.casefold() if c.isalnum()) or name
+
+
+def _some(names: Sequence[str], most: int = 20) -> str:
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return repr(tuple(names[:most])) + more

@@ -1,0 +1,148 @@
+"""Collect what is wrong with a data set, and list all of it in one table."""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+# So many examples of a kind are named; the others are counted.
+_MOST_NAMED = 3
+_HEADINGS = ('what happens', 'count', 'what', 'examples')
+
+
+class Outcome(enum.Enum):
+    """What becomes of something that is wrong, the worst first.
+
+    Attributes:
+        STOP: The data set cannot be used as it is.
+        LOST: Something was left out.
+        MENDED: Something was corrected without a loss.
+        NOTE: Nothing was changed.
+    """
+
+    STOP = 'stop'
+    LOST = 'left out'
+    MENDED = 'mended'
+    NOTE = 'note'
+
+
+@dataclass
+class Problem:
+    """All cases of one kind.
+
+    Attributes:
+        outcome: What becomes of them.
+        what: What is wrong, in words, the same for all cases.
+        count: How many there are.
+        examples: Where the first ones are.
+    """
+
+    outcome: Outcome
+    what: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        named = ', '.join(self.examples)
+        if self.count > len(self.examples) and self.examples:
+            named += f' and {self.count - len(self.examples)} more'
+        return f'{self.what} ({named})' if named else self.what
+
+
+class Problems:
+    """Cases gathered by kind, in the order in which kinds were met."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[Outcome, str], Problem] = {}
+
+    def add(self, outcome: Outcome, what: str, where: str = '') -> None:
+        """Count one case.
+
+        Args:
+            outcome: What becomes of it.
+            what: What is wrong; cases with the same words count as one kind.
+            where: The file or object.
+        """
+        problem = self._kinds.setdefault(
+            (outcome, what), Problem(outcome, what)
+        )
+        problem.count += 1
+        if where and len(problem.examples) < _MOST_NAMED:
+            problem.examples.append(printable(where))
+
+    def extend(self, others: 'Problems', prefix: str = '') -> None:
+        """Add the cases of another collection, each place with a prefix."""
+        for other in others:
+            kind = self._kinds.setdefault(
+                (other.outcome, other.what),
+                Problem(other.outcome, other.what),
+            )
+            kind.count += other.count
+            free = _MOST_NAMED - len(kind.examples)
+            kind.examples += [prefix + e for e in other.examples[:free]]
+
+    def count(self, *outcomes: Outcome) -> int:
+        """Count the cases with one of some outcomes, all without any."""
+        return sum(
+            p.count for p in self if not outcomes or p.outcome in outcomes
+        )
+
+    def of(self, *outcomes: Outcome) -> list[Problem]:
+        """Return the kinds with one of some outcomes."""
+        return [p for p in self if p.outcome in outcomes]
+
+    def __iter__(self) -> Iterator[Problem]:
+        """Yield the kinds, the worst outcome first."""
+        order = list(Outcome)
+        yield from sorted(
+            self._kinds.values(), key=lambda p: order.index(p.outcome)
+        )
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def __str__(self) -> str:
+        """Return a table with a line per kind; empty without problems."""
+        rows = []
+        for problem in self:
+            more = problem.count - len(problem.examples)
+            named = ', '.join(problem.examples)
+            if problem.examples and more:
+                named += f', and {more} more'
+            rows.append(
+                (problem.outcome.value, problem.count, problem.what, named)
+            )
+        return table(_HEADINGS, rows) if rows else ''
+
+
+def table(
+    headings: tuple[str, ...], rows: list[tuple], indent: str = '  '
+) -> str:
+    """Lay out text in columns, numbers to the right.
+
+    Args:
+        headings: A heading per column.
+        rows: As many values each.
+        indent: Put before every line.
+
+    Returns:
+        Lines without blanks at their ends.
+    """
+    texts = [[str(value) for value in row] for row in (headings, *rows)]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    numeric = [
+        all(isinstance(row[i], int) for row in rows)
+        for i in range(len(headings))
+    ]
+    lines = [
+        '  '.join(
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        )
+        for line in texts
+    ]
+    return '\n'.join(indent + line.rstrip() for line in lines)
+
+
+def printable(name: str) -> str:
+    """Return a file's name in a form that can be printed and stored."""
+    return name.encode('utf-8', 'backslashreplace').decode()

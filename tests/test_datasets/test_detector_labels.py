@@ -1,0 +1,219 @@
+import json
+
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+from mmsoco.datasets.detector_labels import (
+    check_detector_labels,
+    describe_labels,
+)
+
+CLASSES = ('cat', 'dog')
+
+
+def write_split(folder, split, names=CLASSES, **changes):
+    """Write a picture and its labels: an object of each class."""
+    (folder / split).mkdir(exist_ok=True)
+    Image.new('RGB', (60, 40)).save(folder / split / 'a.png')
+    objects = [
+        dict(
+            id=number,
+            image_id=1,
+            category_id=number,
+            bbox=[1, 2, 30, 20],
+            area=600,
+            iscrowd=0,
+            segmentation=[[1, 2, 31, 2, 31, 22, 1, 22]],
+        )
+        | changes
+        for number in range(1, len(names) + 1)
+    ]
+    content = dict(
+        images=[dict(id=1, file_name='a.png', height=40, width=60)],
+        annotations=objects,
+        categories=[dict(id=i, name=n) for i, n in enumerate(names, 1)],
+    )
+    (folder / f'{split}.json').write_text(json.dumps(content))
+
+
+@pytest.fixture
+def cfg(tmp_path):
+    """A config of a detector with two splits, on disk."""
+    loaders = {}
+    for split in ('train', 'val'):
+        write_split(tmp_path, split)
+        loaders[split] = dict(
+            dataset=dict(
+                type='CocoDataset',
+                data_root=str(tmp_path),
+                ann_file=f'{split}.json',
+                data_prefix=dict(img=f'{split}/'),
+                metainfo=dict(classes=CLASSES),
+                pipeline=[dict(type='LoadAnnotations', with_mask=True)],
+            )
+        )
+    metric = dict(
+        type='CocoMetric',
+        ann_file=str(tmp_path / 'val.json'),
+        metric=['bbox', 'segm'],
+    )
+    heads = dict(
+        bbox_head=[dict(num_classes=2), dict(num_classes=2)],
+        mask_head=dict(num_classes=2),
+    )
+    return Config(
+        dict(
+            work_dir=str(tmp_path / 'work'),
+            model=dict(
+                backbone=dict(num_classes=1000),
+                rpn_head=dict(num_classes=1),
+                roi_head=heads,
+            ),
+            train_dataloader=loaders['train'],
+            val_dataloader=loaders['val'],
+            test_dataloader=loaders['val'],
+            val_evaluator=metric,
+            test_evaluator=metric,
+        )
+    )
+
+
+def test_fitting_labels_change_nothing(cfg, tmp_path):
+    before = cfg.to_dict()
+    found = check_detector_labels(cfg)
+    assert cfg.to_dict() == before
+    assert list(found) == [
+        'train_dataloader.dataset',
+        'val_dataloader.dataset',
+        'test_dataloader.dataset',
+    ]
+    text = describe_labels(found)
+    # validation and test read the same file, which is described once
+    assert text.count('val.json') == 1 and text.count('train.json') == 1
+    assert not (tmp_path / 'work').exists()
+
+
+@pytest.mark.parametrize(
+    'option, value, texts',
+    [
+        (
+            'model.roi_head.mask_head.num_classes',
+            1,
+            ['model.roi_head.mask_head.num_classes is 1.*set it to 2'],
+        ),
+        (
+            'train_dataloader.dataset.metainfo.classes',
+            ('Cat', 'dog'),
+            ["class 'Cat' of train_dataloader.*did you mean 'cat'", 'same cl'],
+        ),
+        (
+            'val_dataloader.dataset.metainfo.classes',
+            ('dog', 'cat'),
+            ['same classes in the same order'],
+        ),
+        (
+            'train_dataloader.dataset.metainfo.classes',
+            'cat',
+            [r"classes is the text 'cat'.*\('cat',\)"],
+        ),
+        (
+            'train_dataloader.dataset.metainfo',
+            dict(CLASSES=CLASSES),
+            ["key 'CLASSES', which mmdet does not read; write 'classes'"],
+        ),
+        (
+            'train_dataloader.dataset.metainfo',
+            None,
+            ["class 'person' of CocoDataset .* names no classes", 'airplane'],
+        ),
+        (
+            'val_evaluator.ann_file',
+            'other.json',
+            ["val_evaluator.ann_file is 'other.json', but val_dataloader"],
+        ),
+        (
+            'train_dataloader.dataset.data_prefix.img',
+            'val2/',
+            ["val2', the folder"],
+        ),
+    ],
+)
+def test_disagreements_are_named(cfg, option, value, texts):
+    cfg.merge_from_dict({option: value})
+    if option.endswith('metainfo'):
+        cfg.train_dataloader.dataset.metainfo = value
+    for text in texts:
+        with pytest.raises((ValueError, FileNotFoundError), match=text):
+            check_detector_labels(cfg)
+
+
+def test_masks_that_are_not_there(cfg, tmp_path):
+    for split in ('train', 'val'):
+        write_split(tmp_path, split, segmentation=[])
+    with pytest.raises(ValueError) as info:
+        check_detector_labels(cfg)
+    for key in ('train_dataloader.dataset.pipeline', 'val_evaluator'):
+        assert f'{key} needs masks, but 2 of 2 objects' in str(info.value)
+
+
+def test_mended_labels_are_used(cfg, tmp_path):
+    write_split(tmp_path, 'train', area=None)
+    write_split(tmp_path, 'val', iscrowd=None)
+    found = check_detector_labels(cfg)
+    path = cfg.train_dataloader.dataset.ann_file
+    assert path == str(tmp_path / 'work' / 'labels' / 'train_train.json')
+    objects = json.loads(open(path).read())['annotations']
+    assert [thing['area'] for thing in objects] == [600, 600]
+    for key in ('val', 'test'):
+        mended = cfg[f'{key}_dataloader'].dataset.ann_file
+        assert cfg[f'{key}_evaluator'].ann_file == mended
+        assert json.loads(open(mended).read())['annotations'][0] == (
+            json.loads((tmp_path / 'val.json').read_text())['annotations'][0]
+            | {'iscrowd': 0}
+        )
+    assert 'no area: taken from the box' in describe_labels(found)
+    # The mended files themselves are good.
+    again = check_detector_labels(cfg)
+    assert not any(labels.is_changed for labels in again.values())
+
+
+def test_wrappers_are_looked_into(cfg):
+    inner = cfg.train_dataloader.dataset
+    cfg.train_dataloader.dataset = dict(
+        type='RepeatDataset',
+        times=2,
+        dataset=dict(type='ConcatDataset', datasets=[inner, inner]),
+    )
+    cfg.model.roi_head.bbox_head[1].num_classes = 3
+    with pytest.raises(ValueError) as info:
+        check_detector_labels(cfg)
+    for text in (
+        'train_dataloader.dataset.dataset.datasets[1]',
+        'model.roi_head.bbox_head[1].num_classes is 3',
+    ):
+        assert text in str(info.value)
+
+
+def test_other_datasets_and_disks_are_left_alone(cfg):
+    cfg.train_dataloader.dataset = dict(type='ProposalDataset')
+    for split in ('val', 'test'):
+        cfg[f'{split}_dataloader'].dataset.data_root = 's3://bucket'
+        cfg[f'{split}_evaluator'] = dict(type='CocoMetric')
+    assert check_detector_labels(cfg) == {}
+
+
+def test_the_files_order_of_classes_is_mended(cfg, tmp_path):
+    """Read by mmdet itself, each object keeps its class."""
+    from mmdet.datasets import CocoDataset
+
+    write_split(tmp_path, 'train', names=('dog', 'cat'))
+    check_detector_labels(cfg)
+    dataset = dict(cfg.train_dataloader.dataset, pipeline=[])
+    dataset.pop('type')
+    labels = [
+        thing['bbox_label']
+        for thing in CocoDataset(**dataset).get_data_info(0)['instances']
+    ]
+    # object 1 is a dog, which the config numbers 1
+    assert labels == [1, 0]

@@ -1,0 +1,333 @@
+import copy
+import json
+import math
+
+import pytest
+from PIL import Image
+
+from mmsoco.datasets.labels import check_labels, read_labels
+from mmsoco.utils.problems import Outcome
+
+SIZES = {'a.png': (40, 60), 'b.png': (50, 30), 'c.png': (20, 20)}
+
+
+def one_object(number, image_id, category_id, bbox):
+    return dict(
+        id=number,
+        image_id=image_id,
+        category_id=category_id,
+        bbox=bbox,
+        area=bbox[2] * bbox[3],
+        iscrowd=0,
+    )
+
+
+GOOD = {
+    'images': [
+        dict(id=7 + i, file_name=name, height=size[0], width=size[1])
+        for i, (name, size) in enumerate(SIZES.items())
+    ],
+    'annotations': [
+        one_object(1, 7, 5, [1, 2, 30, 20]),
+        one_object(2, 7, 5, [5, 5, 10, 10]),
+        one_object(3, 7, 3, [0, 0, 60, 40]),
+        one_object(4, 8, 3, [2, 2, 9, 9]),
+    ],
+    'categories': [dict(id=3, name='cat'), dict(id=5, name='dog')],
+}
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write GOOD after a change, and read it."""
+    images = tmp_path / 'images'
+    images.mkdir()
+    for name, (height, width) in SIZES.items():
+        Image.new('RGB', (width, height)).save(images / name)
+
+    def change_and_read(
+        change=lambda content: None, classes=None, content=GOOD, **kwargs
+    ):
+        content = copy.deepcopy(content)
+        change(content)
+        (tmp_path / 'labels.json').write_text(json.dumps(content))
+        return read_labels(tmp_path / 'labels.json', images, classes, **kwargs)
+
+    return change_and_read
+
+
+def update(section, place, **values):
+    return lambda content: content[section][place].update(values)
+
+
+def remove(section, place, key):
+    return lambda content: content[section][place].pop(key)
+
+
+def kinds(labels, outcome):
+    return {p.what: p.count for p in labels.problems.of(outcome)}
+
+
+def test_good_labels_are_left_alone(read):
+    labels = read()
+    assert labels.document == GOOD
+    assert not labels.is_changed and not len(labels.problems)
+    assert labels.classes == ('cat', 'dog')
+    assert [tuple(c) for c in labels.counts] == [
+        ('cat', 2, 2, 0, 0),
+        ('dog', 1, 2, 0, 0),
+    ]
+    check_labels(labels, ('cat', 'dog'), 2)
+    assert not labels.has_masks
+    assert '3 images (1 without objects), 4 objects, 2 classes' in (
+        labels.summary()
+    )
+
+
+@pytest.mark.parametrize(
+    'change, what',
+    [
+        (remove('annotations', 1, 'area'), 'no area'),
+        (update('annotations', 1, area=0), 'area is not a positive'),
+        (update('annotations', 1, area=math.nan), 'area is not a positive'),
+        (update('annotations', 1, area='100'), 'area is not a positive'),
+        (remove('annotations', 1, 'iscrowd'), 'no iscrowd'),
+        (update('annotations', 1, iscrowd='0'), 'iscrowd is not 0, 1'),
+        (update('annotations', 1, bbox=[15, 15, -10, -10]), 'swapped back'),
+        (remove('annotations', 1, 'id'), 'id is missing or 0'),
+        (update('annotations', 1, id=4), 'id comes twice'),
+        (update('images', 0, height=60, width=40), 'are swapped'),
+        (update('images', 0, height=0), 'no usable height'),
+        (remove('images', 0, 'width'), 'no usable height'),
+        (update('images', 0, width=61), 'size differs'),
+        (lambda c: c['images'].append(c['images'][0]), 'same image twice'),
+    ],
+)
+def test_mended_labels_equal_the_good_ones(read, change, what):
+    """Each fault is put back to what it was, and said."""
+    labels = read(change)
+    assert labels.document == GOOD
+    assert labels.is_changed
+    ((found, count),) = kinds(labels, Outcome.MENDED).items()
+    assert what in found and count == 1
+    check_labels(labels, ('cat', 'dog'), 2)
+    assert what in labels.summary()
+
+
+def test_box_is_clipped_to_its_picture(read):
+    labels = read(update('annotations', 3, bbox=[-4, 30, 20, 40]))
+    mended = labels.document['annotations'][3]
+    # the picture is 30 wide and 50 high
+    assert mended['bbox'] == [0, 30, 16, 20] and mended['area'] == 320
+    assert kinds(labels, Outcome.MENDED) == {
+        'box leaves its picture: clipped': 1
+    }
+
+
+def test_rounding_is_not_worth_a_new_file(read):
+    box = [0, 0, 60.4, 40.9]
+    labels = read(update('annotations', 2, bbox=box))
+    assert labels.document['annotations'][2]['bbox'] == box
+    assert not labels.is_changed
+
+
+def test_what_is_left_out_is_counted(read):
+    def change(content):
+        content['annotations'][0]['bbox'] = [70, 0, 5, 5]
+        content['annotations'][1]['image_id'] = 99
+        content['annotations'][2]['iscrowd'] = 1
+        content['annotations'][3]['bbox'] = [2, 2, 9, 0.4]
+
+    labels = read(change)
+    assert kinds(labels, Outcome.LOST) == {
+        'box lies outside of its picture': 1,
+        'object of an image that is not listed': 1,
+    }
+    assert [tuple(c) for c in labels.counts] == [
+        ('cat', 0, 2, 1, 1),
+        ('dog', 0, 0, 0, 0),
+    ]
+    with pytest.raises(ValueError, match='no object to learn from in 3'):
+        check_labels(labels)
+
+
+@pytest.mark.parametrize(
+    'change, text',
+    [
+        (update('annotations', 0, bbox=[1, 2, math.nan, 3]), 'other than n'),
+        (update('annotations', 0, bbox=[1, 2, math.inf, 3]), 'other than n'),
+        (update('annotations', 0, bbox=[1, 2, '3', 3]), 'other than numbers'),
+        (update('annotations', 0, bbox=[1, 2, None, 3]), 'other than numbers'),
+        (update('annotations', 0, bbox=[1, 2, 3]), 'not .x, y, w, h'),
+        (update('annotations', 0, bbox={'x': 1}), 'not .x, y, w, h'),
+        (remove('annotations', 0, 'bbox'), 'object has no bbox'),
+        (update('annotations', 0, category_id=4), 'category that is not'),
+        (update('annotations', 0, category_id=[3]), 'category that is not'),
+        (update('images', 1, id=7), 'image id stands for two'),
+        (update('categories', 1, id=3), 'category id stands for two'),
+        (update('categories', 1, name='cat'), 'name is there 2 times .cat'),
+        (update('images', 1, file_name='d.png'), 'not in .*d.png'),
+        (update('images', 1, file_name='../images/b.png'), 'not relative'),
+        (update('images', 1, file_name='/etc/b.png'), 'not relative'),
+        (
+            update('annotations', 0, segmentation=[[1, 2, 3, 4, 5, 'x']]),
+            'not polygons',
+        ),
+        (
+            update(
+                'annotations', 0, segmentation={'size': [9, 9], 'counts': ''}
+            ),
+            'mask is of another size',
+        ),
+        (lambda c: c.update(annotations=[]), 'no object to learn from'),
+        (lambda c: c.update(images=[], annotations=[]), 'no images'),
+        (
+            lambda c: [
+                a.update(bbox=[20, 19, 40, 39], image_id=7)
+                for a in c['annotations']
+            ],
+            'x1, y1, x2, y2 rather than',
+        ),
+        (
+            lambda c: [
+                a.update(bbox=[0.2, 0.2, 0.5, 0.5]) for a in c['annotations']
+            ],
+            'shares of the picture',
+        ),
+    ],
+)
+def test_what_cannot_be_mended_stops(read, change, text):
+    with pytest.raises(ValueError, match=text) as info:
+        check_labels(read(change))
+    assert 'labels.json' in str(info.value)
+
+
+def test_all_problems_come_at_once(read):
+    def change(content):
+        content['annotations'][0]['bbox'] = [1, 2, math.nan, 3]
+        content['annotations'][1]['category_id'] = 77
+        del content['annotations'][3]['area']
+        content['images'][2]['file_name'] = 'gone.png'
+
+    with pytest.raises(ValueError) as info:
+        check_labels(read(change, ('Cat', 'dog')), num_classes=1)
+    for text in (
+        'bbox holds something other than numbers (object 1 of a.png)',
+        'category that is not listed (object 2 of a.png)',
+        'gone.png',
+        "class 'Cat' of the config is not in the file: did you mean 'cat'?",
+        'num_classes is 1, but there are 2 classes: set it to 2',
+        'no area: taken from the box',
+    ):
+        assert text in str(info.value)
+
+
+@pytest.mark.parametrize(
+    'name, meant',
+    [('CAT', 'cat'), (' cat', 'cat'), ('cta', 'cat'), ('do-g', 'dog')],
+)
+def test_misspelt_class_is_suggested(read, name, meant):
+    with pytest.raises(ValueError, match=f'did you mean .{meant}.\\?'):
+        check_labels(read(classes=(name,)), num_classes=1)
+
+
+def test_order_of_the_config_counts(read):
+    """mmdet numbers the classes in the file's order."""
+    labels = read(classes=('dog', 'cat'))
+    assert labels.classes == ('dog', 'cat')
+    names = [c['name'] for c in labels.document['categories']]
+    assert names == ['dog', 'cat']
+    assert labels.is_changed
+    assert 'another order' in labels.summary()
+    check_labels(labels, num_classes=2)
+
+
+def test_a_part_of_the_classes_is_enough(read):
+    labels = read(classes=('dog',))
+    check_labels(labels, num_classes=1)
+    assert labels.num_usable == 2
+    lines = labels.summary().splitlines()
+    assert any('(not used)' in line and 'cat' in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    'content, text',
+    [
+        ({}, "'images' is missing.*'annotations' is.*'categories' is"),
+        ([], 'holds a list'),
+        ({**GOOD, 'categories': None}, "'categories' is missing or not"),
+        ({**GOOD, 'images': [3]}, 'other than objects'),
+        (
+            {**GOOD, 'images': [{'id': 1}, {'id': 2}]},
+            "2 of 'images' have no 'file_name'",
+        ),
+        ({**GOOD, 'annotations': [{'bbox': 1}]}, "1 of .* no 'category_id'"),
+    ],
+)
+def test_other_layouts_are_refused(read, content, text):
+    with pytest.raises(ValueError, match=f'labels.json.*{text}'):
+        read(content=content)
+
+
+@pytest.mark.parametrize('data', [b'', b'{', b'\xff\xfe{}', b'[' * 10**5])
+def test_files_that_are_no_json(tmp_path, data):
+    (tmp_path / 'a.json').write_bytes(data)
+    with pytest.raises(ValueError, match='a.json.* is not JSON'):
+        read_labels(tmp_path / 'a.json', tmp_path)
+
+
+def test_missing_file_and_folder(tmp_path, read):
+    with pytest.raises(FileNotFoundError, match='no.json'):
+        read_labels(tmp_path / 'no.json', tmp_path)
+    path = read().path
+    with pytest.raises(FileNotFoundError, match="'.*nowhere', the folder"):
+        read_labels(path, tmp_path / 'nowhere')
+    with pytest.raises(ValueError, match='name the folder'):
+        read_labels(path)
+
+
+def test_test_sets_may_keep_their_labels_back(read):
+    labels = read(lambda c: c.pop('annotations'), unlabelled=True)
+    assert labels.num_usable == 0
+
+
+def test_masks_are_there_or_not(read):
+    polygon = [[1, 2, 31, 2, 31, 22]]
+
+    def change(content, objects):
+        for annotation in content['annotations'][:objects]:
+            annotation['segmentation'] = polygon
+
+    assert read(lambda c: change(c, 4)).has_masks
+    assert not read(lambda c: change(c, 3)).has_masks
+    assert 'masks of 3 objects only' in read(lambda c: change(c, 3)).summary()
+
+
+def test_box_comes_from_the_polygon(read):
+    def change(content):
+        content['annotations'][0].pop('bbox')
+        content['annotations'][0]['segmentation'] = [[1, 2, 31, 2, 31, 22]]
+
+    mended = read(change).document['annotations'][0]
+    assert mended['bbox'] == [1, 2, 30, 20]
+
+
+def test_unreadable_picture_is_named(read, tmp_path):
+    (tmp_path / 'images' / 'b.png').write_bytes(b'')
+    with pytest.raises(ValueError, match='cannot be read .b.png: Unident'):
+        check_labels(read())
+
+
+def test_written_labels_read_back_clean(read, tmp_path):
+    labels = read(remove('annotations', 1, 'area'))
+    labels.write(tmp_path / 'mended.json')
+    again = read_labels(tmp_path / 'mended.json', tmp_path / 'images')
+    assert not again.is_changed and again.document == GOOD
+
+
+def test_backslashes_are_mended(read, tmp_path):
+    (tmp_path / 'images' / 'd').mkdir()
+    (tmp_path / 'images' / 'c.png').rename(tmp_path / 'images/d/c.png')
+    labels = read(update('images', 2, file_name='d\\c.png'))
+    assert labels.document['images'][2]['file_name'] == 'd/c.png'
+    check_labels(labels)
