@@ -10,7 +10,7 @@ from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from torch.utils.data import Dataset
 
-from mmsoco.images.lists import list_images
+from mmsoco.images.lists import find_images
 from mmsoco.images.reading import UnreadableImageError, read_rgb, read_size
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
 from mmsoco.registry import DATASETS, TRANSFORMS
@@ -232,7 +232,7 @@ class _FolderRecords:
         self._root = root
         # One block of memory that worker processes share; a list of Python
         # strings is copied to each of them as its reference counts change.
-        self._names = pa.array(list_images(root), pa.string())
+        self._names = pa.array(find_images(root).names, pa.string())
 
     def __len__(self) -> int:
         return len(self._names)

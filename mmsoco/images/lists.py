@@ -1,14 +1,82 @@
-"""Which images to work on: from a folder or from an annotation file."""
+"""Which images to work on: from a folder or from an annotation file.
+
+The one reader of folders and lists. It says what it left out and why: nobody
+should find out from a result that a third of the pictures was not there.
+"""
 
 import hashlib
 import json
 import os
+import posixpath
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
+from PIL import features
+
+from mmsoco.utils.files import decode_text
+from mmsoco.utils.problems import Outcome, Problems
+
+LOST, MENDED, NOTE = Outcome.LOST, Outcome.MENDED, Outcome.NOTE
+
+# Endings that Pillow reads only where it was built with a library.
+_OPTIONAL = {'webp': '.webp', 'avif': '.avif', 'jpg_2000': '.jp2 .j2k .jpx'}
 EXTENSIONS = frozenset(
-    '.bmp .gif .jpeg .jpg .jpe .pbm .pgm .png .ppm .tif .tiff .webp'.split()
+    '.bmp .gif .jfif .jpe .jpeg .jpg .mpo .pbm .pgm .png .ppm .tif '
+    '.tiff'.split()
+).union(
+    *(
+        endings.split()
+        for library, endings in _OPTIONAL.items()
+        if features.check(library)
+    )
 )
+# Pictures, but none that this Pillow reads.
+_UNREAD = (
+    frozenset(
+        '.avif .heic .heif .jp2 .j2k .jpx .jxl .webp .arw .cr2 .cr3 .dng .nef '
+        '.orf .raf .rw2 .psd .svg'.split()
+    )
+    - EXTENSIONS
+)
+# What systems and programs leave behind in folders of pictures; names that
+# begin with a dot are left out too.
+_SYSTEM = frozenset(
+    '@eadir #recycle @recycle __macosx lost+found $recycle.bin thumbs.db '
+    'desktop.ini'.split()
+) | {'system volume information'}
+_LABELLED = re.compile(
+    r'(.+?(?:{}))["\']?(?:\s*[,;\t]\s*|\s+)\S.*'.format(
+        '|'.join(re.escape(e) for e in sorted(EXTENSIONS | _UNREAD))
+    ),
+    re.IGNORECASE,
+)
+_DRIVE = re.compile('[A-Za-z]:/')
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """The images to work on.
+
+    Attributes:
+        root: The folder that the names are relative to.
+        names: With ``/`` between the parts, sorted by code point (the order
+            of the store), each once.
+        problems: What was left out, changed or remarkable.
+    """
+
+    root: str
+    names: list[str] = field(repr=False)
+    problems: Problems = field(repr=False)
+
+    def report(self) -> str:
+        """Say how many images there are, and what was left out and why."""
+        left_out = self.problems.count(LOST)
+        first = f'{len(self.names)} images in {self.root!r}'
+        if left_out:
+            first += f', {left_out} entries left out'
+        return '\n'.join(filter(None, [first, str(self.problems)]))
 
 
 def is_image(name: str | PurePath) -> bool:
@@ -16,82 +84,117 @@ def is_image(name: str | PurePath) -> bool:
     return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
-def list_images(root: str | os.PathLike) -> list[str]:
-    """Find the images below a folder, links to folders included.
+def find_images(
+    root: str | os.PathLike, ann_file: str | os.PathLike | None = None
+) -> ImageList:
+    """Find the images to work on.
 
     Args:
-        root: The folder, searched recursively.
+        root: The image folder. Without ``ann_file`` it is searched
+            recursively, links to folders included; hidden files and folders
+            and those of systems are left out.
+        ann_file: Names relative to ``root``, which they never leave: a text
+            file with one per line, a label behind it or not; or a COCO-style
+            ``.json``.
 
     Returns:
-        The files' names relative to ``root`` with ``/`` between the parts,
-        sorted by code point (the order of the store); empty where the folder
-        has none.
+        The images, possibly none.
 
     Raises:
-        FileNotFoundError: If ``root`` is not there.
+        FileNotFoundError: If the folder or the file is not there.
         NotADirectoryError: If ``root`` is not a folder.
+        PermissionError: If ``root`` cannot be read.
+        ValueError: If the file is malformed.
     """
-    root = Path(root)
-    if not root.exists():
-        raise FileNotFoundError(f'image folder {str(root)!r} does not exist')
-    if not root.is_dir():
+    root = os.fspath(root)
+    if not os.path.exists(root):
+        raise FileNotFoundError(f'image folder {root!r} does not exist')
+    if not os.path.isdir(root):
         raise NotADirectoryError(
-            f'expected a folder of images, but {str(root)!r} is a file'
+            f'expected a folder of images, but {root!r} is a file'
         )
-    return sorted(_walk(str(root), '', frozenset()))
-
-
-def _walk(folder: str, prefix: str, above: frozenset) -> Iterator[str]:
-    """Yield images below ``folder``; ``above`` breaks circles of links."""
-    here = os.path.realpath(folder)
-    if here in above:
-        return
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                yield from _walk(
-                    entry.path, f'{prefix}{entry.name}/', above | {here}
-                )
-            elif is_image(entry.name):
-                yield prefix + entry.name
+    problems = Problems()
+    if ann_file is None:
+        names = _walk(root, '', frozenset(), problems)
+    else:
+        listed = _read_list(ann_file, root, problems)
+        names = _there(root, listed, problems)
+    return ImageList(root, sorted(names), problems)
 
 
 def collect_names(
     root: str | os.PathLike, ann_file: str | os.PathLike | None = None
 ) -> list[str]:
-    """Name the images to work on.
-
-    Args:
-        root: The image folder.
-        ann_file: Names relative to ``root``: a text file with one per line,
-            or a COCO-style ``.json``. Without it all images below ``root``.
-
-    Returns:
-        Names, sorted by code point, each once.
+    """Return the names that `find_images` finds, at least one.
 
     Raises:
-        FileNotFoundError: If the folder or the file is not there.
-        NotADirectoryError: If ``root`` is not a folder.
-        ValueError: If no image is found, or the file is malformed.
+        ValueError: If there is no image; the message says what was left out.
+        OSError: See `find_images`, as for other errors.
     """
-    if ann_file is None:
-        names = list_images(root)
-        if not names:
-            raise ValueError(
-                f'no images in {str(root)!r} or below; expected files such as '
-                '.jpg or .png'
-            )
-        return names
-    if not os.path.isdir(root):
-        raise FileNotFoundError(f'image folder {str(root)!r} does not exist')
-    names = sorted(set(read_names(ann_file)))
-    if not names:
-        raise ValueError(f'{str(ann_file)!r} names no images')
-    return names
+    found = find_images(root, ann_file)
+    if found.names:
+        return found.names
+    where = f'in {found.root!r} or below'
+    if ann_file is not None:
+        where = f'named by {str(ann_file)!r} that are in {found.root!r}'
+    message = f'no images {where}; expected files such as .jpg or .png'
+    raise ValueError('\n'.join(filter(None, [message, str(found.problems)])))
+
+
+def _walk(
+    folder: str, prefix: str, above: frozenset, problems: Problems
+) -> Iterator[str]:
+    """Yield images below ``folder``; ``above`` breaks circles of links."""
+    here = os.path.realpath(folder)
+    if here in above:
+        problems.add(LOST, 'link to a folder above itself', prefix)
+        return
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError as error:
+        if not prefix:
+            raise
+        what = f'folder that cannot be read: {error.strerror}'
+        problems.add(LOST, what, prefix)
+        return
+    for entry in entries:
+        name = prefix + entry.name
+        is_folder = entry.is_dir()
+        if why := _why_left_out(entry, is_folder):
+            problems.add(LOST, why, name + '/' * is_folder)
+        elif is_folder:
+            yield from _walk(entry.path, f'{name}/', above | {here}, problems)
+        else:
+            yield name
+
+
+def _why_left_out(entry: os.DirEntry, is_folder: bool) -> str | None:
+    """Say why an entry of a folder is not looked at, if it is not."""
+    name = entry.name.lower()
+    if name.startswith('.') or name in _SYSTEM:
+        kind = 'folder' if is_folder else 'file'
+        return f'{kind} that is hidden or of the system'
+    if is_folder:
+        return None
+    if not is_image(name):
+        return _why_no_image(name)
+    if entry.is_symlink() and not os.path.exists(entry.path):
+        return 'link to a file that is not there'
+    return None
+
+
+def _why_no_image(name: str) -> str:
+    ending = os.path.splitext(name)[1].lower()
+    if ending in _UNREAD:
+        return f'{ending} picture, which cannot be read: convert it to .png'
+    if re.fullmatch(r'\.[a-z][a-z0-9]{0,5}', ending):
+        return f'{ending} file: not a picture'
+    return 'not a picture by its name'
 
 
 def read_names(ann_file: str | os.PathLike) -> list[str]:
-    """Read image names from a text file or a COCO-style JSON file.
+    """Read the entries of a text file or a COCO-style JSON file as they are.
 
     Raises:
         FileNotFoundError: If the file is not there.
@@ -101,17 +204,115 @@ def read_names(ann_file: str | os.PathLike) -> list[str]:
     if not path.is_file():
         raise FileNotFoundError(f'annotation file {str(path)!r} is missing')
     try:
-        text = path.read_text(encoding='utf-8')
+        text = decode_text(path.read_bytes())
         if path.suffix.lower() != '.json':
-            return [line.strip() for line in text.splitlines() if line.strip()]
+            lines = (line.strip() for line in text.split('\n'))
+            return [line for line in lines if line]
         return [str(i['file_name']) for i in json.loads(text)['images']]
-    except (UnicodeDecodeError, json.JSONDecodeError) as e:
-        raise ValueError(f'cannot read {str(path)!r}: {e}') from e
     except (KeyError, TypeError) as e:
         raise ValueError(
             f'{str(path)!r} is not COCO-style: expected {{"images": '
             '[{"file_name": ...}, ...]}'
         ) from e
+    except (ValueError, RecursionError) as e:
+        raise ValueError(f'cannot read {str(path)!r}: {e}') from e
+
+
+def _read_list(
+    ann_file: str | os.PathLike, root: str, problems: Problems
+) -> list[str]:
+    """Turn a list's entries into names below the root, each once."""
+    is_text = Path(ann_file).suffix.lower() != '.json'
+    names: dict[str, None] = {}
+    for entry in read_names(ann_file):
+        name = entry
+        if is_text and not is_image(entry):
+            name = _without_label(entry, problems)
+        name = clean_name(name, root, problems)
+        if name is None:
+            continue
+        if name in names:
+            problems.add(NOTE, 'named twice: taken once', name)
+        names[name] = None
+    return list(names)
+
+
+def _without_label(entry: str, problems: Problems) -> str:
+    """Cut what follows a picture's name in a line."""
+    match = _LABELLED.fullmatch(entry)
+    if not match:
+        return entry
+    problems.add(NOTE, 'label behind the name: not used', entry)
+    return match[1].strip('"\'')
+
+
+def clean_name(name: str, root: str, problems: Problems) -> str | None:
+    r"""Make a listed name relative to its folder, which it never leaves.
+
+    Args:
+        name: As it is written: with ``\``, ``./`` or an absolute path.
+        root: The folder.
+        problems: Gets what was changed or left out.
+
+    Returns:
+        The name with ``/`` between its parts; None if it leaves the folder.
+    """
+    clean = name
+    if '\\' in clean and not os.path.exists(os.path.join(root, clean)):
+        clean = clean.replace('\\', '/')
+        problems.add(MENDED, r'\ in a name: taken as /', name)
+    if '\0' in clean:
+        problems.add(LOST, 'name with a zero byte', repr(name))
+        return None
+    if posixpath.isabs(clean):
+        clean = _relative(clean, root)
+        if not clean.startswith('../'):
+            problems.add(MENDED, 'absolute path: made relative', name)
+    clean = posixpath.normpath(clean)
+    if clean == '..' or clean.startswith('../') or _DRIVE.match(clean):
+        problems.add(LOST, 'name that leaves the image folder', name)
+        return None
+    return clean
+
+
+def _relative(path: str, root: str) -> str:
+    """Make a path relative to a folder, by its name or what it links to."""
+    ways = (
+        posixpath.relpath(path, folder)
+        for folder in (os.path.abspath(root), os.path.realpath(root))
+    )
+    return min(ways, key=lambda way: way.startswith('../'))
+
+
+def _there(
+    root: str, names: Iterable[str], problems: Problems
+) -> Iterator[str]:
+    """Yield the listed names whose files are there.
+
+    A listing per folder takes a fraction of the time of a look per file.
+    """
+    listed: dict[str, set[str]] = {}
+    for name in names:
+        folder, base = posixpath.split(name)
+        if folder not in listed:
+            listed[folder] = files_in(os.path.join(root, folder))
+        has_ending = bool(posixpath.splitext(base)[1])
+        if has_ending and not is_image(base):
+            problems.add(LOST, _why_no_image(name), name)
+        elif base in listed[folder] and (
+            has_ending or os.path.isfile(os.path.join(root, name))
+        ):
+            yield name
+        else:
+            problems.add(LOST, 'listed, but not in the folder', name)
+
+
+def files_in(folder: str | os.PathLike) -> set[str]:
+    """Return the names in a folder, none where it cannot be read."""
+    try:
+        return set(os.listdir(folder))
+    except OSError:
+        return set()
 
 
 def fingerprint(names: Iterable[str]) -> str:

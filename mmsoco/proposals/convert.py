@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mmsoco.images.lists import list_images
+from mmsoco.images.lists import find_images
 from mmsoco.images.reading import read_size
 from mmsoco.proposals.filters import FALLBACK_NAMES
 from mmsoco.proposals.records import ProposalRecord
@@ -64,7 +64,7 @@ def import_published(
             boxes are malformed.
     """
     by_name: dict[str, list[str]] = {}
-    for name in list_images(image_root):
+    for name in find_images(image_root).names:
         by_name.setdefault(PurePosixPath(name).name, []).append(name)
     records = []
     for basename, xywh in content.items():

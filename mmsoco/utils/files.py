@@ -1,5 +1,6 @@
 """Write files that are complete or absent, and fingerprint them."""
 
+import codecs
 import errno
 import hashlib
 import json
@@ -112,6 +113,32 @@ def write_json(path: str | os.PathLike, content: Any, **options: Any) -> None:
         options: Arguments of `json.dumps`, such as ``indent``.
     """
     write_text(path, json.dumps(content, **options) + '\n')
+
+
+def decode_text(data: bytes) -> str:
+    r"""Decode a text file, with a byte order mark or not.
+
+    Args:
+        data: UTF-8, or UTF-16 with its mark, as some editors of Windows
+            write it.
+
+    Returns:
+        The text with ``\n`` between its lines.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    encoding = 'utf-8-sig'
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = 'utf-16'
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f'it is not UTF-8 ({error.reason} at byte {error.start}); save '
+            'it as UTF-8'
+        ) from error
+    return text.replace('\r\n', '\n').replace('\r', '\n')
 
 
 def _flush(path: Path) -> None:

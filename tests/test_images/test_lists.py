@@ -1,9 +1,14 @@
+import codecs
 import json
+import os
+from pathlib import Path
 
 import pytest
+from PIL import features
 
 from mmsoco.images.lists import (
     collect_names,
+    find_images,
     fingerprint,
     parse_shard,
     take_shard,
@@ -23,16 +28,17 @@ def test_lines(image_root, tmp_path):
 
 def test_coco(image_root, tmp_path):
     path = tmp_path / 'ann.json'
-    images = [{'id': 2, 'file_name': 'b.png'}, {'file_name': 'a.png'}]
+    images = [{'id': 2, 'file_name': 'b/a.png'}, {'file_name': 'a.png'}]
     path.write_text(json.dumps({'images': images, 'annotations': []}))
-    assert collect_names(image_root, path) == ['a.png', 'b.png']
+    assert collect_names(image_root, path) == ['a.png', 'b/a.png']
 
 
 @pytest.mark.parametrize(
     'name, content, text',
     [
-        ('a.txt', b'\n \n', 'names no images'),
-        ('a.txt', b'\xff\xfe', 'cannot read'),
+        ('a.txt', b'\n \n', 'no images named by'),
+        ('a.txt', b'\xff\x00', 'cannot read .*not UTF-8.*at byte 0'),
+        ('a.txt', b'no.png 3', 'no images(.|\n)*not in the folder.*no.png'),
         ('a.json', b'{', 'cannot read'),
         ('a.json', b'{}', 'not COCO-style'),
         ('a.json', b'[1]', 'not COCO-style'),
@@ -53,9 +59,185 @@ def test_missing(image_root, tmp_path):
     for ann_file in (None, tmp_path / 'names.txt'):
         with pytest.raises(FileNotFoundError, match='nowhere'):
             collect_names(tmp_path / 'nowhere', ann_file)
+        with pytest.raises(NotADirectoryError, match='names.txt. is a file'):
+            collect_names(tmp_path / 'names.txt', ann_file)
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='no images in .*empty'):
         collect_names(tmp_path / 'empty')
+
+
+LEFT_BEHIND = [
+    '.ipynb_checkpoints/a-checkpoint.png',
+    '.Trash-1000/files/a.png',
+    '@eaDir/a.png/SYNOFILE_THUMB_M.png',
+    '__MACOSX/._a.png',
+    '._a.png',
+    '$RECYCLE.BIN/a.png',
+    'lost+found/a.png',
+    'd/.thumbs/a.png',
+]
+
+
+def touch(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def counted(found):
+    return {problem.what: problem.count for problem in found.problems}
+
+
+def test_what_systems_leave_behind_is_left_out(tmp_path):
+    touch(tmp_path, 'd/a.png', 'b.png', 'Thumbs.db', *LEFT_BEHIND)
+    found = find_images(tmp_path)
+    assert found.names == ['b.png', 'd/a.png']
+    assert counted(found) == {
+        'folder that is hidden or of the system': 7,
+        'file that is hidden or of the system': 2,
+    }
+    report = found.report()
+    assert '2 images' in report and '9 entries left out' in report
+    # three of a kind are named
+    assert report.count('/') >= 3 and 'and 4 more' in report
+
+
+def test_other_files_are_counted_by_their_ending(tmp_path):
+    touch(tmp_path, 'a.png', 'a.txt', 'b.TXT', 'c', 'd.HEIC', 'e.cr2', 'f.1')
+    found = find_images(tmp_path)
+    assert found.names == ['a.png']
+    assert counted(found) == {
+        '.txt file: not a picture': 2,
+        'not a picture by its name': 2,
+        '.heic picture, which cannot be read: convert it to .png': 1,
+        '.cr2 picture, which cannot be read: convert it to .png': 1,
+    }
+
+
+@pytest.mark.parametrize(
+    'ending, library',
+    [
+        ('.jfif', None),
+        ('.mpo', None),
+        ('.jp2', 'jpg_2000'),
+        ('.avif', 'avif'),
+        ('.webp', 'webp'),
+    ],
+)
+def test_rarer_endings_are_taken_where_they_can_be_read(
+    tmp_path, ending, library
+):
+    touch(tmp_path, f'a{ending}')
+    found = find_images(tmp_path)
+    readable = library is None or features.check(library)
+    assert len(found.names) == readable
+    assert len(found.problems) == 1 - readable
+
+
+def test_folder_that_cannot_be_read_is_left_out(tmp_path, monkeypatch):
+    touch(tmp_path, 'a.png', 'closed/b.png')
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name in ('closed', 'shut'):
+            raise PermissionError(13, 'Permission denied', path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, 'scandir', refuse)
+    found = find_images(tmp_path)
+    assert found.names == ['a.png']
+    assert counted(found) == {
+        'folder that cannot be read: Permission denied': 1
+    }
+    (tmp_path / 'shut').mkdir()
+    with pytest.raises(PermissionError, match='shut'):
+        find_images(tmp_path / 'shut')
+
+
+def test_links(tmp_path):
+    touch(tmp_path, 'a.png')
+    (tmp_path / 'gone.png').symlink_to('nothing.png')
+    (tmp_path / 'here.png').symlink_to('a.png')
+    (tmp_path / 'circle').symlink_to(tmp_path)
+    found = find_images(tmp_path)
+    assert found.names == ['a.png', 'here.png']
+    assert counted(found) == {
+        'link to a file that is not there': 1,
+        'link to a folder above itself': 1,
+    }
+
+
+@pytest.mark.parametrize(
+    'line, name',
+    [
+        ('c d.png 7', 'c d.png'),
+        ('c d.png\t7', 'c d.png'),
+        ('b/a.png,cat,1', 'b/a.png'),
+        ('"c d.png", cat', 'c d.png'),
+        ('b\\a.png', 'b/a.png'),
+        ('.\\b\\a.png 3', 'b/a.png'),
+        ('./a.png', 'a.png'),
+        ('b//a.png', 'b/a.png'),
+        ('b/../a.png', 'a.png'),
+        ('{root}/b/a.png', 'b/a.png'),
+    ],
+)
+def test_lists_are_read_as_they_are_written(image_root, tmp_path, line, name):
+    text = line.replace('{root}', str(image_root)) + '\r\n\r\n'
+    path = tmp_path / 'names.txt'
+    path.write_bytes(text.encode())
+    assert find_images(image_root, path).names == [name]
+
+
+@pytest.mark.parametrize(
+    'data',
+    [
+        codecs.BOM_UTF8 + 'b/ö 图.png\r\n'.encode(),
+        'b/ö 图.png'.encode('utf-16'),
+    ],
+)
+def test_byte_order_marks(image_root, tmp_path, data):
+    path = tmp_path / 'names.txt'
+    path.write_bytes(data)
+    assert find_images(image_root, path).names == ['b/ö 图.png']
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        '../outside.png',
+        'b/../../outside.png',
+        '..\\outside.png',
+        '{tmp}/outside.png',
+        '/etc/outside.png',
+        'C:\\pictures\\outside.png',
+        '//server/outside.png',
+    ],
+)
+def test_no_name_leaves_the_folder(image_root, tmp_path, name):
+    touch(tmp_path, 'outside.png')
+    name = name.replace('{tmp}', str(tmp_path))
+    (tmp_path / 'names.txt').write_text(f'a.png\n{name}\n')
+    images = [{'file_name': 'a.png'}, {'file_name': name}]
+    (tmp_path / 'names.json').write_text(json.dumps({'images': images}))
+    for ann_file in ('names.txt', 'names.json'):
+        found = find_images(image_root, tmp_path / ann_file)
+        assert found.names == ['a.png']
+        assert counted(found)['name that leaves the image folder'] == 1
+
+
+def test_what_a_list_names_in_vain_is_counted(image_root, tmp_path):
+    lines = ['a.png 1', 'a.png 1', 'no.png', 'b', '# note', 'x.txt']
+    (tmp_path / 'names.txt').write_text('\n'.join(lines))
+    found = find_images(image_root, tmp_path / 'names.txt')
+    assert found.names == ['a.png']
+    assert counted(found) == {
+        'label behind the name: not used': 2,
+        'named twice: taken once': 1,
+        'listed, but not in the folder': 3,
+        '.txt file: not a picture': 1,
+    }
 
 
 def test_fingerprint_tells_lists_apart():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsoco.images.lists import is_image, list_images
+from mmsoco.images.lists import find_images, is_image
 from mmsoco.images.reading import UnreadableImageError, read_rgb, read_size
 
 RNG = np.random.default_rng(0)
@@ -172,7 +172,7 @@ def test_list_is_recursive_sorted_and_relative(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / 'folder.jpg').mkdir()
-    assert list_images(tmp_path) == sorted(names)
+    assert find_images(tmp_path).names == sorted(names)
 
 
 def test_list_follows_links_but_not_in_circles(tmp_path):
@@ -181,16 +181,16 @@ def test_list_follows_links_but_not_in_circles(tmp_path):
     (tmp_path / 'other' / 'a.jpg').touch()
     os.symlink(tmp_path / 'other', tmp_path / 'root' / 'link')
     os.symlink(tmp_path / 'root', tmp_path / 'root' / 'circle')
-    assert list_images(tmp_path / 'root') == ['link/a.jpg']
+    assert find_images(tmp_path / 'root').names == ['link/a.jpg']
 
 
 def test_list_errors(tmp_path):
-    assert list_images(tmp_path) == []
+    assert find_images(tmp_path).names == []
     with pytest.raises(FileNotFoundError, match='nowhere'):
-        list_images(tmp_path / 'nowhere')
+        find_images(tmp_path / 'nowhere')
     (tmp_path / 'a.jpg').touch()
     with pytest.raises(NotADirectoryError, match='is a file'):
-        list_images(tmp_path / 'a.jpg')
+        find_images(tmp_path / 'a.jpg')
 
 
 def test_is_image():

@@ -24,8 +24,9 @@ from pathlib import Path
 
 from scipy.io import loadmat
 
-from mmsoco.images.lists import list_images
+from mmsoco.images.lists import find_images
 from mmsoco.utils.files import write_text
+from mmsoco.utils.problems import Problems
 
 # Classes and images of ILSVRC 2012.
 EXPECTED = {'train': (1000, 1281167), 'val': (1000, 50000)}
@@ -103,7 +104,7 @@ def unpack_val(archive: Path, folder: Path, classes: Sequence[str]) -> None:
     unfinished.rename(folder)
 
 
-def write_list(folder: Path, path: Path) -> tuple[int, int]:
+def write_list(folder: Path, path: Path) -> tuple[int, int, Problems]:
     """Names the images of a folder of classes, with their labels.
 
     Args:
@@ -111,12 +112,13 @@ def write_list(folder: Path, path: Path) -> tuple[int, int]:
         path: text file, "CLASS/NAME LABEL" per line.
 
     Returns:
-        The number of classes and of images.
+        The number of classes and of images, and what was left out.
 
     Raises:
         ValueError: images lie outside of a folder of a class.
     """
-    names = list_images(folder)
+    found = find_images(folder)
+    names = found.names
     loose = [name for name in names if name.count('/') != 1]
     if loose:
         raise ValueError(
@@ -127,7 +129,7 @@ def write_list(folder: Path, path: Path) -> tuple[int, int]:
     labels = {wnid: label for label, wnid in enumerate(classes)}
     lines = [f'{name} {labels[name.split("/")[0]]}\n' for name in names]
     write_text(path, ''.join(lines))
-    return len(classes), len(names)
+    return len(classes), len(names), found.problems
 
 
 def prepare(args: argparse.Namespace) -> None:
@@ -158,11 +160,13 @@ def prepare(args: argparse.Namespace) -> None:
         )
     for split in splits:
         path = args.root / 'meta' / f'{split}.txt'
-        found = write_list(args.root / split, path)
+        *found, left_out = write_list(args.root / split, path)
         verdict = 'as expected'
-        if found != EXPECTED[split]:
+        if tuple(found) != EXPECTED[split]:
             verdict = 'ImageNet-1k has {} and {}'.format(*EXPECTED[split])
         print(f'{path}: {found[0]} classes, {found[1]} images ({verdict})')
+        if left_out:
+            print(left_out)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:

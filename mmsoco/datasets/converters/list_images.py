@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmsoco.images.lists import list_images
+from mmsoco.images.lists import find_images
 from mmsoco.utils.files import write_text
 
 
@@ -39,7 +39,9 @@ def list_folders(root: Path, folders: Sequence[str]) -> dict[str, list[str]]:
                 f'there is no folder {root / folder}; data/README.md shows '
                 'the trees'
             )
-        found[folder] = [f'{folder}/{n}' for n in list_images(root / folder)]
+        found[folder] = [
+            f'{folder}/{n}' for n in find_images(root / folder).names
+        ]
         if not found[folder]:
             raise FileNotFoundError(f'no images in {root / folder}')
     return found

@@ -3,7 +3,7 @@ import pytest
 from plain_selective_search import plain_labels, plain_regions
 from proposal_samples import GOLDEN, load_photo
 
-from mmsoco.images.lists import list_images
+from mmsoco.images.lists import find_images
 from mmsoco.images.reading import read_rgb
 from mmsoco.proposals.search.selective_search import (
     SearchSpec,
@@ -32,13 +32,13 @@ def test_golden_regions(golden_photos, name):
 
 @pytest.mark.parametrize('index', [17, 101, 250, 388])
 def test_photos_equal_the_plain_route(photos_dir, index):
-    name = list_images(photos_dir)[index]
+    name = find_images(photos_dir).names[index]
     assert_equals_plain_route(read_rgb(photos_dir / name))
 
 
 @pytest.mark.slow
 def test_all_photos_equal_the_plain_route(photos_dir):
-    for name in list_images(photos_dir):
+    for name in find_images(photos_dir).names:
         assert_equals_plain_route(read_rgb(photos_dir / name))
 
 
