@@ -10,9 +10,12 @@ chooses and orders them by hand, and leaves other objects out. Objects marked
 as difficult become COCO's ``iscrowd``, which training ignores and the
 evaluation does not count.
 
-VOC's corners are 1-based and inclusive: a box (xmin, ymin, xmax, ymax) covers
-x from xmin - 1 to xmax. Boxes are clipped to the picture. There are no masks:
-train a box detector, such as Faster R-CNN, on the result.
+Boxes are clipped to the picture. What a picture can tell (its size, its name)
+is repaired; a file that cannot be read is left out with its picture. All of
+it is listed in one table. The exit status is 0 if nothing was left out, 3 if
+something was, and 1 if no file was written; with ``--strict`` nothing is
+written where anything is wrong. There are no masks: train a box detector,
+such as Faster R-CNN, on the result.
 
 Example::
 
@@ -30,193 +33,20 @@ common folder; for the usual benchmark::
 """
 
 import argparse
+import difflib
 import sys
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mmsoco.utils.files import write_json
+from mmsoco.utils.problems import Outcome, Problems
 
+from .voc_annotation import VocImage, VocObject
+from .voc_folder import VocFolder
 
-class AnnotationError(ValueError):
-    """A VOC file that cannot be used; the message names it."""
-
-
-@dataclass(frozen=True)
-class VocObject:
-    """An object of a VOC annotation.
-
-    Attributes:
-        name: Its class.
-        bbox: x, y, width, height in pixels, absolute, continuous (COCO).
-        difficult: Whether VOC leaves it out of the evaluation.
-    """
-
-    name: str
-    bbox: tuple[float, float, float, float]
-    difficult: bool
-
-
-@dataclass(frozen=True)
-class VocImage:
-    """A VOC annotation.
-
-    Attributes:
-        file_name: Name of the picture.
-        height: Its height in pixels.
-        width: Its width in pixels.
-        objects: What is on it.
-    """
-
-    file_name: str
-    height: int
-    width: int
-    objects: tuple[VocObject, ...]
-
-
-def _text(node: ElementTree.Element, tag: str, path: Path) -> str:
-    text = node.findtext(tag)
-    if text is None or not text.strip():
-        raise AnnotationError(
-            f'{path}: <{node.tag}> has no <{tag}>; expected a PASCAL VOC '
-            'annotation'
-        )
-    return text.strip()
-
-
-def _number(node: ElementTree.Element, tag: str, path: Path) -> float:
-    text = _text(node, tag, path)
-    try:
-        return float(text)
-    except ValueError:
-        raise AnnotationError(
-            f'{path}: expected a number in <{tag}>, got {text!r}'
-        ) from None
-
-
-def read_object(
-    node: ElementTree.Element, height: int, width: int, path: Path
-) -> VocObject:
-    """Reads an ``<object>``.
-
-    Args:
-        node: The element.
-        height: Height of the picture; boxes are clipped to it.
-        width: Its width.
-        path: File that it stands in, for the messages.
-
-    Raises:
-        AnnotationError: a part is missing, or nothing is left of the box.
-    """
-    box = node.find('bndbox')
-    if box is None:
-        raise AnnotationError(f'{path}: an <object> has no <bndbox>')
-    x1, y1, x2, y2 = (
-        _number(box, tag, path) for tag in ('xmin', 'ymin', 'xmax', 'ymax')
-    )
-    corners = f'xmin={x1:g}, ymin={y1:g}, xmax={x2:g}, ymax={y2:g}'
-    if x2 < x1 or y2 < y1:
-        raise AnnotationError(f'{path}: the box {corners} has swapped corners')
-    left, top = max(x1 - 1, 0.0), max(y1 - 1, 0.0)
-    right, bottom = min(x2, width), min(y2, height)
-    if right <= left or bottom <= top:
-        raise AnnotationError(
-            f'{path}: the box {corners} lies outside of the picture of '
-            f'{width}x{height} pixels'
-        )
-    return VocObject(
-        name=_text(node, 'name', path),
-        bbox=(left, top, right - left, bottom - top),
-        difficult=(node.findtext('difficult') or '0').strip() == '1',
-    )
-
-
-def read_annotation(path: Path) -> VocImage:
-    """Reads a VOC annotation.
-
-    Args:
-        path: The XML file.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        AnnotationError: it is no VOC annotation.
-    """
-    try:
-        root = ElementTree.parse(path).getroot()
-    except ElementTree.ParseError as error:
-        raise AnnotationError(f'{path} is no XML file: {error}') from None
-    size = root.find('size')
-    if size is None:
-        raise AnnotationError(f'{path}: no <size>; expected width and height')
-    height = int(_number(size, 'height', path))
-    width = int(_number(size, 'width', path))
-    return VocImage(
-        file_name=_text(root, 'filename', path),
-        height=height,
-        width=width,
-        objects=tuple(
-            read_object(node, height, width, path)
-            for node in root.findall('object')
-        ),
-    )
-
-
-def find_picture(folder: Path, stem: str, named: str) -> str:
-    """Finds the picture of an annotation.
-
-    Data sets that were renamed often keep the old name inside of their XML
-    files, so the name of the XML file itself comes first.
-
-    Args:
-        folder: Folder of the pictures.
-        stem: Name of the annotation without ``.xml``.
-        named: What the annotation calls the picture.
-
-    Raises:
-        FileNotFoundError: no picture has either name.
-    """
-    endings = ('.jpg', '.jpeg', '.png', '.JPG', '.JPEG', '.PNG')
-    for name in (*(stem + ending for ending in endings), named):
-        if (folder / name).is_file():
-            return name
-    raise FileNotFoundError(
-        f'no picture for {stem}.xml in {folder}: looked for {stem}.jpg (or '
-        f'.jpeg, .png) and {named}'
-    )
-
-
-def split_names(root: Path, split: str | None) -> list[str]:
-    """Lists the annotations of a split, all of them without a split.
-
-    Raises:
-        FileNotFoundError: the split or the folder of annotations is missing.
-    """
-    if split is None:
-        names = sorted(
-            path.stem for path in (root / 'Annotations').glob('*.xml')
-        )
-        if not names:
-            raise FileNotFoundError(
-                f'no *.xml in {root / "Annotations"}; expected a PASCAL VOC '
-                'data set'
-            )
-        return names
-    path = root / 'ImageSets' / 'Main' / f'{split}.txt'
-    if not path.is_file():
-        there = sorted(p.stem for p in path.parent.glob('*.txt'))
-        raise FileNotFoundError(f'{path} is missing; there are {there}')
-    # lists of one class have a second column, 1 or -1
-    return [
-        line.split()[0]
-        for line in path.read_text().split('\n')
-        if line.strip()
-    ]
-
-
-def find_classes(images: Sequence[VocImage]) -> list[str]:
-    """Returns the names of all classes in alphabetical order."""
-    return sorted({thing.name for image in images for thing in image.objects})
+LOST_STATUS = 3
+LOST, NOTE, MENDED = Outcome.LOST, Outcome.NOTE, Outcome.MENDED
 
 
 def to_coco(images: Sequence[VocImage], classes: Sequence[str]) -> dict:
@@ -270,58 +100,32 @@ def _coco_annotation(
     )
 
 
-def read_images(root: Path, split: str | None) -> list[VocImage]:
-    """Reads the annotations of a split.
-
-    Args:
-        root: Folder of the data set.
-        split: Name of the split, all annotations if None.
-
-    Raises:
-        FileNotFoundError: a file that is named somewhere is missing.
-        AnnotationError: an annotation cannot be used.
-    """
-    images = []
-    for name in split_names(root, split):
-        image = read_annotation(root / 'Annotations' / f'{name}.xml')
-        picture = find_picture(root / 'JPEGImages', name, image.file_name)
-        images.append(replace(image, file_name=picture))
-    return images
-
-
-def read_part(root: Path, part: str) -> list[VocImage]:
-    """Reads a split of one of several data sets.
+def read_part(
+    root: Path, part: str, problems: Problems
+) -> tuple[VocFolder, list[VocImage]]:
+    """Read a split of one of several data sets.
 
     Args:
         root: Folder of the data sets, such as VOCdevkit.
         part: Data set and split, such as ``VOC2007/trainval``.
+        problems: Gets what is wrong.
 
     Returns:
-        The images, named relative to ``root``.
+        The data set, and its images, named relative to ``root``.
 
     Raises:
-        AnnotationError: ``part`` does not name both.
+        ValueError: If ``part`` does not name both, or leaves ``root``.
     """
-    folder, _, split = part.rpartition('/')
-    if not folder or not split:
-        raise AnnotationError(
+    name, _, split = part.rpartition('/')
+    if not name or not split or name.startswith('/') or '..' in name:
+        raise ValueError(
             f'expected parts such as VOC2007/trainval, got {part!r}'
         )
-    return [
-        replace(image, file_name=f'{folder}/JPEGImages/{image.file_name}')
-        for image in read_images(root / folder, split)
+    folder = VocFolder(root / name, problems)
+    return folder, [
+        replace(image, file_name=f'{name}/JPEGImages/{image.file_name}')
+        for image in folder.read(folder.split(split))
     ]
-
-
-def all_classes(roots: Iterable[Path]) -> list[str]:
-    """The classes of all annotations of some data sets, alphabetically."""
-    return find_classes(
-        [
-            read_annotation(root / 'Annotations' / f'{name}.xml')
-            for root in roots
-            for name in split_names(root, None)
-        ]
-    )
 
 
 def convert(
@@ -329,32 +133,88 @@ def convert(
     split: str | None = None,
     classes: Sequence[str] | None = None,
     parts: Sequence[str] = (),
+    problems: Problems | None = None,
 ) -> dict:
-    """Reads VOC data as a COCO document.
+    """Read VOC data as a COCO document.
 
     Args:
         root: Folder of the data set, or of several with ``parts``.
         split: Name of the split, all annotations if None.
         classes: Names in the order of their ids; found if None.
         parts: Splits of several data sets, see :func:`read_part`.
+        problems: Gets what was repaired or left out.
 
     Raises:
-        FileNotFoundError: a file that is named somewhere is missing.
-        AnnotationError: an annotation cannot be used, or none has a class
-            that was asked for.
+        FileNotFoundError: A folder or a split's list is missing.
+        ValueError: A class that was asked for is in no annotation, or
+            nothing is left.
     """
+    problems = Problems() if problems is None else problems
     if parts:
-        images = [image for part in parts for image in read_part(root, part)]
-        roots = {root / part.rpartition('/')[0] for part in parts}
+        read = [read_part(root, part, problems) for part in parts]
+        folders = {folder.root: folder for folder, _ in read}
+        images = [image for _, found in read for image in found]
     else:
-        images, roots = read_images(root, split), {root}
-    document = to_coco(images, classes or all_classes(roots))
+        folder = VocFolder(root, problems)
+        folders = {root: folder}
+        images = folder.read(folder.split(split))
+    there = set().union(*(f.class_names() for f in folders.values()))
+    if classes is not None:
+        _check_classes(classes, there, root)
+    _note_capitals(there, problems)
+    _note_others(images, classes, problems)
+    document = to_coco(images, classes or sorted(there))
     if not document['annotations']:
-        raise AnnotationError(
-            f'{root}: no object of {classes} in {len(images)} annotations, '
-            f'but {find_classes(images)}'
-        )
+        text = f'no object of {list(classes or sorted(there))} is left in '
+        text += f'{len(images)} annotations of {str(root)!r}'
+        raise ValueError('\n'.join(filter(None, [text, str(problems)])))
     return document
+
+
+def _check_classes(
+    classes: Sequence[str], there: set[str], root: Path
+) -> None:
+    """Raise ValueError unless each class is in some annotation."""
+    wrong = []
+    for place, name in enumerate(classes):
+        if name in classes[:place]:
+            wrong.append(f'{name!r} comes twice')
+        elif name not in there:
+            plain = {other.casefold(): other for other in there}
+            close = difflib.get_close_matches(name.casefold(), plain, n=1)
+            hint = f' (did you mean {plain[close[0]]!r}?)' if close else ''
+            wrong.append(f'{name!r} is in no annotation{hint}')
+    if wrong:
+        raise ValueError(
+            f'--classes: {"; ".join(wrong)}. The classes of {str(root)!r} '
+            f'are {sorted(there)}'
+        )
+
+
+def _note_capitals(there: set[str], problems: Problems) -> None:
+    """Note classes that are most likely one."""
+    by_plain: dict[str, list[str]] = {}
+    for name in sorted(there):
+        by_plain.setdefault(name.casefold(), []).append(name)
+    for names in by_plain.values():
+        if len(names) > 1:
+            what = 'classes that differ by capitals alone: kept apart'
+            problems.add(NOTE, what, ' / '.join(names))
+
+
+def _note_others(
+    images: Iterable[VocImage],
+    classes: Sequence[str] | None,
+    problems: Problems,
+) -> None:
+    """Note objects of classes that were not asked for."""
+    if classes is None:
+        return
+    for image in images:
+        for thing in image.objects:
+            if thing.name not in classes:
+                what = 'object of a class that --classes does not name'
+                problems.add(NOTE, what, f'{thing.name} in {image.file_name}')
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -363,6 +223,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_arguments(parser)
+    return parser.parse_args(argv)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the conversion."""
     parser.add_argument('root', type=Path, help='folder of the VOC data set')
     parser.add_argument('out', type=Path, help='COCO JSON file to write')
     chosen = parser.add_mutually_exclusive_group()
@@ -375,23 +241,54 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help='splits of several data sets below ROOT (VOC2007/trainval)',
     )
     parser.add_argument('--classes', nargs='+', help='names, in their order')
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--strict',
+        action='store_true',
+        help='write nothing where anything had to be repaired or left out',
+    )
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Converts what the command line names."""
-    args = parse_args(argv)
-    try:
-        document = convert(args.root, args.split, args.classes, args.parts)
-        write_json(args.out, document)
-    except (OSError, AnnotationError) as error:
-        sys.exit(f'voc2coco: {error}')
+def run(args: argparse.Namespace) -> int:
+    """Convert what the command line names.
+
+    Returns:
+        The exit status: 0 if nothing was left out, else 3.
+
+    Raises:
+        OSError: A file cannot be read or written.
+        ValueError: The data set cannot be used, or ``--strict`` refuses it.
+    """
+    problems = Problems()
+    document = convert(
+        args.root, args.split, args.classes, args.parts, problems
+    )
+    wrong = problems.count(LOST, MENDED)
+    if args.strict and wrong:
+        raise ValueError(
+            f'{args.root}: {wrong} cases are wrong, and --strict refuses '
+            f'them; {args.out} was not written\n{problems}'
+        )
+    write_json(args.out, document)
+    lost = problems.count(LOST)
     print(
         f'{args.out}: {len(document["images"])} images, '
         f'{len(document["annotations"])} objects, classes '
         f'{[category["name"] for category in document["categories"]]}'
+        + (f'; {lost} cases were LEFT OUT' if lost else '')
     )
+    if problems:
+        print(problems)
+    return LOST_STATUS if lost else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for; see `run`."""
+    args = parse_args(argv)
+    try:
+        return run(args)
+    except (OSError, ValueError) as error:
+        sys.exit(f'voc2coco: {error}')
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

@@ -1,8 +1,11 @@
 import json
 
 import pytest
+from PIL import Image
 
 from mmsoco.datasets.converters import voc as voc2coco
+from mmsoco.datasets.labels import check_labels, read_labels
+from mmsoco.utils.problems import Outcome, Problems
 
 
 def object_xml(name, box, difficult='0'):
@@ -30,7 +33,8 @@ def voc(tmp_path):
     (tmp_path / 'ImageSets/Main/train.txt').write_text('one\n')
     (tmp_path / 'ImageSets/Main/all.txt').write_text('two\none\n\n')
     for name in ('one', 'two'):
-        (tmp_path / f'JPEGImages/{name}.jpg').write_bytes(b'')
+        picture = tmp_path / f'JPEGImages/{name}.jpg'
+        Image.new('RGB', (100, 80)).save(picture)
     (tmp_path / 'Annotations/one.xml').write_text(
         annotation_xml(
             'one.jpg',
@@ -93,47 +97,235 @@ def test_result_loads_with_pycocotools(voc):
     assert [path.name for path in out.parent.iterdir()] == ['all.json']
 
 
+def convert_one(voc, content, **kwargs):
+    """Convert the split of one picture with another annotation."""
+    if isinstance(content, str):
+        content = content.encode()
+    (voc / 'Annotations/one.xml').write_bytes(content)
+    problems = Problems()
+    document = voc2coco.convert(voc, 'all', problems=problems, **kwargs)
+    return document, problems
+
+
+CAT = object_xml('cat', (1, 1, 10, 20))
+
+
 @pytest.mark.parametrize(
-    ('content', 'message'),
+    ('content', 'what'),
     [
-        ('<annotation>', 'one.xml is no XML file'),
-        ('<annotation></annotation>', 'one.xml: no <size>'),
+        ('<annotation>', 'not XML: picture left out (one.xml: no element'),
+        ('<a></a>', 'expected <annotation>, got <a>'),
         (
             annotation_xml('one.jpg', '<object><name>a</name></object>'),
-            'one.xml: an <object> has no <bndbox>',
+            'has no <bndbox>: picture left out (one.xml)',
+        ),
+        (
+            annotation_xml('one.jpg', CAT.replace('xmin', 'left')),
+            'lacks a corner: picture left out (one.xml: <xmin>)',
         ),
         (
             annotation_xml('one.jpg', object_xml('a', ('x', 1, 2, 3))),
-            "one.xml: expected a number in <xmin>, got 'x'",
+            "not a number: picture left out (one.xml: <xmin> is 'x')",
         ),
         (
-            annotation_xml('one.jpg', object_xml('a', (9, 1, 2, 3))),
-            'one.xml: .* swapped corners',
+            annotation_xml('one.jpg', object_xml('a', (1, 'nan', 2, 3))),
+            "<ymin> is 'nan'",
         ),
         (
-            annotation_xml('one.jpg', object_xml('a', (150, 1, 160, 3))),
-            'one.xml: .* outside',
+            annotation_xml('one.jpg', object_xml('a', (1, 1, 'inf', 3))),
+            "<xmax> is 'inf'",
         ),
         (
             annotation_xml('one.jpg', object_xml(' ', (1, 1, 2, 3))),
-            'one.xml: <object> has no <name>',
+            'an <object> has no <name>',
         ),
     ],
 )
-def test_bad_annotations_name_the_file(voc, content, message):
-    (voc / 'Annotations/one.xml').write_text(content)
-    with pytest.raises(voc2coco.AnnotationError, match=message):
-        voc2coco.convert(voc, 'train', None)
+def test_what_cannot_be_read_is_left_out_and_named(voc, content, what):
+    document, problems = convert_one(voc, content)
+    assert [i['file_name'] for i in document['images']] == ['two.jpg']
+    (lost,) = problems.of(Outcome.LOST)
+    assert what in str(lost) and lost.count == 1
+
+
+def test_box_outside_is_left_out_alone(voc):
+    outside = object_xml('a', (150, 1, 160, 3))
+    document, problems = convert_one(
+        voc, annotation_xml('one.jpg', outside, CAT)
+    )
+    assert len(document['images']) == 2 and len(document['annotations']) == 2
+    (lost,) = problems.of(Outcome.LOST)
+    assert str(lost).startswith('box lies outside of the picture (')
+
+
+GOOD = annotation_xml('one.jpg', CAT)
+CHINESE = annotation_xml('图.jpg', CAT.replace('cat', '狗'))
+
+
+@pytest.mark.parametrize(
+    ('content', 'what'),
+    [
+        (GOOD.replace('<filename>one.jpg</filename>', ''), 'no <filename>'),
+        (GOOD.replace('one.jpg', r'C:\\data\\one.jpg'), None),
+        (GOOD.replace('one.jpg', '../../JPEGImages/one.jpg'), None),
+        (GOOD.replace('<width>100</width>', ''), 'no usable <size>'),
+        (GOOD.replace('>100<', '>0<'), 'no usable <size>'),
+        (GOOD.replace('>100<', '>nan<'), 'no usable <size>'),
+        (GOOD.replace('<size>', '<s>').replace('</size>', '</s>'), 'no usab'),
+        (
+            GOOD.replace('>100<', '>a<')
+            .replace('80', '100')
+            .replace('>a<', '>80<'),
+            'are swapped',
+        ),
+        (GOOD.replace('>100<', '>99<'), "<size> differs from the picture's"),
+        (
+            GOOD.replace('>1</xmin>', '>10</xmin>').replace(
+                '>10</xmax>', '>1</xmax>'
+            ),
+            'corners of a box are swapped',
+        ),
+        (GOOD.replace('one.jpg', 'a & b.jpg'), '& without escape'),
+        (b'\xef\xbb\xbf' + GOOD.encode(), None),
+        (GOOD.encode('utf-16'), None),
+        (
+            '<?xml version="1.0" encoding="gb2312"?>'
+            + GOOD.replace('one.jpg', '图.jpg'),
+            None,
+        ),
+    ],
+)
+def test_what_the_picture_tells_is_repaired(voc, content, what):
+    """Each comes out as the good annotation does."""
+    expected, _ = convert_one(voc, GOOD)
+    if 'gb2312' in content[:40] if isinstance(content, str) else False:
+        content = content.encode('gb2312')
+    document, problems = convert_one(voc, content)
+    assert document == expected
+    assert not problems.count(Outcome.LOST)
+    mended = problems.of(Outcome.MENDED)
+    assert [what in p.what for p in mended] == [True] * (what is not None)
+
+
+@pytest.mark.parametrize(
+    ('declared', 'encoding'),
+    [
+        ('<?xml version="1.0" encoding="gb2312"?>', 'gb2312'),
+        ("<?xml version='1.0' encoding='GBK'?>", 'gbk'),
+        ('<?xml version="1.0" encoding="utf-8"?>', 'gb2312'),
+        ('', 'gb2312'),
+        ('<?xml version="1.0" encoding="nonsense"?>', 'utf-8'),
+        ('<?xml version="1.0" encoding="utf-16"?>', 'utf-16'),
+    ],
+)
+def test_odd_encodings(voc, declared, encoding):
+    document, _ = convert_one(voc, (declared + CHINESE).encode(encoding))
+    names = [category['name'] for category in document['categories']]
+    assert names == ['bee', '狗']
+
+
+@pytest.mark.parametrize(
+    'line',
+    [
+        'one.jpg',
+        '  one  ',
+        'one 1',
+        'JPEGImages/one.jpg',
+        'JPEGImages\\\\one.jpg -1',
+        '../../secret/one',
+        '\ufeffone',
+    ],
+)
+def test_entries_of_lists(voc, line):
+    (voc / 'ImageSets/Main/train.txt').write_text(f'{line}\r\n')
+    document = voc2coco.convert(voc, 'train')
+    assert [i['file_name'] for i in document['images']] == ['one.jpg']
+
+
+def test_names_with_blanks(voc):
+    for path in ('Annotations/one.xml', 'JPEGImages/one.jpg'):
+        (voc / path).rename((voc / path).with_stem('a one'))
+    (voc / 'ImageSets/Main/train.txt').write_text('a one\na one 1\nno\n')
+    problems = Problems()
+    document = voc2coco.convert(voc, 'train', problems=problems)
+    assert [i['file_name'] for i in document['images']] == ['a one.jpg']
+    assert {p.what: p.count for p in problems.of(Outcome.LOST)} == {
+        'listed, but there is no annotation of it': 1
+    }
+
+
+def test_other_splits_do_not_stop_this_one(voc):
+    (voc / 'Annotations/two.xml').write_text('<annot')
+    (voc / 'Annotations/._one.xml').write_bytes(b'\0\1')
+    problems = Problems()
+    document = voc2coco.convert(voc, 'train', problems=problems)
+    assert len(document['annotations']) == 2 and not problems
+
+
+def test_all_problems_come_in_one_table(voc, capsys):
+    two = annotation_xml('x.jpg', object_xml('bee', (9, 6, 5, 16)))
+    (voc / 'Annotations/two.xml').write_text(two)
+    for name in 'abcde':
+        (voc / f'Annotations/{name}.xml').write_text('<annot')
+    out = voc / 'out.json'
+    assert voc2coco.main([str(voc), str(out)]) == 3
+    table = capsys.readouterr().out
+    assert '5 cases were LEFT OUT' in table
+    assert 'left out' in table and 'a.xml: ' in table and '2 more' in table
+    assert 'corners of a box are swapped' in table
+    out.unlink()
+    with pytest.raises(SystemExit, match='6 cases are wrong.*--strict'):
+        voc2coco.main([str(voc), str(out), '--strict'])
+    assert not out.exists()
+
+
+def test_clean_data_passes_strictly(voc):
+    args = [str(voc), str(voc / 'out.json'), '--split', 'train', '--strict']
+    assert voc2coco.main(args) == 0
 
 
 def test_missing_files(voc):
     with pytest.raises(FileNotFoundError, match=r"there are \['all', 'train'"):
         voc2coco.convert(voc, 'val', None)
-    with pytest.raises(voc2coco.AnnotationError, match="no object of .'dog'"):
-        voc2coco.convert(voc, 'train', ['dog'])
     (voc / 'JPEGImages/one.jpg').unlink()
-    with pytest.raises(FileNotFoundError, match='no picture for one.xml'):
+    with pytest.raises(ValueError, match='no object(.|\n)*no picture for it'):
         voc2coco.convert(voc, 'train', None)
+    with pytest.raises(FileNotFoundError, match='Annotations is missing'):
+        voc2coco.convert(voc / 'JPEGImages')
+
+
+@pytest.mark.parametrize(
+    ('classes', 'message'),
+    [
+        (['dog'], "'dog' is in no annotation. .* are .'ant', 'bee', 'cat'"),
+        (['cat', 'BEE'], r"'BEE' is in no .*\(did you mean 'bee'\?\)"),
+        (['cat', 'cat'], "'cat' comes twice"),
+    ],
+)
+def test_typos_in_classes_are_refused(voc, classes, message):
+    with pytest.raises(ValueError, match=message):
+        voc2coco.convert(voc, 'train', classes)
+
+
+def test_a_broken_picture_is_left_out(voc):
+    (voc / 'JPEGImages/one.jpg').write_bytes(b'')
+    _, problems = convert_one(voc, GOOD)
+    assert 'its picture cannot be read' in str(problems)
+
+
+def test_capitals_are_noted(voc):
+    (voc / 'Annotations/two.xml').write_text(GOOD.replace('cat', 'Cat'))
+    _, problems = convert_one(voc, GOOD)
+    assert 'Cat / cat' in str(problems)
+
+
+def test_labels_are_read_from_voc(voc):
+    labels = read_labels(voc)
+    assert labels.classes == ('ant', 'bee', 'cat')
+    check_labels(labels, num_classes=3)
+    split = read_labels(voc / 'ImageSets/Main/train.txt', classes=('cat',))
+    assert split.num_usable == 1
+    assert split.images == voc / 'JPEGImages'
 
 
 def test_failure_leaves_no_file(voc):

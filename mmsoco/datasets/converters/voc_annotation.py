@@ -1,0 +1,262 @@
+"""Read one PASCAL VOC annotation, and repair what the picture can tell.
+
+VOC's corners are 1-based and inclusive: a box (xmin, ymin, xmax, ymax) covers
+x from xmin - 1 to xmax.
+"""
+
+import math
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmsoco.utils.problems import Outcome, Problems
+
+MENDED, LOST = Outcome.MENDED, Outcome.LOST
+CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
+_DECLARATION = re.compile(r'\s*<\?xml[^>]*?\?>')
+_ENCODING = re.compile(rb'<\?xml[^>]*?encoding=["\']([\w.:-]+)["\']')
+# An & that does not begin an entity, which label tools forget to escape.
+_BARE_AMPERSAND = re.compile(r'&(?!#?\w+;)')
+# Where nothing is declared: the commonest first. Latin-1 reads anything.
+_GUESSES = ('gb18030', 'latin-1')
+
+
+class AnnotationError(ValueError):
+    """A VOC file that cannot be used.
+
+    Attributes:
+        what: Why, the same words for all files of the kind.
+        detail: What was found in this file.
+    """
+
+    def __init__(self, what: str, detail: str = '') -> None:
+        super().__init__(f'{what}: {detail}' if detail else what)
+        self.what = what
+        self.detail = detail
+
+
+@dataclass(frozen=True)
+class VocObject:
+    """An object of a VOC annotation.
+
+    Attributes:
+        name: Its class.
+        bbox: x, y, width, height in pixels, absolute, continuous (COCO).
+        difficult: Whether VOC leaves it out of the evaluation.
+    """
+
+    name: str
+    bbox: tuple[float, float, float, float]
+    difficult: bool
+
+
+@dataclass(frozen=True)
+class VocImage:
+    """A VOC annotation.
+
+    Attributes:
+        file_name: Name of the picture.
+        height: Its height in pixels.
+        width: Its width in pixels.
+        objects: What is on it.
+    """
+
+    file_name: str
+    height: int
+    width: int
+    objects: tuple[VocObject, ...]
+
+
+def parse(path: Path, problems: Problems) -> ElementTree.Element:
+    """Read an XML file in any encoding that Python knows.
+
+    Args:
+        path: The file.
+        problems: Gets what was repaired.
+
+    Raises:
+        AnnotationError: It is not XML.
+    """
+    data = path.read_bytes()
+    text = _decode(data, path, problems)
+    text = _DECLARATION.sub('', text, count=1)
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        escaped = _BARE_AMPERSAND.sub('&amp;', text)
+        if escaped != text:
+            problems.add(
+                MENDED, '& without escape: taken as a letter', str(path)
+            )
+            return _parse_again(escaped)
+        raise AnnotationError('not XML', str(error)) from None
+
+
+def _parse_again(text: str) -> ElementTree.Element:
+    try:
+        return ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise AnnotationError('not XML', str(error)) from None
+
+
+def _decode(data: bytes, path: Path, problems: Problems) -> str:
+    """Decode a file as it declares, or as it can be read."""
+    declared = _ENCODING.search(data[:200])
+    encodings = ['utf-8-sig']
+    if data[:2] in (b'\xff\xfe', b'\xfe\xff'):
+        encodings = ['utf-16']
+    elif declared:
+        name = declared[1].decode('ascii').lower()
+        # Files that declare the old set use letters of the new one too.
+        name = 'gb18030' if name in ('gb2312', 'gbk') else name
+        encodings.insert(name not in ('utf-8', 'utf8'), name)
+        encodings.reverse()
+    for encoding in [*encodings, *_GUESSES]:
+        try:
+            text = data.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+        if encoding not in encodings:
+            what = f'not in the encoding it declares: read as {encoding}'
+            problems.add(MENDED, what, str(path))
+        return text
+    raise AnnotationError('not text in any known encoding')
+
+
+def read_names(path: Path) -> set[str]:
+    """Return the classes of an annotation, whatever else it holds.
+
+    Raises:
+        AnnotationError: It is not XML.
+    """
+    found = parse(path, Problems()).iterfind('object/name')
+    return {node.text.strip() for node in found if (node.text or '').strip()}
+
+
+def read_annotation(
+    path: Path,
+    find_picture: Callable[[str], str],
+    read_size: Callable[[str], tuple[int, int]],
+    problems: Problems,
+) -> VocImage:
+    """Read a VOC annotation and what its picture tells.
+
+    An object that cannot be read makes the whole picture unusable: without
+    its box a detector would learn that there is nothing.
+
+    Args:
+        path: The XML file.
+        find_picture: Gives a picture's name by the name that the annotation
+            has for it ('' if none); raises AnnotationError if it is not
+            there.
+        read_size: Gives the (height, width) of a picture; raises
+            AnnotationError if it is not readable.
+        problems: Gets what was repaired, and boxes that were left out.
+
+    Raises:
+        AnnotationError: The annotation cannot be used.
+    """
+    root = parse(path, problems)
+    if root.tag != 'annotation':
+        raise AnnotationError(
+            'not a PASCAL VOC annotation',
+            f'expected <annotation>, got <{root.tag}>',
+        )
+    named = (root.findtext('filename') or '').strip()
+    picture = find_picture(named)
+    if not named:
+        what = 'no <filename>: the picture of the same name taken'
+        problems.add(MENDED, what, str(path))
+    height, width = read_size(picture)
+    _compare_size(root, (height, width), path, problems)
+    objects = [
+        _read_object(node, height, width, path, problems)
+        for node in root.findall('object')
+    ]
+    return VocImage(
+        file_name=picture,
+        height=height,
+        width=width,
+        objects=tuple(filter(None, objects)),
+    )
+
+
+def _compare_size(
+    root: ElementTree.Element,
+    size: tuple[int, int],
+    path: Path,
+    problems: Problems,
+) -> None:
+    """Say where an annotation's size is not the picture's."""
+    texts = [
+        root.findtext(f'size/{side}') or '' for side in ('height', 'width')
+    ]
+    try:
+        told = tuple(int(float(text)) for text in texts)
+    except (ValueError, OverflowError):
+        told = (0, 0)
+    if told == size:
+        return
+    if min(told) <= 0:
+        what = "no usable <size>: the picture's taken"
+    elif told == size[::-1]:
+        what = "height and width are swapped: the picture's taken"
+    else:
+        what = "<size> differs from the picture's: the picture's taken"
+    problems.add(MENDED, what, str(path))
+
+
+def _read_object(
+    node: ElementTree.Element,
+    height: int,
+    width: int,
+    path: Path,
+    problems: Problems,
+) -> VocObject | None:
+    """Read an ``<object>``, None if its box lies outside of the picture.
+
+    Raises:
+        AnnotationError: A part is missing or not a number.
+    """
+    name = (node.findtext('name') or '').strip()
+    if not name:
+        raise AnnotationError('an <object> has no <name>')
+    box = node.find('bndbox')
+    if box is None:
+        raise AnnotationError('an <object> has no <bndbox>')
+    x1, y1, x2, y2 = (_corner(box, tag) for tag in CORNERS)
+    if x2 < x1 or y2 < y1:
+        what = 'corners of a box are swapped: put in order'
+        problems.add(MENDED, what, str(path))
+        x1, x2, y1, y2 = *sorted((x1, x2)), *sorted((y1, y2))
+    left, top = max(x1 - 1, 0.0), max(y1 - 1, 0.0)
+    right, bottom = min(x2, width), min(y2, height)
+    if right <= left or bottom <= top:
+        problems.add(LOST, 'box lies outside of the picture', str(path))
+        return None
+    # Tools that count from 0 write boxes that begin at 0.
+    if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
+        problems.add(MENDED, 'box leaves the picture: clipped', str(path))
+    difficult = (node.findtext('difficult') or '0').strip().lower()
+    return VocObject(
+        name=name,
+        bbox=(left, top, right - left, bottom - top),
+        difficult=difficult in ('1', 'true'),
+    )
+
+
+def _corner(box: ElementTree.Element, tag: str) -> float:
+    text = (box.findtext(tag) or '').strip()
+    if not text:
+        raise AnnotationError('a <bndbox> lacks a corner', f'<{tag}>')
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise AnnotationError(
+            'a corner of a box is not a number', f'<{tag}> is {text!r}'
+        )
+    return value

@@ -1,0 +1,171 @@
+"""Find the files of a PASCAL VOC data set, and read those of a split."""
+
+import posixpath
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmsoco.images.lists import files_in, is_image
+from mmsoco.images.reading import UnreadableImageError, read_size
+from mmsoco.utils.files import decode_text
+from mmsoco.utils.problems import Outcome, Problems
+
+from .voc_annotation import (
+    AnnotationError,
+    VocImage,
+    read_annotation,
+    read_names,
+)
+
+LOST, NOTE, MENDED = Outcome.LOST, Outcome.NOTE, Outcome.MENDED
+
+
+class VocFolder:
+    """The files of one data set.
+
+    Args:
+        root: Its folder.
+        problems: Gets what is wrong.
+
+    Raises:
+        FileNotFoundError: If a folder is missing, or there is no annotation.
+    """
+
+    def __init__(self, root: Path, problems: Problems) -> None:
+        self.root = root
+        self.problems = problems
+        for name in ('Annotations', 'JPEGImages'):
+            if not (root / name).is_dir():
+                raise FileNotFoundError(
+                    f'{root / name} is missing; expected a PASCAL VOC data '
+                    'set with Annotations/ and JPEGImages/'
+                )
+        self.stems = {
+            name[: -len('.xml')]
+            for name in files_in(root / 'Annotations')
+            if name.lower().endswith('.xml') and not name.startswith('.')
+        }
+        if not self.stems:
+            raise FileNotFoundError(
+                f'no *.xml in {root / "Annotations"}; expected a PASCAL VOC '
+                'data set'
+            )
+        self._pictures: dict[str, str] = {}
+        for name in sorted(files_in(root / 'JPEGImages'), reverse=True):
+            if is_image(name) and not name.startswith('.'):
+                self._pictures[posixpath.splitext(name)[0]] = name
+
+    def annotation(self, stem: str) -> Path:
+        """Return the path of an annotation."""
+        path = self.root / 'Annotations' / f'{stem}.xml'
+        return path if path.exists() else path.with_suffix('.XML')
+
+    def picture(self, stem: str, named: str) -> str:
+        """Find the picture of an annotation.
+
+        Data sets that were renamed often keep the old name inside of their
+        XML files, so the name of the XML file itself comes first. Of a path
+        only the last part counts: no name leaves the folder.
+
+        Raises:
+            AnnotationError: No picture has either name.
+        """
+        base = posixpath.basename(named.replace('\\', '/'))
+        for key in (stem, posixpath.splitext(base)[0], base):
+            if key in self._pictures:
+                return self._pictures[key]
+        raise AnnotationError(
+            'no picture for it in JPEGImages',
+            f'looked for {stem}.jpg (or another ending) and {base!r}',
+        )
+
+    def size(self, picture: str) -> tuple[int, int]:
+        """Return the (height, width) of a picture.
+
+        Raises:
+            AnnotationError: It cannot be read.
+        """
+        try:
+            return read_size(self.root / 'JPEGImages' / picture)
+        except UnreadableImageError as error:
+            raise AnnotationError(
+                'its picture cannot be read', f'{picture}, {error.reason}'
+            ) from None
+
+    def split(self, split: str | None) -> list[str]:
+        """List the annotations of a split, all of them without a split.
+
+        Raises:
+            FileNotFoundError: The split's list is missing.
+            ValueError: The list is not text.
+        """
+        if split is None:
+            return sorted(self.stems)
+        path = self.root / 'ImageSets' / 'Main' / f'{split}.txt'
+        if not path.is_file():
+            there = sorted(p.stem for p in path.parent.glob('*.txt'))
+            raise FileNotFoundError(f'{path} is missing; there are {there}')
+        try:
+            lines = decode_text(path.read_bytes()).split('\n')
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from None
+        found: dict[str, None] = {}
+        for line in filter(None, map(str.strip, lines)):
+            stem = self._stem(line)
+            if stem is None:
+                what = 'listed, but there is no annotation of it'
+                self.problems.add(LOST, what, f'{line} in {path.name}')
+            elif stem in found:
+                self.problems.add(NOTE, 'listed twice: taken once', line)
+            else:
+                found[stem] = None
+        return list(found)
+
+    def _stem(self, line: str) -> str | None:
+        """Return the annotation that a line of a list names.
+
+        Lists of one class have a second column; lists of other tools have
+        folders and endings.
+        """
+        for name in (line, line.rsplit(maxsplit=1)[0], line.split()[0]):
+            base = posixpath.basename(name.strip().replace('\\', '/'))
+            for stem in (base, posixpath.splitext(base)[0]):
+                if stem in self.stems:
+                    if name != base or stem != base:
+                        what = 'list entry with a folder or an ending: cut'
+                        self.problems.add(MENDED, what, line)
+                    return stem
+        return None
+
+    def read(self, stems: Iterable[str]) -> list[VocImage]:
+        """Read annotations; those that cannot be read are left out."""
+        images = []
+        for stem in stems:
+            path = self.annotation(stem)
+            try:
+                image = read_annotation(
+                    path,
+                    lambda named, stem=stem: self.picture(stem, named),
+                    self.size,
+                    self.problems,
+                )
+            except (AnnotationError, OSError) as error:
+                what = getattr(error, 'what', 'the file cannot be read')
+                detail = getattr(error, 'detail', str(error))
+                where = f'{path.name}: {detail}' if detail else path.name
+                self.problems.add(LOST, f'{what}: picture left out', where)
+            else:
+                images.append(image)
+        return images
+
+    def class_names(self) -> set[str]:
+        """Return the classes of all annotations that can be read.
+
+        What is wrong in other splits is their own matter.
+        """
+        names: set[str] = set()
+        for stem in self.stems:
+            try:
+                names |= read_names(self.annotation(stem))
+            except (AnnotationError, OSError):
+                continue
+        return names
