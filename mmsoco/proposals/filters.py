@@ -3,14 +3,34 @@
 Everywhere ``bboxes`` is (N, 4) of xyxy, absolute pixels, continuous.
 """
 
+import enum
 import math
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-# Why an image's proposals are what they are; the values are stored.
-FALLBACK_NAMES = ('filtered', 'aspect only', 'size only', 'none')
+# The largest side of an image that a store can hold, pixels.
+MAX_SIDE = 65535
+
+
+class Fallback(enum.IntEnum):
+    """Which filter found an image's proposals; the values are stored.
+
+    Attributes:
+        FILTERED: All limits.
+        ASPECT_ONLY: Size and aspect, since none passed all limits.
+        SIZE_ONLY: Size alone, since none passed those two.
+        NONE: No region passed any; the dataset takes the whole image.
+    """
+
+    FILTERED = 0
+    ASPECT_ONLY = 1
+    SIZE_ONLY = 2
+    NONE = 3
+
+
+FALLBACK_NAMES = tuple(f.name.lower().replace('_', ' ') for f in Fallback)
 
 
 @dataclass(frozen=True)
@@ -41,19 +61,20 @@ class FilterSpec:
         """Check the limits."""
         if not all(math.isfinite(v) for v in self.as_dict().values()):
             raise ValueError(f'filter limits must be finite, got {self}')
-        if self.min_size < 1:
+        if not 1 <= self.min_size <= MAX_SIDE:
             raise ValueError(
-                f'min_size must be 1 pixel or more, got {self.min_size}'
+                f'min_size must be 1 to {MAX_SIDE} pixels, the largest side '
+                f'of an image, got {self.min_size}'
             )
         if not 0 < self.min_ratio <= self.max_ratio:
             raise ValueError(
                 'expected 0 < min_ratio <= max_ratio, got '
                 f'{self.min_ratio} and {self.max_ratio}'
             )
-        if not 0 <= self.min_scale <= self.max_scale:
+        if not 0 <= self.min_scale <= self.max_scale or self.min_scale > 1:
             raise ValueError(
-                'expected 0 <= min_scale <= max_scale, got '
-                f'{self.min_scale} and {self.max_scale}'
+                'expected 0 <= min_scale <= max_scale and min_scale <= 1, '
+                f'got {self.min_scale} and {self.max_scale}'
             )
 
     def as_dict(self) -> dict[str, float]:
@@ -66,12 +87,11 @@ class FilteredBoxes(NamedTuple):
 
     Attributes:
         bboxes: The kept rows, (M, 4), in their old order.
-        fallback: 0 all filters, 1 size and aspect only, 2 size only, 3 none
-            left (M is 0; the dataset then takes the whole image).
+        fallback: Which filter found them; NONE where M is 0.
     """
 
     bboxes: np.ndarray
-    fallback: int
+    fallback: Fallback
 
 
 def size_mask(bboxes: np.ndarray, spec: FilterSpec) -> np.ndarray:
@@ -120,10 +140,12 @@ def filter_regions(
     by_size = size_mask(bboxes, spec)
     by_aspect = by_size & aspect_mask(bboxes, spec)
     by_scale = by_aspect & scale_mask(bboxes, height, width, spec)
-    for fallback, mask in enumerate((by_scale, by_aspect, by_size)):
+    for fallback, mask in zip(
+        Fallback, (by_scale, by_aspect, by_size), strict=False
+    ):
         if mask.any():
             return FilteredBoxes(bboxes[mask], fallback)
-    return FilteredBoxes(bboxes[:0], len(FALLBACK_NAMES) - 1)
+    return FilteredBoxes(bboxes[:0], Fallback.NONE)
 
 
 def _sides(bboxes: np.ndarray) -> np.ndarray:

@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from mmsoco.proposals.filters import FALLBACK_NAMES
-
-MAX_SIDE = int(np.iinfo(np.uint16).max)
+from mmsoco.images.stamps import FileStamp
+from mmsoco.proposals.filters import MAX_SIDE, Fallback
 
 _BBOX = pa.list_(pa.field('xyxy', pa.uint16(), nullable=False), 4)
-FIELDS = [
+# Of format 1.
+_OLD_FIELDS = [
     pa.field('file_name', pa.string(), nullable=False),
     pa.field('height', pa.int32(), nullable=False),
     pa.field('width', pa.int32(), nullable=False),
@@ -22,6 +22,14 @@ FIELDS = [
     ),
     pa.field('fallback', pa.uint8(), nullable=False),
 ]
+# What the image file was like, see `FileStamp`; all 0 where it is not known.
+_STAMP_FIELDS = [
+    pa.field('file_size', pa.int64(), nullable=False),
+    pa.field('file_mtime_ns', pa.int64(), nullable=False),
+    pa.field('file_digest', pa.uint64(), nullable=False),
+]
+FIELDS = {1: _OLD_FIELDS, 2: _OLD_FIELDS + _STAMP_FIELDS}
+_NO_STAMP = FileStamp(0, 0, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +42,16 @@ class ProposalRecord:
         width: Of the upright image, pixels.
         bboxes: (N, 4) float32 of xyxy, absolute, continuous (the published
             x, y, w, h become x, y, x + w, y + h). Integers; N may be 0.
-        fallback: 0 the filter's boxes, 1 aspect filter alone, 2 minimum size
-            alone, 3 none left.
+        fallback: Which filter found them.
+        stamp: What the image file was like, None if that is not known.
     """
 
     file_name: str
     height: int
     width: int
     bboxes: np.ndarray
-    fallback: int = 0
+    fallback: int = Fallback.FILTERED
+    stamp: FileStamp | None = None
 
 
 class Columns(NamedTuple):
@@ -54,10 +63,41 @@ class Columns(NamedTuple):
     bboxes: np.ndarray  # (B, 4)
     offsets: np.ndarray  # (R + 1,)
     fallback: np.ndarray  # (R,)
+    stamps: np.ndarray | None  # (3, R), None in format 1
+
+    def record(self, row: int) -> ProposalRecord:
+        """Copy one row."""
+        start, stop = self.offsets[row], self.offsets[row + 1]
+        return ProposalRecord(
+            file_name=self.file_name[row].as_py(),
+            height=int(self.height[row]),
+            width=int(self.width[row]),
+            bboxes=self.bboxes[start:stop].astype(np.float32),
+            fallback=Fallback(self.fallback[row]),
+            stamp=self.stamp(row),
+        )
+
+    def stamp(self, row: int) -> FileStamp | None:
+        """Return the stamp of one image, None if it has none."""
+        if self.stamps is None:
+            return None
+        stamp = FileStamp(*(int(column[row]) for column in self.stamps))
+        return None if stamp == _NO_STAMP else stamp
 
 
-def check_bboxes(record: ProposalRecord) -> None:
-    """Raise ValueError unless a record's boxes fit its image and the store."""
+def check_name(name: str) -> None:
+    """Raise ValueError unless a name stays below its image root."""
+    parts = name.split('/')
+    if '\0' in name or '..' in parts or '' in parts:
+        raise ValueError(
+            f'image {name!r}: expected a name relative to the image root, '
+            "with '/' between its parts and without '..'"
+        )
+
+
+def check_record(record: ProposalRecord) -> None:
+    """Raise ValueError unless a record fits its image and the store."""
+    check_name(record.file_name)
     bboxes = np.asarray(record.bboxes)
     height, width = record.height, record.width
     where = f'proposals of image {record.file_name!r}'
@@ -70,21 +110,43 @@ def check_bboxes(record: ProposalRecord) -> None:
         raise ValueError(
             f'{where}: expected (N, 4) xyxy boxes, got shape {bboxes.shape}'
         )
-    if not 0 <= record.fallback < len(FALLBACK_NAMES):
+    if not 0 <= record.fallback < len(Fallback):
         raise ValueError(
-            f'{where}: fallback must be 0 to {len(FALLBACK_NAMES) - 1}, got '
+            f'{where}: fallback must be 0 to {len(Fallback) - 1}, got '
             f'{record.fallback}'
         )
-    inside = (bboxes[:, :2] >= 0) & (bboxes[:, :2] <= bboxes[:, 2:])
-    inside &= (bboxes[:, 2:] <= (width, height)) & (bboxes % 1 == 0).reshape(
-        -1, 2, 2
-    ).all(axis=1)
+    inside = are_inside(bboxes, height, width)
+    inside &= (bboxes % 1 == 0).all(axis=1)
     if not inside.all():
-        bad = bboxes[~inside.all(axis=1)][0].tolist()
+        bad = bboxes[~inside][0].tolist()
         raise ValueError(
             f'{where}: expected integers 0 <= x1 <= x2 <= {width} and '
             f'0 <= y1 <= y2 <= {height}, got {bad}'
         )
+
+
+def are_inside(
+    bboxes: np.ndarray, height: np.ndarray | int, width: np.ndarray | int
+) -> np.ndarray:
+    """Mark boxes that are ordered and within their images.
+
+    Args:
+        bboxes: (N, 4) xyxy.
+        height: Of each box's image, (N,), or of all.
+        width: Likewise.
+
+    Returns:
+        (N,) bool.
+    """
+    x1, y1, x2, y2 = np.asarray(bboxes).T
+    return (
+        (x1 >= 0)
+        & (y1 >= 0)
+        & (x1 <= x2)
+        & (y1 <= y2)
+        & (x2 <= width)
+        & (y2 <= height)
+    )
 
 
 def to_batch(
@@ -105,7 +167,12 @@ def to_batch(
         pa.array([r.height for r in records], pa.int32()),
         pa.array([r.width for r in records], pa.int32()),
         bboxes,
-        pa.array([r.fallback for r in records], pa.uint8()),
+        pa.array([int(r.fallback) for r in records], pa.uint8()),
+    ]
+    stamps = [r.stamp or _NO_STAMP for r in records]
+    columns += [
+        pa.array([stamp[i] for stamp in stamps], stamp_field.type)
+        for i, stamp_field in enumerate(_STAMP_FIELDS)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -113,6 +180,9 @@ def to_batch(
 def as_columns(batch: pa.RecordBatch) -> Columns:
     """View a record batch through numpy, without copying."""
     bboxes = batch.column('bboxes')
+    stamps = None
+    if 'file_size' in batch.schema.names:
+        stamps = [batch.column(f.name).to_numpy() for f in _STAMP_FIELDS]
     return Columns(
         file_name=batch.column('file_name'),
         height=batch.column('height').to_numpy(),
@@ -120,4 +190,34 @@ def as_columns(batch: pa.RecordBatch) -> Columns:
         bboxes=bboxes.values.values.to_numpy().reshape(-1, 4),
         offsets=bboxes.offsets.to_numpy(),
         fallback=batch.column('fallback').to_numpy(),
+        stamps=stamps,
     )
+
+
+def check_columns(columns: Columns) -> None:
+    """Raise ValueError unless all rows of a batch are good records.
+
+    Args:
+        columns: Of a batch that Arrow has validated.
+    """
+    names = columns.file_name.to_pylist()
+    for name in names:
+        check_name(name)
+    for before, name in zip(names[:-1], names[1:], strict=True):
+        if before >= name:
+            raise ValueError(f'image {name!r} comes after {before!r}')
+    for sides in (columns.height, columns.width):
+        if not ((sides > 0) & (sides <= MAX_SIDE)).all():
+            raise ValueError(f'sides must be 1 to {MAX_SIDE}')
+    if (columns.fallback >= len(Fallback)).any():
+        raise ValueError(f'fallbacks must be 0 to {len(Fallback) - 1}')
+    first, last = columns.offsets[0], columns.offsets[-1]
+    counts = np.diff(columns.offsets)
+    inside = are_inside(
+        columns.bboxes[first:last],
+        columns.height.repeat(counts),
+        columns.width.repeat(counts),
+    )
+    if not inside.all():
+        row = np.arange(len(names)).repeat(counts)[~inside][0]
+        raise ValueError(f'a box of {names[row]!r} is not within its image')

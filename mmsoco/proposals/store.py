@@ -2,8 +2,11 @@
 
 One row per image, sorted by file name, in record batches of a fixed number
 of rows. So a row is found by division, a name by bisection, and opening
-reads nothing but the footer: constant time and memory, whatever the size.
+reads the ends of the file alone: constant time and memory, whatever the size.
 Pandas, polars and DuckDB read the file as it is (Arrow IPC, uncompressed).
+
+A batch is compared with its checksum and its rows are checked when it is
+first read, so that a damaged file raises instead of training on other boxes.
 """
 
 import json
@@ -18,24 +21,39 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmsoco.proposals.filters import FALLBACK_NAMES
+from mmsoco.proposals.filters import Fallback
 from mmsoco.proposals.records import (
     FIELDS,
     Columns,
     ProposalRecord,
     as_columns,
-    check_bboxes,
+    check_columns,
+    check_record,
     to_batch,
 )
+from mmsoco.proposals.seal import add_seal, find_seal
 from mmsoco.version import __version__
 
-FORMAT_VERSION = 1
+# 1 had neither checksums nor stamps of the image files.
+FORMAT_VERSION = 2
 ROWS_PER_BATCH = 4096
 # Metadata that the rows decide, not the job that made them.
 COUNTED = ('images', 'boxes', 'fallbacks')
 
 _KEY = b'mmsoco.proposals'
 _SUMMARY_KEY = b'mmsoco.summary'
+# What Arrow and the parsing of metadata raise on damaged bytes.
+_DAMAGE = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+)
 PathLike = str | os.PathLike
 
 
@@ -55,10 +73,13 @@ class ProposalStore:
     Attributes:
         metadata: What the writer was given, and ``images`` (count),
             ``boxes`` (count) and ``fallbacks`` (images by kind of fallback).
+        has_checksums: Whether damage is noticed; stores of format 1 have
+            none.
 
     Raises:
         FileNotFoundError: If the file is not there.
-        StoreError: If it is no store, cut short, or of another version.
+        StoreError: If it is no store, cut short, damaged or of another
+            version. Reading a row raises it where that part is damaged.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -69,35 +90,99 @@ class ProposalStore:
                 'tools/proposals/generate.py'
             )
         self._columns: dict[int, Columns] = {}
+        self._open()
+        self.metadata = self._read_metadata()
+        self.has_checksums = self._seal is not None
+        self._check_outline()
+
+    def _open(self) -> None:
+        """Map the file, and compare its seal with its end."""
         try:
+            self._raw = np.memmap(self.path, np.uint8, 'r')
+            self._seal, is_good = find_seal(self._raw)
+            if self._seal is not None and not is_good:
+                raise ValueError('checksum of the footer')
             self._reader = pa.ipc.open_file(pa.memory_map(str(self.path)))
-        except (pa.ArrowInvalid, OSError) as e:
+            self._num_batches = self._reader.num_record_batches
+        except _DAMAGE as e:
             raise StoreError(
                 f'{str(self.path)!r} is not a proposal store, or was cut '
-                'short; generate it again with tools/proposals/generate.py'
+                'short or damaged; generate it again with '
+                f'tools/proposals/generate.py ({e})'
             ) from e
-        self.metadata = self._read_metadata()
 
     def _read_metadata(self) -> dict[str, Any]:
         """Join the metadata of the schema with the last batch's summary."""
         text = (self._reader.schema.metadata or {}).get(_KEY)
-        if text is None or not self._reader.num_record_batches:
+        if text is None or not self._num_batches:
             raise StoreError(
                 f'{str(self.path)!r} is an Arrow file, but not a proposal '
                 'store; make one with tools/proposals/generate.py'
             )
-        metadata = json.loads(text)
-        if metadata['format_version'] != FORMAT_VERSION:
-            raise StoreError(
-                f'{str(self.path)!r} has format version '
-                f'{metadata["format_version"]}, expected {FORMAT_VERSION}; '
-                'generate it again, or install the mmsoco that wrote it '
-                f'({metadata["mmsoco_version"]})'
-            )
-        _, summary = self._reader.get_batch_with_custom_metadata(
-            self._reader.num_record_batches - 1
+        try:
+            last = self._num_batches - 1
+            for number in {0, last}:
+                self._compare(number)
+            metadata = json.loads(text)
+            version = metadata['format_version']
+            if version not in FIELDS:
+                raise StoreError(
+                    f'{str(self.path)!r} has format version {version}, '
+                    f'expected {FORMAT_VERSION}; generate it again, or '
+                    'install the mmsoco that wrote it '
+                    f'({metadata["mmsoco_version"]})'
+                )
+            _, summary = self._reader.get_batch_with_custom_metadata(last)
+            return {**metadata, **json.loads(summary[_SUMMARY_KEY])}
+        except StoreError:
+            raise
+        except _DAMAGE as e:
+            raise self._damaged(e) from e
+
+    def _check_outline(self) -> None:
+        """Compare the numbers of batches and rows with the schema's."""
+        try:
+            rows = self.metadata['rows_per_batch']
+            full, rest = divmod(self.metadata['images'], rows)
+            fields = FIELDS[self.metadata['format_version']]
+            good = self.metadata['format_version'] == 1 or self.has_checksums
+            good &= self._num_batches == full + 1 and rows > 0
+            good &= self._reader.schema.remove_metadata() == pa.schema(fields)
+            good &= len(self.metadata['fallbacks']) == len(Fallback)
+            good &= sum(self.metadata['fallbacks']) == self.metadata['images']
+            if self.has_checksums:
+                good &= self._seal.num_parts == self._num_batches
+            if not good:
+                raise ValueError('its parts do not fit each other')
+            self._batch_rows = [rows] * full + [rest]
+        except _DAMAGE as e:
+            raise self._damaged(e) from e
+
+    def _compare(self, number: int) -> None:
+        """Raise ValueError unless a batch has the bytes that were written."""
+        if self._seal and not self._seal.part_is_good(self._raw, number):
+            raise ValueError(f'checksum of part {number}')
+
+    def _damaged(self, error: Exception) -> 'StoreError':
+        return StoreError(
+            f'proposal store {str(self.path)!r} is damaged '
+            f'({type(error).__name__}: {error}); copy it again from a good '
+            'one, or generate it again'
         )
-        return {**metadata, **json.loads(summary[_SUMMARY_KEY])}
+
+    def check(self) -> None:
+        """Read the whole file.
+
+        Raises:
+            StoreError: If any part is damaged.
+        """
+        before = None
+        for number in range(self._num_batches):
+            names = self._batch(number).file_name
+            if len(names):
+                if before is not None and names[0].as_py() <= before:
+                    raise self._damaged(ValueError('names are not sorted'))
+                before = names[-1].as_py()
 
     def __getstate__(self) -> dict[str, Any]:
         return {'path': self.path}
@@ -110,14 +195,7 @@ class ProposalStore:
 
     def __getitem__(self, index: int) -> ProposalRecord:
         columns, row = self._locate(index)
-        start, stop = columns.offsets[row], columns.offsets[row + 1]
-        return ProposalRecord(
-            file_name=columns.file_name[row].as_py(),
-            height=int(columns.height[row]),
-            width=int(columns.width[row]),
-            bboxes=columns.bboxes[start:stop].astype(np.float32),
-            fallback=int(columns.fallback[row]),
-        )
+        return columns.record(row)
 
     def __iter__(self) -> Iterator[ProposalRecord]:
         return (self[i] for i in range(len(self)))
@@ -151,9 +229,8 @@ class ProposalStore:
 
     def _gather(self, take: Callable[[Columns], np.ndarray]) -> np.ndarray:
         """Join an array of each record batch."""
-        numbers = range(self._reader.num_record_batches)
-        batches = map(self._reader.get_batch, numbers)
-        return np.concatenate([take(as_columns(b)) for b in batches])
+        batches = map(self._batch, range(self._num_batches))
+        return np.concatenate([take(columns) for columns in batches])
 
     def _locate(self, index: int) -> tuple[Columns, int]:
         """Return the batch that holds a row, and the row within it."""
@@ -165,9 +242,27 @@ class ProposalStore:
                 'images'
             )
         number, row = divmod(index, self.metadata['rows_per_batch'])
+        return self._batch(number), row
+
+    def _batch(self, number: int) -> Columns:
+        """Return a batch, checked when it is first read.
+
+        Raises:
+            StoreError: If it is damaged.
+        """
         if number not in self._columns:
-            self._columns[number] = as_columns(self._reader.get_batch(number))
-        return self._columns[number], row
+            try:
+                self._compare(number)
+                batch = self._reader.get_batch(number)
+                batch.validate(full=True)
+                if len(batch) != self._batch_rows[number]:
+                    raise ValueError(f'part {number} has {len(batch)} rows')
+                columns = as_columns(batch)
+                check_columns(columns)
+            except _DAMAGE as e:
+                raise self._damaged(e) from e
+            self._columns[number] = columns
+        return self._columns[number]
 
 
 class ProposalStoreWriter:
@@ -199,14 +294,17 @@ class ProposalStoreWriter:
             'mmsoco_version': __version__,
         }
         self._schema = pa.schema(
-            FIELDS, metadata={_KEY: json.dumps(header, ensure_ascii=False)}
+            FIELDS[FORMAT_VERSION],
+            metadata={_KEY: json.dumps(header, ensure_ascii=False)},
         )
         self._pending: list[ProposalRecord] = []
         self._last_name: str | None = None
+        # Where each batch begins; the head belongs to the first.
+        self._starts: list[int] = []
         self._summary = {
             'images': 0,
             'boxes': 0,
-            'fallbacks': [0] * len(FALLBACK_NAMES),
+            'fallbacks': [0] * len(Fallback),
         }
 
     def __enter__(self) -> 'ProposalStoreWriter':
@@ -232,19 +330,20 @@ class ProposalStoreWriter:
         """Append records.
 
         Raises:
-            ValueError: If a name is out of order or twice, or boxes are not
-                integers within their image; the message names the image.
+            ValueError: If a name is out of order or twice or leaves the image
+                root, or boxes are not integers within their image; the
+                message names the image.
         """
         for record in records:
             self._check_name(record.file_name)
-            check_bboxes(record)
+            check_record(record)
             self._pending.append(record)
             self._summary['images'] += 1
             self._summary['boxes'] += len(record.bboxes)
             self._summary['fallbacks'][record.fallback] += 1
             if len(self._pending) == ROWS_PER_BATCH:
                 with self._named_errors():
-                    self._writer.write_batch(self._take_batch())
+                    self._write_batch()
 
     def _check_name(self, name: str) -> None:
         if self._last_name is not None and name <= self._last_name:
@@ -255,20 +354,22 @@ class ProposalStoreWriter:
             )
         self._last_name = name
 
-    def _take_batch(self) -> pa.RecordBatch:
+    def _write_batch(self, metadata: dict[bytes, str] | None = None) -> None:
         records, self._pending = self._pending, []
-        return to_batch(records, self._schema)
+        self._starts.append(self._sink.tell() if self._starts else 0)
+        self._writer.write_batch(
+            to_batch(records, self._schema), custom_metadata=metadata
+        )
 
     def _finish(self) -> None:
         """Write the last batch with the summary, then give the final name."""
         summary = {_SUMMARY_KEY: json.dumps(self._summary)}
         with self._named_errors():
             # This batch may be empty: it is there to carry the summary.
-            self._writer.write_batch(
-                self._take_batch(), custom_metadata=summary
-            )
+            self._write_batch(summary)
             self._writer.close()
             self._sink.close()
+            add_seal(self._temporary, self._starts)
             with open(self._temporary, 'rb') as file:
                 os.fsync(file.fileno())
             os.replace(self._temporary, self.path)

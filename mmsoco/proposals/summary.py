@@ -26,6 +26,11 @@ def describe(store: ProposalStore) -> str:
             )
         )
         lines.append(f'images by filter that found boxes: {fallbacks}')
+    if not store.has_checksums:
+        lines.append(
+            'no checksums: made by an older mmsoco, so that damage to this '
+            'file would not be noticed'
+        )
     unreadable = metadata.get('unreadable', [])
     lines.append(f'unreadable images: {len(unreadable)}')
     lines += [

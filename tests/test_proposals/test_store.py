@@ -4,7 +4,9 @@ import pickle
 import numpy as np
 import pyarrow as pa
 import pytest
+from old_store import write_old
 
+from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals import store as store_module
 from mmsoco.proposals.store import (
     ProposalRecord,
@@ -12,6 +14,15 @@ from mmsoco.proposals.store import (
     ProposalStoreWriter,
     StoreError,
 )
+from mmsoco.proposals.summary import describe
+
+
+def read_all(store):
+    """All that a store tells, in a form that can be compared."""
+    return [
+        (r.file_name, r.height, r.width, r.bboxes.tolist(), r.fallback)
+        for r in store
+    ]
 
 
 def make_records(count):
@@ -113,7 +124,7 @@ def test_store_cut_short(tmp_path, kept):
     path = tmp_path / 'a.arrow'
     write(path, make_records(9))
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(StoreError, match='cut short; generate it again'):
+    with pytest.raises(StoreError, match='cut short or damaged; generate it'):
         ProposalStore(path)
 
 
@@ -126,10 +137,12 @@ def test_foreign_arrow_file(tmp_path):
 
 
 def test_other_version(tmp_path, monkeypatch):
+    fields = {**store_module.FIELDS, 99: store_module.FIELDS[2]}
+    monkeypatch.setattr(store_module, 'FIELDS', fields)
     monkeypatch.setattr(store_module, 'FORMAT_VERSION', 99)
     write(tmp_path / 'a.arrow', [])
     monkeypatch.undo()
-    with pytest.raises(StoreError, match='version 99, expected 1'):
+    with pytest.raises(StoreError, match='version 99, expected 2'):
         ProposalStore(tmp_path / 'a.arrow')
 
 
@@ -148,6 +161,9 @@ def test_other_version(tmp_path, monkeypatch):
         (ProposalRecord('c', 4, 6, np.zeros((0, 4)), 4), 'fallback'),
         (ProposalRecord('c', 4, 65536, np.zeros((0, 4))), 'width 65536'),
         (ProposalRecord('c', 0, 6, np.zeros((0, 4))), 'height 0'),
+        (ProposalRecord('c/..', 4, 6, np.zeros((0, 4))), 'relative to'),
+        (ProposalRecord('c//d', 4, 6, np.zeros((0, 4))), 'relative to'),
+        (ProposalRecord('c/../../d', 4, 6, np.zeros((0, 4))), 'without'),
     ],
 )
 def test_writer_refuses_and_leaves_nothing(tmp_path, record, text):
@@ -177,3 +193,59 @@ def test_bytes_per_image_at_imagenet_rates(tmp_path):
     ]
     write(tmp_path / 'a.arrow', records)
     assert (tmp_path / 'a.arrow').stat().st_size / 5000 < 400
+
+
+def test_stamps_come_back(tmp_path):
+    stamp = FileStamp(2**40, 1_700_000_000_123_456_789, 2**64 - 1)
+    boxes = np.zeros((0, 4))
+    store = write(
+        tmp_path / 'a.arrow',
+        [ProposalRecord('a', 4, 6, boxes, 3, stamp)]
+        + [ProposalRecord('b', 4, 6, boxes, 3)],
+    )
+    assert [record.stamp for record in store] == [stamp, None]
+
+
+def test_old_stores_are_read_without_checksums(tmp_path):
+    records = make_records(7)
+    write_old(tmp_path / 'old.arrow', records)
+    store = ProposalStore(tmp_path / 'old.arrow')
+    assert not store.has_checksums
+    new = write(tmp_path / 'new.arrow', records)
+    assert new.has_checksums
+    assert read_all(store) == read_all(new)
+    assert store[0].stamp is None
+    assert 'no checksums' in describe(store)
+    assert 'no checksums' not in describe(new)
+
+
+@pytest.mark.parametrize(
+    'record, text',
+    [
+        (ProposalRecord('z', 4, 6, np.array([[0, 0, 7, 4]])), 'not within'),
+        (ProposalRecord('z', 4, 6, np.array([[3, 0, 2, 4]])), 'not within'),
+        (ProposalRecord('z', 4, 6, np.array([[0, 2, 3, 1]])), 'not within'),
+        (ProposalRecord('z', 4, 6, np.array([[0, 0, 6, 5]])), 'not within'),
+        (ProposalRecord('z', 0, 6, np.zeros((0, 4))), 'sides must be'),
+        (ProposalRecord('z', 4, 70000, np.zeros((0, 4))), 'sides must be'),
+        (ProposalRecord('a', 4, 6, np.zeros((0, 4))), "'a' comes after 'b'"),
+        (ProposalRecord('../z', 4, 6, np.zeros((0, 4))), 'relative to'),
+    ],
+)
+def test_every_record_is_checked_as_it_is_read(tmp_path, record, text):
+    """Even where nothing was damaged since some other program wrote it."""
+    good = ProposalRecord('b', 4, 6, np.array([[0, 1, 6, 4]]))
+    write_old(tmp_path / 'a.arrow', [good, record])
+    store = ProposalStore(tmp_path / 'a.arrow')
+    with pytest.raises(StoreError, match=f'a.arrow.*damaged.*{text}'):
+        store[0]
+    with pytest.raises(StoreError, match=text):
+        store.check()
+
+
+def test_batches_in_another_order_are_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_module, 'ROWS_PER_BATCH', 2)
+    monkeypatch.setattr(ProposalStoreWriter, '_check_name', lambda *_: None)
+    store = write(tmp_path / 'a.arrow', make_records(6)[::-1][:2] * 2)
+    with pytest.raises(StoreError, match='comes after|not sorted'):
+        store.check()
