@@ -19,6 +19,8 @@ from mmengine.logging.history_buffer import HistoryBuffer
 
 from mmsoco.utils.files import atomic_path
 
+from . import integrity
+
 
 def _history_method(owner: Any, name: str) -> Any:
     """Stands in for `getattr`, by which pickle names HistoryBuffer's methods.
@@ -68,12 +70,14 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is broken, is no checkpoint, or holds objects of
-            further types; nothing of it was run.
+        ValueError: The file is broken, differs from its checksums, is no
+            checkpoint, or holds objects of further types; nothing of it was
+            run.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {path}')
+    integrity.check_bytes(path)
     try:
         with torch.serialization.safe_globals(list(types)):
             content = torch.load(path, map_location='cpu', weights_only=True)
@@ -95,7 +99,24 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
             f'{path} holds a {type(content).__name__}, expected a dict of '
             'tensors or of parts with a "state_dict"'
         )
+    check_content(content, path)
     return content
+
+
+def check_content(checkpoint: Mapping, path: str | Path) -> None:
+    """Compare a checkpoint's tensors with its checksum, if it has one.
+
+    Args:
+        checkpoint: What a checkpoint file holds.
+        path: The file, for the message.
+
+    Raises:
+        ValueError: The tensors are not those that were exported.
+    """
+    meta = checkpoint.get('meta')
+    if isinstance(meta, Mapping) and integrity.CHECKSUM in meta:
+        state = state_dict_of(checkpoint, path)
+        integrity.check_checksum(state, meta, path)
 
 
 def _refused(error: Exception) -> str:
@@ -138,6 +159,21 @@ def state_dict_of(checkpoint: Mapping, path: str | Path) -> dict:
             f'with tensors by name, got the parts {sorted(checkpoint)[:8]}'
         )
     return {key.removeprefix('module.'): v for key, v in state.items()}
+
+
+def weights_of(checkpoint: Mapping, path: str | Path) -> dict:
+    """Return a checkpoint's tensors, all of them finite; see `state_dict_of`.
+
+    Args:
+        checkpoint: What a checkpoint file holds.
+        path: The file, for the message.
+
+    Raises:
+        ValueError: There are no tensors, or some are not finite.
+    """
+    state = state_dict_of(checkpoint, path)
+    integrity.check_finite(state, path)
+    return state
 
 
 def save_atomic(content: Any, path: str | Path) -> None:

@@ -1,0 +1,111 @@
+"""Whether a checkpoint's tensors are those that were written, and numbers."""
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .load_report import preview
+
+# The entry of `meta` that holds the checksum of a checkpoint's tensors.
+CHECKSUM = 'tensors_sha256'
+
+
+def tensors_sha256(state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of tensors: of their names, types, shapes, bytes.
+
+    Unlike the hash of the file, it survives another way of writing the same
+    tensors, and it can travel inside of the file.
+
+    Args:
+        state: Tensors by name, in any order.
+
+    Returns:
+        64 hex digits.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        head = f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'
+        digest.update(head.encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def check_bytes(path: str | Path) -> None:
+    """Compare each record of a file of `torch.save` with its own checksum.
+
+    `torch.load` does not: a flipped bit gives another weight without a word.
+    Files of other formats, which have no checksums, pass.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ValueError: A record differs from what was written.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        damaged = str(error)
+    if damaged is not None:
+        raise ValueError(
+            f'{path} is damaged: its bytes do not have the checksum that was '
+            f'written with them (record {damaged}). Copy or download it '
+            'again, or take an earlier checkpoint.'
+        )
+
+
+def check_finite(state: Mapping[str, Tensor], source: object) -> None:
+    """Refuse weights that are not finite numbers.
+
+    Args:
+        state: Tensors by name.
+        source: The file or model that they come from, for the message.
+
+    Raises:
+        ValueError: A tensor holds NaN or an infinite number.
+    """
+    bad = [
+        name
+        for name, tensor in state.items()
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+    ]
+    if bad:
+        raise ValueError(
+            f'{len(bad)} of {len(state)} tensors of {source} are not finite '
+            f'(NaN or infinite): {preview(bad)}. The training that made them '
+            'failed; take an earlier checkpoint of the run.'
+        )
+
+
+def check_checksum(
+    state: Mapping[str, Tensor], meta: Mapping, source: object
+) -> None:
+    """Compare tensors with the checksum that they were published with.
+
+    Args:
+        state: All tensors of the checkpoint by name.
+        meta: Its ``meta``; without a checksum there is nothing to compare.
+        source: The file, for the message.
+
+    Raises:
+        ValueError: The tensors are other ones.
+    """
+    expected = meta.get(CHECKSUM)
+    if expected is None:
+        return
+    found = tensors_sha256(state)
+    if found != expected:
+        raise ValueError(
+            f'the tensors of {source} are not those that were exported: '
+            f'expected {CHECKSUM} {expected[:16]}..., got {found[:16]}.... '
+            'Export or download it again; to change weights on purpose, '
+            f"remove {CHECKSUM} from the file's meta."
+        )
