@@ -1,9 +1,16 @@
 """What arrived when weights were loaded into a model, part by part."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import torch
 from torch import Tensor
+
+from mmsoco.utils.files import write_json
+
+REPORT_NAME = 'load_report.json'
 
 # Longest first: the name of a part is the last component of its prefix.
 PART_PREFIXES = (
@@ -17,6 +24,25 @@ PART_PREFIXES = (
 # Layers whose shape follows the number of classes. A detector of other
 # classes starts them afresh on purpose.
 CLASS_LAYERS = ('fc_cls', 'fc_reg', 'conv_logits', 'retina_cls', 'conv_cls')
+# Layers that a recipe adds to a pretrained part on purpose: the norm after
+# res5 of SoCo's C4 detectors (`ResLayerExtraNorm` of mmselfsup).
+NEW_LAYERS = ('roi_head.shared_head.norm.',)
+# Titles of the table, and the lists of `PartReport` that they count.
+COLUMNS = (
+    ('loaded', 'loaded'),
+    ('new', 'new'),
+    ('left out', 'left_out'),
+    ('other shape', 'mismatched'),
+    ('other value', 'altered'),
+)
+DETECTOR_REMEDY = (
+    'Give the model the layers that were pretrained (inherit the same '
+    'detector from configs/_base_/models in both configs, for instance a box '
+    'head of type Shared4Conv1FCBBoxHead with norm_cfg), or export a '
+    'checkpoint without these parts (export_detector.py --parts). Layers '
+    'that are new on purpose: '
+    "default_hooks.load_report.may_be_new=['neck.fpn_convs.4']."
+)
 
 
 @dataclass
@@ -24,28 +50,58 @@ class PartReport:
     """The names of one part's tensors by what became of them.
 
     Attributes:
-        loaded: In the checkpoint and in the model, with one shape.
+        loaded: In the checkpoint and in the model, with one shape; by value,
+            if the report was made after loading.
         new: In the model alone; they keep their start values.
         left_out: In the checkpoint alone.
         mismatched: In both with different shapes; they keep their start
             values.
+        altered: In both with one shape, and yet the model holds other
+            values after loading.
     """
 
     loaded: list[str] = field(default_factory=list)
     new: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     mismatched: list[str] = field(default_factory=list)
+    altered: list[str] = field(default_factory=list)
 
     @property
     def is_offered(self) -> bool:
         """Whether the checkpoint has tensors of the part."""
-        return bool(self.loaded or self.left_out or self.mismatched)
+        return bool(
+            self.loaded or self.left_out or self.mismatched or self.altered
+        )
+
+    @property
+    def num_of_model(self) -> int:
+        """The number of tensors that the model has of the part."""
+        absent = self.new + self.mismatched + self.altered
+        return len(self.loaded) + len(absent)
 
     @property
     def lost(self) -> list[str]:
         """The checkpoint's tensors that should have arrived and did not."""
-        return self.left_out + [
-            name for name in self.mismatched if not depends_on_classes(name)
+        reshaped = [n for n in self.mismatched if not depends_on_classes(n)]
+        return self.left_out + reshaped + self.altered
+
+    def gaps(self, may_be_new: Collection[str] = ()) -> list[str]:
+        """Return tensors of the model that a part of a checkpoint lacks.
+
+        Args:
+            may_be_new: Layers that may start afresh, besides those that
+                follow the classes.
+
+        Returns:
+            Their names; none where the checkpoint lacks the whole part.
+        """
+        if not self.is_offered:
+            return []
+        return [
+            name
+            for name in self.new
+            if not depends_on_classes(name)
+            and not name.startswith((*NEW_LAYERS, *may_be_new))
         ]
 
 
@@ -55,26 +111,62 @@ class LoadReport:
 
     Attributes:
         parts: The report of each part by its name, sorted.
+        source: The file.
+        door: How its weights came in, such as ``load_from`` or ``init``.
+        layout: The layout of the file's names, where it was converted.
     """
 
     parts: dict[str, PartReport]
+    source: str = ''
+    door: str = ''
+    layout: str = ''
 
     def table(self) -> str:
-        """Shows the number of tensors of each part as lines of text."""
-        rows = [('part', 'loaded', 'new', 'left out', 'other shape')]
+        """Return the number of tensors of each part as lines of text."""
+        is_altered = any(part.altered for part in self.parts.values())
+        columns = COLUMNS if is_altered else COLUMNS[:-1]
+        rows = [('part', *(title for title, _ in columns))]
         for name, part in self.parts.items():
-            groups = (part.loaded, part.new, part.left_out, part.mismatched)
-            rows.append((name, *(str(len(group)) for group in groups)))
+            counts = [str(len(getattr(part, key))) for _, key in columns]
+            rows.append((name, *counts))
         return '\n'.join(
             f'{row[0]:<14}' + ''.join(f'{cell:>13}' for cell in row[1:])
             for row in rows
         )
 
-    def check(self) -> None:
-        """Stops where weights that were offered did not arrive.
+    def summary(self) -> str:
+        """Return the share of each part that arrived, in one line."""
+        return ', '.join(
+            f'{name} {len(part.loaded)}/{part.num_of_model}'
+            for name, part in self.parts.items()
+            if part.is_offered
+        )
+
+    def to_json(self) -> dict:
+        """Return the report in plain values, as `load_report.json` has it."""
+        return dict(
+            door=self.door,
+            source=self.source,
+            layout=self.layout,
+            parts={
+                name: {key: len(getattr(part, key)) for _, key in COLUMNS}
+                for name, part in self.parts.items()
+            },
+        )
+
+    def check(
+        self, may_be_new: Collection[str] = (), remedy: str = DETECTOR_REMEDY
+    ) -> None:
+        """Stop where weights that were offered did not arrive.
 
         mmengine loads what fits and carries on, so that a head with another
-        layout silently starts from scratch.
+        layout silently starts from scratch, and so does a stage that the
+        file lacks.
+
+        Args:
+            may_be_new: Layers (starts of tensor names) that the checkpoint
+                may lack, though it has others of their part.
+            remedy: What the user can do, for the message.
 
         Raises:
             ValueError: No tensor arrived, or a part of the checkpoint
@@ -83,36 +175,52 @@ class LoadReport:
         """
         if not any(part.loaded for part in self.parts.values()):
             raise ValueError(
-                'no tensor of the checkpoint fits the model: the checkpoint '
-                f'has {self._offered()}. Weights of a pretraining run reach '
-                'a detector through '
+                f'no tensor of {self._source()} fits the model: the '
+                f'checkpoint has {self._offered()}. Weights of a pretraining '
+                'run reach a detector through '
                 'tools/model_converters/export_detector.py.'
             )
-        lost = {name: p.lost for name, p in self.parts.items() if p.lost}
-        if lost:
-            details = '; '.join(
-                f'{name}: {len(self.parts[name].loaded)} tensors arrived, '
-                f'{len(keys)} did not ({preview(keys)})'
-                for name, keys in lost.items()
-            )
+        problems = [
+            f'{name}: {problem}'
+            for name, part in self.parts.items()
+            for problem in _problems(part, may_be_new)
+        ]
+        if problems:
             raise ValueError(
-                f'parts of the checkpoint did not arrive. {details}. Give '
-                'the model the layers that were pretrained (inherit the same '
-                'detector from configs/_base_/models in both configs, for '
-                'instance a box head of type Shared4Conv1FCBBoxHead with '
-                'norm_cfg), or export a checkpoint without these parts '
-                '(export_detector.py --parts).'
+                f'parts of {self._source()} did not arrive whole. '
+                f'{"; ".join(problems)}. {remedy}'
             )
+
+    def _source(self) -> str:
+        return self.source or 'the checkpoint'
 
     def _offered(self) -> str:
         offered = [n for n, part in self.parts.items() if part.is_offered]
         return 'the parts ' + ', '.join(offered) if offered else 'no tensors'
 
 
+def _problems(part: PartReport, may_be_new: Collection[str]) -> Iterator[str]:
+    """Say what of a part's tensors did not arrive, and what it lacks."""
+    if part.lost:
+        yield (
+            f'{len(part.loaded)} tensors arrived, {len(part.lost)} did not '
+            f'({preview(part.lost)})'
+        )
+    gaps = part.gaps(may_be_new)
+    if gaps:
+        yield (
+            f'the file lacks {len(gaps)} of its tensors, which would start '
+            f'from scratch ({preview(gaps)})'
+        )
+
+
 def compare(
-    checkpoint: Mapping[str, Tensor], model: Mapping[str, Tensor]
+    checkpoint: Mapping[str, Tensor],
+    model: Mapping[str, Tensor],
+    by_value: bool = False,
+    **origin: str,
 ) -> LoadReport:
-    """Compares the tensors of a checkpoint with those of a model.
+    """Compare the tensors of a checkpoint with those of a model.
 
     Counters of batch norm (``num_batches_tracked``) are not counted: whether
     a file has them depends on the program that wrote it.
@@ -120,6 +228,9 @@ def compare(
     Args:
         checkpoint: State dict of the file, in the model's names.
         model: State dict of the model.
+        by_value: Whether the model has been loaded: then a tensor counts as
+            loaded only if the model holds its values.
+        origin: ``source``, ``door`` and ``layout`` of the report.
 
     Returns:
         The report by part: backbone, neck, rpn_head, shared_head, bbox_head,
@@ -127,7 +238,7 @@ def compare(
     """
     parts: dict[str, PartReport] = {}
     for name in sorted({**checkpoint, **model}):
-        if name.endswith('num_batches_tracked'):
+        if is_counter(name):
             continue
         part = parts.setdefault(part_of(name), PartReport())
         if name not in model:
@@ -136,9 +247,47 @@ def compare(
             part.new.append(name)
         elif checkpoint[name].shape != model[name].shape:
             part.mismatched.append(name)
+        elif by_value and not _is_same(checkpoint[name], model[name]):
+            part.altered.append(name)
         else:
             part.loaded.append(name)
-    return LoadReport(dict(sorted(parts.items())))
+    return LoadReport(dict(sorted(parts.items())), **origin)
+
+
+def _is_same(offered: Tensor, held: Tensor) -> bool:
+    """Whether a model holds a checkpoint's tensor, in the model's type."""
+    return torch.equal(offered.to(held.dtype).cpu(), held.detach().cpu())
+
+
+def write_reports(reports: Iterable[LoadReport], folder: str | Path) -> None:
+    """Write `load_report.json` into the log folder of a run.
+
+    Args:
+        reports: What became of the checkpoints that the run loaded.
+        folder: The folder.
+
+    Raises:
+        OSError: The file could not be written.
+    """
+    content = [report.to_json() for report in reports]
+    write_json(Path(folder, REPORT_NAME), content, indent=1)
+
+
+def read_reports(folder: str | Path) -> list[dict]:
+    """Read `load_report.json`; see `write_reports` and `LoadReport.to_json`.
+
+    Args:
+        folder: The log folder of a run.
+
+    Raises:
+        FileNotFoundError: The run loaded no checkpoint.
+    """
+    return json.loads(Path(folder, REPORT_NAME).read_text(encoding='utf-8'))
+
+
+def is_counter(name: str) -> bool:
+    """Whether a tensor is a counter of batch norm, which no layer reads."""
+    return name.endswith('num_batches_tracked')
 
 
 def part_of(name: str) -> str:
