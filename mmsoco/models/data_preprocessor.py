@@ -9,12 +9,10 @@ from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
 from mmsoco.registry import MODELS
+from mmsoco.structures import InputConvention
+from mmsoco.structures.input_convention import IMAGENET_MEAN, IMAGENET_STD
 
 from .device_photometric import blur_rows, jitter, solarize_rows
-
-# ImageNet's statistics of RGB images in 0..255.
-_MEAN = (123.675, 116.28, 103.53)
-_STD = (58.395, 57.12, 57.375)
 
 
 @MODELS.register_module()
@@ -29,8 +27,11 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
     ``data_samples['cutout']`` become 0 after normalising, which is the mean.
 
     Args:
-        mean: Mean of each of the three channels, R, G, B in 0..255.
+        mean: Mean of each of the three channels in 0..255, in the order in
+            which the network gets them.
         std: Standard deviation of each channel.
+        bgr: Whether the network gets blue, green, red instead of red, green,
+            blue.
         channels_last: Whether the views are given in channels-last order in
             memory, which is faster on tensor cores.
         non_blocking: Whether the host goes on while a batch from pinned
@@ -43,8 +44,9 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
 
     def __init__(
         self,
-        mean: Sequence[float] = _MEAN,
-        std: Sequence[float] = _STD,
+        mean: Sequence[float] = IMAGENET_MEAN,
+        std: Sequence[float] = IMAGENET_STD,
+        bgr: bool = False,
         channels_last: bool = False,
         non_blocking: bool = False,
     ) -> None:
@@ -54,6 +56,11 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
                 'mean and std must have three values each, std positive; '
                 f'got mean={mean!r} and std={std!r}'
             )
+        self.convention = InputConvention(
+            'BGR' if bgr else 'RGB',
+            tuple(map(float, mean)),
+            tuple(map(float, std)),
+        )
         self.memory_format = (
             torch.channels_last if channels_last else torch.contiguous_format
         )
@@ -153,6 +160,8 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         return self._normalize(view, pointwise)
 
     def _normalize(self, view: Tensor, rows: Tensor | None = None) -> Tensor:
+        if self.convention.channels == 'BGR':
+            view = view.flip(1)
         return self._finish(
             view, rows, self.mean, self.std, self.memory_format
         )

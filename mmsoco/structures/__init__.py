@@ -1,9 +1,11 @@
 """What travels from the pipeline to the model."""
 
+from .input_convention import InputConvention
 from .photometric import PhotometricBatch, PhotometricParams
 from .view_pairs import RoISet, ViewPair, parse_pairs, roi_sets
 
 __all__ = [
+    'InputConvention',
     'PhotometricBatch',
     'PhotometricParams',
     'RoISet',
