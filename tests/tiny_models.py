@@ -145,7 +145,6 @@ def faster_rcnn_swin() -> dict:
         window_size=4,
         out_indices=(0, 1, 2, 3),
         drop_path_rate=0.1,
-        init_cfg=dict(type='Pretrained', checkpoint='nowhere.pth'),
     )
     cfg['neck']['in_channels'] = [16, 32, 64, 128]
     return cfg

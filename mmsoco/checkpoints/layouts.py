@@ -146,7 +146,7 @@ _SIGNS = (
     ('reference', r'encoder(_k)?\.(conv1|layer1)\.'),
     ('detectron2', r'(backbone\.(bottom_up\.)?)?(stem\.conv1|res2)\.'),
     ('torchvision detector', r'backbone\.(body|fpn)\.'),
-    ('mmdet', r'(roi_head|rpn_head|bbox_head)\.'),
+    ('mmdet', r'(roi_head|rpn_head|bbox_head|neck\.(lateral|fpn)_convs)\.'),
     ('backbone of mmpretrain or mmselfsup', r'backbone\.'),
     ('ResNet of torchvision or timm', r'(conv1|layer1)\.'),
     ('vision transformer of timm', r'(blocks|patch_embed|stages|layers)\.'),

@@ -32,8 +32,9 @@ class FeatureLevel(NamedTuple):
 def pretraining_config(part: Any) -> Any:
     """Takes out of a part's config what must not hold in pretraining.
 
-    Nothing is frozen, batch norm is trained, and no weights are downloaded:
-    pretraining starts from scratch whatever the fine-tuning does.
+    Nothing is frozen and batch norm is trained. Pretrained weights come in
+    by `mmsoco.checkpoints.warm_start`, which reports what arrived, and not by
+    the modules themselves.
 
     Args:
         part: A config: dicts, lists and leaves. It is not changed.
@@ -234,9 +235,8 @@ def report_overrides(detector: dict) -> None:
     kept = ('roi_head', 'shared_head') + ('bbox_head',) * bool(roi_head)
     dropped = [head for head in heads if head not in kept]
     print_log(
-        f'pretraining {detector.get("type")} from scratch with nothing '
-        'frozen (frozen_stages=-1, norm_eval=False, no pretrained weights); '
-        'left out, since they have no pretext task: '
-        f'{", ".join(dropped) or "nothing"}',
+        f'pretraining {detector.get("type")} with nothing frozen '
+        '(frozen_stages=-1, norm_eval=False); left out, since they have no '
+        f'pretext task: {", ".join(dropped) or "nothing"}',
         logger='current',
     )

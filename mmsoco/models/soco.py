@@ -1,7 +1,7 @@
 """SoCo: contrast of corresponding objects between views."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,9 +9,17 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from mmsoco.checkpoints.load_report import LoadReport
+from mmsoco.checkpoints.warm_start import (
+    Start,
+    apply_start,
+    load_start,
+    parse_starts,
+)
 from mmsoco.registry import MODELS
-from mmsoco.structures import RoISet, parse_pairs, roi_sets
+from mmsoco.structures import InputConvention, RoISet, parse_pairs, roi_sets
 
+from . import detector_parts
 from .contrast_head import embedding_std
 from .object_encoder import ObjectEncoder, reset_parameters
 from .roi_pooling import RoIs
@@ -48,7 +56,23 @@ class SoCo(BaseModel):
             running statistics of their batch norm move twice a step, and
             these parts are not compiled.
         data_preprocessor: Config of the data preprocessor. The weights take
-            its memory format.
+            its memory format. Colour order, mean and deviation are the
+            detector's own, and need not be given again.
+        init: Where the online network starts; the target is its copy. A
+            file of weights (mmdet, mmpretrain, torchvision, detectron2, timm,
+            SoCo, see `mmsoco.checkpoints.incoming`) for all parts that it
+            has; ``dict(checkpoint=..., parts=['backbone'], prefix=...)`` for
+            some of them; ``'scratch'`` for random weights; None for what
+            the detector's config says: its ``init_cfg`` of type Pretrained
+            where there is one, else random weights. Projector and predictor
+            always start at random.
+
+    Attributes:
+        start_reports: What arrived of ``init``; filled by `init_weights`.
+
+    Raises:
+        ValueError: ``data_preprocessor`` contradicts the detector's, or
+            ``init`` cannot be read.
     """
 
     def __init__(
@@ -62,8 +86,15 @@ class SoCo(BaseModel):
         finest_scale: float = 24,
         recompute: Sequence[str] = (),
         data_preprocessor: dict | None = None,
+        init: str | dict | None = None,
     ) -> None:
-        super().__init__(data_preprocessor and MODELS.build(data_preprocessor))
+        detector_parts.check_detector(detector)
+        super().__init__(
+            data_preprocessor
+            and MODELS.build(_with_input_of(detector, data_preprocessor))
+        )
+        self.starts = parse_starts(init, detector)
+        self.start_reports: list[LoadReport] = []
         self.encoder = ObjectEncoder(detector, roi_levels, finest_scale)
         self.projector = MODELS.build(
             dict(projector, in_channels=self.encoder.embedding_dims)
@@ -109,13 +140,59 @@ class SoCo(BaseModel):
         if hasattr(self.data_preprocessor, 'compile_colours'):
             self.data_preprocessor.compile_colours(**options)
 
+    @property
+    def input_convention(self) -> InputConvention | None:
+        """The input that the network gets; None if the model has no say."""
+        return getattr(self.data_preprocessor, 'convention', None)
+
     def init_weights(self) -> None:
-        """Starts the online network, then the target as its copy."""
+        """Start the online network, then the target as its copy.
+
+        Raises:
+            FileNotFoundError: A file of ``init`` is not there.
+            ValueError: It cannot be read, or a part of it did not arrive.
+        """
         self.encoder.init_weights()
         reset_parameters(self.projector)
         reset_parameters(self.predictor)
+        self.start_reports = [
+            load_start(self.encoder, start, self.input_convention)
+            for start in self.starts
+        ]
         self.target.init_weights()
         self._is_init = True
+
+    def start_from(self, checkpoint: Mapping, source: str) -> LoadReport:
+        """Start both networks from a detector's or a backbone's weights.
+
+        Args:
+            checkpoint: What a checkpoint file holds.
+            source: The file, for messages and the report.
+
+        Returns:
+            What arrived.
+
+        Raises:
+            ValueError: See `mmsoco.checkpoints.warm_start.load_start`.
+        """
+        report = apply_start(
+            self.encoder, checkpoint, Start(source), self.input_convention
+        )
+        self.target.copy_online()
+        return report
+
+    def _load_from_state_dict(
+        self, state_dict: Mapping, prefix: str, *args: Any
+    ) -> None:
+        # Loaders that skip what they do not know would start from scratch.
+        own = tuple(f'{prefix}{name}.' for name, _ in self.named_children())
+        if state_dict and not any(name.startswith(own) for name in state_dict):
+            raise ValueError(
+                'none of the weights to load belong to SoCo; they are named '
+                f'{", ".join(sorted(state_dict)[:3])}, .... To start from a '
+                "detector or a backbone, set model.init to the file's path."
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     def forward(
         self, inputs: list[Tensor], data_samples: dict, mode: str = 'tensor'
@@ -218,6 +295,35 @@ class SoCo(BaseModel):
             pair_cosine=cosine,
         )
         return dict(zip(names, losses, strict=True), **gauges)
+
+
+def _with_input_of(detector: dict, preprocessor: dict) -> dict:
+    """Give the preprocessor the input convention of the detector.
+
+    Raises:
+        ValueError: The preprocessor has another one.
+    """
+    convention = InputConvention.of_detector(detector)
+    if convention is None:
+        return preprocessor
+    own = dict(
+        mean=convention.mean,
+        std=convention.std,
+        bgr=convention.channels == 'BGR',
+    )
+    given = {key: preprocessor[key] for key in own if key in preprocessor}
+    merged = InputConvention(
+        'BGR' if given.get('bgr', own['bgr']) else 'RGB',
+        tuple(given.get('mean', own['mean'])),
+        tuple(given.get('std', own['std'])),
+    )
+    if not convention.is_like(merged):
+        raise ValueError(
+            f'data_preprocessor of SoCo gives {merged}, but the detector '
+            f'that it pretrains gets {convention}. Leave mean, std and bgr '
+            "out of SoCo's data_preprocessor, or change the detector's."
+        )
+    return preprocessor | own
 
 
 def _stack(

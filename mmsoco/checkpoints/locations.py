@@ -1,0 +1,162 @@
+"""Where weights lie: files, and the names that OpenMMLab gives to addresses.
+
+Whatever the spelling, what comes back is a file on this machine, which the
+one reader of checkpoints opens without running code of its.
+"""
+
+import codecs
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import torch
+
+from mmsoco.utils.files import atomic_path
+
+from . import io
+
+_SCHEME = re.compile(r'(?P<scheme>[\w+-]+)://(?P<rest>.+)')
+
+
+def local_file(location: str | Path) -> Path:
+    """Return the file that a location names, and download it where needed.
+
+    Args:
+        location: A path; the address of a file (``http://``, ``https://``);
+            ``torchvision://NAME`` or ``open-mmlab://NAME``, as mmengine
+            reads them.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The scheme or the name is unknown.
+        OSError: It could not be downloaded.
+    """
+    match = _SCHEME.fullmatch(str(location))
+    if match is None:
+        path = Path(location)
+        if not path.is_file():
+            raise FileNotFoundError(f'there is no checkpoint {path}')
+        return path
+    scheme, rest = match['scheme'], match['rest']
+    if scheme in ('http', 'https'):
+        return _download(str(location))
+    if scheme == 'file':
+        return local_file('/' + rest.lstrip('/'))
+    return _download(_address(scheme, rest))
+
+
+def _address(scheme: str, name: str) -> str:
+    """Return the address behind one of mmengine's names."""
+    from mmengine.runner import checkpoint
+
+    tables = {
+        'torchvision': checkpoint.get_torchvision_models,
+        'open-mmlab': checkpoint.get_external_models,
+        'openmmlab': checkpoint.get_external_models,
+    }
+    if scheme not in tables:
+        raise ValueError(
+            f'{scheme}://{name} is no location of weights: expected a file, '
+            'http(s)://, torchvision:// or open-mmlab://'
+        )
+    addresses = tables[scheme]()
+    if name not in addresses:
+        raise ValueError(
+            f'{scheme}:// has no weights {name!r}; it has '
+            f'{", ".join(sorted(addresses)[:6])}, ...'
+        )
+    return addresses[name]
+
+
+def _download(address: str) -> Path:
+    """Return the file of an address, from torch's cache if it is there."""
+    name = Path(urlparse(address).path).name
+    path = Path(torch.hub.get_dir(), 'checkpoints', name)
+    if path.is_file():
+        return path
+    try:
+        with atomic_path(path) as partial:
+            torch.hub.download_url_to_file(address, str(partial))
+    except OSError as error:
+        raise OSError(
+            f'{address} could not be downloaded ({error}). Fetch the file on '
+            'another machine and name its path instead.'
+        ) from error
+    return path
+
+
+def load_weights(location: str | Path) -> dict:
+    """Load a checkpoint of any program, as tensors and plain values.
+
+    Args:
+        location: See `local_file`. Files of `torch.save`, and the pickles of
+            arrays (``.pkl``) of detectron2.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is broken, or holds more than tensors and plain
+            values; nothing of it was run.
+    """
+    path = local_file(location)
+    if path.suffix == '.pkl':
+        return _load_arrays(path)
+    return io.load(path, (*io.RUN_TYPES, *io.REFERENCE_TYPES))
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads arrays, and nothing that runs."""
+
+    _ALLOWED = {
+        ('numpy', 'ndarray'): np.ndarray,
+        ('numpy', 'dtype'): np.dtype,
+        ('collections', 'OrderedDict'): dict,
+        ('_codecs', 'encode'): codecs.encode,  # bytes in protocol 2
+    }
+    # Both module names: NumPy 1 and NumPy 2 wrote their own.
+    _ALLOWED |= {
+        (f'numpy.{core}.multiarray', name): getattr(np._core.multiarray, name)
+        for core in ('core', '_core')
+        for name in ('_reconstruct', 'scalar')
+    }
+    _ALLOWED |= {
+        (f'numpy.{core}.numeric', '_frombuffer'): np._core.numeric._frombuffer
+        for core in ('core', '_core')
+    }
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return an allowed type; refuse any other."""
+        if (module, name) in self._ALLOWED:
+            return self._ALLOWED[module, name]
+        raise pickle.UnpicklingError(f'{module}.{name} is not allowed')
+
+
+def _load_arrays(path: Path) -> dict:
+    try:
+        with open(path, 'rb') as file:
+            content = _ArrayUnpickler(file, encoding='latin1').load()
+    except Exception as error:  # broken bytes lead to errors of any type
+        raise ValueError(
+            f'{path} cannot be read as a pickle of arrays ({error}). Nothing '
+            'of it was run.'
+        ) from error
+    if not isinstance(content, Mapping):
+        raise ValueError(
+            f'{path} holds a {type(content).__name__}, expected a dict of '
+            'arrays'
+        )
+    arrays = content.get('model', content)
+    state = {
+        name: torch.as_tensor(np.array(value))
+        for name, value in arrays.items()
+        if isinstance(value, (np.ndarray, np.generic))
+    }
+    checkpoint = dict(state_dict=state, meta=content.get('meta') or {})
+    io.check_content(checkpoint, path)
+    return checkpoint
