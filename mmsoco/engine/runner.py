@@ -71,12 +71,13 @@ class Runner(MMEngineRunner):
             ),
         )
         sync_bn = self.cfg.pop('sync_bn', None)
-        wrapped = super().wrap_model(
-            model_wrapper_cfg or on_cpu, revert_sync_batchnorm(model)
-        )
-        # The saved config stays that of the run on GPUs.
-        self.cfg.sync_bn = sync_bn
-        return wrapped
+        try:
+            return super().wrap_model(
+                model_wrapper_cfg or on_cpu, revert_sync_batchnorm(model)
+            )
+        finally:
+            # The saved config stays that of the run on GPUs.
+            self.cfg.sync_bn = sync_bn
 
     def scale_lr(
         self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
