@@ -20,7 +20,9 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from tqdm import tqdm
 
@@ -135,19 +137,21 @@ def _make_parts(
         report(f'going on after {done} of {len(parts.names)} images')
     warm_up()
     cpu_seconds = 0.0
-    results = _run_pool(parts, missing, min(workers, len(missing)))
-    # Before the bar starts a thread of its own: forking wants none.
-    next(results)
-    bar = tqdm(
-        total=len(parts.names),
-        initial=done,
-        unit='images',
-        dynamic_ncols=True,
-    )
-    with bar:
-        for result in results:
-            cpu_seconds += result.cpu_seconds
-            bar.update(result.images)
+    with closing(
+        _run_pool(parts, missing, min(workers, len(missing)))
+    ) as results:
+        # Before the bar starts a thread of its own: forking wants none.
+        next(results)
+        bar = tqdm(
+            total=len(parts.names),
+            initial=done,
+            unit='images',
+            dynamic_ncols=True,
+        )
+        with bar:
+            for result in results:
+                cpu_seconds += result.cpu_seconds
+                bar.update(result.images)
     return left, cpu_seconds
 
 
@@ -159,44 +163,83 @@ def _run_pool(
     The first is empty: it says that the workers have started.
     """
     method = 'fork' if sys.platform == 'linux' else 'spawn'
-    job = parts.job
     pool = ProcessPoolExecutor(
         workers,
         multiprocessing.get_context(method),
         initializer=_start_worker,
     )
+    with _second_ctrl_c_kills(pool):
+        try:
+            yield from _results(pool, parts, missing, 2 * workers)
+        except BrokenProcessPool:
+            raise ChildProcessError(
+                'a worker process was killed, most likely for want of memory '
+                '(a very large image?). Finished parts are kept: call again, '
+                'with fewer --workers if it happens again'
+            ) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _results(
+    pool: ProcessPoolExecutor, parts: Parts, missing: list[int], limit: int
+) -> Iterator[PartDone]:
+    """Yield results with at most `limit` parts in flight; see `_run_pool`."""
+    job = parts.job
     numbers = iter(missing)
     flying: set[Future] = set()
-    try:
-        while True:
-            for number in numbers:
-                flying.add(
-                    pool.submit(
-                        make_part,
-                        job.image_root,
-                        parts.chunk(number),
-                        str(parts.path(number)),
-                        job.search,
-                        job.filters,
-                        job.keep_regions,
-                    )
+    while True:
+        for number in numbers:
+            flying.add(
+                pool.submit(
+                    make_part,
+                    job.image_root,
+                    parts.chunk(number),
+                    str(parts.path(number)),
+                    job.search,
+                    job.filters,
+                    job.keep_regions,
                 )
-                if len(flying) >= 2 * workers:
-                    break
-            if not flying:
-                return
-            yield PartDone(0, 0.0)
-            finished, flying = wait(flying, return_when=FIRST_COMPLETED)
-            for future in finished:
-                yield future.result()
-    except BrokenProcessPool:
-        raise ChildProcessError(
-            'a worker process was killed, most likely for want of memory '
-            '(a very large image?). Finished parts are kept: call again, '
-            'with fewer --workers if it happens again'
-        ) from None
+            )
+            if len(flying) >= limit:
+                break
+        if not flying:
+            return
+        yield PartDone(0, 0.0)
+        finished, flying = wait(flying, return_when=FIRST_COMPLETED)
+        for future in finished:
+            yield future.result()
+
+
+@contextmanager
+def _second_ctrl_c_kills(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Let one Ctrl-C finish the parts that are begun, and a second end them.
+
+    The second must not raise: a `KeyboardInterrupt` inside of the pool's
+    shutdown leaves its thread waiting for the workers, which ignore SIGINT,
+    for ever.
+    """
+    previous = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not in_main_thread or not callable(previous):
+        yield  # Ctrl-C is ignored, or not this thread's affair
+        return
+    presses = 0
+
+    def interrupt(number: int, frame: Any) -> None:
+        nonlocal presses
+        presses += 1
+        if presses == 1:
+            previous(number, frame)
+            return
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        signal.signal(signal.SIGINT, previous)
 
 
 def _start_worker() -> None:

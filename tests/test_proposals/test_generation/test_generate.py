@@ -205,6 +205,27 @@ def test_ended_parent_takes_its_workers_along(
     assert len(summary.store) == 58
 
 
+def test_second_ctrl_c_ends_workers_that_hang(image_root, tmp_path):
+    held = image_root / '00 held.png'  # the first to be begun
+    os.mkfifo(held)
+    command = [sys.executable, 'tools/proposals/generate.py', '--workers=2']
+    process = subprocess.Popen(
+        [*command, str(image_root), str(tmp_path / 'out.arrow')],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    parts = tmp_path / 'out.arrow.parts'
+    wait_for(lambda: any(parts.glob('part-*')))
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.3)
+    assert process.poll() is None  # waits for the part that was begun
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(60) == 130
+    wait_for(lambda: not group_is_alive(process.pid))
+    assert not list(parts.glob('.*.part')), 'half a part is left'
+
+
 def let_go(pipe):
     """End what reads from a pipe; tell whether anything did."""
     try:
