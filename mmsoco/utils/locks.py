@@ -1,0 +1,118 @@
+"""Let one process at a time work in a folder."""
+
+import fcntl
+import getpass
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from mmsoco.utils.processes import is_alive
+
+LOCK_NAME = '.lock'
+
+
+class FolderLock:
+    """The right to work in a folder, held until `release`.
+
+    The system takes the lock back when its owner ends in whatever way, so
+    that a killed process leaves none behind. The file tells who the owner is.
+
+    Args:
+        folder: The folder; it is made.
+        work: What is done there, for the message to others.
+    """
+
+    def __init__(self, folder: str | os.PathLike, work: str) -> None:
+        self.path = Path(folder, LOCK_NAME)
+        self.work = work
+        self._file: Any = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            BlockingIOError: Another process has it; the message names it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Not 'w': that would empty the note of another owner.
+        file = open(self.path, 'a+', encoding='utf-8')  # noqa: SIM115
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = self._describe_owner(file)
+            file.close()
+            raise BlockingIOError(
+                f'{self.path.parent} is in use: {owner}. Wait for it or end '
+                'it first, or choose another folder (--work-dir).'
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        # A forked child, such as a data worker that outlives a kill for some
+        # seconds, must not hold it.
+        os.register_at_fork(after_in_child=file.close)
+        file.truncate(0)
+        file.write(json.dumps(self._note()))
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Give the lock back.
+
+        The file stays: a process that had just opened it would otherwise
+        hold a file without a name, beside the owner of a new one.
+        """
+        if self._file is not None:
+            self._file.truncate(0)
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> 'FolderLock':
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.release()
+
+    def _note(self) -> dict[str, Any]:
+        """Say who this process is."""
+        return dict(
+            work=self.work,
+            pid=os.getpid(),
+            user=_user(),
+            host=platform.node(),
+            since=time.strftime('%Y-%m-%d %H:%M:%S'),
+        )
+
+    @staticmethod
+    def _describe_owner(file: Any) -> str:
+        """Name the process that wrote the note."""
+        file.seek(0)
+        try:
+            note = json.loads(file.read())
+            where = f'on {note["host"]}'
+            if note['host'] == platform.node() and not is_alive(note['pid']):
+                where = 'which is ending'
+            return (
+                f'process {note["pid"]} of {note["user"]} ({where}, since '
+                f'{note["since"]}) is {note["work"]} there'
+            )
+        except (ValueError, KeyError):
+            return 'another process works there'
+
+
+def _user() -> str:
+    """Name the user, or give the number of one without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+

@@ -1,0 +1,63 @@
+"""End with the parent process, and tell whether another process lives."""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_POLL_SECONDS = 1.0
+
+
+def die_with_parent() -> None:
+    """Let this process end as soon as its parent has ended.
+
+    The kernel kills it where it can (Linux); elsewhere a thread watches. For
+    the ranks of a distributed training: without their launcher they would go
+    on, and meet the run that continues them.
+    """
+    parent = os.getppid()
+    if sys.platform == 'linux' and not ctypes.CDLL(None).prctl(
+        _PR_SET_PDEATHSIG, signal.SIGKILL
+    ):
+        if os.getppid() != parent:  # it ended before the kernel was asked
+            os._exit(1)
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_POLL_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process of this machine exists.
+
+    Args:
+        pid: Its number.
+
+    Returns:
+        Whether it exists; one that has ended and was not waited for by its
+        parent (a zombie) does not.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Read the state of a process, where the system tells it."""
+    try:
+        status = Path('/proc', str(pid), 'stat').read_text()
+    except OSError:
+        return False
+    return status.rpartition(')')[2].split()[0] == 'Z'

@@ -1,0 +1,92 @@
+"""One process at a time works in a folder."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mmsoco.utils.locks import FolderLock
+from mmsoco.utils.processes import is_alive
+
+HOLD = """
+import sys, time, os
+from mmsoco.utils.locks import FolderLock
+FolderLock(sys.argv[1], 'training').acquire()
+if os.fork() == 0:
+    time.sleep(60)  # a data worker that outlives its parent
+    os._exit(0)
+print('held', flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def owner(tmp_path):
+    """A process that holds the lock, with a child."""
+    process = subprocess.Popen(
+        [sys.executable, '-c', HOLD, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == 'held\n'
+    yield process
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_the_owner_is_named(owner, tmp_path):
+    with pytest.raises(
+        BlockingIOError, match=f'in use: process {owner.pid} of .* training'
+    ):
+        FolderLock(tmp_path, 'training').acquire()
+
+
+def test_a_kill_gives_the_lock_back_at_once(owner, tmp_path):
+    owner.kill()
+    owner.wait()
+    with FolderLock(tmp_path, 'training'):
+        pass
+
+
+def test_a_released_lock_can_be_taken_again(tmp_path):
+    lock = FolderLock(tmp_path, 'training')
+    with lock, pytest.raises(BlockingIOError, match=f'{os.getpid()}'):
+        FolderLock(tmp_path, 'testing').acquire()
+    with FolderLock(tmp_path, 'training'):
+        pass
+    lock.release()  # a second time does nothing
+
+
+ORPHAN = """
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, '-c', '''
+import time
+from mmsoco.utils.processes import die_with_parent
+die_with_parent()
+print("watching", flush=True)
+time.sleep(60)
+'''], stdout=subprocess.PIPE, text=True)
+child.stdout.readline()
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_rank_ends_with_its_launcher():
+    launcher = subprocess.Popen(
+        [sys.executable, '-c', ORPHAN], stdout=subprocess.PIPE, text=True
+    )
+    rank = int(launcher.stdout.readline())
+    assert is_alive(rank)
+    launcher.kill()
+    launcher.wait()
+    for _ in range(100):
+        if not is_alive(rank):
+            return
+        time.sleep(0.05)
+    os.kill(rank, signal.SIGKILL)
+    raise AssertionError('the rank outlives its launcher')
