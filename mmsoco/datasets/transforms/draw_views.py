@@ -38,6 +38,9 @@ class DrawViews:
     view. The same proposals, in the same order, are then clipped to either
     view; box k of one view and box k of the other show the same object.
 
+    Without pairs each view is drawn once by itself and has no boxes: the
+    input of methods that compare whole images.
+
     Reads from the sample ``img``, ``bboxes`` ((N, 4), N at least 1) and
     ``rng``; writes
 
@@ -52,7 +55,8 @@ class DrawViews:
     Args:
         views: The views, each a dict with the type `WholeImageView`,
             `RandomCropView` or `ResizedView`; they count from 1.
-        pairs: The pairs of views, see `mmsoco.structures.parse_pairs`.
+        pairs: The pairs of views, see `mmsoco.structures.parse_pairs`; none
+            for methods on whole images.
         num_proposals: Number K of proposals of a pair.
         max_tries: Largest number of draws of a pair's views.
 
@@ -65,7 +69,7 @@ class DrawViews:
     def __init__(
         self,
         views: Sequence[dict],
-        pairs: Sequence[Sequence[int] | dict],
+        pairs: Sequence[Sequence[int] | dict] = (),
         num_proposals: int = 4,
         max_tries: int = 5,
     ) -> None:
@@ -76,7 +80,7 @@ class DrawViews:
             if value < 1:
                 raise ValueError(f'{name} must be at least 1, got {value}')
         self.views = [TRANSFORMS.build(view) for view in views]
-        self.pairs = parse_pairs(pairs)
+        self.pairs = parse_pairs(pairs) if len(pairs) else []
         self.roi_sets = roi_sets(self.pairs)
         self.num_proposals = num_proposals
         self.max_tries = max_tries
@@ -94,6 +98,8 @@ class DrawViews:
                 continue
             shared = self._draw_pair(rng, pair, img.shape[:2], bboxes, crops)
             drawn |= self._boxes_of_pair(rng, pair, bboxes, shared, crops)
+        if not self.pairs:
+            self._draw_alone(rng, img.shape[:2], crops)
         numbers = range(1, len(self.views) + 1)
         results['originals'] = [self.original(view) for view in numbers]
         results['crops'] = [self._crop_of(view, crops) for view in numbers]
@@ -121,6 +127,17 @@ class DrawViews:
         """
         spec = self.views[view - 1]
         return spec.of if isinstance(spec, ResizedView) else view
+
+    def _draw_alone(
+        self,
+        rng: np.random.Generator,
+        image_size: tuple[int, int],
+        crops: dict[int, CropParams],
+    ) -> None:
+        """Add the crop of every view, each drawn once."""
+        for view, spec in enumerate(self.views, 1):
+            if not isinstance(spec, ResizedView):
+                crops[view] = spec.draw(rng, *image_size)
 
     def _crop_of(self, view: int, crops: dict[int, CropParams]) -> CropParams:
         crop = crops[self.original(view)]
@@ -178,7 +195,7 @@ class DrawViews:
     def _check_views(self) -> None:
         count = len(self.views)
         used = {view for pair in self.pairs for view in pair.views}
-        if used != set(range(1, count + 1)):
+        if self.pairs and used != set(range(1, count + 1)):
             raise ValueError(
                 f'pairs must use each of the {count} views, counted from 1; '
                 f'they use {sorted(used)}'

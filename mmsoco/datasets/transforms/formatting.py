@@ -36,10 +36,10 @@ class PackViews:
     def __call__(self, results: dict) -> dict:
         """Pack one sample; see the class."""
         rows = results.get('photometric')
-        boxes = torch.from_numpy(np.stack(results['view_bboxes']))
+        boxes = [torch.from_numpy(b) for b in results['view_bboxes']]
         cutout = results.get('cutout')
         data_samples = dict(
-            bboxes=list(boxes.unbind()),
+            bboxes=boxes,
             cutout=[torch.empty(0, 4)] * len(results['views'])
             if cutout is None
             else [torch.from_numpy(b) for b in cutout],
