@@ -1,0 +1,80 @@
+"""Compare starts of fine-tuning under one protocol, with error bars.
+
+A plan names data, starts (scratch, SoCo, other methods, any checkpoint),
+label budgets and seeds. Its cells, each a pretraining or a fine-tuning, are
+made one by one and leave a JSON record each; called again, the command goes
+on where it was. The report is made from the records.
+
+Example:
+  mmsoco compare configs/comparison/smoke.py
+  mmsoco compare configs/comparison/bins.py --data data/bins --status
+  mmsoco compare configs/comparison/bins.py --shard 0/8
+"""
+
+import argparse
+from pathlib import Path
+
+INTERRUPTED = 'stopped; the same command goes on from here'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the verb."""
+    parser.add_argument('plan', type=Path, help='file of the plan')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        metavar='DIR',
+        help='folder of trainings and report (default: '
+        'work_dirs/comparison/NAME)',
+    )
+    parser.add_argument(
+        '--records',
+        type=Path,
+        metavar='DIR',
+        help='folder of the JSON records (default: OUT/records)',
+    )
+    parser.add_argument(
+        '--data',
+        metavar='DIR',
+        help="folder of the data (default: the plan's)",
+    )
+    parser.add_argument(
+        '--shard',
+        default='0/1',
+        metavar='i/n',
+        help='make the i-th of n shares of the cells, counted from 0; the '
+        'shares have OUT in common',
+    )
+    parser.add_argument(
+        '--only', default='', metavar='CELL', help='make this cell alone'
+    )
+    parser.add_argument(
+        '--status', action='store_true', help='list the cells and stop'
+    )
+    parser.add_argument(
+        '--threads', type=int, help='of each cell (default: all cores)'
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make the cells and the report; return 1 if a cell is not done."""
+    from mmsoco.comparison.harness import Comparison
+    from mmsoco.comparison.plan import read_plan
+    from mmsoco.images.lists import parse_shard
+
+    shard = parse_shard(args.shard)
+    plan = read_plan(args.plan, args.data)
+    out = args.out or Path('work_dirs', 'comparison', plan.name)
+    comparison = Comparison(
+        plan,
+        out,
+        args.records or out / 'records',
+        ('mmsoco', 'compare', args.plan.as_posix()),
+        args.threads,
+    )
+    comparison.prepare()
+    if args.status:
+        for name, state in comparison.status():
+            print(f'{name:<44} {state}')
+        return 0
+    return 0 if comparison.run(shard, args.only) else 1

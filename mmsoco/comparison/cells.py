@@ -1,0 +1,144 @@
+"""The units of work of a plan, in the order in which they are made."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .plan import Plan, Start
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One pretraining or one fine-tuning.
+
+    Attributes:
+        kind: ``pretraining`` or ``finetuning``.
+        start: Name of the start.
+        seed: The seed.
+        labels: Labelled pictures of a fine-tuning; 0 of a pretraining.
+        needs: Names of the cells that must be finished before.
+    """
+
+    kind: str
+    start: str
+    seed: int
+    labels: int = 0
+    needs: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The cell's name, also that of its record."""
+        labels = f'{self.labels}_' if self.labels else ''
+        return f'{self.kind}_{self.start}_{labels}seed{self.seed}'
+
+    @property
+    def title(self) -> str:
+        """What it is, in a few words."""
+        if self.kind == 'pretraining':
+            return f'pretraining of {self.start}, seed {self.seed}'
+        return (
+            f'fine-tuning of {self.start} on {self.labels} labels, seed '
+            f'{self.seed}'
+        )
+
+
+def pretraining_name(start: str, seed: int) -> str:
+    """Return the name of a start's pretraining cell."""
+    return Cell('pretraining', start, seed).name
+
+
+def finetuning_name(start: str, labels: int, seed: int) -> str:
+    """Return the name of a start's fine-tuning cell."""
+    return Cell('finetuning', start, seed, labels).name
+
+
+def cells_of(plan: Plan) -> list[Cell]:
+    """List a plan's cells, the most telling first.
+
+    Lower tiers come first, then lower seeds, so that every start has one
+    cell before any has two; then the plan's order of starts. A pretraining
+    comes right before the first fine-tuning that needs it.
+
+    Args:
+        plan: The plan.
+
+    Returns:
+        Each cell once, behind all that it needs.
+    """
+    wanted = [
+        (start.tier, order, number, start, budget.labels, seed)
+        for number, start in enumerate(plan.starts)
+        for budget in plan.budgets
+        for order, seed in enumerate(plan.seeds_of(start, budget))
+    ]
+    cells: dict[str, Cell] = {}
+    for *_, start, labels, seed in sorted(
+        wanted, key=lambda entry: (*entry[:3], entry[4])
+    ):
+        _add_finetuning(cells, plan, start, labels, seed)
+    return list(cells.values())
+
+
+def _add_finetuning(
+    cells: dict[str, Cell], plan: Plan, start: Start, labels: int, seed: int
+) -> str:
+    """Add a cell behind those that it needs; return its name."""
+    name = finetuning_name(start.name, labels, seed)
+    if name in cells:
+        return name
+    needs = []
+    if start.owner:
+        needs.append(_add_pretraining(cells, plan, start.owner, seed))
+    elif start.time_of:
+        owner = plan.start(start.time_of).owner
+        needs.append(_add_pretraining(cells, plan, owner, seed))
+        reference = plan.starts[0]
+        needs.append(_add_finetuning(cells, plan, reference, labels, seed))
+    cells[name] = Cell('finetuning', start.name, seed, labels, tuple(needs))
+    return name
+
+
+def _add_pretraining(
+    cells: dict[str, Cell], plan: Plan, owner: str, seed: int
+) -> str:
+    name = pretraining_name(owner, seed)
+    if name in cells:
+        return name
+    start = plan.start(owner)
+    needs = []
+    if start.time_of:
+        other = plan.start(start.time_of).owner
+        needs.append(_add_pretraining(cells, plan, other, seed))
+        twin = plan.twin(start).name
+        needs.append(_add_pretraining(cells, plan, twin, seed))
+    cells[name] = Cell('pretraining', owner, seed, needs=tuple(needs))
+    return name
+
+
+def take_shard(
+    cells: Sequence[Cell], plan: Plan, shard: tuple[int, int]
+) -> list[Cell]:
+    """Take a share of the cells, so that several machines can work.
+
+    A pretraining and the fine-tunings that use it stay together.
+
+    Args:
+        cells: All cells in their order.
+        plan: Their plan.
+        shard: Number of the share, counted from 0, and how many there are.
+
+    Returns:
+        The cells of the share, in their order.
+    """
+    index, count = shard
+    groups: dict[tuple[str, int], int] = {}
+    for cell in cells:
+        start = plan.start(cell.start)
+        group = (start.owner or start.name, cell.seed)
+        groups.setdefault(group, len(groups))
+    return [
+        cell
+        for cell in cells
+        if groups[plan.start(cell.start).owner or cell.start, cell.seed]
+        % count
+        == index
+    ]

@@ -1,0 +1,391 @@
+"""Makes the cells of a plan one by one, and keeps their records."""
+
+import json
+import os
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmsoco.utils.files import sha256, write_json
+from mmsoco.workflow.steps import Job, Step, StepError
+
+from . import recipes
+from .cells import (
+    Cell,
+    cells_of,
+    finetuning_name,
+    pretraining_name,
+    take_shard,
+)
+from .materials import Materials, describe, make_proposals, prepare
+from .plan import Budget, Plan, Start
+from .records import Record, find_record, record_path, write_record
+from .work import EXPORTED
+
+PLAN_FILE = 'plan.json'
+
+
+class Comparison:
+    """A plan at work.
+
+    Args:
+        plan: The plan.
+        out: Folder of trainings and of what is prepared.
+        records: Folder of the records.
+        command: The words that make the comparison, for the records.
+        threads: Threads of a cell.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        out: Path,
+        records: Path,
+        command: Sequence[str],
+        threads: int | None = None,
+    ) -> None:
+        self.plan = plan
+        self.out = out
+        self.records = records
+        self.command = tuple(command)
+        self.threads = threads or os.cpu_count() or 1
+        self.environment = dict(
+            OMP_NUM_THREADS=str(self.threads),
+            MKL_NUM_THREADS=str(self.threads),
+            # Spinning at barriers costs many times the work where other
+            # programs use the same cores.
+            OMP_WAIT_POLICY='PASSIVE',
+            PYTHONWARNINGS='ignore',
+        )
+        self.cells = cells_of(plan)
+        self.materials: Materials | None = None
+        self.fingerprints: dict[str, str] = {}
+        self._configs: dict[str, Config] = {}
+
+    def prepare(self) -> None:
+        """Check the data, draw the subsets, fingerprint the cells."""
+        self.materials = prepare(self.plan, self.out, self.environment)
+        for cell in self.cells:
+            self.fingerprints[cell.name] = self._fingerprint(cell)
+        self.records.mkdir(parents=True, exist_ok=True)
+        write_json(self.records / PLAN_FILE, self.describe_plan(), indent=1)
+
+    def describe_plan(self) -> dict:
+        """Return the plan and its cells as plain values for the report."""
+        plan = asdict(self.plan)
+        # Where data and plan lie is the machine's business.
+        plan['file'] = self.plan.file.name
+        plan['data']['root'] = Path(self.plan.data.root).name
+        return dict(
+            plan=plan,
+            classes=list(self.materials.classes),
+            pictures=self.materials.pictures,
+            hashes=self.materials.hashes,
+            notes=list(self.materials.notes),
+            command=shlex.join(self.command),
+            cells=[
+                dict(
+                    asdict(cell),
+                    name=cell.name,
+                    fingerprint=self.fingerprints[cell.name],
+                )
+                for cell in self.cells
+            ],
+        )
+
+    def run(self, shard: tuple[int, int] = (0, 1), only: str = '') -> bool:
+        """Make the cells that are not made yet.
+
+        A cell that fails is recorded, and the next one is made; cells that
+        need it are left out. Called again, failed cells are tried again.
+
+        Args:
+            shard: Share of the cells, see `cells.take_shard`.
+            only: Name of the one cell to make; empty: all.
+
+        Returns:
+            Whether all cells of the share are done.
+
+        Raises:
+            ValueError: ``only`` is no cell of the plan.
+        """
+        print(describe(self.materials, self.plan), flush=True)
+        chosen = self._chosen(shard, only)
+        for number, cell in enumerate(chosen, 1):
+            record = self.record_of(cell.name)
+            heading = f'cell {number} of {len(chosen)}: {cell.title}'
+            if record is not None and record.status == 'done':
+                print(f'{heading}: done', flush=True)
+                continue
+            lacking = self.lacking(cell)
+            if lacking:
+                print(f'{heading}: waits for {", ".join(lacking)}', flush=True)
+                continue
+            print(heading, flush=True)
+            with self._lock(cell) as is_free:
+                if is_free:
+                    self._make(cell)
+                else:
+                    print('      another process makes it', flush=True)
+        return all(self._is_done(cell.name) for cell in chosen)
+
+    def _chosen(self, shard: tuple[int, int], only: str) -> list[Cell]:
+        if not only:
+            return take_shard(self.cells, self.plan, shard)
+        chosen = [cell for cell in self.cells if cell.name == only]
+        if not chosen:
+            names = ', '.join(cell.name for cell in self.cells[:4])
+            raise ValueError(
+                f'the plan has no cell {only!r}; it has {names} and more: '
+                '--status lists them'
+            )
+        return chosen
+
+    def record_of(self, name: str) -> Record | None:
+        """Return the record of a cell as the plan is now, if there is one."""
+        return find_record(self.records, name, self.fingerprints[name])
+
+    def lacking(self, cell: Cell) -> list[str]:
+        """Return the cells that a cell needs and that are not usable."""
+        return [name for name in cell.needs if not self._is_usable(name)]
+
+    def status(self) -> list[tuple[str, str]]:
+        """Return each cell's name and state, in the order of the cells."""
+        states = []
+        for cell in self.cells:
+            record = self.record_of(cell.name)
+            state = record.status if record else 'to do'
+            if record and record.error:
+                state = f'failed: {record.error}'
+            states.append((cell.name, state))
+        return states
+
+    def folder(self, name: str) -> Path:
+        """Return the folder in which a cell is made."""
+        return self.out / 'cells' / f'{name}-{self.fingerprints[name][:8]}'
+
+    def _is_done(self, name: str) -> bool:
+        record = self.record_of(name)
+        return record is not None and record.status == 'done'
+
+    def _is_usable(self, name: str) -> bool:
+        """Tell whether a cell is done and its weights are at hand."""
+        weights = self.folder(name) / EXPORTED
+        is_pretraining = name.startswith('pretraining')
+        return self._is_done(name) and (
+            not is_pretraining or weights.is_file()
+        )
+
+    @contextmanager
+    def _lock(self, cell: Cell) -> Iterator[bool]:
+        """Hold the right to make a cell; give whether it was free."""
+        import fcntl  # not on every system, and only needed here
+
+        folder = self.folder(cell.name)
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / 'lock', 'w') as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+
+    def _make(self, cell: Cell) -> None:
+        """Run a cell's process; record its failure if it fails."""
+        folder = self.folder(cell.name)
+        record = self._blank_record(cell)
+        try:
+            task = self._task(cell, record)
+        except (OSError, ValueError, StepError) as error:
+            self._record_failure(record, str(error))
+            return
+        write_json(folder / 'task.json', task, indent=1)
+        path = record_path(self.records, cell.name, record.fingerprint)
+        step = Step(
+            name=cell.name,
+            title=cell.title,
+            command=('python', '-m', 'mmsoco.comparison.work', str(folder)),
+            outputs=(path,),
+        )
+        try:
+            Job(folder, [step], self.environment).run()
+        except StepError as error:
+            print(error, flush=True)
+            log = (folder / 'logs' / f'{cell.name}.log').read_text(
+                errors='replace'
+            )
+            lines = [x for x in log.splitlines() if x.startswith('error: ')]
+            reason = lines[-1][7:] if lines else 'the process ended'
+            self._record_failure(record, reason)
+
+    def _record_failure(self, record: Record, reason: str) -> None:
+        print(f'      failed: {reason}', flush=True)
+        lines = reason.strip().splitlines()
+        error = lines[-1] if lines else 'unknown'
+        write_record(
+            self.records, replace(record, status='failed', error=error)
+        )
+
+    def _blank_record(self, cell: Cell) -> Record:
+        return Record(
+            cell=cell.name,
+            kind=cell.kind,
+            start=cell.start,
+            seed=cell.seed,
+            labels=cell.labels,
+            fingerprint=self.fingerprints[cell.name],
+            command=shlex.join((*self.command, '--only', cell.name)),
+            config_sha256=recipes.config_hash(self._config(cell)),
+            data_sha256=self._data_hashes(cell),
+        )
+
+    def _config(self, cell: Cell) -> Config:
+        """Return a cell's config before it is completed, read once."""
+        key = cell.start if cell.kind == 'pretraining' else ''
+        if key not in self._configs:
+            self._configs[key] = (
+                recipes.pretraining_config(self.plan, self.plan.start(key))
+                if key
+                else recipes.finetuning_config(self.plan)
+            )
+        return self._configs[key]
+
+    def _data_hashes(self, cell: Cell) -> dict[str, str]:
+        hashes = self.materials.hashes
+        if cell.kind == 'pretraining':
+            return dict(pictures=hashes['pictures'])
+        return dict(
+            subset=self.materials.subset_hash(cell.labels, cell.seed),
+            val_labels=hashes['val_labels'],
+        )
+
+    def _fingerprint(self, cell: Cell) -> str:
+        """Hash all that the result of a cell depends on."""
+        start = self.plan.start(cell.start)
+        content = dict(
+            config=recipes.config_hash(self._config(cell)),
+            data=self._data_hashes(cell),
+            seed=cell.seed,
+            needs=[self.fingerprints[name] for name in cell.needs],
+        )
+        if cell.kind == 'pretraining':
+            content['samples'] = self._samples(start)
+            if self._takes_proposals(cell):
+                content['filters'] = self.plan.data.filters
+        else:
+            content['steps'] = self._budget(cell).steps or (
+                self.plan.finetuning.steps
+            )
+            content['parts'] = start.parts
+            if start.checkpoint:
+                content['checkpoint'] = sha256(start.checkpoint)
+        return recipes.hash_of(content)
+
+    def _samples(self, start: Start) -> int:
+        return start.samples or self.plan.pretraining.samples
+
+    def _budget(self, cell: Cell) -> Budget:
+        return next(b for b in self.plan.budgets if b.labels == cell.labels)
+
+    def _takes_proposals(self, cell: Cell) -> bool:
+        dataset = self._config(cell).train_dataloader.dataset
+        return dataset.get('proposals') is not None
+
+    def _task(self, cell: Cell, record: Record) -> dict:
+        """Write a cell's config; return what its process needs to know."""
+        cfg = Config(self._config(cell).to_dict())
+        complete = (
+            self._complete_pretraining
+            if cell.kind == 'pretraining'
+            else self._complete_finetuning
+        )
+        notes = complete(cfg, cell)
+        cfg.dump(self.folder(cell.name) / 'config.py')
+        start = self.plan.start(cell.start)
+        return dict(
+            record=asdict(replace(record, notes=notes)),
+            records=str(self.records),
+            start_kind=start.kind,
+            parts=start.parts,
+            val_labels=str(self.plan.data.path('val_labels')),
+        )
+
+    def _complete_pretraining(self, cfg: Config, cell: Cell) -> list[str]:
+        start = self.plan.start(cell.start)
+        samples, notes = self._samples(start), []
+        if start.time_of:
+            other = self.plan.start(start.time_of).owner
+            twin = self.plan.twin(start).name
+            given = self.record_of(pretraining_name(other, cell.seed))
+            own = self.record_of(pretraining_name(twin, cell.seed))
+            samples = round(own.pictures_seen * given.seconds / own.seconds)
+            notes.append(f'{samples} samples, the time of {start.time_of}')
+        recipes.complete_pretraining(
+            cfg,
+            image_root=self.plan.data.path('pictures'),
+            proposals=make_proposals(self.plan, self.out, self.threads)
+            if self._takes_proposals(cell)
+            else None,
+            epochs=max(1, round(samples / self.materials.pictures)),
+            seed=cell.seed,
+            work_dir=self.folder(cell.name) / 'run',
+        )
+        return notes
+
+    def _complete_finetuning(self, cfg: Config, cell: Cell) -> list[str]:
+        start, data = self.plan.start(cell.start), self.plan.data
+        steps, notes = self._steps(start, cell)
+        weights = start.checkpoint and Path(start.checkpoint)
+        if start.owner:
+            owner = pretraining_name(start.owner, cell.seed)
+            weights = self.folder(owner) / EXPORTED
+        recipes.complete_finetuning(
+            cfg,
+            classes=self.materials.classes,
+            train=(
+                self.materials.subsets[cell.labels, cell.seed],
+                data.path('images'),
+            ),
+            val=(data.path('val_labels'), data.path('val_images')),
+            steps=steps,
+            seed=cell.seed,
+            work_dir=self.folder(cell.name) / 'run',
+            load_from=weights,
+        )
+        return notes
+
+    def _steps(self, start: Start, cell: Cell) -> tuple[int, list[str]]:
+        """Return the steps of a fine-tuning, and what is to be said."""
+        steps = self._budget(cell).steps or self.plan.finetuning.steps
+        if start.owner or not start.time_of:
+            return steps, []
+        other = self.plan.start(start.time_of).owner
+        given = self.record_of(pretraining_name(other, cell.seed))
+        reference = self.record_of(
+            finetuning_name(self.plan.starts[0].name, cell.labels, cell.seed)
+        )
+        extra = round(steps * given.seconds / reference.seconds)
+        return steps + extra, [
+            f'{steps + extra} steps: {extra} of them take the time of the '
+            f'pretraining of {start.time_of}'
+        ]
+
+
+def read_plan_file(records: Path) -> dict:
+    """Read what `Comparison.prepare` wrote for the report.
+
+    Raises:
+        FileNotFoundError: The folder has no records of a plan.
+    """
+    path = records / PLAN_FILE
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{records} has no {PLAN_FILE}: expected the folder of the '
+            'records of `mmsoco compare`'
+        )
+    return json.loads(path.read_text(encoding='utf-8'))

@@ -1,0 +1,184 @@
+"""Makes what the cells of a plan need: scenes, subsets, proposals."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmsoco.images.lists import list_images
+from mmsoco.proposals.filters import FilterSpec
+from mmsoco.proposals.generation.generate import generate
+from mmsoco.proposals.generation.job import Job
+from mmsoco.proposals.search.selective_search import SearchSpec
+from mmsoco.utils.files import sha256, write_json
+from mmsoco.workflow import steps
+
+from . import pictures
+from .plan import Plan
+from .subsets import draw_subset, read_labels
+
+SCENES_DONE = 'scenes.json'
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What the cells are made from.
+
+    Attributes:
+        classes: Names of the classes, in the order of the labels.
+        subsets: Annotations by number of labels and seed.
+        pictures: Number of pictures for pretraining.
+        hashes: SHA-256 by name of the part of the data.
+        notes: Sentences for the report.
+    """
+
+    classes: tuple[str, ...]
+    subsets: dict[tuple[int, int], Path]
+    pictures: int
+    hashes: dict[str, str]
+    notes: tuple[str, ...]
+
+    def subset_hash(self, labels: int, seed: int) -> str:
+        """Return the SHA-256 of a subset's annotations."""
+        return self.hashes[subset_key(labels, seed)]
+
+
+def subset_key(labels: int, seed: int) -> str:
+    """Return the name of a subset among the hashes."""
+    return f'subset_{labels}_seed{seed}'
+
+
+def prepare(plan: Plan, out: Path, environment: dict[str, str]) -> Materials:
+    """Check the data of a plan and draw its label subsets.
+
+    Args:
+        plan: The plan.
+        out: Folder for what is made.
+        environment: Variables for the commands that make data.
+
+    Returns:
+        The materials.
+
+    Raises:
+        FileNotFoundError: Pictures or labels do not exist.
+        ValueError: A budget is larger than the labels, classes disagree, or
+            validation pictures would be pretrained on.
+    """
+    _draw_scenes(plan, out, environment)
+    data = plan.data
+    document = read_labels(data.path('labels'))
+    validation = read_labels(data.path('val_labels'))
+    classes = _common_classes(plan, document, validation)
+    pictures.labelled_paths(data.path('images'), document)
+    val_paths = pictures.labelled_paths(data.path('val_images'), validation)
+    folder = data.path('pictures')
+    paths = pictures.picture_paths(folder)
+    hashes = dict(
+        labels=sha256(data.path('labels')),
+        val_labels=sha256(data.path('val_labels')),
+        pictures=pictures.fingerprint(folder, paths),
+    )
+    notes = _check_separate(plan, paths, val_paths)
+    subsets = {}
+    for labels, seed in _wanted_subsets(plan):
+        subset = draw_subset(document, labels, seed)
+        path = out / 'subsets' / f'{labels}_seed{seed}.json'
+        write_json(path, subset.document)
+        subsets[labels, seed] = path
+        hashes[subset_key(labels, seed)] = sha256(path)
+        if subset.draws > 1:
+            notes.append(
+                f'The subset of {labels} labels with seed {seed} was drawn '
+                f'{subset.draws} times until every class was in it.'
+            )
+    return Materials(classes, subsets, len(paths), hashes, tuple(notes))
+
+
+def make_proposals(plan: Plan, out: Path, workers: int) -> Path:
+    """Make the proposals of the pictures for pretraining, once.
+
+    Args:
+        plan: The plan.
+        out: Folder of the store.
+        workers: Processes.
+
+    Returns:
+        The store.
+    """
+    store = out / 'proposals.arrow'
+    images = plan.data.path('pictures')
+    job = Job(
+        image_root=str(images),
+        all_names=list_images(images),
+        out=str(store),
+        search=SearchSpec(),
+        filters=FilterSpec(**plan.data.filters),
+    )
+    generate(job, workers)
+    return store
+
+
+def _draw_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> None:
+    if plan.data.scenes is None:
+        return
+    options = [
+        word
+        for name, value in plan.data.scenes.items()
+        for word in (f'--{name}', str(value))
+    ]
+    root = Path(plan.data.root)
+    command = (
+        'python', '-m', 'mmsoco.demo.make_scenes', str(root), '--overwrite',
+        *options,
+    )  # fmt: skip
+    done = (root / SCENES_DONE,)
+    step = steps.Step('scenes', 'Draw labelled scenes', command, done)
+    steps.Job(out / 'preparation', [step], environment).run()
+
+
+def _common_classes(
+    plan: Plan, document: dict, validation: dict
+) -> tuple[str, ...]:
+    """Return the classes of both annotations, which must be the same."""
+    train, val = (
+        {c['id']: c['name'] for c in d['categories']}
+        for d in (document, validation)
+    )
+    if train != val:
+        raise ValueError(
+            f'the classes of {plan.data.path("labels")} and '
+            f'{plan.data.path("val_labels")} differ: {train} and {val}'
+        )
+    return tuple(train[i] for i in sorted(train))
+
+
+def _check_separate(
+    plan: Plan, pretraining: list[Path], validation: list[Path]
+) -> list[str]:
+    if not plan.data.val_in_pretraining:
+        pictures.check_separate(pretraining, validation)
+        return []
+    shared = pictures.same_pictures(pretraining, validation)
+    if not shared:
+        return []
+    return [
+        f'{len(shared)} of {len(validation)} validation pictures were also '
+        'seen in pretraining, without their labels.'
+    ]
+
+
+def _wanted_subsets(plan: Plan) -> Iterable[tuple[int, int]]:
+    return [
+        (budget.labels, seed)
+        for budget in plan.budgets
+        for seed in budget.seeds
+    ]
+
+
+def describe(materials: Materials, plan: Plan) -> str:
+    """Return what was prepared, in lines of text."""
+    lines = [
+        f'{materials.pictures} pictures for pretraining, classes '
+        f'{", ".join(materials.classes)}, label budgets '
+        f'{", ".join(str(b.labels) for b in plan.budgets)}'
+    ]
+    return '\n'.join([*lines, *materials.notes])

@@ -1,0 +1,93 @@
+"""Knows which pictures a comparison uses, and that none is used twice."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from mmsoco.images.lists import list_images
+from mmsoco.utils.files import sha256
+
+_MOST_NAMED = 3
+
+
+def picture_paths(folder: Path) -> list[Path]:
+    """Return the pictures below a folder.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: It has no pictures.
+    """
+    paths = [folder / name for name in list_images(folder)]
+    if not paths:
+        raise ValueError(f'there are no pictures in {folder}')
+    return paths
+
+
+def fingerprint(folder: Path, paths: Iterable[Path]) -> str:
+    """Return a SHA-256 of the names and sizes of pictures."""
+    digest = hashlib.sha256()
+    for path in paths:
+        name = path.relative_to(folder).as_posix()
+        entry = json.dumps([name, path.stat().st_size])
+        digest.update(entry.encode())
+    return digest.hexdigest()
+
+
+def same_pictures(first: list[Path], second: list[Path]) -> list[Path]:
+    """Return the pictures of the second list that are also in the first.
+
+    A picture is the same if its bytes are: files are hashed where their
+    sizes meet.
+    """
+    by_size = defaultdict(list)
+    for path in first:
+        by_size[path.stat().st_size].append(path)
+    found = []
+    for path in second:
+        candidates = by_size.get(path.stat().st_size, [])
+        if not candidates:
+            continue
+        digest = sha256(path)
+        if any(sha256(other) == digest for other in candidates):
+            found.append(path)
+    return found
+
+
+def labelled_paths(folder: Path, document: dict) -> list[Path]:
+    """Return the pictures that annotations name.
+
+    Raises:
+        FileNotFoundError: Some of them do not exist.
+    """
+    paths = [folder / image['file_name'] for image in document['images']]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        names = ', '.join(str(path) for path in missing[:_MOST_NAMED])
+        raise FileNotFoundError(
+            f'{len(missing)} of {len(paths)} labelled pictures do not exist '
+            f'in {folder}: {names}'
+        )
+    return paths
+
+
+def check_separate(pretraining: list[Path], validation: list[Path]) -> int:
+    """Count the validation pictures that pretraining sees.
+
+    Returns:
+        Their number, 0.
+
+    Raises:
+        ValueError: There are some; the message names them.
+    """
+    shared = same_pictures(pretraining, validation)
+    if shared:
+        names = ', '.join(path.name for path in shared[:_MOST_NAMED])
+        raise ValueError(
+            f'{len(shared)} of {len(validation)} validation pictures are '
+            f'among the pictures for pretraining ({names}), so that the '
+            'comparison would be worth nothing. Take them out, or set '
+            'data.val_in_pretraining=True: the report then says so'
+        )
+    return 0

@@ -1,0 +1,425 @@
+"""What is compared: data, starts, label budgets, seeds, lengths.
+
+A plan is a config in mmengine's dialect whose top-level names are the fields
+of `Plan`. Its paths of configs are relative to the plan's file;
+``mmsoco::PATH`` names a config of the package.
+"""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+import mmsoco
+
+PACKAGE_CONFIGS = Path(mmsoco.__file__).parent / '.mim' / 'configs'
+KINDS = ('scratch', 'weights', 'soco', 'image-level')
+PRETRAINED = ('soco', 'image-level')
+
+
+@dataclass(frozen=True)
+class Data:
+    """Pictures and labels; paths are relative to ``root``.
+
+    Attributes:
+        root: Folder of the data.
+        labels: COCO annotations from which the label budgets are drawn.
+        images: Folder of their pictures.
+        val_labels: COCO annotations to evaluate on.
+        val_images: Folder of their pictures.
+        pictures: Folder of pictures for pretraining, without labels.
+        filters: Limits of the proposals that differ from
+            `mmsoco.proposals.filters.FilterSpec`.
+        scenes: Options of `mmsoco.demo.make_scenes` where the data are scenes
+            that are drawn at ``root``, else None.
+        source: Where the data come from, for the report.
+        val_in_pretraining: Whether validation pictures may be among those
+            for pretraining; the report then says so.
+    """
+
+    root: str
+    labels: str = 'train.json'
+    images: str = 'train'
+    val_labels: str = 'val.json'
+    val_images: str = 'val'
+    pictures: str = 'train'
+    filters: dict[str, float] = field(default_factory=dict)
+    scenes: dict[str, int] | None = None
+    source: str = ''
+    val_in_pretraining: bool = False
+
+    def path(self, name: str) -> Path:
+        """Return the path of one of the fields that name files."""
+        return Path(self.root, getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Start:
+    """The weights that fine-tuning begins with.
+
+    Attributes:
+        name: Short name, part of file names.
+        kind: A value of `KINDS`.
+        title: Name for readers; ``name`` if empty.
+        config: Pretraining config of a start that is pretrained.
+        checkpoint: File of a start of kind ``weights``.
+        pretrained_by: Another start whose pretraining this one uses.
+        parts: Parts of the pretrained weights that are loaded; None: all.
+        samples: Pictures seen in pretraining, if other than the plan's.
+        time_of: A start whose pretraining time this start is given in
+            addition: scratch trains for longer, a pretrained start sees as
+            many pictures as fit.
+        options: Values that replace those of ``config``, by dotted key.
+        max_seeds: Number of seeds of each budget, if fewer than all.
+        budgets: Label budgets, if not all.
+        trials: Rates that were tried for this start on the tuning split.
+        tier: The cells of lower tiers are made first.
+    """
+
+    name: str
+    kind: str
+    title: str = ''
+    config: str | None = None
+    checkpoint: str | None = None
+    pretrained_by: str | None = None
+    parts: tuple[str, ...] | None = None
+    samples: int | None = None
+    time_of: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    max_seeds: int | None = None
+    budgets: tuple[int, ...] | None = None
+    trials: int = 0
+    tier: int = 1
+
+    @property
+    def label(self) -> str:
+        """The name for readers."""
+        return self.title or self.name
+
+    @property
+    def owner(self) -> str | None:
+        """The start whose pretraining cells this start needs."""
+        if self.pretrained_by:
+            return self.pretrained_by
+        return self.name if self.kind in PRETRAINED else None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Labelled pictures of a fine-tuning.
+
+    Attributes:
+        labels: Their number.
+        seeds: A seed per repetition: of the pretraining, the choice of the
+            pictures, and the fine-tuning.
+        steps: Optimizer steps, if other than the plan's.
+    """
+
+    labels: int
+    seeds: tuple[int, ...]
+    steps: int | None = None
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Length and batch of the pretraining of every start.
+
+    Attributes:
+        samples: Pictures seen, repetitions included.
+        batch_size: Pictures of a step; None: each config's own.
+        amp: ``bf16``, ``fp16`` or None.
+    """
+
+    samples: int = 40_000
+    batch_size: int | None = None
+    amp: str | None = None
+
+
+@dataclass(frozen=True)
+class Finetuning:
+    """Length and precision of every fine-tuning.
+
+    Attributes:
+        steps: Optimizer steps.
+        amp: ``bf16``, ``fp16`` or None.
+    """
+
+    steps: int = 600
+    amp: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a comparison depends on.
+
+    Attributes:
+        name: Short name, the default name of the output folder.
+        title: Heading of the report.
+        data: The data.
+        detector: Config of the fine-tuning; its model is also the one that
+            is pretrained.
+        starts: The starts; the first is the one that differences are taken
+            to (scratch).
+        budgets: The label budgets.
+        pretraining: Length of the pretraining.
+        finetuning: Length of the fine-tuning.
+        tuning: How rates were chosen, in a sentence for the report.
+        notes: Further sentences for the report.
+        file: The plan's file.
+    """
+
+    name: str
+    data: Data
+    detector: str
+    starts: tuple[Start, ...]
+    budgets: tuple[Budget, ...]
+    title: str = ''
+    pretraining: Pretraining = Pretraining()
+    finetuning: Finetuning = Finetuning()
+    tuning: str = ''
+    notes: str = ''
+    file: Path = Path()
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together."""
+        check_starts(self)
+        check_budgets(self)
+
+    def start(self, name: str) -> Start:
+        """Return a start by its name."""
+        return next(s for s in self.starts if s.name == name)
+
+    def twin(self, start: Start) -> Start | None:
+        """Return the start of the same config that is given no time."""
+        for other in self.starts:
+            if other.config == start.config and not other.time_of:
+                return other
+        return None
+
+    def seeds_of(self, start: Start, budget: Budget) -> tuple[int, ...]:
+        """Return the seeds of a start at a label budget, maybe none."""
+        if start.budgets is not None and budget.labels not in start.budgets:
+            return ()
+        return budget.seeds[: start.max_seeds]
+
+    def config_path(self, name: str) -> Path:
+        """Return the file of a config that the plan names.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        package, separator, inside = name.partition('::')
+        path = self.file.parent / name
+        if separator and package == 'mmsoco':
+            path = PACKAGE_CONFIGS / inside
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{self.file}: expected the config {name!r} relative to the '
+                f'plan, but {path} does not exist'
+            )
+        return path
+
+
+def read_plan(path: str | Path, data_root: str | None = None) -> Plan:
+    """Read a plan's file.
+
+    Args:
+        path: The file.
+        data_root: Folder of the data in place of the plan's.
+
+    Returns:
+        The plan.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        TypeError: A value is of the wrong kind.
+        ValueError: A key is unknown or missing, or a value does not fit.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'there is no plan {path}; the plans are in configs/comparison'
+        )
+    content = Config.fromfile(path).to_dict()
+    if data_root is not None and isinstance(content.get('data'), dict):
+        content['data']['root'] = str(data_root)
+    return parse_plan(content, path)
+
+
+def parse_plan(content: Mapping[str, Any], path: Path) -> Plan:
+    """Build a plan from plain values; see `read_plan`."""
+    where = str(path)
+    values = _checked(Plan, content, where, left_out=('file',))
+    values['data'] = _build(Data, values['data'], f'{where}: data')
+    for name, kind in (
+        ('pretraining', Pretraining),
+        ('finetuning', Finetuning),
+    ):
+        if name in values:
+            values[name] = _build(kind, values[name], f'{where}: {name}')
+    for name, kind in (('starts', Start), ('budgets', Budget)):
+        entries = values[name]
+        if not isinstance(entries, (list, tuple)) or not entries:
+            raise TypeError(
+                f'{where}: expected a list of dicts as {name}, got {entries!r}'
+            )
+        values[name] = tuple(
+            _build(kind, entry, f'{where}: {name}[{i}]')
+            for i, entry in enumerate(entries)
+        )
+    return Plan(**values, file=path)
+
+
+def _build(kind: type, content: Any, where: str) -> Any:
+    """Build a dataclass from a dict; lists become tuples."""
+    if not isinstance(content, Mapping):
+        raise TypeError(f'{where}: expected a dict, got {content!r}')
+    values = _checked(kind, content, where)
+    return kind(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+    )
+
+
+def _checked(
+    kind: type,
+    content: Mapping[str, Any],
+    where: str,
+    left_out: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the content if its keys are those of a dataclass."""
+    known = {f.name: f for f in fields(kind) if f.name not in left_out}
+    for name in content:
+        if name not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f'; did you mean {near[0]!r}?' if near else ''
+            raise ValueError(
+                f'{where}: unknown key {name!r}{hint} (known: '
+                f'{", ".join(known)})'
+            )
+    missing = [
+        name
+        for name, f in known.items()
+        if f.default is MISSING
+        and f.default_factory is MISSING
+        and name not in content
+    ]
+    if missing:
+        raise ValueError(f'{where}: missing {", ".join(missing)}')
+    return {
+        name: value.to_dict() if isinstance(value, ConfigDict) else value
+        for name, value in content.items()
+    }
+
+
+def check_starts(plan: Plan) -> None:
+    """Refuse starts that do not fit together.
+
+    Raises:
+        ValueError: A start is unknown, named twice, of an unknown kind, or
+            lacks what its kind needs.
+    """
+    names = [start.name for start in plan.starts]
+    _refuse_twice(names, f'{plan.file}: starts of one name')
+    if plan.starts[0].kind != 'scratch':
+        raise ValueError(
+            f'{plan.file}: expected the first start to be of kind '
+            f"'scratch', to which differences are taken; got "
+            f'{plan.starts[0].name!r} of kind {plan.starts[0].kind!r}'
+        )
+    for start in plan.starts:
+        where = f'{plan.file}: start {start.name!r}'
+        if not start.name.replace('-', '').isalnum():
+            raise ValueError(
+                f'{where}: a name has letters, digits and "-" only: it is '
+                'part of file names'
+            )
+        if start.kind not in KINDS:
+            raise ValueError(
+                f'{where}: unknown kind {start.kind!r}, expected one of '
+                f'{", ".join(KINDS)}'
+            )
+        for key in ('pretrained_by', 'time_of'):
+            named = getattr(start, key)
+            if named is not None and named not in names:
+                raise ValueError(
+                    f'{where}: {key} names the unknown start {named!r}; the '
+                    f'plan has {", ".join(names)}'
+                )
+        _check_needs(start, where)
+        _check_links(plan, start, where)
+
+
+def _check_needs(start: Start, where: str) -> None:
+    """Refuse a start without what its kind needs."""
+    wants_config = start.kind in PRETRAINED and not start.pretrained_by
+    for key, wanted in (
+        ('config', wants_config),
+        ('checkpoint', start.kind == 'weights'),
+    ):
+        if wanted and getattr(start, key) is None:
+            raise ValueError(f'{where}: kind {start.kind!r} needs {key}')
+        if not wanted and getattr(start, key) is not None:
+            raise ValueError(
+                f'{where}: {key} has no use with kind {start.kind!r}'
+                + (' and pretrained_by' if start.pretrained_by else '')
+            )
+
+
+def _check_links(plan: Plan, start: Start, where: str) -> None:
+    """Refuse a start that leans on one that cannot carry it."""
+    if start.pretrained_by:
+        other = plan.start(start.pretrained_by)
+        if other.owner != other.name or other.kind != start.kind:
+            raise ValueError(
+                f'{where}: pretrained_by must name a start of kind '
+                f'{start.kind!r} with a pretraining of its own, got '
+                f'{other.name!r}'
+            )
+    if start.time_of and plan.start(start.time_of).owner in (None, start.name):
+        raise ValueError(
+            f'{where}: time_of must name another start that is pretrained, '
+            f'got {start.time_of!r}'
+        )
+    if start.time_of and start.owner and plan.twin(start) is None:
+        raise ValueError(
+            f'{where}: to see as many pictures as fit into the time of '
+            f'{start.time_of!r}, its speed must be known; the plan needs a '
+            f'start of the same config {start.config!r} without time_of'
+        )
+
+
+def check_budgets(plan: Plan) -> None:
+    """Refuse label budgets that mean nothing.
+
+    Raises:
+        ValueError: A budget stands twice, a seed stands twice in a budget,
+            or a number is not positive.
+    """
+    labels = [budget.labels for budget in plan.budgets]
+    _refuse_twice(labels, f'{plan.file}: budgets of as many labels')
+    for budget in plan.budgets:
+        where = f'{plan.file}: budget of {budget.labels} labels'
+        if budget.labels < 1 or not budget.seeds:
+            raise ValueError(f'{where}: expected labels and seeds, got none')
+        _refuse_twice(budget.seeds, f'{where}: seeds')
+    for start in plan.starts:
+        unknown = set(start.budgets or ()) - set(labels)
+        if unknown:
+            raise ValueError(
+                f'{plan.file}: start {start.name!r} names budgets that the '
+                f'plan does not have: {sorted(unknown)}, expected some of '
+                f'{labels}'
+            )
+
+
+def _refuse_twice(values: Iterable[Any], what: str) -> None:
+    twice = [value for value, n in Counter(values).items() if n > 1]
+    if twice:
+        raise ValueError(f'{what}: {twice} stand more than once')

@@ -1,0 +1,119 @@
+"""The JSON record of a cell: what was done, on what, and what came out."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmsoco.utils.files import write_json
+
+# Digits of the fingerprint in a record's file name.
+_DIGITS = 8
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished or failed cell leaves behind.
+
+    Attributes:
+        cell: Name of the cell.
+        kind: ``pretraining`` or ``finetuning``.
+        start: Name of the start.
+        seed: The seed.
+        labels: Labelled pictures; 0 of a pretraining.
+        fingerprint: SHA-256 of all that the result depends on.
+        command: What makes it again.
+        status: ``done`` or ``failed``.
+        error: Why it failed, in a line.
+        config_sha256: Of the configuration that ran, without paths.
+        data_sha256: SHA-256 of the data's parts, by name.
+        versions: Packages with their versions.
+        machine: Date, processor, GPU, system.
+        seconds: Of training steps, waiting for data included.
+        wall_seconds: Of the process that finished the cell.
+        cpu_seconds: Of that process on all cores.
+        steps: Optimizer steps.
+        pictures_seen: Pictures, repetitions included.
+        loaded: Tensors that arrived, by part; empty from scratch.
+        ap: ``AP``, ``AP50``, ``AP75``, ``AP_small``, ``AP_medium``,
+            ``AP_large`` of the boxes, in percent; None where the validation
+            set has no such objects.
+        ap_by_class: AP of each class in percent.
+        gauges: Numbers that need no labels, by name.
+        notes: Sentences for the report.
+    """
+
+    cell: str
+    kind: str
+    start: str
+    seed: int
+    labels: int
+    fingerprint: str
+    command: str
+    status: str = 'done'
+    error: str = ''
+    config_sha256: str = ''
+    data_sha256: dict[str, str] = field(default_factory=dict)
+    versions: str = ''
+    machine: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    wall_seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    steps: int = 0
+    pictures_seen: int = 0
+    loaded: dict[str, int] = field(default_factory=dict)
+    ap: dict[str, float | None] = field(default_factory=dict)
+    ap_by_class: dict[str, float | None] = field(default_factory=dict)
+    gauges: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def record_path(folder: Path, cell: str, fingerprint: str) -> Path:
+    """Return where the record of a cell with a fingerprint lies.
+
+    The fingerprint is part of the name: the record of a changed cell lies
+    beside the old one, which is never overwritten.
+    """
+    return folder / f'{cell}-{fingerprint[:_DIGITS]}.json'
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write a record; return its file."""
+    path = record_path(folder, record.cell, record.fingerprint)
+    write_json(path, asdict(record), indent=1, sort_keys=True)
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises:
+        ValueError: The file is none.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8'))
+        return Record(**content)
+    except (UnicodeDecodeError, ValueError, TypeError) as error:
+        raise ValueError(
+            f'{path} is not the record of a cell: {error}. Remove it, and '
+            'the cell is made again'
+        ) from error
+
+
+def find_record(folder: Path, cell: str, fingerprint: str) -> Record | None:
+    """Return the record of a cell with a fingerprint, if there is one."""
+    path = record_path(folder, cell, fingerprint)
+    return read_record(path) if path.is_file() else None
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding='utf-8'))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f'{path} cannot be read as JSON: {error}') from error

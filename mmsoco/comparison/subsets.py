@@ -1,0 +1,111 @@
+"""Draws the labelled pictures of a budget, once and for all starts."""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmsoco.datasets.converters.mini_coco import read_coco
+
+_MAX_DRAWS = 1000
+
+
+class Subset(NamedTuple):
+    """Labels of a part of the pictures.
+
+    Attributes:
+        document: COCO annotations with all categories.
+        draws: How often it was drawn until every class was there.
+    """
+
+    document: dict
+    draws: int
+
+
+def labelled_ids(document: dict) -> list[int]:
+    """Return the ids of the pictures with at least one object, sorted."""
+    return sorted(
+        {
+            a['image_id']
+            for a in document['annotations']
+            if not a.get('iscrowd')
+        }
+    )
+
+
+def class_counts(document: dict) -> dict[str, int]:
+    """Return the number of objects of each class, those without included."""
+    counts = Counter(
+        a['category_id']
+        for a in document['annotations']
+        if not a.get('iscrowd')
+    )
+    return {c['name']: counts[c['id']] for c in document['categories']}
+
+
+def draw_subset(document: dict, labels: int, seed: int) -> Subset:
+    """Draw labelled pictures at random, with every class among them.
+
+    The pictures are put into an order that depends on the seed, and the
+    first ones are taken, so that a smaller budget lies in a larger one of the
+    same seed. If a class that the whole set has is missing, the pictures are
+    put into another order.
+
+    Args:
+        document: COCO annotations.
+        labels: Number of pictures, each with at least one object.
+        seed: Seed of the order.
+
+    Returns:
+        The subset.
+
+    Raises:
+        ValueError: There are fewer labelled pictures, or no draw had every
+            class.
+    """
+    ids = labelled_ids(document)
+    if labels > len(ids):
+        raise ValueError(
+            f'a budget of {labels} labelled pictures is larger than the '
+            f'labels: {len(ids)} of {len(document["images"])} pictures have '
+            'objects'
+        )
+    present = {name for name, n in class_counts(document).items() if n}
+    for draw in range(_MAX_DRAWS):
+        order = np.random.default_rng((seed, draw)).permutation(ids)
+        subset = _take(document, set(order[:labels].tolist()))
+        if present == {n for n, c in class_counts(subset).items() if c}:
+            return Subset(subset, draw + 1)
+    counts = class_counts(document)
+    rarest = min(present, key=counts.__getitem__)
+    raise ValueError(
+        f'{_MAX_DRAWS} draws of {labels} of {len(ids)} labelled pictures had '
+        f'no objects of some class (rarest: {rarest!r} with {counts[rarest]} '
+        'objects); raise the budget or leave the class out'
+    )
+
+
+def _take(document: dict, ids: set[int]) -> dict:
+    return dict(
+        document,
+        images=[i for i in document['images'] if i['id'] in ids],
+        annotations=[
+            a for a in document['annotations'] if a['image_id'] in ids
+        ],
+    )
+
+
+def read_labels(path: Path) -> dict:
+    """Read COCO annotations that something can be learned from.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is something else, or has no objects.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f'the labels {path} do not exist')
+    document = read_coco(path)
+    if not labelled_ids(document):
+        raise ValueError(f'{path} has no objects to learn from')
+    return document
