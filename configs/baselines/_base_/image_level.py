@@ -1,0 +1,40 @@
+"""What mmselfsup's methods share here: backbone, pictures, colours, run.
+
+The backbone is that of the demo's detector, by its own dict. Pictures,
+decoder, views, colours, preprocessor and runner are mmsoco's, the same as
+SoCo's. A method has its own class, neck, head, crops, colours and optimizer;
+rates are the published ones at their published batch (`base_batch_size`) and
+scale with the batch.
+"""
+
+_base_ = [
+    '../../demo/mask-rcnn_r18-fpn.py',
+    '../../_base_/datasets/custom_soco.py',
+    '../../_base_/default_runtime.py',
+]
+
+backbone = dict(_base_.model.backbone, out_indices=(3,), _scope_='mmdet')
+# Of the backbone's last map. The published necks are for 2048 and shrink
+# with it.
+width = _base_.model.neck.in_channels[-1]
+preprocessor = dict(type='mmdet.mmsoco.SoCoDataPreprocessor')
+
+batch_size = 32
+view_size = 128
+train_dataloader = dict(
+    batch_size=batch_size,
+    num_workers=2,
+    pin_memory=False,
+    dataset=dict(proposals=None),
+)
+photometric = dict(on_device=False)
+
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20)
+# A cosine after a warm-up that is as long a part of the run as published.
+param_scheduler = dict(
+    type='WarmupCosineLR', warmup_share=0.0, convert_to_iter_based=True
+)
+default_hooks = dict(
+    checkpoint=dict(max_keep_ckpts=2), logger=dict(interval=10)
+)
+visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])

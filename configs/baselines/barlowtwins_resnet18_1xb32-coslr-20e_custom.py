@@ -1,0 +1,76 @@
+"""Barlow Twins of mmselfsup 1.0.0 on a folder of pictures, for a small backbone.
+
+Its embeddings are four times as wide as the backbone, as published.
+
+paper:     Zbontar et al., arXiv 2103.03230
+hardware:  2 CPU cores
+duration:  about as long as SoCo's for as many pictures
+reported:  none at this size
+command:   python tools/train.py
+               configs/baselines/barlowtwins_resnet18_1xb32-coslr-20e_custom.py
+               --cfg-options train_dataloader.dataset.image_root=IMAGES
+"""
+
+_base_ = '_base_/image_level.py'
+
+model = dict(
+    _delete_=True,
+    _scope_='mmselfsup',
+    type='BarlowTwins',
+    data_preprocessor=_base_.preprocessor,
+    backbone=_base_.backbone,
+    neck=dict(
+        type='NonLinearNeck',
+        in_channels=_base_.width,
+        hid_channels=4 * _base_.width,
+        out_channels=4 * _base_.width,
+        num_layers=3,
+        with_last_bn=False,
+        with_last_bn_affine=False,
+        with_avg_pool=True,
+        init_cfg=dict(
+            type='Kaiming', distribution='uniform', layer=['Linear']
+        ),
+    ),
+    head=dict(
+        type='LatentCrossCorrelationHead',
+        in_channels=4 * _base_.width,
+        loss=dict(type='CrossCorrelationLoss'),
+    ),
+)
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(
+                type='DrawViews',
+                views=[
+                    dict(
+                        type='RandomCropView',
+                        size=_base_.view_size,
+                        area=(0.08, 1.0),
+                    )
+                ]
+                * 2,
+            ),
+            dict(
+                _base_.photometric,
+                blur_prob=(1.0, 0.1),
+                solarize_prob=(0.0, 0.2),
+            ),
+            _base_.pack_views,
+        ]
+    )
+)
+
+
+# Norms and biases have a rate of their own.
+slow = dict(decay_mult=0, lr_mult=0.024)
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='LARS', lr=1.6, momentum=0.9, weight_decay=1e-6),
+    paramwise_cfg=dict(
+        custom_keys={'bn': slow, 'bias': slow, 'downsample.1': slow}
+    ),
+)
+auto_scale_lr = dict(enable=True, base_batch_size=2048)
+param_scheduler = dict(warmup_share=0.03)
