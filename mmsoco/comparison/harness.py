@@ -1,6 +1,5 @@
 """Makes the cells of a plan one by one, and keeps their records."""
 
-import json
 import os
 import shlex
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from mmsoco.utils.files import sha256, write_json
 from mmsoco.workflow.steps import Job, Step, StepError
 
 from . import recipes
+from .analysis import PLAN_FILE
 from .cells import (
     Cell,
     cells_of,
@@ -25,8 +25,6 @@ from .materials import Materials, describe, make_proposals, prepare
 from .plan import Budget, Plan, Start
 from .records import Record, find_record, record_path, write_record
 from .work import EXPORTED
-
-PLAN_FILE = 'plan.json'
 
 
 class Comparison:
@@ -374,18 +372,3 @@ class Comparison:
             f'{steps + extra} steps: {extra} of them take the time of the '
             f'pretraining of {start.time_of}'
         ]
-
-
-def read_plan_file(records: Path) -> dict:
-    """Read what `Comparison.prepare` wrote for the report.
-
-    Raises:
-        FileNotFoundError: The folder has no records of a plan.
-    """
-    path = records / PLAN_FILE
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'{records} has no {PLAN_FILE}: expected the folder of the '
-            'records of `mmsoco compare`'
-        )
-    return json.loads(path.read_text(encoding='utf-8'))

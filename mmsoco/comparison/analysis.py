@@ -1,0 +1,294 @@
+"""From the records of a plan to the numbers of its report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from . import statistics
+from .records import Record, find_record, read_json, record_path
+from .statistics import Difference, Summary
+
+PLAN_FILE = 'plan.json'
+IMAGE_LEVEL = 'image-level'
+
+
+@dataclass
+class Row:
+    """A start at a label budget.
+
+    Attributes:
+        start: The start, as the plan has it.
+        labels: Labelled pictures.
+        records: The finished fine-tunings by seed.
+        pretrainings: The pretrainings that they came from, by seed.
+        planned: Number of cells that the plan has here.
+        failures: Errors of failed cells.
+        to_scratch: Difference to the first start; None for itself and
+            without pairs.
+        to_best: Difference to the best image-level method; None for itself,
+            or where there is none.
+    """
+
+    start: dict
+    labels: int
+    records: dict[int, Record] = field(default_factory=dict)
+    pretrainings: dict[int, Record] = field(default_factory=dict)
+    planned: int = 0
+    failures: list[str] = field(default_factory=list)
+    to_scratch: Difference | None = None
+    to_best: Difference | None = None
+
+    @property
+    def label(self) -> str:
+        """The start's name for readers."""
+        return self.start['title'] or self.start['name']
+
+    @property
+    def ap(self) -> dict[int, float]:
+        """AP by seed."""
+        return {seed: r.ap['AP'] for seed, r in self.records.items()}
+
+    @property
+    def summary(self) -> Summary | None:
+        """Mean and spread of the AP; None without finished cells."""
+        values = list(self.ap.values())
+        return statistics.summarize(values) if values else None
+
+    def mean(self, name: str) -> float | None:
+        """Return the mean of a metric or of a class's AP."""
+        values = [
+            r.ap.get(name, r.ap_by_class.get(name))
+            for r in self.records.values()
+        ]
+        known = [value for value in values if value is not None]
+        return float(np.mean(known)) if known else None
+
+    def cost(self, stage: str, name: str) -> float | None:
+        """Return the mean of a number of the records of a stage."""
+        found = self.pretrainings if stage == 'pretraining' else self.records
+        values = [getattr(record, name) for record in found.values()]
+        return float(np.mean(values)) if values else None
+
+    @property
+    def loaded(self) -> dict[str, int]:
+        """Tensors that arrived, by part, of the first record."""
+        return next(iter(self.records.values())).loaded if self.records else {}
+
+    @property
+    def notes(self) -> list[str]:
+        """What the cells say, each sentence once."""
+        cells = [*self.pretrainings.values(), *self.records.values()]
+        return list(dict.fromkeys(n for cell in cells for n in cell.notes))
+
+
+@dataclass
+class Results:
+    """A plan with what its cells measured.
+
+    Attributes:
+        content: What ``plan.json`` holds.
+        rows: In the order of the plan's starts, for each budget in turn.
+        best: Name of the best image-level method by labels.
+    """
+
+    content: dict
+    rows: list[Row]
+    best: dict[int, str]
+
+    @property
+    def plan(self) -> dict:
+        """The plan as plain values."""
+        return self.content['plan']
+
+    @property
+    def budgets(self) -> list[int]:
+        """The label budgets, rising."""
+        return sorted(budget['labels'] for budget in self.plan['budgets'])
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes."""
+        return self.content['classes']
+
+    @property
+    def done(self) -> list[Record]:
+        """All finished cells, each once."""
+        cells = {}
+        for row in self.rows:
+            for record in (*row.pretrainings.values(), *row.records.values()):
+                cells[record.cell] = record
+        return list(cells.values())
+
+    @property
+    def planned(self) -> int:
+        """Number of cells of the plan."""
+        return len(self.content['cells'])
+
+    def at(self, labels: int) -> list[Row]:
+        """Return the rows of a budget."""
+        return [row for row in self.rows if row.labels == labels]
+
+    def row(self, start: str, labels: int) -> Row | None:
+        """Return the row of a start at a budget, if the plan has it."""
+        for row in self.at(labels):
+            if row.start['name'] == start:
+                return row
+        return None
+
+
+def read_results(folder: Path) -> Results:
+    """Read the records of a folder and compare its starts.
+
+    Args:
+        folder: Folder with ``plan.json`` and a record per cell.
+
+    Returns:
+        The results.
+
+    Raises:
+        FileNotFoundError: There is no ``plan.json``.
+        ValueError: A file is damaged.
+    """
+    if not (folder / PLAN_FILE).is_file():
+        raise FileNotFoundError(
+            f'{folder} has no {PLAN_FILE}: expected the folder of the '
+            'records of `mmsoco compare`'
+        )
+    content = read_json(folder / PLAN_FILE)
+    records = {}
+    for cell in content['cells']:
+        record = find_record(folder, cell['name'], cell['fingerprint'])
+        if record is not None:
+            records[cell['name']] = record
+    rows = _rows(content, records)
+    best = {}
+    for budget in content['plan']['budgets']:
+        labels = budget['labels']
+        here = [row for row in rows if row.labels == labels]
+        best[labels] = best_image_level(here)
+        _compare(here, content['plan']['starts'][0]['name'], best[labels])
+    return Results(content, rows, best)
+
+
+def _rows(content: dict, records: Mapping[str, Record]) -> list[Row]:
+    """Gather the cells into rows, in the order of budgets and starts."""
+    plan = content['plan']
+    rows = {
+        (start['name'], budget['labels']): Row(start, budget['labels'])
+        for budget in sorted(plan['budgets'], key=lambda b: b['labels'])
+        for start in plan['starts']
+    }
+    for cell in content['cells']:
+        if cell['kind'] != 'finetuning':
+            continue
+        row = rows[cell['start'], cell['labels']]
+        row.planned += 1
+        owner = row.start['pretrained_by'] or cell['start']
+        pretraining = records.get(f'pretraining_{owner}_seed{cell["seed"]}')
+        for record in (pretraining, records.get(cell['name'])):
+            if record is not None and record.status == 'failed':
+                row.failures.append(f'{record.cell}: {record.error}')
+        if pretraining and pretraining.status == 'done':
+            row.pretrainings[cell['seed']] = pretraining
+        record = records.get(cell['name'])
+        if record and record.status == 'done':
+            row.records[cell['seed']] = record
+    return [row for row in rows.values() if row.planned]
+
+
+def best_image_level(rows: Sequence[Row]) -> str:
+    """Return the image-level method of the highest mean AP.
+
+    Only methods with as many cells as the most complete one are compared.
+    Choosing the best of several favours it a little, and so makes SoCo's
+    difference to it cautious.
+
+    Returns:
+        Its name; empty where none has a finished cell.
+    """
+    methods = [
+        row for row in rows if row.start['kind'] == IMAGE_LEVEL and row.records
+    ]
+    if not methods:
+        return ''
+    most = max(len(row.records) for row in methods)
+    full = [row for row in methods if len(row.records) == most]
+    return max(full, key=lambda row: row.summary.mean).start['name']
+
+
+def _compare(rows: Sequence[Row], scratch: str, best: str) -> None:
+    """Fill in the differences of a budget's rows."""
+    by_name = {row.start['name']: row for row in rows}
+    for row in rows:
+        for name, field_name in ((scratch, 'to_scratch'), (best, 'to_best')):
+            other = by_name.get(name)
+            if other is None or other is row:
+                continue
+            values = statistics.pairs(row.ap, other.ap)
+            if values:
+                difference = statistics.paired_difference(values)
+                setattr(row, field_name, difference)
+
+
+def fewer_labels(results: Results, start: str) -> list[str]:
+    """Say how many labels scratch needs for the AP of a start.
+
+    Returns:
+        A sentence per budget for which the curve of scratch tells it.
+    """
+    scratch = results.plan['starts'][0]['name']
+    known = [
+        (labels, row.summary.mean)
+        for labels in results.budgets
+        if (row := results.row(scratch, labels)) and row.records
+    ]
+    sentences = []
+    for labels in results.budgets:
+        row = results.row(start, labels)
+        if row is None or not row.records or len(known) < 2:
+            continue
+        reached = row.summary.mean
+        needed = statistics.labels_for(reached, *zip(*known, strict=True))
+        if needed is not None and needed > labels:
+            sentences.append(
+                f'{row.label} with {labels} labels reaches {reached:.1f} AP, '
+                f'for which training from scratch needs about {needed:.0f}: '
+                f'{needed / labels:.1f} times as many.'
+            )
+    return sentences
+
+
+def correlations(results: Results) -> list[tuple[str, int, int, float]]:
+    """Correlate gauges of pretraining with the AP of fine-tuning.
+
+    Returns:
+        Gauge, labels, number of cells, and Spearman's rank correlation.
+    """
+    found = []
+    for labels in results.budgets:
+        cells = [
+            (row.pretrainings[seed].gauges, record.ap['AP'])
+            for row in results.at(labels)
+            if row.start['parts'] is None
+            for seed, record in row.records.items()
+            if seed in row.pretrainings
+        ]
+        names = sorted({name for gauges, _ in cells for name in gauges})
+        for name in names:
+            known = [(g[name], ap) for g, ap in cells if name in g]
+            value = statistics.rank_correlation(*zip(*known, strict=True))
+            if value is not None:
+                found.append((name, labels, len(known), value))
+    return found
+
+
+def superseded(folder: Path, content: dict) -> int:
+    """Count the records that belong to an earlier state of the plan."""
+    current = {
+        record_path(folder, cell['name'], cell['fingerprint']).name
+        for cell in content['cells']
+    }
+    names = {p.name for p in folder.glob('*.json')} - {PLAN_FILE}
+    return len(names - current)
