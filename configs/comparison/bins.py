@@ -1,7 +1,7 @@
-"""Street photographs of bins and litter: 2,000 without labels, 100 and 400.
+"""Street photographs of bins and litter: 2,000 pictures, 100 and 400 labels.
 
 hardware:  2 CPU cores
-duration:  a day and more; the first cells take half an hour
+duration:  several days; a first pretraining takes half an hour
 command:   mmsoco compare configs/comparison/bins.py --data data/bins
 """
 
@@ -13,6 +13,10 @@ data = dict(
     'bins` makes the same pictures and labels from it.',
 )
 detector = '_base_/faster-rcnn_r18-fpn_320.py'
+tuning = (
+    'Rates were not tuned: those of the image-level methods are the published '
+    'ones, scaled to the batch.'
+)
 pretraining = dict(samples=40_000)
 finetuning = dict(steps=600)
 budgets = [
@@ -21,10 +25,116 @@ budgets = [
 ]
 starts = [
     dict(name='scratch', kind='scratch', title='from scratch'),
+    dict(name='soco', kind='soco', title='SoCo', config='starts/soco.py'),
     dict(
-        name='soco',
+        name='soco-backbone',
         kind='soco',
-        title='SoCo',
-        config='../demo/soco_mask-rcnn_r18-fpn_1xb16-coslr-8e_custom.py',
+        title="SoCo's backbone alone",
+        pretrained_by='soco',
+        parts=['backbone'],
+        max_seeds=3,
+    ),
+    dict(
+        name='byol',
+        kind='image-level',
+        title='BYOL (mmselfsup)',
+        config='../baselines/byol_resnet18_1xb32-coslr-20e_custom.py',
+        max_seeds=3,
+    ),
+    dict(
+        name='mocov2',
+        kind='image-level',
+        title='MoCo v2 (mmselfsup)',
+        config='../baselines/mocov2_resnet18_1xb32-coslr-20e_custom.py',
+        max_seeds=3,
+    ),
+    dict(
+        name='densecl',
+        kind='image-level',
+        title='DenseCL (mmselfsup)',
+        config='../baselines/densecl_resnet18_1xb32-coslr-20e_custom.py',
+        max_seeds=3,
+    ),
+    dict(
+        name='scratch-longer',
+        kind='scratch',
+        title='from scratch, for the time of pretraining too',
+        time_of='soco',
+        max_seeds=3,
+    ),
+    # Tier 2: as many seeds as time allows.
+    dict(
+        name='byol-time',
+        kind='image-level',
+        title="BYOL (mmselfsup), for SoCo's time",
+        config='../baselines/byol_resnet18_1xb32-coslr-20e_custom.py',
+        time_of='soco',
+        budgets=[100],
+        max_seeds=3,
+        tier=2,
+    ),
+    dict(
+        name='soco-all',
+        kind='soco',
+        title="SoCo, roi_levels='all'",
+        config='starts/soco.py',
+        options={'model.roi_levels': 'all'},
+        budgets=[100],
+        max_seeds=3,
+        tier=2,
+    ),
+    dict(
+        name='soco-random-boxes',
+        kind='soco',
+        title='SoCo on random boxes',
+        config='starts/soco_random-boxes.py',
+        budgets=[100],
+        max_seeds=3,
+        tier=2,
+    ),
+    dict(
+        name='byol-own',
+        kind='soco',
+        title="BYOL by SoCo's recipe",
+        config='starts/byol.py',
+        budgets=[100],
+        max_seeds=3,
+        tier=2,
+    ),
+    dict(
+        name='simclr',
+        kind='image-level',
+        title='SimCLR (mmselfsup)',
+        config='../baselines/simclr_resnet18_1xb32-coslr-20e_custom.py',
+        budgets=[100],
+        max_seeds=3,
+        tier=2,
+    ),
+    dict(
+        name='simsiam',
+        kind='image-level',
+        title='SimSiam (mmselfsup)',
+        config='../baselines/simsiam_resnet18_1xb32-coslr-20e_custom.py',
+        budgets=[100],
+        max_seeds=3,
+        tier=2,
+    ),
+    dict(
+        name='barlowtwins',
+        kind='image-level',
+        title='Barlow Twins (mmselfsup)',
+        config='../baselines/barlowtwins_resnet18_1xb32-coslr-20e_custom.py',
+        budgets=[100],
+        max_seeds=3,
+        tier=2,
+    ),
+    dict(
+        name='swav',
+        kind='image-level',
+        title='SwAV (mmselfsup)',
+        config='../baselines/swav_resnet18_1xb32-coslr-20e_custom.py',
+        budgets=[100],
+        max_seeds=3,
+        tier=2,
     ),
 ]
