@@ -56,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def shown(plan: Path) -> str:
+    """Return a plan's path for the records, without the machine's folders."""
+    return plan.name if plan.is_absolute() else plan.as_posix()
+
+
 def run(args: argparse.Namespace) -> int:
     """Make the cells and the report; return 1 if a cell is not done."""
     from mmsoco.comparison.harness import Comparison
@@ -69,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         plan,
         out,
         args.records or out / 'records',
-        ('mmsoco', 'compare', args.plan.as_posix()),
+        ('mmsoco', 'compare', shown(args.plan)),
         args.threads,
     )
     comparison.prepare()
@@ -77,4 +82,15 @@ def run(args: argparse.Namespace) -> int:
         for name, state in comparison.status():
             print(f'{name:<44} {state}')
         return 0
-    return 0 if comparison.run(shard, args.only) else 1
+    is_done = comparison.run(shard, args.only)
+    print(write_pages(comparison.records, out))
+    return 0 if is_done else 1
+
+
+def write_pages(records: Path, out: Path) -> str:
+    """Write the report of the records; return its answer in lines."""
+    from mmsoco.comparison.report import write_report
+
+    html, markdown = out / 'report.html', out / 'report.md'
+    [chapter] = write_report([records], html, markdown)
+    return '\n'.join([*chapter.answer, f'report: {html}'])

@@ -21,7 +21,13 @@ from .cells import (
     pretraining_name,
     take_shard,
 )
-from .materials import Materials, describe, make_proposals, prepare
+from .materials import (
+    Materials,
+    describe,
+    make_proposals,
+    prepare,
+    with_scenes,
+)
 from .plan import Budget, Plan, Start
 from .records import Record, find_record, record_path, write_record
 from .work import EXPORTED
@@ -35,7 +41,8 @@ class Comparison:
         out: Folder of trainings and of what is prepared.
         records: Folder of the records.
         command: The words that make the comparison, for the records.
-        threads: Threads of a cell.
+        threads: Threads of a cell; None: all cores.
+        can_name_cells: Whether the command takes ``--only CELL``.
     """
 
     def __init__(
@@ -45,11 +52,13 @@ class Comparison:
         records: Path,
         command: Sequence[str],
         threads: int | None = None,
+        can_name_cells: bool = True,
     ) -> None:
         self.plan = plan
         self.out = out
         self.records = records
         self.command = tuple(command)
+        self.can_name_cells = can_name_cells
         self.threads = threads or os.cpu_count() or 1
         self.environment = dict(
             OMP_NUM_THREADS=str(self.threads),
@@ -66,7 +75,8 @@ class Comparison:
 
     def prepare(self) -> None:
         """Check the data, draw the subsets, fingerprint the cells."""
-        self.materials = prepare(self.plan, self.out, self.environment)
+        self.plan = with_scenes(self.plan, self.out, self.environment)
+        self.materials = prepare(self.plan, self.out)
         for cell in self.cells:
             self.fingerprints[cell.name] = self._fingerprint(cell)
         self.records.mkdir(parents=True, exist_ok=True)
@@ -230,6 +240,7 @@ class Comparison:
         )
 
     def _blank_record(self, cell: Cell) -> Record:
+        words = ('--only', cell.name) if self.can_name_cells else ()
         return Record(
             cell=cell.name,
             kind=cell.kind,
@@ -237,7 +248,7 @@ class Comparison:
             seed=cell.seed,
             labels=cell.labels,
             fingerprint=self.fingerprints[cell.name],
-            command=shlex.join((*self.command, '--only', cell.name)),
+            command=shlex.join((*self.command, *words)),
             config_sha256=recipes.config_hash(self._config(cell)),
             data_sha256=self._data_hashes(cell),
         )

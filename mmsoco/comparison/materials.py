@@ -1,7 +1,7 @@
 """Makes what the cells of a plan need: scenes, subsets, proposals."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmsoco.images.lists import list_images
@@ -47,13 +47,12 @@ def subset_key(labels: int, seed: int) -> str:
     return f'subset_{labels}_seed{seed}'
 
 
-def prepare(plan: Plan, out: Path, environment: dict[str, str]) -> Materials:
+def prepare(plan: Plan, out: Path) -> Materials:
     """Check the data of a plan and draw its label subsets.
 
     Args:
         plan: The plan.
         out: Folder for what is made.
-        environment: Variables for the commands that make data.
 
     Returns:
         The materials.
@@ -63,7 +62,6 @@ def prepare(plan: Plan, out: Path, environment: dict[str, str]) -> Materials:
         ValueError: A budget is larger than the labels, classes disagree, or
             validation pictures would be pretrained on.
     """
-    _draw_scenes(plan, out, environment)
     data = plan.data
     document = read_labels(data.path('labels'))
     validation = read_labels(data.path('val_labels'))
@@ -117,15 +115,21 @@ def make_proposals(plan: Plan, out: Path, workers: int) -> Path:
     return store
 
 
-def _draw_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> None:
+def with_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> Plan:
+    """Draw the scenes of a plan whose data are scenes.
+
+    Returns:
+        The plan with the scenes' folder, which lies in ``out``; the plan as
+        it is where its data are pictures.
+    """
     if plan.data.scenes is None:
-        return
+        return plan
+    root = out / 'scenes'
     options = [
         word
         for name, value in plan.data.scenes.items()
         for word in (f'--{name}', str(value))
     ]
-    root = Path(plan.data.root)
     command = (
         'python', '-m', 'mmsoco.demo.make_scenes', str(root), '--overwrite',
         *options,
@@ -133,6 +137,7 @@ def _draw_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> None:
     done = (root / SCENES_DONE,)
     step = steps.Step('scenes', 'Draw labelled scenes', command, done)
     steps.Job(out / 'preparation', [step], environment).run()
+    return replace(plan, data=replace(plan.data, root=str(root)))
 
 
 def _common_classes(

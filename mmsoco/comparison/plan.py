@@ -19,6 +19,7 @@ import mmsoco
 PACKAGE_CONFIGS = Path(mmsoco.__file__).parent / '.mim' / 'configs'
 KINDS = ('scratch', 'weights', 'soco', 'image-level')
 PRETRAINED = ('soco', 'image-level')
+REFERENCES = ('scratch', 'weights')
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,14 @@ class Data:
         filters: Limits of the proposals that differ from
             `mmsoco.proposals.filters.FilterSpec`.
         scenes: Options of `mmsoco.demo.make_scenes` where the data are scenes
-            that are drawn at ``root``, else None.
+            that are drawn into the output folder, which is the root then;
+            else None.
         source: Where the data come from, for the report.
         val_in_pretraining: Whether validation pictures may be among those
             for pretraining; the report then says so.
     """
 
-    root: str
+    root: str = ''
     labels: str = 'train.json'
     images: str = 'train'
     val_labels: str = 'val.json'
@@ -327,10 +329,10 @@ def check_starts(plan: Plan) -> None:
     """
     names = [start.name for start in plan.starts]
     _refuse_twice(names, f'{plan.file}: starts of one name')
-    if plan.starts[0].kind != 'scratch':
+    if plan.starts[0].kind not in REFERENCES:
         raise ValueError(
-            f'{plan.file}: expected the first start to be of kind '
-            f"'scratch', to which differences are taken; got "
+            f'{plan.file}: expected the first start, to which differences '
+            f'are taken, to be of kind {" or ".join(REFERENCES)}; got '
             f'{plan.starts[0].name!r} of kind {plan.starts[0].kind!r}'
         )
     for start in plan.starts:
@@ -396,12 +398,17 @@ def _check_links(plan: Plan, start: Start, where: str) -> None:
 
 
 def check_budgets(plan: Plan) -> None:
-    """Refuse label budgets that mean nothing.
+    """Refuse label budgets that mean nothing, and data without a folder.
 
     Raises:
         ValueError: A budget stands twice, a seed stands twice in a budget,
             or a number is not positive.
     """
+    if not plan.data.root and plan.data.scenes is None:
+        raise ValueError(
+            f'{plan.file}: expected the folder of the data as data.root (or '
+            '--data)'
+        )
     labels = [budget.labels for budget in plan.budgets]
     _refuse_twice(labels, f'{plan.file}: budgets of as many labels')
     for budget in plan.budgets:
