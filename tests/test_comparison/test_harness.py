@@ -1,0 +1,215 @@
+"""The harness with cells that take no time: order, failures, changes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import comparison_plans
+import pytest
+
+from mmsoco.comparison import harness
+from mmsoco.comparison.plan import parse_plan
+from mmsoco.comparison.records import Record, read_record, write_record
+from mmsoco.workflow.steps import StepError
+
+FREE = dict(name='longer', kind='scratch', time_of='soco')
+
+
+class FakeJob:
+    """Stands in for the process of a cell."""
+
+    made: list[str] = []
+    failing: set[str] = set()
+
+    def __init__(self, folder, steps, environment) -> None:
+        self.folder, [self.step] = Path(folder), steps
+
+    def run(self) -> None:
+        name = self.step.name
+        FakeJob.made.append(name)
+        if name in FakeJob.failing:
+            log = self.folder / 'logs' / f'{name}.log'
+            log.parent.mkdir(exist_ok=True)
+            log.write_text('something\nerror: the weights did not arrive\n')
+            raise StepError(name)
+        task = json.loads((self.folder / 'task.json').read_text())
+        record = Record(**task['record'])
+        if record.kind == 'pretraining':
+            (self.folder / 'detector.pth').write_bytes(b'weights')
+            record = replace(record, seconds=90.0, pictures_seen=8)
+        else:
+            record = replace(
+                record, seconds=30.0, ap=dict(AP=10.0 + record.seed)
+            )
+        write_record(Path(task['records']), record)
+
+
+@pytest.fixture
+def root(tmp_path):
+    return comparison_plans.data_set(tmp_path / 'data')
+
+
+@pytest.fixture
+def compare(root, tmp_path, monkeypatch):
+    """A function that runs a plan and returns the comparison."""
+    monkeypatch.setattr(harness, 'Job', FakeJob)
+    monkeypatch.setattr(
+        harness, 'make_proposals', lambda *_: tmp_path / 'store.arrow'
+    )
+    FakeJob.made, FakeJob.failing = [], set()
+
+    def run(*further, shard=(0, 1), only='', is_run=True, **changes):
+        content = comparison_plans.plan(root, **changes)
+        content['starts'] = [*content['starts'], *further]
+        comparison = harness.Comparison(
+            parse_plan(content, root / 'plan.py'),
+            tmp_path / 'out',
+            tmp_path / 'records',
+            ('mmsoco', 'compare', 'plan.py'),
+        )
+        comparison.prepare()
+        FakeJob.made = []
+        if is_run:
+            comparison.is_done = comparison.run(shard, only)
+        return comparison
+
+    return run
+
+
+def test_all_cells_are_made_once(compare):
+    first = compare()
+    assert first.is_done
+    assert FakeJob.made == [cell.name for cell in first.cells]
+    compare()
+    assert FakeJob.made == []
+
+
+def test_a_record_says_what_made_it(compare):
+    comparison = compare()
+    record = comparison.record_of('finetuning_soco_4_seed0')
+    assert record.command.endswith('--only finetuning_soco_4_seed0')
+    assert len(record.config_sha256) == 64
+    assert set(record.data_sha256) == {'subset', 'val_labels'}
+
+
+def test_a_failed_cell_is_recorded_and_the_plan_goes_on(compare):
+    compare(is_run=False)
+    FakeJob.failing = {'pretraining_soco_seed0'}
+    comparison = compare()
+    assert not comparison.is_done
+    states = dict(comparison.status())
+    assert 'did not arrive' in states['pretraining_soco_seed0']
+    assert states['finetuning_soco_4_seed0'] == 'to do'
+    assert states['finetuning_soco_4_seed1'] == 'done'
+    # tried again, and what waited for it is made
+    FakeJob.failing = set()
+    assert compare().is_done
+    assert FakeJob.made == [
+        'pretraining_soco_seed0',
+        'finetuning_soco_4_seed0',
+    ]
+
+
+def test_longer_fine_tuning_keeps_the_pretrainings(compare):
+    before = compare()
+    after = compare(finetuning=dict(steps=3))
+    assert after.is_done
+    assert not [n for n in FakeJob.made if n.startswith('pretraining')]
+    assert len([n for n in FakeJob.made if n.startswith('finetuning')]) == 4
+    # the records of the earlier state are still there
+    assert before.record_of('finetuning_soco_4_seed0').status == 'done'
+    compare()
+    assert FakeJob.made == []
+
+
+def test_another_pretraining_remakes_what_needs_it(compare):
+    compare()
+    compare(pretraining=dict(samples=16, batch_size=4))
+    assert {n.split('_')[1] for n in FakeJob.made} == {'soco'}
+    assert len(FakeJob.made) == 4
+
+
+def test_changed_labels_remake_the_fine_tunings(compare, root):
+    compare()
+    labels = json.loads((root / 'train.json').read_text())
+    for annotation in labels['annotations']:
+        annotation['bbox'][0] = 9
+    (root / 'train.json').write_text(json.dumps(labels))
+    compare()
+    assert {n.split('_')[0] for n in FakeJob.made} == {'finetuning'}
+
+
+def test_shards_share_the_records(compare):
+    assert compare(shard=(0, 2)).is_done
+    first = FakeJob.made
+    assert compare(shard=(1, 2)).is_done
+    assert not set(first) & set(FakeJob.made)
+    assert compare().is_done
+    assert FakeJob.made == []
+
+
+def test_one_cell_alone(compare):
+    compare(only='finetuning_scratch_4_seed1')
+    assert FakeJob.made == ['finetuning_scratch_4_seed1']
+    with pytest.raises(ValueError, match='no cell'):
+        compare(only='finetuning_scratch')
+
+
+def test_scratch_gets_the_time_of_pretraining(compare):
+    comparison = compare(FREE)
+    record = comparison.record_of('finetuning_longer_4_seed0')
+    # 90 s of pretraining are three times the 30 s of the 2 steps
+    assert '8 steps: 6 of them' in record.notes[0]
+    config = comparison.folder('finetuning_longer_4_seed0') / 'config.py'
+    assert 'max_iters=8' in config.read_text()
+
+
+def test_a_pretraining_gets_the_time_of_another(compare):
+    baseline = dict(
+        name='byol', kind='image-level', config=str(comparison_plans.BYOL)
+    )
+    longer = dict(baseline, name='byol-time', time_of='soco')
+    comparison = compare(baseline, longer, budgets=[dict(labels=4, seeds=[0])])
+    record = comparison.record_of('pretraining_byol-time_seed0')
+    assert record.notes == ['8 samples, the time of soco']
+
+
+def test_validation_pictures_in_pretraining_are_refused_or_reported(
+    compare, root
+):
+    (root / 'train' / 'copy.png').write_bytes(
+        (root / 'val' / '1000.png').read_bytes()
+    )
+    with pytest.raises(ValueError, match=r'1 of 2 validation pictures'):
+        compare()
+    data = dict(root=str(root), val_in_pretraining=True)
+    notes = compare(data=data, is_run=False).materials.notes
+    assert '1 of 2 validation pictures were also seen' in notes[0]
+
+
+def test_classes_that_differ_are_shown(compare, root):
+    labels = json.loads((root / 'val.json').read_text())
+    labels['categories'][0]['name'] = 'Disc'
+    (root / 'val.json').write_text(json.dumps(labels))
+    with pytest.raises(ValueError, match='Disc'):
+        compare()
+
+
+def test_a_damaged_record_is_named(compare, tmp_path):
+    comparison = compare()
+    [path] = (tmp_path / 'records').glob('finetuning_soco_4_seed0-*')
+    path.write_text(path.read_text()[:50])
+    with pytest.raises(ValueError, match='Remove it'):
+        comparison.record_of('finetuning_soco_4_seed0')
+    path.write_text('{"cell": "x", "more": 1}')
+    with pytest.raises(ValueError, match='not the record'):
+        read_record(path)
+
+
+def test_a_cell_that_another_process_makes_is_left_alone(compare):
+    comparison = compare(is_run=False)
+    cell = comparison.cells[0]
+    with comparison._lock(cell) as is_free:
+        assert is_free
+        comparison.run(only=cell.name)
+    assert FakeJob.made == []

@@ -1,0 +1,136 @@
+"""A cell's process: what arrives, what is refused, what is recorded."""
+
+import json
+
+import comparison_plans
+import pytest
+import torch
+
+from mmsoco.checkpoints import io
+from mmsoco.comparison import harness, work
+from mmsoco.comparison.plan import parse_plan
+from mmsoco.comparison.records import read_record
+
+STATE = {
+    'backbone.conv1.weight': torch.ones(2, 3),
+    'backbone.bn1.num_batches_tracked': torch.tensor(5),
+    'neck.convs.0.weight': torch.ones(2),
+}
+
+
+def test_arrival_is_counted_by_value():
+    model = {name: tensor.clone() for name, tensor in STATE.items()}
+    assert work.arrived(STATE, model, 'x') == dict(backbone=1, neck=1)
+
+
+@pytest.mark.parametrize('change', ['value', 'shape', 'name'])
+def test_what_did_not_arrive_fails(change):
+    model = {name: tensor.clone() for name, tensor in STATE.items()}
+    if change == 'value':
+        model['neck.convs.0.weight'][0] = 2
+    elif change == 'shape':
+        model['neck.convs.0.weight'] = torch.ones(3)
+    else:
+        del model['neck.convs.0.weight']
+    with pytest.raises(ValueError, match=r'did not arrive: 1 of 3 .*neck'):
+        work.arrived(STATE, model, 'x')
+
+
+def test_layers_of_other_classes_may_differ():
+    name = 'roi_head.bbox_head.fc_cls.weight'
+    offered = dict(STATE, **{name: torch.ones(4)})
+    model = dict(STATE, **{name: torch.ones(3)})
+    assert work.arrived(offered, model, 'x') == dict(backbone=1, neck=1)
+
+
+def test_parts_are_taken_or_named(tmp_path):
+    source = tmp_path / 'all.pth'
+    io.save_atomic(dict(state_dict=STATE), source)
+    assert work.take_parts(source, None, tmp_path / 'x') == source
+    path = work.take_parts(source, ['neck'], tmp_path / 'neck.pth')
+    assert list(io.load(path)['state_dict']) == ['neck.convs.0.weight']
+    with pytest.raises(ValueError, match='has the parts backbone, neck'):
+        work.take_parts(source, ['bbox_head'], tmp_path / 'x')
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    broken = dict(
+        STATE, **{'neck.convs.0.weight': torch.tensor([1, 1 / 1e-45])}
+    )
+    io.save_atomic(dict(state_dict=broken), tmp_path / 'w.pth')
+    with pytest.raises(ValueError, match='not finite: neck'):
+        work.check_finite(tmp_path / 'w.pth')
+
+
+def test_a_method_without_backbone_exports_nothing(tmp_path):
+    io.save_atomic(dict(state_dict={'x.y': torch.ones(1)}), tmp_path / 'w.pth')
+    with pytest.raises(ValueError, match='no tensors named backbone'):
+        work.export_backbone(tmp_path / 'w.pth', tmp_path / 'out.pth')
+
+
+@pytest.fixture
+def cell(tmp_path):
+    """A fine-tuning from weights, ready for its process."""
+    root = comparison_plans.data_set(tmp_path / 'data')
+    weights = tmp_path / 'weights.pth'
+    start = dict(name='mine', kind='weights', checkpoint=str(weights))
+    content = comparison_plans.plan(
+        root, starts=[dict(name='scratch', kind='scratch'), start]
+    )
+    content['budgets'] = [dict(labels=4, seeds=[0])]
+
+    def prepare(state):
+        io.save_atomic(dict(state_dict=state), weights)
+        comparison = harness.Comparison(
+            parse_plan(content, root / 'plan.py'),
+            tmp_path / 'out',
+            tmp_path / 'records',
+            ('mmsoco', 'compare', 'plan.py'),
+        )
+        comparison.prepare()
+        cell = comparison.cells[-1]
+        folder = comparison.folder(cell.name)
+        folder.mkdir(parents=True)
+        task = comparison._task(cell, comparison._blank_record(cell))
+        (folder / 'task.json').write_text(json.dumps(task))
+        return folder, comparison
+
+    return prepare
+
+
+def backbone_state(comparison):
+    """The backbone of another detector of the plan."""
+    from mmengine.registry import DefaultScope
+
+    from mmsoco.registry import MODELS
+
+    cfg = comparison._config(comparison.cells[0])
+    with DefaultScope.overwrite_default_scope('mmsoco'):
+        backbone = MODELS.build(cfg.model.backbone)
+    state = backbone.state_dict()
+    return {f'backbone.{name}': 2 * tensor for name, tensor in state.items()}
+
+
+def test_one_fine_tuning_leaves_its_record(cell):
+    _, comparison = cell({'backbone.conv1.weight': torch.ones(1)})
+    state = backbone_state(comparison)
+    import shutil
+
+    shutil.rmtree(comparison.out / 'cells')
+    folder, comparison = cell(state)
+    assert work.main([str(folder)]) == 0
+    record = comparison.record_of('finetuning_mine_4_seed0')
+    counted = [n for n in state if not n.endswith('num_batches_tracked')]
+    assert record.loaded == dict(backbone=len(counted))
+    assert (record.steps, record.pictures_seen) == (2, 8)
+    assert set(record.ap_by_class) == set(comparison_plans.CLASSES)
+    assert record.seconds > 0
+    assert 'torch' in record.versions
+
+
+def test_a_fine_tuning_whose_weights_do_not_fit_fails(cell, capsys):
+    folder, comparison = cell({'backbone.layer9.weight': torch.ones(1)})
+    assert work.main([str(folder)]) == 1
+    assert 'error: ' in capsys.readouterr().out
+    assert not list(comparison.records.glob('finetuning*'))
+    assert read_record is not None
