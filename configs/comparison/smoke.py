@@ -12,7 +12,7 @@ name = 'smoke'
 title = 'Smoke test: scenes, a few steps, no meaning'
 notes = 'The runs are far too short to learn: only the harness is tested.'
 data = dict(
-    scenes=dict(train=48, few=24, val=8, height=96, width=128),
+    scenes=dict(train=48, few=24, val=8, height=128, width=160),
     labels='annotations/train.json',
     val_labels='annotations/val.json',
     source='Scenes of `mmsoco.demo.make_scenes`.',

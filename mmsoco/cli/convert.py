@@ -16,6 +16,7 @@ CONVERSIONS = {
     'voc': 'voc',
     'mini-coco': 'mini_coco',
     'imagenet': 'imagenet',
+    'bins': 'bins',
     'images': 'images',
     'proposals': 'proposals',
     'shards': 'shards',
