@@ -1,0 +1,115 @@
+"""The user's question: its plan, its length, and what bad input gets."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import comparison_plans
+import pytest
+from mmengine.config import Config
+
+from mmsoco.comparison import pilot
+from mmsoco.comparison.records import Record
+
+LEAF = (
+    comparison_plans.CONFIGS
+    / 'demo'
+    / 'faster-rcnn_r18-fpn_scratch_1xb4-6e_bccd.py'
+)
+
+
+@pytest.fixture
+def question(tmp_path):
+    root = comparison_plans.data_set(tmp_path / 'data')
+    run = tmp_path / 'run'
+    run.mkdir()
+    (run / pilot.DETECTOR).write_bytes(b'weights')
+    Config.fromfile(LEAF).dump(run / pilot.CONFIG)
+    return pilot.Question(
+        run=run,
+        train=root / 'train.json',
+        train_images=root / 'train',
+        val=root / 'val.json',
+        val_images=root / 'val',
+        labels=(),
+        seeds=3,
+        seconds=None,
+        init=None,
+        out=run / 'pilot',
+        command=('mmsoco', 'pilot', 'run'),
+    )
+
+
+def test_plan_compares_scratch_with_the_detector(question):
+    plan = pilot.plan_of(question)
+    assert [s.kind for s in plan.starts] == ['scratch', 'weights']
+    assert [b.labels for b in plan.budgets] == [2, 8]  # a quarter, and all
+    assert plan.budgets[0].seeds == (0, 1, 2)
+    cfg = Config.fromfile(plan.detector)
+    assert cfg.train_cfg.type == 'IterBasedTrainLoop'
+    assert cfg.param_scheduler[1].end == cfg.train_cfg.max_iters
+
+
+def test_weights_of_the_user_take_the_place_of_scratch(question, tmp_path):
+    weights = tmp_path / 'mine.pth'
+    weights.write_bytes(b'x')
+    plan = pilot.plan_of(replace(question, init=weights, labels=(4,)))
+    assert plan.starts[0].checkpoint == str(weights)
+    assert [b.labels for b in plan.budgets] == [4]
+
+
+def test_pretraining_pictures_are_those_of_the_run(question, tmp_path):
+    folder = tmp_path / 'data' / 'val'
+    (question.run / pilot.MANIFEST).write_text(
+        json.dumps(dict(images=dict(folder=str(folder))))
+    )
+    plan = pilot.plan_of(question)
+    assert Path(plan.data.pictures) == folder
+    assert 'not known' not in plan.notes
+
+
+def test_unknown_pretraining_pictures_are_admitted(question):
+    assert 'is not known' in pilot.plan_of(question).notes
+
+
+@pytest.mark.parametrize(
+    ('change', 'kind', 'message'),
+    [
+        (dict(run=Path('nowhere')), FileNotFoundError, 'mmsoco pretrain'),
+        (dict(init=Path('gone.pth')), FileNotFoundError, '--init: gone'),
+        (dict(labels=(4, 9)), ValueError, '--labels 9: .* only 8 pictures'),
+        (dict(train=Path('gone.json')), FileNotFoundError, 'gone.json'),
+    ],
+)
+def test_bad_input(question, change, kind, message):
+    with pytest.raises(kind, match=message):
+        pilot.plan_of(replace(question, **change))
+
+
+def trial(seconds=16.0, wall=36.0):
+    return Record(
+        'x', 'finetuning', 'scratch', 0, 4, 'f', 'c',
+        seconds=seconds, wall_seconds=wall, steps=8,
+    )  # fmt: skip
+
+
+def test_length_follows_from_the_trial():
+    # 2 s a step and 20 s around it
+    steps, seconds = pilot.choose_steps(trial(), 6, None)
+    assert (steps, seconds) == (1500, 6 * (3000 + 20))
+    steps, seconds = pilot.choose_steps(trial(), 6, 7200)
+    assert steps == (1200 - 20) // 2
+    assert seconds <= 7200
+
+
+def test_too_little_time_says_how_much_is_needed():
+    with pytest.raises(ValueError, match=r'too short .* fewer --seeds'):
+        pilot.choose_steps(trial(), 6, 600)
+
+
+def test_says_before_it_starts_how_long_it_takes(question):
+    plan = pilot.plan_of(replace(question, seeds=2))
+    text = pilot.describe(plan, 500, 7200)
+    assert text.startswith('8 fine-tunings (2 starts, 2 label budgets')
+    assert '2.0 hours' in text
+    assert 'fewer than 3 seeds' in text

@@ -1,0 +1,246 @@
+"""The report from records that are made up, with numbers done by hand."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import comparison_plans
+import pytest
+
+from mmsoco.comparison import analysis, report
+from mmsoco.comparison.cells import cells_of
+from mmsoco.comparison.plan import parse_plan
+from mmsoco.comparison.records import Record, write_record
+
+REPO = comparison_plans.CONFIGS.parent
+# AP by start and labels for seeds 0, 1, 2.
+AP = {
+    ('scratch', 100): [10.0, 12.0, 14.0],
+    ('scratch', 400): [20.0, 22.0, 24.0],
+    ('soco', 100): [15.0, 18.0, 19.5],
+    ('soco', 400): [24.0],
+    ('byol', 100): [11.0, 13.0, 15.0],
+    ('mocov2', 100): [12.0],
+}
+METHODS = [
+    dict(name='scratch', kind='scratch', title='from scratch'),
+    dict(name='soco', kind='soco', title='SoCo <b>', config='c.py', trials=3),
+    dict(name='byol', kind='image-level', config='b.py', budgets=[100]),
+    dict(name='mocov2', kind='image-level', config='m.py', budgets=[100]),
+    dict(name='swav', kind='image-level', config='s.py', budgets=[100],
+         tier=2),
+]  # fmt: skip
+
+
+def fill(folder: Path) -> Path:
+    """Write a plan and its records, one of them failed."""
+    content = comparison_plans.plan(
+        Path('data'),
+        starts=METHODS,
+        budgets=[dict(labels=n, seeds=[0, 1, 2]) for n in (100, 400)],
+        title='A plan | with a bar',
+    )
+    plan = parse_plan(content, Path('plan.py'))
+    cells = cells_of(plan)
+    description = dict(
+        plan=json.loads(json.dumps(vars_of(plan), default=str)),
+        classes=['disc', 'square'],
+        pictures=8,
+        hashes=dict(labels='1' * 64, val_labels='2' * 64, pictures='3' * 64),
+        notes=['One subset was drawn twice.'],
+        command='mmsoco compare plan.py',
+        cells=[
+            dict(vars_of(c), name=c.name, fingerprint='f' * 64) for c in cells
+        ],
+    )
+    folder.mkdir(parents=True)
+    (folder / 'plan.json').write_text(json.dumps(description))
+    for cell in cells:
+        record = made_up(cell)
+        if record is not None:
+            write_record(folder, record)
+    return folder
+
+
+def vars_of(item):
+    from dataclasses import asdict
+
+    return asdict(item)
+
+
+def made_up(cell) -> Record | None:
+    common = dict(
+        cell=cell.name, kind=cell.kind, start=cell.start, seed=cell.seed,
+        labels=cell.labels, fingerprint='f' * 64, command='x',
+        versions='torch 2', machine=dict(processor='two cores', date='today'),
+    )  # fmt: skip
+    if cell.kind == 'pretraining':
+        if cell.start == 'swav':
+            return None
+        loss = 1.0 + cell.seed
+        return Record(
+            **common, seconds=120, pictures_seen=40000, gauges=dict(loss=loss)
+        )
+    values = AP.get((cell.start, cell.labels), [])
+    if cell.start == 'mocov2' and cell.seed == 1:
+        return Record(**common, status='failed', error='the disk is full')
+    if cell.seed >= len(values):
+        return None
+    ap = values[cell.seed]
+    metrics = dict(AP=ap, AP50=2 * ap, AP75=1.0, AP_small=None,
+                   AP_medium=1.0, AP_large=2.0)  # fmt: skip
+    return Record(
+        **common, ap=metrics, ap_by_class=dict(disc=ap, square=ap + 1),
+        loaded=dict(backbone=100), steps=600, seconds=60,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return fill(tmp_path / 'records')
+
+
+@pytest.fixture
+def results(folder):
+    return analysis.read_results(folder)
+
+
+def test_differences_are_paired(results):
+    row = results.row('soco', 100)
+    # 5, 6, 5.5: mean 5.5, sd 0.5
+    assert row.to_scratch.mean == pytest.approx(5.5)
+    assert row.to_scratch.sd == pytest.approx(0.5)
+    # byol: 4, 5, 4.5; it has more cells than mocov2, which has the better one
+    assert results.best == {100: 'byol', 400: ''}
+    assert row.to_best.mean == pytest.approx(4.5)
+    assert results.row('scratch', 100).to_scratch is None
+
+
+def test_one_pair_has_no_interval(results):
+    difference = results.row('soco', 400).to_scratch
+    assert (difference.n, difference.low) == (1, None)
+
+
+def test_costs(results):
+    row = results.row('soco', 100)
+    assert row.cost('pretraining', 'pictures_seen') == 40000
+    assert row.cost('finetuning', 'steps') == 600
+    assert results.row('scratch', 100).cost('pretraining', 'seconds') is None
+
+
+def test_fewer_labels_by_hand(results):
+    # mean 17.5 lies at (17.5 - 12) / (22 - 12) = 0.55: 100 * 4 ** 0.55
+    [sentence] = analysis.fewer_labels(results, 'soco')
+    assert f'about {100 * 4**0.55:.0f}' in sentence
+    assert '2.1 times' in sentence
+
+
+def test_correlation_of_a_gauge_with_ap(results):
+    found = {(name, n): r for name, n, _, r in analysis.correlations(results)}
+    assert -1 <= found['loss', 100] <= 1
+    assert ('loss', 400) not in found  # one cell
+
+
+def test_answer_names_both_comparisons(results):
+    first, second, third = report.answer(results)
+    assert 'helps by 4.3 to 6.7 AP against from scratch' in first
+    assert 'best image-level method (byol)' in first
+    assert 'cannot tell yet' in second
+    assert 'times as many' in third
+
+
+def test_failed_and_missing_cells_are_told(folder, results):
+    text = report.render_markdown([report.chapter(results, folder)], 'x')
+    line = next(x for x in text.splitlines() if x.startswith('| mocov2 |'))
+    assert 'FAILED finetuning_mocov2_100_seed1: the disk is full' in line
+    assert '| swav | 0 of 3 |' in text
+    assert 'swav, 100 labels: not run.' in text
+
+
+def test_markdown_tables_are_whole(folder, results):
+    text = report.render_markdown([report.chapter(results, folder)], 'x')
+    widths = [
+        line.replace(r'\|', '').count('|')
+        for line in text.splitlines()
+        if line.startswith('|')
+    ]
+    assert widths
+    for block in text.split('\n\n'):
+        rows = [x for x in block.splitlines() if x.startswith('|')]
+        counts = {row.replace(r'\|', '').count('|') for row in rows}
+        assert len(counts) <= 1, block
+    assert 'SoCo &lt;b>' in text
+
+
+class Balance(HTMLParser):
+    """Counts tags and remembers foreign ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open, self.bold = [], False
+
+    def handle_starttag(self, tag, attrs):
+        if tag == 'b':
+            self.bold = True
+        if tag not in ('meta', 'path', 'use', 'rect', 'link'):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+
+def test_html_escapes_what_a_plan_says(folder, tmp_path):
+    page = tmp_path / 'page.html'
+    report.write_report([folder], page, None)
+    text = page.read_text()
+    parser = Balance()
+    parser.feed(text)
+    assert not parser.bold
+    assert not parser.open
+    assert text.count('<svg') == 2
+    assert 'http://' not in text.split('<svg')[0]
+
+
+def test_pictures_lie_beside_the_markdown(folder, tmp_path):
+    path = tmp_path / 'docs' / 'results.md'
+    report.write_report([folder], None, path)
+    for word in ('labels', 'intervals'):
+        picture = f'results/tiny-{word}.svg'
+        assert (path.parent / picture).is_file()
+        assert picture in path.read_text()
+
+
+def test_the_same_records_give_the_same_bytes(folder, tmp_path):
+    pages = [tmp_path / name / 'x.md' for name in 'ab']
+    for page in pages:
+        report.write_report([folder], page.with_suffix('.html'), page)
+    for suffix in ('.md', '.html'):
+        first, second = (p.with_suffix(suffix).read_bytes() for p in pages)
+        assert first == second
+
+
+def test_records_of_an_earlier_plan_are_counted(folder, results):
+    content = json.loads((folder / 'plan.json').read_text())
+    assert analysis.superseded(folder, content) == 0
+    (folder / 'finetuning_scratch_100_seed0-00000000.json').write_text('{}')
+    assert analysis.superseded(folder, content) == 1
+
+
+def test_a_folder_without_a_plan(tmp_path, capsys):
+    assert report.main([str(tmp_path)]) == 1
+    assert 'plan.json' in capsys.readouterr().err
+
+
+RESULTS = REPO / 'docs' / 'results.md'
+RECORDS = sorted((REPO / 'docs' / 'results' / 'cells').glob('*/plan.json'))
+
+
+@pytest.mark.skipif(not RECORDS, reason='no cells are committed')
+def test_results_are_those_of_the_committed_cells():
+    chapters = [
+        report.chapter(analysis.read_results(path.parent), path.parent)
+        for path in RECORDS
+    ]
+    assert RESULTS.read_text() == report.render_markdown(chapters, 'results')
