@@ -390,9 +390,21 @@ def check_shared_memory(
     )
 
 
-def check_disk(free: int | None = None, folder: str = '.') -> Finding:
-    """Judge the room for checkpoints and proposals, bytes."""
-    if not os.access(folder, os.W_OK):
+def check_disk(
+    free: int | None = None,
+    writable: bool | None = None,
+    folder: str = '.',
+) -> Finding:
+    """Judge the room for checkpoints and proposals.
+
+    Args:
+        free: Bytes; measured if None.
+        writable: Whether files can be made there; asked for if None.
+        folder: The place.
+    """
+    if writable is None:
+        writable = os.access(folder, os.W_OK)
+    if not writable:
         return Finding(
             FAIL,
             'disk',

@@ -44,10 +44,10 @@ CASES = [
     # docker's default
     (doctor.check_shared_memory, (64 * MIB,), WARN, '--shm-size'),
     (doctor.check_shared_memory, (MIB,), FAIL, '--shm-size'),
-    (doctor.check_disk, (80 * GIB,), OK, '80.0 GiB free'),
-    (doctor.check_disk, (2 * GIB,), WARN, 'make room'),
-    (doctor.check_disk, (MIB,), FAIL, 'make room'),
-    (doctor.check_disk, (80 * GIB, '/proc'), FAIL, '/proc cannot be written'),
+    (doctor.check_disk, (80 * GIB, True), OK, '80.0 GiB free'),
+    (doctor.check_disk, (2 * GIB, True), WARN, 'make room'),
+    (doctor.check_disk, (MIB, True), FAIL, 'make room'),
+    (doctor.check_disk, (80 * GIB, False), FAIL, 'cannot be written to'),
 ]
 
 

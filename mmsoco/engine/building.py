@@ -79,16 +79,17 @@ def explain(error: Exception, cfg: Mapping) -> str | None:
 def _explain_unexpected(
     error: Exception, cfg: Mapping, name: str, argument: str
 ) -> str | None:
-    dicts = [(place, node) for place, node in _dicts(cfg) if argument in node]
-    typed = [place for place, node in dicts if _type_name(node) == name]
+    dicts = [(p, node) for p, node in _dicts(cfg) if argument in node]
+    typed = [of for of in dicts if _type_name(of[1]) == name]
     # Loaders and loops have no type in the config where it is the usual one.
-    places = typed or [place for place, node in dicts if 'type' not in node]
-    if not places:
+    found = typed or [of for of in dicts if 'type' not in of[1]]
+    if not found:
         return None
-    keys = ' or '.join(f'{place}.{argument}' for place in places)
+    keys = ' or '.join(f'{place}.{argument}' for place, _ in found)
     known = _arguments_of(_local(error, 'obj_cls'), name)
     takes = f' ({name} takes {", ".join(known)})' if known else ''
-    return f'unknown key {keys}{near(argument, known)}{takes}'
+    siblings = [key for key in found[0][1] if key != argument]
+    return f'unknown key {keys}{near(argument, known or siblings)}{takes}'
 
 
 def _explain_missing(
