@@ -9,6 +9,19 @@ from mmsoco.proposals.search.spec import SearchSpec
 
 Spec = TypeVar('Spec', FilterSpec, SearchSpec)
 
+# What an option may be at all; what fits together, the specs check. No
+# picture has a side above 65535 pixels, and a box is within its picture.
+_TYPES = {
+    'min_size': number(1, 65535),
+    'min_ratio': number(0, above=True),
+    'max_ratio': number(0, above=True),
+    'min_scale': number(0, 1),
+    'max_scale': number(0, above=True),
+    'scale': number(0, above=True),
+    'sigma': number(0, 100, above=True),
+    'min_region_size': integer(0, 2**31 - 1),
+}
+
 
 def add_spec_options(
     parser: argparse.ArgumentParser, spec: FilterSpec | SearchSpec, title: str
@@ -18,7 +31,7 @@ def add_spec_options(
     for name, value in spec.as_dict().items():
         group.add_argument(
             f'--{name.replace("_", "-")}',
-            type=integer(0) if isinstance(value, int) else number(0),
+            type=_TYPES[name],
             default=value,
             metavar='X',
             help='default: %(default).6g',

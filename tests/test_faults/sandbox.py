@@ -1,0 +1,193 @@
+"""A folder of good and bad files, for commands that must refuse them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
+
+CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+NAMES = ('a.png', 'b.png', 'c.png')
+VOC = """<annotation><filename>{name}.png</filename>
+<size><width>160</width><height>120</height></size>
+<object><name>{label}</name>
+<bndbox><xmin>{xmin}</xmin><ymin>5</ymin><xmax>60</xmax><ymax>70</ymax></bndbox>
+</object></annotation>"""
+
+
+def fill(root: Path) -> None:
+    """Fill an empty folder; each name says what is wrong with the file."""
+    for name in ('empty', 'broken', 'folder.arrow', 'folder.pth', 'folder.py'):
+        (root / name).mkdir()
+    (root / 'broken' / 'a.jpg').write_text('no picture')
+    for name in ('text.txt', 'text.arrow', 'text.pth', 'text.json'):
+        (root / name).write_text('just a text')
+    for name in ('nothing.txt', 'nothing.json', 'nothing.pth', 'nothing.py'):
+        (root / name).touch()
+    (root / 'latin.json').write_bytes(b'{"images": "\xe4"}')
+    _images(root)
+    _stores(root)
+    _documents(root)
+    _checkpoints(root)
+    _voc(root)
+    _configs(root)
+
+
+def _images(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for folder in ('images', 'others'):
+        (root / folder).mkdir()
+    for name in NAMES:
+        cells = rng.integers(0, 256, (3, 4, 3), np.uint8)
+        pixels = cells.repeat(40, 0).repeat(40, 1)  # (120, 160, 3)
+        Image.fromarray(pixels).save(root / 'images' / name)
+    Image.new('RGB', (160, 120)).save(root / 'others' / 'x.png')
+
+
+def _stores(root: Path) -> None:
+    boxes = np.array([[5, 5, 90, 80], [40, 20, 150, 110]], np.float32)
+    metadata = {
+        'images.arrow': {'image_root': str(root / 'images')},
+        'rootless.arrow': {},
+    }
+    for name, content in metadata.items():
+        with ProposalStoreWriter(root / name, content) as writer:
+            writer.write(ProposalRecord(n, 120, 160, boxes) for n in NAMES)
+    whole = (root / 'images.arrow').read_bytes()
+    (root / 'cut.arrow').write_bytes(whole[: len(whole) // 2])
+
+
+def _documents(root: Path) -> None:
+    images = [
+        dict(id=i, file_name=name, height=120, width=160)
+        for i, name in enumerate(NAMES, start=1)
+    ]
+    annotation = dict(
+        id=1, image_id=1, category_id=1, bbox=[5, 5, 60, 50], area=3000,
+        iscrowd=0,
+    )  # fmt: skip
+    good = dict(
+        images=images,
+        annotations=[annotation],
+        categories=[dict(id=1, name='thing')],
+    )
+    documents = {
+        'coco': good,
+        'list': [],
+        'object': {},
+        'no-categories': {k: good[k] for k in ('images', 'annotations')},
+        'no-images': {k: good[k] for k in ('categories', 'annotations')},
+        'images-are-text': dict(good, images='a.png'),
+        'orphan': dict(good, annotations=[dict(annotation, image_id=9)]),
+        'nan': dict(good, annotations=[dict(annotation, bbox=[float('nan')])]),
+        'unnamed': dict(good, images=[dict(id=1, height=1, width=1)]),
+        'published': {'a.png': [[1, 1, 50, 50]]},
+        'published-missing': {'none.png': [[1, 1, 50, 50]]},
+        'published-boxes': {'a.png': [[1, 1, 50]]},
+    }
+    for name, document in documents.items():
+        (root / f'{name}.json').write_text(json.dumps(document))
+
+
+def _checkpoints(root: Path) -> None:
+    files = {
+        'list': [1, 2],
+        'number': dict(state_dict=3),
+        'empty': dict(state_dict={}),
+        'unknown': dict(state_dict=dict(weight=torch.zeros(2))),
+        'run': dict(
+            state_dict={
+                f'encoder.backbone.layer1.0.conv{i}.weight': torch.zeros(2)
+                for i in (1, 2)
+            },
+            meta=dict(epoch=1),
+        ),
+        'half-reference': dict(
+            model={'module.encoder.layer1.0.conv1.weight': torch.zeros(1)}
+        ),
+    }
+    for name, content in files.items():
+        torch.save(content, root / f'{name}.pth')
+    whole = (root / 'run.pth').read_bytes()
+    (root / 'cut.pth').write_bytes(whole[: len(whole) // 2])
+
+
+def _voc(root: Path) -> None:
+    kinds = {
+        'voc': {},
+        'voc-swapped': dict(xmin=80),
+        'voc-no-number': dict(xmin='x'),
+        'voc-outside': dict(xmin=900),
+        'voc-cut': {},
+    }
+    for kind, changes in kinds.items():
+        folder = root / kind
+        for part in ('Annotations', 'JPEGImages', 'ImageSets/Main'):
+            (folder / part).mkdir(parents=True)
+        values = dict(dict(name='a', label='cat', xmin=5), **changes)
+        text = VOC.format(**values)
+        if kind == 'voc-cut':
+            text = text[:80]
+        (folder / 'Annotations' / 'a.xml').write_text(text)
+        picture = (root / 'images' / 'a.png').read_bytes()
+        (folder / 'JPEGImages' / 'a.png').write_bytes(picture)
+        (folder / 'ImageSets' / 'Main' / 'train.txt').write_text('a\n')
+        (folder / 'ImageSets' / 'Main' / 'lost.txt').write_text('gone\n')
+    (root / 'voc-no-picture').mkdir()
+    source = root / 'voc' / 'Annotations'
+    target = root / 'voc-no-picture' / 'Annotations'
+    target.mkdir()
+    (target / 'a.xml').write_text((source / 'a.xml').read_text())
+    (root / 'voc-no-picture' / 'JPEGImages').mkdir()
+
+
+def _configs(root: Path) -> None:
+    """Write the small pretraining config, and a detector's, as whole files."""
+    base = CONFIGS / 'demo'
+    pretrain = Config.fromfile(
+        next(base.glob('soco_mask-rcnn_r18-fpn_*_demo.py'))
+    )
+    small = dict(num_workers=0, persistent_workers=False)
+    loader = dict(small, batch_size=2)
+    loader['dataset'] = dict(
+        image_root=str(root / 'images'), proposals=str(root / 'images.arrow')
+    )
+    pretrain.merge_from_dict(dict(train_dataloader=loader))
+    pretrain.dump(root / 'soco.py')
+    detector = Config.fromfile(
+        next(base.glob('mask-rcnn_r18-fpn_scratch_*_demo.py'))
+    )
+    data = dict(
+        data_root='',
+        ann_file=str(root / 'coco.json'),
+        data_prefix=dict(img=str(root / 'images')),
+        metainfo=dict(classes=('thing',)),
+    )
+    changes = dict(
+        train_dataloader=dict(small, dataset=data),
+        test_dataloader=dict(small, dataset=data),
+        test_evaluator=dict(ann_file=str(root / 'coco.json')),
+    )
+    detector.merge_from_dict(changes)
+    detector.dump(root / 'detector.py')
+    for name, text in {
+        'no-python': 'model = (',
+        'name-error': 'model = dict(type=nothing)',
+        'no-base': "_base_ = 'nowhere.py'",
+        'circle': "_base_ = 'circle.py'",
+        'no-model': 'train_cfg = dict(max_epochs=1)',
+        'typo': "_base_ = 'soco.py'\nload_form = 'run.pth'",
+        'typo-loader': "_base_ = 'soco.py'\ntrain_dataloder = dict(x=1)",
+        'typo-scale': "_base_ = 'soco.py'\nauto_scale_lr = dict(enabel=True)",
+        'typo-env': "_base_ = 'soco.py'\nenv_cfg = dict(xx=1)",
+        'dead': "_base_ = 'soco.py'\npairs = [(1, 2)]",
+        'no-import': (
+            "_base_ = 'soco.py'\n"
+            "custom_imports = dict(imports=['nowhere_to_be_found'])"
+        ),
+    }.items():
+        (root / f'{name}.py').write_text(f'{text}\n')

@@ -1,0 +1,75 @@
+"""Every verb against bad input: a status, a message, nothing half-written."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from command import call
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from commands import BUILT, QUICK  # noqa: E402
+from sandbox import fill  # noqa: E402
+
+CASES = [case for table in QUICK for case in table]
+
+
+@pytest.fixture(scope='module')
+def filled(tmp_path_factory):
+    root = tmp_path_factory.mktemp('faults')
+    fill(root)
+    return root
+
+
+@pytest.fixture
+def sandbox(filled, monkeypatch):
+    """The folder of good and bad files, which no command may change."""
+    monkeypatch.chdir(filled)
+    before = contents(filled)
+    yield filled
+    after = contents(filled)
+    changed = {
+        name for name in before | after if before.get(name) != after.get(name)
+    }
+    assert not changed
+
+
+def contents(root):
+    """Sizes of all files by name; logs of runs may come."""
+    return {
+        str(path.relative_to(root)): path.stat().st_size
+        for path in sorted(root.rglob('*'))
+        if path.is_file() and path.relative_to(root).parts[0] != 'work_dirs'
+    }
+
+
+def check(outcome, pattern):
+    text = outcome.out + outcome.err
+    assert outcome.status not in (0, None), text
+    assert 'Traceback (most recent' not in text
+    last = outcome.err.strip()
+    assert re.search(pattern, last, re.DOTALL), last
+
+
+def test_there_are_at_least_300_cases():
+    assert len(CASES) + len(BUILT) >= 300
+    lines = [command for command, _ in CASES]
+    assert len(set(lines)) == len(lines)
+
+
+@pytest.mark.parametrize(
+    ('command', 'pattern'), CASES, ids=[command for command, _ in CASES]
+)
+def test_bad_input_is_named(sandbox, command, pattern):
+    check(call(*shlex.split(command)), pattern)
+
+
+@pytest.mark.parametrize(
+    ('option', 'pattern'), BUILT, ids=[option for option, _ in BUILT]
+)
+def test_setting_that_does_not_fit_is_named(sandbox, option, pattern):
+    name = f'experiment_name=fault-{abs(hash(option))}'
+    outcome = call('train', 'soco.py', '--cfg-options', name, option)
+    check(outcome, pattern)
