@@ -10,50 +10,45 @@ import mmengine
 import torch
 from torch import Tensor
 
+from mmsoco.structures import InputConvention
 from mmsoco.utils.files import atomic_path, sha256
 from mmsoco.version import __version__
 
 from . import foreign, io
-from .layouts import check_layout
-from .load_report import part_of
+from .incoming import to_mmdet
+from .integrity import CHECKSUM, tensors_sha256
+from .layouts import is_pretrainable
+from .load_report import is_counter, part_of
+from .locations import load_weights
 
-ENCODER = 'encoder.'
 CONVERSIONS = {
     'mmdet': dict,
     'detectron2': foreign.to_detectron2,
     'torchvision': foreign.to_torchvision_detector,
     'torchvision-backbone': foreign.to_torchvision_backbone,
 }
-# The stand-in for a RoI head of detectors that have none.
-NOT_EXPORTED = ('trunk.',)
 
 
 def detector_state(
     state: Mapping[str, Tensor], parts: Collection[str] | None = None
 ) -> dict[str, Tensor]:
-    """Takes the detector's tensors out of a pretraining model.
+    """Take the detector's tensors out of weights of any known layout.
 
     Args:
-        state: State dict of `mmsoco.models.SoCo`.
+        state: State dict of `mmsoco.models.SoCo`, of a detector of mmdet, or
+            of another program, see `mmsoco.checkpoints.incoming`.
         parts: The parts to keep, such as ``backbone``, ``neck``,
             ``shared_head``, ``bbox_head``; None keeps all.
 
     Returns:
-        The online encoder's tensors under mmdet's names.
+        The tensors under mmdet's names: of a pretraining model the online
+        encoder's.
 
     Raises:
-        ValueError: A part of ``parts`` is not there.
+        ValueError: The layout is unknown, or a part of ``parts`` is not
+            there.
     """
-    detector = {
-        name.removeprefix(ENCODER): tensor
-        for name, tensor in state.items()
-        if name.startswith(ENCODER)
-    }
-    detector = {
-        name: tensor
-        for name, tensor in detector.items()
-        if not name.startswith(NOT_EXPORTED)
-    }
+    detector, _ = to_mmdet(state)
     available = {part_of(name) for name in detector}
     unknown = set(parts or ()) - available
     if unknown:
@@ -80,13 +75,17 @@ def manifest_of(
         layout: The layout of the names.
 
     Returns:
-        ``parts`` (number of tensors of each), ``epoch``, ``iter``,
-        ``config`` (the run's config as text), ``versions``, ``source`` (file
-        name), ``source_sha256`` and ``layout``.
+        ``parts`` (number of tensors of each, without counters of batch
+        norm), ``input`` (see `InputConvention`; None if the source does not
+        say), ``epoch``, ``iter``, ``config`` (the run's config as text),
+        ``versions``, ``source`` (file name), ``source_sha256`` and
+        ``layout``.
     """
-    parts = Counter(part_of(name) for name in state)
+    parts = Counter(part_of(n) for n in state if not is_counter(n))
+    convention = InputConvention.of_meta(meta)
     return dict(
         layout=layout,
+        input=convention and convention.to_meta(),
         parts=dict(sorted(parts.items())),
         epoch=meta.get('epoch'),
         iter=meta.get('iter'),
@@ -108,20 +107,21 @@ def export_detector(
     parts: Collection[str] | None = None,
     to: str = 'mmdet',
 ) -> dict:
-    """Writes the detector of a pretraining checkpoint as a detector's weights.
+    """Write the detector of a checkpoint as a detector's weights.
 
     All stages of a cascade get the one pretrained trunk: they share it in
     the pretraining model, whose state dict names it once per stage.
 
     Args:
-        source: Checkpoint of a run, the folder of a run (its newest
-            checkpoint is taken), or a checkpoint that
-            ``tools/model_converters/convert_reference.py`` made.
+        source: Checkpoint of a pretraining run, the folder of a run (its
+            newest checkpoint is taken), or weights of any known layout, see
+            `mmsoco.checkpoints.incoming`.
         target: The file to write: ``state_dict`` and ``meta``, the manifest;
             `torch.load` takes it weights-only. For detectron2 the pickle of
             arrays (``.pkl``) that its checkpointer reads; for torchvision the
-            state dict alone, beside nothing.
-        parts: See `detector_state`.
+            state dict alone.
+        parts: See `detector_state`. Other programs get the parts that
+            pretraining trains, since only these have names there.
         to: A key of `CONVERSIONS`.
 
     Returns:
@@ -129,16 +129,24 @@ def export_detector(
 
     Raises:
         FileNotFoundError: ``source`` does not exist.
-        ValueError: ``source`` has another layout, or lacks a part.
+        ValueError: ``source`` has an unknown layout, lacks a part, or holds
+            weights that are not finite.
         OSError: ``target`` could not be written.
     """
     source = io.find_checkpoint(source)
-    checkpoint = io.load_run(source)
-    state = io.state_dict_of(checkpoint, source)
-    check_layout(state, 'mmsoco', source)
-    exported = detector_state(state, parts)
-    manifest = manifest_of(exported, checkpoint.get('meta', {}), source, to)
-    write_detector(CONVERSIONS[to](exported), manifest, target)
+    checkpoint = load_weights(source)
+    state = io.weights_of(checkpoint, source)
+    try:
+        exported = detector_state(state, parts)
+    except ValueError as error:
+        raise ValueError(f'{source}: {error}') from error
+    if to != 'mmdet':
+        exported = {n: t for n, t in exported.items() if is_pretrainable(n)}
+    meta = checkpoint.get('meta') or {}
+    manifest = manifest_of(exported, meta, source, to)
+    converted = CONVERSIONS[to](exported)
+    manifest[CHECKSUM] = tensors_sha256(converted)
+    write_detector(converted, manifest, target)
     return manifest
 
 

@@ -5,7 +5,7 @@ from itertools import count
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .layouts import Layer, ResNet, Table, find_resnet, rename, table_of
 from .load_report import part_of, preview
@@ -139,8 +139,24 @@ def _of_parts(table: Table, state: Mapping[str, Tensor]) -> Table:
     return {k: v for k, v in table.items() if part_of(k) in parts}
 
 
+# ResNets of torchvision by the blocks of their stages and the convolutions of
+# a block; those that share both differ in their widths.
+_RESNETS = {
+    ((2, 2, 2, 2), 2): ('resnet18',),
+    ((3, 4, 6, 3), 2): ('resnet34',),
+    ((3, 4, 6, 3), 3): ('resnet50', 'resnext50_32x4d', 'wide_resnet50_2'),
+    ((3, 4, 23, 3), 3): (
+        'resnet101',
+        'resnext101_32x8d',
+        'resnext101_64x4d',
+        'wide_resnet101_2',
+    ),
+    ((3, 8, 36, 3), 3): ('resnet152',),
+}
+
+
 def to_torchvision_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Renames the backbone for ``torchvision.models.resnetN``.
+    """Rename the backbone for a ResNet of ``torchvision.models``.
 
     Args:
         state: Weights under mmdet's names; neck and box head are left out.
@@ -149,15 +165,46 @@ def to_torchvision_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         All tensors of the classifier but those of ``fc``.
 
     Raises:
-        ValueError: The backbone is no ResNet, or not whole.
+        ValueError: The backbone is not a ResNet, not whole, or none of
+            torchvision's, for instance one of half the width.
     """
-    layers = _resnet(find_resnet(state), state, lambda name, _: name)
+    resnet = find_resnet(state)
+    layers = _resnet(resnet, state, lambda name, _: name)
     own = {
         name: tensor
         for name, tensor in state.items()
         if part_of(name) in ('backbone', 'shared_head')
     }
-    return rename(own, table_of(layers), 'a ResNet')
+    renamed = rename(own, table_of(layers), 'a ResNet')
+    names = _RESNETS.get((resnet.blocks, resnet.convs), ())
+    wrong = [_wrong_shapes(renamed, _on_meta(name)) for name in names]
+    if not any(not shapes for shapes in wrong):
+        found = f'{resnet.blocks} blocks of {resnet.convs} convolutions'
+        raise ValueError(
+            'no ResNet of torchvision can load this backbone: it has '
+            f'{found}'
+            + (f', and {preview(wrong[0], 2)}' if wrong else '')
+            + '. Export it for mmdet (--to mmdet --parts backbone).'
+        )
+    return renamed
+
+
+def _on_meta(name: str) -> nn.Module:
+    """Build a model of torchvision without memory for its weights."""
+    from torchvision import models
+
+    with torch.device('meta'):
+        return models.get_model(name, weights=None)
+
+
+def _wrong_shapes(state: Mapping[str, Tensor], model: nn.Module) -> list[str]:
+    """Name the tensors that a model lacks or has with another shape."""
+    expected = {n: tuple(t.shape) for n, t in model.state_dict().items()}
+    return [
+        f'{name} {tuple(tensor.shape)} instead of {expected.get(name)}'
+        for name, tensor in state.items()
+        if tuple(tensor.shape) != expected.get(name)
+    ]
 
 
 def torchvision_table(state: Mapping[str, Tensor]) -> Table:
@@ -208,12 +255,7 @@ def to_torchvision_detector(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     renamed = rename(state, table, goal)
     with torch.device('meta'):
         model = maskrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None)
-    expected = {n: tuple(t.shape) for n, t in model.state_dict().items()}
-    wrong = [
-        f'{name} {tuple(tensor.shape)} instead of {expected.get(name)}'
-        for name, tensor in renamed.items()
-        if tuple(tensor.shape) != expected.get(name)
-    ]
+    wrong = _wrong_shapes(renamed, model)
     if wrong:
         raise ValueError(
             f'the weights do not fit {goal}: {preview(wrong)}. Export the '

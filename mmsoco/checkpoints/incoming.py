@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from .layouts import guess_layout
-from .reference import rename_reference
+from .reference_tables import rename_reference
 
 Rule = tuple[str, str | Callable[[re.Match], str]]
 

@@ -7,12 +7,12 @@ can be read backwards.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from torch import Tensor
 
-from .load_report import preview
+from .load_report import CLASS_LAYERS, part_of, preview
 
 LEAVES = dict(
     conv=('weight',),
@@ -27,6 +27,9 @@ LEAVES = dict(
 )
 NUM_PYRAMID_LEVELS = 4  # P2 to P5
 NUM_HEAD_CONVS = 4
+
+# The parts of a detector that pretraining trains.
+PRETRAINED_PARTS = ('backbone', 'neck', 'shared_head', 'bbox_head')
 
 Table = dict[str, str]
 
@@ -138,6 +141,23 @@ def rename(
             f'{len(missing)} missing ({preview(missing)})'
         )
     return {table[name]: tensor for name, tensor in state.items()}
+
+
+def is_pretrainable(
+    name: str, parts: Collection[str] = PRETRAINED_PARTS
+) -> bool:
+    """Whether pretraining trains a tensor.
+
+    It trains neither classifier and regressor, nor the box head of a
+    detector without an RoI head.
+
+    Args:
+        name: Under mmdet's names.
+        parts: The parts that count.
+    """
+    if part_of(name) not in parts or name.startswith('bbox_head.'):
+        return False
+    return not any(layer in name.split('.') for layer in CLASS_LAYERS)
 
 
 # Which names give a layout away, the most telling first.

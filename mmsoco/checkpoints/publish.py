@@ -9,6 +9,7 @@ from mmsoco.utils.files import sha256
 
 from . import io
 from .export import manifest_of
+from .integrity import CHECKSUM, tensors_sha256
 from .layouts import guess_layout
 
 
@@ -34,17 +35,18 @@ def publish(
 
     Raises:
         FileNotFoundError: ``source`` does not exist.
-        ValueError: ``source`` holds no weights.
+        ValueError: ``source`` holds no weights, or not finite ones.
         OSError: The file could not be written.
     """
     checkpoint = io.load_run(source)
-    state = io.state_dict_of(checkpoint, source)
+    state = io.weights_of(checkpoint, source)
     meta = checkpoint.get('meta', {})
     if not is_manifest(meta):
         meta = manifest_of(state, meta, source, guess_layout(state))
+    meta = {**meta, CHECKSUM: tensors_sha256(state)}
     folder = Path(folder)
     unnamed = folder / f'.{name}.{os.getpid()}.pth'
-    io.save_atomic(dict(state_dict=state, meta=dict(meta)), unnamed)
+    io.save_atomic(dict(state_dict=state, meta=meta), unnamed)
     digest = sha256(unnamed)[:8]
     final = folder / f'{name}_{day or date.today():%Y%m%d}-{digest}.pth'
     os.replace(unnamed, final)

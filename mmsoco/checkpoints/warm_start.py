@@ -1,6 +1,6 @@
 """Pretraining that starts from a detector or a backbone that exists."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,12 +12,10 @@ from mmsoco.structures import InputConvention
 
 from . import io
 from .incoming import to_mmdet
-from .load_report import CLASS_LAYERS, LoadReport, compare, part_of
+from .layouts import PRETRAINED_PARTS, is_pretrainable
+from .load_report import LoadReport, compare, part_of
 from .locations import load_weights
 
-# The parts of a detector that pretraining trains. A box head of a detector
-# without an RoI head is none of them.
-PARTS = ('backbone', 'neck', 'shared_head', 'bbox_head')
 SCRATCH = 'scratch'
 _REMEDY = (
     'Give SoCo the detector that these weights were made for (its whole '
@@ -31,7 +29,8 @@ class Start(NamedTuple):
 
     Attributes:
         checkpoint: A location, see `mmsoco.checkpoints.locations`.
-        parts: The parts to take, of `PARTS`; None takes all that the file
+        parts: The parts to take, of `PRETRAINED_PARTS`;
+            None takes all that the file
             has.
         prefix: Start of the names to take; it is stripped. None takes all.
     """
@@ -74,10 +73,11 @@ def parse_starts(init: str | dict | None, detector: Mapping) -> list[Start]:
             f'got {sorted(init)}'
         )
     parts = init.get('parts')
-    unknown = set(parts or ()) - set(PARTS)
+    unknown = set(parts or ()) - set(PRETRAINED_PARTS)
     if isinstance(parts, str) or unknown:
         raise ValueError(
-            f'init.parts must be a list of {", ".join(PARTS)}; got {parts!r}'
+            f'init.parts must be a list of {", ".join(PRETRAINED_PARTS)}; '
+            f'got {parts!r}'
         )
     return [
         Start(init['checkpoint'], parts and tuple(parts), init.get('prefix'))
@@ -153,7 +153,9 @@ def apply_start(
         state = _below(state, start.prefix, source)
     renamed, layout = to_mmdet(state)
     own = _unshared(encoder)
-    wanted = _as_in_model(renamed, encoder, own, start.parts or PARTS)
+    wanted = _as_in_model(
+        renamed, encoder, own, start.parts or PRETRAINED_PARTS
+    )
     origin = dict(source=str(source), door='init', layout=layout)
     _check_parts(wanted, start, layout)
     compare(wanted, own, **origin).check(remedy=_REMEDY)
@@ -216,15 +218,9 @@ def _as_in_model(
     for name, tensor in state.items():
         if moves_stage and name.startswith('backbone.layer4.'):
             name = in_head + name.removeprefix('backbone.layer4.')
-        if name not in shared and _is_pretrainable(name, parts):
+        if name not in shared and is_pretrainable(name, parts):
             chosen[name] = tensor
     return chosen
-
-
-def _is_pretrainable(name: str, parts: Collection[str]) -> bool:
-    if part_of(name) not in parts or name.startswith('bbox_head.'):
-        return False
-    return not any(layer in name.split('.') for layer in CLASS_LAYERS)
 
 
 def _check_parts(
@@ -234,8 +230,9 @@ def _check_parts(
     there = {part_of(name) for name in state}
     missing = [part for part in start.parts or () if part not in there]
     if missing or not there:
+        wanted = missing or PRETRAINED_PARTS
         raise ValueError(
             f'{start.checkpoint} (layout: {layout}) has no weights of '
-            f'{", ".join(missing) or "a part that pretraining trains"}; it '
-            f'has {", ".join(sorted(there)) or "none of " + ", ".join(PARTS)}'
+            f'{", ".join(wanted)}'
+            + (f'; it has {", ".join(sorted(there))}' if there else '')
         )

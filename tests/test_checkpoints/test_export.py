@@ -7,6 +7,7 @@ import tiny_models
 import torch
 from mmdet.structures.bbox import bbox2roi
 from mmengine.runner.checkpoint import load_state_dict
+from torchvision.models import resnet18
 
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.export import detector_state, export_detector
@@ -119,7 +120,7 @@ def test_manifest_tells_parts_and_source(tmp_path):
     save_run(model, source)
     manifest = export_detector(source, target)
     assert torch.load(target, weights_only=True)['meta'] == manifest
-    assert manifest['parts'] == dict(backbone=120, bbox_head=26, neck=48)
+    assert manifest['parts'] == dict(backbone=100, bbox_head=22, neck=40)
     assert (manifest['epoch'], manifest['iter']) == (3, 12)
     assert manifest['config'] == 'model = dict()'
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
@@ -135,10 +136,66 @@ def test_chosen_parts_alone():
         detector_state(state, ['tail'])
 
 
-def test_wrong_layout_leaves_no_file(tmp_path):
-    detector = tiny_models.build_detector(tiny_models.faster_rcnn())
+def test_parts_of_a_detector_of_mmdet(tmp_path):
+    """The advice to export fewer parts led back to a refusal."""
+    weights = tiny_models.build_detector(tiny_models.faster_rcnn())
     source = tmp_path / 'mmdet.pth'
-    torch.save(dict(state_dict=detector.state_dict()), source)
-    with pytest.raises(ValueError, match=r'mmdet\.pth.*looks like "mmdet"'):
-        export_detector(source, tmp_path / 'out.pth')
-    assert [p.name for p in tmp_path.iterdir()] == ['mmdet.pth']
+    torch.save(dict(state_dict=weights.state_dict()), source)
+    manifest = export_detector(source, tmp_path / 'out.pth', ['backbone'])
+    found = torch.load(tmp_path / 'out.pth', weights_only=True)['state_dict']
+    own = weights.backbone.state_dict()
+    assert {n.removeprefix('backbone.') for n in found} == own.keys()
+    assert all(torch.equal(found[f'backbone.{n}'], own[n]) for n in own)
+    assert manifest['parts'] == dict(backbone=100)
+
+
+def test_parts_of_a_backbone_of_torchvision(tmp_path):
+    weights = resnet18().state_dict()
+    torch.save(weights, tmp_path / 'resnet18.pth')
+    export_detector(tmp_path / 'resnet18.pth', tmp_path / 'out.pth')
+    found = torch.load(tmp_path / 'out.pth', weights_only=True)['state_dict']
+    assert len(found) == len(weights) - 2  # the classifier
+    assert torch.equal(found['backbone.conv1.weight'], weights['conv1.weight'])
+
+
+def test_unknown_layout_leaves_no_file(tmp_path):
+    torch.save(dict(some=torch.ones(1)), tmp_path / 'odd.pth')
+    with pytest.raises(ValueError, match=r'odd\.pth: .*no program'):
+        export_detector(tmp_path / 'odd.pth', tmp_path / 'out.pth')
+    assert [p.name for p in tmp_path.iterdir()] == ['odd.pth']
+
+
+def test_weights_that_are_not_finite_leave_no_file(tmp_path):
+    model = randomized('mask_rcnn_fpn')
+    model.encoder.backbone.bn1.running_var.fill_(torch.inf)
+    save_run(model, tmp_path / 'run.pth')
+    with pytest.raises(ValueError, match='1 of .*not finite.*running_var'):
+        export_detector(tmp_path / 'run.pth', tmp_path / 'out.pth')
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_changed_tensors_do_not_have_the_checksum(tmp_path):
+    """Written anew, a file's own checksums hold; that of the tensors not."""
+    save_run(randomized('mask_rcnn_fpn'), tmp_path / 'run.pth')
+    export_detector(tmp_path / 'run.pth', tmp_path / 'out.pth')
+    content = torch.load(tmp_path / 'out.pth', weights_only=True)
+    io.save_atomic(content, tmp_path / 'again.pth')
+    io.load(tmp_path / 'again.pth')
+    content['state_dict']['backbone.conv1.weight'][0, 0, 0, 0] += 1e-6
+    io.save_atomic(content, tmp_path / 'changed.pth')
+    with pytest.raises(ValueError, match='not those that were exported'):
+        io.load(tmp_path / 'changed.pth')
+
+
+def test_manifest_keeps_the_input_of_the_run(tmp_path):
+    model = randomized('mask_rcnn_fpn')
+    bgr = dict(channels='BGR', mean=[1.0, 2.0, 3.0], std=[1.0, 1.0, 1.0])
+    text = (
+        "model = dict(type='SoCo', detector=dict(data_preprocessor=dict("
+        'mean=[1.0, 2.0, 3.0], std=[1, 1, 1], bgr_to_rgb=False)))'
+    )
+    for meta in (dict(input=bgr), dict(cfg=text)):
+        run = dict(state_dict=model.state_dict(), meta=meta)
+        io.save_atomic(run, tmp_path / 'run.pth')
+        manifest = export_detector(tmp_path / 'run.pth', tmp_path / 'out.pth')
+        assert manifest['input'] == bgr

@@ -68,6 +68,13 @@ def test_torchvision_backbone_computes_the_same():
         torch.testing.assert_close(encoder(images)[0], features['out'])
 
 
+@pytest.mark.parametrize('name', ['mask_rcnn_fpn', 'faster_rcnn_swin'])
+def test_backbones_that_torchvision_lacks_are_refused(name):
+    """A ResNet of an eighth of the width was written, and loaded nowhere."""
+    with pytest.raises(ValueError, match='8, 3, 7, 7.*--to mmdet|only ResNet'):
+        to_torchvision_backbone(weights(name))
+
+
 def test_torchvision_detector_lacks_what_has_no_pretext(r50_fpn):
     model = models.detection.maskrcnn_resnet50_fpn_v2(
         weights=None, weights_backbone=None

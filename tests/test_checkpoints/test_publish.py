@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
+from mmsoco.checkpoints.io import load_run
 from mmsoco.checkpoints.publish import publish
 
 STATE = {'encoder.backbone.conv1.weight': torch.ones(2)}
@@ -52,7 +53,18 @@ def test_manifest_of_an_export_is_kept(tmp_path):
     source = tmp_path / 'detector.pth'
     torch.save(dict(state_dict=STATE, meta=meta), source)
     path = publish(source, tmp_path, 'detector')
-    assert torch.load(path, weights_only=True)['meta'] == meta
+    found = torch.load(path, weights_only=True)['meta']
+    assert len(found.pop('tensors_sha256')) == 64
+    assert found == meta
+
+
+def test_weights_that_are_not_finite_are_not_published(run, tmp_path):
+    content = load_run(run)
+    content['state_dict'] = {'neck.bias': torch.tensor([1.0, torch.nan])}
+    torch.save(content, run)
+    with pytest.raises(ValueError, match='not finite.*neck.bias'):
+        publish(run, tmp_path / 'out', 'soco')
+    assert not (tmp_path / 'out').exists()
 
 
 def test_missing_file_is_named(tmp_path):

@@ -134,7 +134,7 @@ def test_straight_to_mmdet(names, tmp_path):
     source, target = tmp_path / 'a.pth', tmp_path / 'b.pth'
     write(source, tensors(names['c4']))
     manifest = convert_reference(source, target, to='mmdet')
-    assert manifest['parts'] == dict(backbone=258, shared_head=60)
+    assert manifest['parts'] == dict(backbone=215, shared_head=50)
     assert 'backbone.conv1.weight' in io.load(target)['state_dict']
 
 

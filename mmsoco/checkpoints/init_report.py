@@ -1,0 +1,90 @@
+"""What arrived of the weights that a model's ``init_cfg`` names."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from torch import nn
+
+from . import io
+from .load_report import LoadReport, compare
+from .locations import load_weights
+
+
+def pretrained_reports(
+    model: nn.Module, may_be_new: Collection[str] = ()
+) -> list[LoadReport]:
+    """Compare a new model with the files that its modules started from.
+
+    mmengine loads what fits by name, so a file of another layout, or a wrong
+    prefix, silently leaves a module at random. A module that converts names
+    in an ``init_weights`` of its own (mmdet's Swin) is not compared.
+
+    Args:
+        model: A model whose weights were initialised and not trained yet.
+        may_be_new: Starts of tensor names that the files may lack.
+
+    Returns:
+        A report for each file of each module.
+
+    Raises:
+        FileNotFoundError: A file is not there.
+        ValueError: A module did not get all its weights.
+    """
+    return [
+        _report(name, module, entry, may_be_new)
+        for name, module in model.named_modules()
+        for entry in _pretrained_entries(module)
+    ]
+
+
+def _pretrained_entries(module: nn.Module) -> Iterator[Mapping]:
+    """Find the files that mmengine has loaded into a module."""
+    if not isinstance(module, BaseModule) or not module.init_cfg:
+        return
+    if type(module).init_weights is not BaseModule.init_weights:
+        return
+    cfg = module.init_cfg
+    for entry in [cfg] if isinstance(cfg, Mapping) else cfg:
+        if entry.get('type') == 'Pretrained':
+            yield entry
+
+
+def _report(
+    name: str, module: nn.Module, entry: Mapping, may_be_new: Collection[str]
+) -> LoadReport:
+    source = entry['checkpoint']
+    state = io.weights_of(load_weights(source), source)
+    prefix = entry.get('prefix') or ''
+    prefix += '.' if prefix and not prefix.endswith('.') else ''
+    path = f'{name}.' if name else ''
+    own = {path + key: t for key, t in module.state_dict().items()}
+    offered = {
+        path + key.removeprefix(prefix): tensor
+        for key, tensor in state.items()
+        if key.startswith(prefix)
+    }
+    # A backbone's file has more than one module takes: a classifier, stages.
+    offered = {key: tensor for key, tensor in offered.items() if key in own}
+    report = compare(
+        offered, own, by_value=True, source=source, door='init_cfg'
+    )
+    print_log(
+        f'Tensors by part, from init_cfg of {name or "the model"} '
+        f'({source}):\n{report.table()}',
+        logger='current',
+    )
+    if not offered:
+        raise ValueError(
+            f'init_cfg of {name or "the model"}: no tensor of {source} has '
+            f'a name of this module'
+            + (f' after the prefix {prefix!r}' if prefix else '')
+            + f'; the file has {", ".join(sorted(state)[:3])}, ..., the '
+            f'module {", ".join(sorted(module.state_dict())[:3])}, .... Set '
+            "init_cfg.prefix to what stands before the module's names."
+        )
+    report.check(
+        may_be_new,
+        f'init_cfg of {name or "the model"} needs a file of the same layers.',
+    )
+    return report
