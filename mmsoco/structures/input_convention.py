@@ -1,5 +1,6 @@
 """How the numbers of a network's input come from an image's pixels."""
 
+import ast
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -38,37 +39,41 @@ class InputConvention(NamedTuple):
 
         Returns:
             The convention; None where the detector does not say.
-
-        Raises:
-            ValueError: Mean or deviation do not have three values.
         """
         cfg = detector.get('data_preprocessor')
         if not isinstance(cfg, Mapping):
             return None
         mean, std = cfg.get('mean'), cfg.get('std')
-        convention = cls(
+        return cls(
             'RGB' if cfg.get('bgr_to_rgb') else 'BGR',
             tuple(map(float, mean)) if mean is not None else (0.0,) * 3,
             tuple(map(float, std)) if std is not None else (1.0,) * 3,
         )
-        if len(convention.mean) != 3 or len(convention.std) != 3:
-            raise ValueError(
-                "the detector's data_preprocessor needs three values of mean "
-                f'and std each, got mean={mean!r} and std={std!r}'
-            )
-        return convention
 
     @classmethod
     def of_meta(cls, meta: Any) -> 'InputConvention | None':
-        """Read the convention from a checkpoint's ``meta``, if it is there."""
-        entry = meta.get(META_KEY) if isinstance(meta, Mapping) else None
-        if not isinstance(entry, Mapping) or not entry.keys() >= set(
-            cls._fields
-        ):
+        """Read the convention from a checkpoint's ``meta``.
+
+        Args:
+            meta: Of a checkpoint of ours, with an entry of its own; of one
+                that mmengine wrote, with the text of the run's config.
+
+        Returns:
+            The convention; None where neither is there.
+        """
+        if not isinstance(meta, Mapping):
             return None
-        return cls(
-            str(entry['channels']), tuple(entry['mean']), tuple(entry['std'])
-        )
+        entry = meta.get(META_KEY)
+        if isinstance(entry, Mapping) and entry.keys() >= set(cls._fields):
+            return cls(
+                str(entry['channels']),
+                tuple(entry['mean']),
+                tuple(entry['std']),
+            )
+        text = meta.get('cfg') or meta.get('config')
+        if not isinstance(text, str):
+            return None
+        return cls.of_detector(dict(data_preprocessor=_preprocessor(text)))
 
     def to_meta(self) -> dict:
         """Return plain values for a checkpoint's ``meta``."""
@@ -78,8 +83,11 @@ class InputConvention(NamedTuple):
 
     def is_like(self, other: 'InputConvention') -> bool:
         """Whether two conventions give the same input, but for rounding."""
-        return self.channels == other.channels and np.allclose(
-            [*self.mean, *self.std], [*other.mean, *other.std], atol=1e-2
+        numbers = [[*of.mean, *of.std] for of in (self, other)]
+        return (
+            self.channels == other.channels
+            and len(numbers[0]) == len(numbers[1])
+            and np.allclose(*numbers, atol=1e-2)
         )
 
     def check_file(self, meta: Any, source: object) -> None:
@@ -107,3 +115,39 @@ class InputConvention(NamedTuple):
             for name, values in (('mean', self.mean), ('std', self.std))
         )
         return f'{self.channels}, {numbers}'
+
+
+def _preprocessor(text: str) -> dict | None:
+    """Find a detector's ``data_preprocessor`` in the text of a config.
+
+    The text is parsed, not run.
+    """
+    try:
+        statements = ast.parse(text).body
+    except (SyntaxError, ValueError):
+        return None
+    for statement in statements:
+        if not isinstance(statement, ast.Assign):
+            continue
+        if getattr(statement.targets[0], 'id', None) != 'model':
+            continue
+        model = _entries(statement.value)
+        model = _entries(model['detector']) if 'detector' in model else model
+        found = _entries(model.get('data_preprocessor'))
+        if not found:
+            return None
+        wanted = {'mean', 'std', 'bgr_to_rgb'}
+        try:
+            return {
+                k: ast.literal_eval(found[k]) for k in wanted & found.keys()
+            }
+        except ValueError:
+            return None
+    return None
+
+
+def _entries(node: ast.AST | None) -> dict[str, ast.AST]:
+    """Return the arguments of ``dict(...)`` by name."""
+    if not isinstance(node, ast.Call):
+        return {}
+    return {word.arg: word.value for word in node.keywords if word.arg}

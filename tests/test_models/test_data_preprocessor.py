@@ -117,3 +117,19 @@ def test_constants_stay_out_of_checkpoints():
 def test_bad_statistics_are_refused(kwargs):
     with pytest.raises(ValueError, match='three values each, std positive'):
         SoCoDataPreprocessor(**kwargs)
+
+
+def test_bgr_detectors_get_blue_first():
+    """Pretraining gave RGB to a detector that fine-tunes on BGR."""
+    view = torch.randint(0, 256, (2, 5, 4, 3), dtype=torch.uint8)
+    preprocessor = SoCoDataPreprocessor(
+        mean=(103.53, 116.28, 123.675), std=(1.0, 1.0, 1.0), bgr=True
+    )
+    batch = dict(
+        inputs=[view], data_samples=dict(cutout=[torch.empty(2, 0, 4)])
+    )
+    [found] = preprocessor(batch)['inputs']
+    blue = view[..., 2].float() - 103.53
+    red = view[..., 0].float() - 123.675
+    torch.testing.assert_close(found[:, 0], blue)
+    torch.testing.assert_close(found[:, 2], red)

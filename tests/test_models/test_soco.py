@@ -217,3 +217,19 @@ def order_of_norms(model: SoCo, batch: dict) -> list[str]:
             )
     total(model(**batch, mode='loss')).backward()
     return order
+
+
+def test_input_is_that_of_the_detector():
+    cfg = tiny_models.mask_rcnn_fpn()
+    cfg['data_preprocessor'].update(
+        mean=[103.53, 116.28, 123.675], std=[1.0] * 3, bgr_to_rgb=False
+    )
+    own = dict(type='SoCoDataPreprocessor')
+    model = tiny_models.soco(cfg, data_preprocessor=own)
+    assert model.input_convention == (
+        'BGR',
+        (103.53, 116.28, 123.675),
+        (1.0, 1.0, 1.0),
+    )
+    with pytest.raises(ValueError, match='gives BGR, mean 1 2 3.*gets BGR'):
+        tiny_models.soco(cfg, data_preprocessor={**own, 'mean': (1, 2, 3)})

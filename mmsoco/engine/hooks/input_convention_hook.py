@@ -1,0 +1,58 @@
+"""Keeps the input convention with the weights that were trained on it."""
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmsoco.registry import HOOKS
+from mmsoco.structures import InputConvention
+from mmsoco.structures.input_convention import META_KEY
+
+
+@HOOKS.register_module()
+class InputConventionHook(Hook):
+    """Note colour order, mean and deviation in checkpoints, and compare them.
+
+    Weights that were trained on BGR or on other statistics work worse on
+    another input without any message. A checkpoint that does not say what it
+    was trained on passes.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Write the model's convention into the checkpoint's ``meta``.
+
+        Args:
+            runner: The runner.
+            checkpoint: What is to be saved.
+        """
+        convention = convention_of(runner)
+        if convention is not None:
+            checkpoint['meta'][META_KEY] = convention.to_meta()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Compare the file's convention with the model's.
+
+        Args:
+            runner: The runner.
+            checkpoint: What the file holds.
+
+        Raises:
+            ValueError: They differ.
+        """
+        convention = convention_of(runner)
+        if convention is not None:
+            convention.check_file(checkpoint.get('meta'), runner._load_from)
+
+
+def convention_of(runner: Runner) -> InputConvention | None:
+    """Return the input that a run's model gets; None if it does not say."""
+    model = runner.model
+    model = model.module if is_model_wrapper(model) else model
+    if hasattr(model, 'input_convention'):
+        return model.input_convention
+    cfg = runner.cfg.get('model') or {}
+    if not cfg.get('data_preprocessor'):
+        cfg = dict(data_preprocessor=runner.cfg.get('data_preprocessor'))
+    return InputConvention.of_detector(cfg)
