@@ -6,6 +6,8 @@ runner_type = 'mmsoco.Runner'
 default_hooks = dict(
     runtime_info=dict(type='DeferredRuntimeInfoHook'),
     timer=dict(type='IterTimerHook'),
+    load_report=dict(type='LoadReportHook'),
+    input_convention=dict(type='InputConventionHook'),
     throughput=dict(type='ThroughputHook'),
     logger=dict(type='LoggerHook', interval=50),
     param_scheduler=dict(type='ParamSchedulerHook'),

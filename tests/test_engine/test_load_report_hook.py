@@ -4,10 +4,13 @@ import logging
 from types import SimpleNamespace
 
 import pytest
+import tiny_models
 import torch
 from mmengine.runner import BaseLoop
+from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
+from mmsoco.checkpoints.load_report import read_reports
 from mmsoco.engine.hooks import LoadReportHook
 
 
@@ -22,13 +25,14 @@ class Loop(BaseLoop):
 
 
 @pytest.fixture
-def runner():
+def runner(tmp_path):
     model = nn.Module()
     model.backbone = nn.Linear(2, 3)
     model.neck = nn.Linear(3, 1)
     return SimpleNamespace(
         model=model,
         logger=logging.getLogger('load-report'),
+        log_dir=str(tmp_path),
         _resume=False,
         _load_from='weights.pth',
         _train_loop=Loop(),
@@ -36,15 +40,20 @@ def runner():
 
 
 def weights(runner, **changes):
-    state = {k: v.clone() for k, v in runner.model.state_dict().items()}
+    state = {k: v + 1 for k, v in runner.model.state_dict().items()}
     return dict(state_dict={**state, **changes})
 
 
-def test_prints_a_table_by_part(runner, caplog):
-    checkpoint = weights(runner)
-    del checkpoint['state_dict']['neck.bias']
+def load(hook, runner, checkpoint):
+    """Does what mmengine's runner does, between the hook's two calls."""
+    hook.after_load_checkpoint(runner, checkpoint)
+    load_state_dict(runner.model, checkpoint['state_dict'])
+    hook.before_train(runner)
+
+
+def test_prints_a_table_by_part_and_writes_it(runner, caplog, tmp_path):
     with caplog.at_level(logging.INFO):
-        LoadReportHook().after_load_checkpoint(runner, checkpoint)
+        load(LoadReportHook(), runner, weights(runner))
     assert 'weights.pth' in caplog.text
     rows = {
         line.split()[0]: line.split()[1:]
@@ -52,7 +61,111 @@ def test_prints_a_table_by_part(runner, caplog):
         if line
     }
     assert rows['backbone'] == ['2', '0', '0', '0']
-    assert rows['neck'] == ['1', '1', '0', '0']
+    [written] = read_reports(tmp_path)
+    assert written['door'] == 'load_from'
+    assert written['source'] == 'weights.pth'
+    assert written['parts']['neck'] == dict(
+        loaded=2, new=0, left_out=0, mismatched=0, altered=0
+    )
+
+
+def test_half_a_part_stops(runner):
+    checkpoint = weights(runner)
+    del checkpoint['state_dict']['neck.bias']
+    with pytest.raises(ValueError, match=r'neck: .*lacks 1 .*neck\.bias'):
+        LoadReportHook().after_load_checkpoint(runner, checkpoint)
+    load(LoadReportHook(['neck.bias']), runner, checkpoint)
+
+
+def test_weights_below_model_arrive(runner):
+    """mmengine knows no such layout: nothing arrived, the table said all."""
+    checkpoint = dict(model=weights(runner)['state_dict'])
+    expected = {k: v.clone() for k, v in checkpoint['model'].items()}
+    load(LoadReportHook(), runner, checkpoint)
+    for name, tensor in runner.model.state_dict().items():
+        assert torch.equal(tensor, expected[name]), name
+
+
+def test_table_counts_what_the_model_holds(runner):
+    """A loader that copies nothing is noticed, whatever the names say."""
+    hook = LoadReportHook()
+    hook.after_load_checkpoint(runner, weights(runner))
+    with pytest.raises(ValueError, match='no tensor of weights.pth fits'):
+        hook.before_train(runner)
+    hook.after_load_checkpoint(runner, weights(runner))
+    hook_weights = weights(runner)
+    hook.after_load_checkpoint(runner, hook_weights)
+    load_state_dict(runner.model, hook_weights['state_dict'])
+    runner.model.neck.bias.data += 1
+    with pytest.raises(ValueError, match=r'neck: 1 .* 1 did not \(neck.bias'):
+        hook.before_val(runner)
+
+
+def test_mmengine_has_nothing_to_add(runner, capsys):
+    runner.model.rpn_head = nn.Linear(1, 1)
+    checkpoint = weights(runner)
+    for name in ('weight', 'bias'):
+        del checkpoint['state_dict'][f'rpn_head.{name}']
+    load(LoadReportHook(), runner, checkpoint)
+    assert 'do not match' not in capsys.readouterr().out
+
+
+def test_weights_that_are_not_finite_stop(runner):
+    checkpoint = weights(runner, **{'neck.bias': torch.tensor([torch.nan])})
+    with pytest.raises(ValueError, match='weights.pth are not finite'):
+        LoadReportHook().after_load_checkpoint(runner, checkpoint)
+
+
+def test_detector_starts_a_pretraining_run(runner, tmp_path):
+    """`load_from` a detector fitted 0 tensors and said "Load checkpoint"."""
+    cfg = tiny_models.mask_rcnn_fpn()
+    runner.model = tiny_models.soco(cfg, [(1, 2)])
+    state = tiny_models.build_detector(cfg).state_dict()
+    load(LoadReportHook(), runner, dict(state_dict=state))
+    for network in (runner.model, runner.model.target):
+        own = network.encoder.state_dict()
+        assert all(torch.equal(own[n], state[n]) for n in own)
+    [report] = read_reports(tmp_path)
+    assert report['parts']['backbone']['loaded'] == 100
+
+
+def detector_with_init_cfg(tmp_path, content, **init_cfg):
+    torch.save(content, tmp_path / 'backbone.pth')
+    cfg = tiny_models.faster_rcnn()
+    cfg['backbone']['init_cfg'] = dict(
+        type='Pretrained',
+        checkpoint=str(tmp_path / 'backbone.pth'),
+        **init_cfg,
+    )
+    model = tiny_models.build_detector(cfg)
+    model.init_weights()
+    return model
+
+
+def test_init_cfg_is_compared_too(runner, tmp_path):
+    plain = tiny_models.build_detector(tiny_models.faster_rcnn())
+    state = {
+        f'backbone.{k}': v for k, v in plain.backbone.state_dict().items()
+    }
+    runner._load_from = None
+    runner.model = detector_with_init_cfg(
+        tmp_path, dict(state_dict=state), prefix='backbone.'
+    )
+    LoadReportHook().before_train(runner)
+    [report] = read_reports(tmp_path)
+    assert report['door'] == 'init_cfg'
+    assert report['parts']['backbone']['loaded'] == 100
+    # Without the prefix, and in a layout that mmengine does not know.
+    for content in (dict(state_dict=state), dict(model=state)):
+        runner.model = detector_with_init_cfg(tmp_path, content)
+        with pytest.raises(ValueError, match='init_cfg of backbone: no tens'):
+            LoadReportHook().before_train(runner)
+    half = {k: v for k, v in state.items() if 'layer3' not in k}
+    runner.model = detector_with_init_cfg(
+        tmp_path, dict(state_dict=half), prefix='backbone.'
+    )
+    with pytest.raises(ValueError, match='lacks 25 of its tensors.*layer3'):
+        LoadReportHook().before_train(runner)
 
 
 @pytest.mark.parametrize(

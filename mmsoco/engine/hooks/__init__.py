@@ -1,6 +1,7 @@
 """What happens around a training iteration, one concern per hook."""
 
 from .collapse_hook import CollapseHook
+from .input_convention_hook import InputConventionHook
 from .load_report_hook import LoadReportHook
 from .precise_bn_hook import PreciseBNHook
 from .runtime_info_hook import DeferredRuntimeInfoHook
@@ -10,6 +11,7 @@ from .throughput_hook import ThroughputHook
 __all__ = [
     'CollapseHook',
     'DeferredRuntimeInfoHook',
+    'InputConventionHook',
     'LoadReportHook',
     'PreciseBNHook',
     'TargetUpdateHook',

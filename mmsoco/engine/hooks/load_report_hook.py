@@ -1,60 +1,159 @@
 """Reports what a checkpoint brought, and stops where a part got lost."""
 
+from collections.abc import Mapping, Sequence
+
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
+from torch import Tensor, nn
 
-from mmsoco.checkpoints.io import state_dict_of
-from mmsoco.checkpoints.load_report import LoadReport, compare
+from mmsoco.checkpoints.init_report import pretrained_reports
+from mmsoco.checkpoints.io import check_content, weights_of
+from mmsoco.checkpoints.layouts import guess_layout
+from mmsoco.checkpoints.load_report import LoadReport, compare, write_reports
 from mmsoco.registry import HOOKS
 
 
 @HOOKS.register_module()
 class LoadReportHook(Hook):
-    """Prints a table per part of a model that is loaded by ``load_from``.
+    """Compare what a model holds with the file that it was loaded from.
 
     mmengine loads what fits by name and shape and only warns of the rest.
-    This hook stops the run, if a part that the checkpoint has does not
-    arrive whole, or if a model that is to be evaluated has parts that the
-    checkpoint lacks. It says nothing when a run is resumed.
+    This hook takes the weights out of a file's layout (``state_dict`` or
+    ``model``), stops the run if a part that the file has does not arrive
+    whole, or if a model that is to be evaluated has parts that the file
+    lacks, and, when everything is loaded, compares tensor by tensor. It
+    prints a table per part and writes `load_report.json` beside the log.
+
+    It watches each door by which weights enter a run: ``load_from``, the
+    checkpoint of an evaluation, ``SoCo(init=...)``, and ``init_cfg`` of the
+    type Pretrained. A pretraining run whose ``load_from`` names a detector
+    or a backbone starts from it, as with ``init``. The hook says nothing
+    when a run is resumed.
 
     In a config of any scope: ``custom_hooks =
     [dict(type='mmsoco.LoadReportHook')]``.
+
+    Args:
+        may_be_new: Layers (starts of tensor names, such as
+            ``neck.fpn_convs.4``) that may start afresh though the file has
+            others of their part.
     """
 
+    # Before hooks that copy the weights, such as an average of the model.
+    priority = 'VERY_HIGH'
+
+    def __init__(self, may_be_new: Sequence[str] = ()) -> None:
+        self.may_be_new = tuple(may_be_new)
+        self._offered: Mapping[str, Tensor] | None = None
+        self._reports: list[LoadReport] = []
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Compares checkpoint and model before the weights are copied.
+        """Compare checkpoint and model before the weights are copied.
 
         Args:
-            runner: the runner.
-            checkpoint: what the file holds.
+            runner: The runner.
+            checkpoint: What the file holds. Its weights are replaced by
+                those that fit, completed by the model's own: mmengine has
+                nothing left to warn of.
 
         Raises:
-            ValueError: the file has no weights, a part of them has no place
-                in the model, or a part of an evaluated model got none.
+            ValueError: The file has no weights, or not finite ones, a part
+                of them has no place in the model or is there in pieces, or a
+                part of an evaluated model got none.
         """
         if runner._resume:
             return
-        model = runner.model
-        model = model.module if is_model_wrapper(model) else model
-        report = compare(
-            state_dict_of(checkpoint, runner._load_from), model.state_dict()
-        )
-        runner.logger.info(
-            f'Tensors by part, from {runner._load_from}:\n{report.table()}'
-        )
-        report.check()
+        source, model = runner._load_from, _unwrapped(runner.model)
+        check_content(checkpoint, source)
+        state = weights_of(checkpoint, source)
+        if hasattr(model, 'start_from') and guess_layout(state) != 'mmsoco':
+            report = model.start_from(checkpoint, source)
+            report.door = 'load_from'
+            self._reports.append(report)
+            checkpoint['state_dict'] = model.state_dict()
+            return
+        report = compare(state, model.state_dict(), source=str(source))
         if not isinstance(runner._train_loop, BaseLoop):
-            _check_evaluated(report, runner._load_from)
+            _check_evaluated(report, source)
+        report.check(self.may_be_new)
+        checkpoint['state_dict'] = _completed(state, model, report)
+        self._offered = state
+
+    def before_train(self, runner: Runner) -> None:
+        """Compare what reached the model, by value.
+
+        Args:
+            runner: The runner.
+
+        Raises:
+            ValueError: The model does not hold what a file offered.
+        """
+        model = _unwrapped(runner.model)
+        if not runner._resume and runner._load_from is None:
+            self._reports += getattr(model, 'start_reports', [])
+            self._reports += pretrained_reports(model, self.may_be_new)
+        self._finish(runner, 'load_from')
+
+    def before_val(self, runner: Runner) -> None:
+        """Compare what reached the model; see `before_train`."""
+        self._finish(runner, 'evaluation')
+
+    def before_test(self, runner: Runner) -> None:
+        """Compare what reached the model; see `before_train`."""
+        self._finish(runner, 'evaluation')
+
+    def _finish(self, runner: Runner, door: str) -> None:
+        if self._offered is not None:
+            self._reports.append(self._verify(runner, door))
+        if self._reports and is_main_process():
+            write_reports(self._reports, runner.log_dir)
+        self._reports = []
+
+    def _verify(self, runner: Runner, door: str) -> LoadReport:
+        report = compare(
+            self._offered,
+            _unwrapped(runner.model).state_dict(),
+            by_value=True,
+            source=str(runner._load_from),
+            door=door,
+        )
+        self._offered = None
+        runner.logger.info(
+            f'Tensors by part, from {report.source}:\n{report.table()}'
+        )
+        report.check(self.may_be_new)
+        return report
+
+
+def _unwrapped(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model
+
+
+def _completed(
+    state: Mapping[str, Tensor], model: nn.Module, report: LoadReport
+) -> dict[str, Tensor]:
+    """Return the model's state dict with the file's tensors that fit."""
+    whole = model.state_dict()
+    unfit = {name for p in report.parts.values() for name in p.mismatched}
+    for name, tensor in state.items():
+        if name in whole and name not in unfit:
+            whole[name] = tensor
+    return whole
 
 
 def _check_evaluated(report: LoadReport, path: str) -> None:
-    """Stops an evaluation of weights that were never trained."""
-    untrained = [name for name, part in report.parts.items() if part.new]
+    """Stop an evaluation of weights that were never trained."""
+    untrained = [
+        name
+        for name, part in report.parts.items()
+        if part.new or part.mismatched
+    ]
     if untrained:
         raise ValueError(
-            f'{path} is no whole detector: it lacks weights of '
+            f'{path} is not a whole detector: it lacks weights of '
             f'{", ".join(untrained)}, which would be evaluated untrained. '
             'Fine-tune it first (tools/train.py with load_from), and evaluate '
-            "the fine-tuning run's checkpoint."
+            "the fine-tuning run's checkpoint with the config of that run."
         )
