@@ -8,8 +8,8 @@ work in it:
 - a torchvision built for CUDA stops beside a torch built for CPU, because
   schemas of its compiled operators are missing.
 
-Besides, mmengine inherits configs (``_base_ = 'mmsoco::...'``) only from
-packages that it lists.
+In addition, mmengine inherits configs (``_base_ = 'mmsoco::...'``) only from
+packages that it lists, and loads checkpoints without a guard in some releases.
 
 Each is mended at the moment the package is first imported, so that
 ``import mmsoco`` imports none of them.
@@ -102,10 +102,25 @@ def _list_package() -> None:
     utils.MODULE2PACKAGE['mmsoco'] = 'mmsoco.version'
 
 
+@contextmanager
+def guarded_loading() -> Iterator[None]:
+    """Lets mmengine's loader of checkpoints take nothing but data."""
+    yield
+    _guard_loading()
+
+
+def _guard_loading() -> None:
+    # Late: `import mmsoco` imports no torch.
+    guard = importlib.import_module('mmsoco.checkpoints.guard')
+    guard.guard_loader(sys.modules[_LOADER].CheckpointLoader)
+
+
+_LOADER = 'mmengine.runner.checkpoint'
 Shim = Callable[[], AbstractContextManager[Any]]
 SHIMS: dict[str, Shim] = {
     'mmcls': accepted_mmcv_version,
     'mmengine.config.utils': listed_package,
+    _LOADER: guarded_loading,
     'mmselfsup': accepted_mmcv_version,
     'torchvision': torchvision_schemas,
 }
@@ -158,6 +173,8 @@ def install_shims() -> None:
         sys.meta_path.insert(0, ShimFinder())
     if 'mmengine.config.utils' in sys.modules:
         _list_package()
+    if hasattr(sys.modules.get(_LOADER), 'CheckpointLoader'):
+        _guard_loading()
 
 
 def require(module: str) -> ModuleType:

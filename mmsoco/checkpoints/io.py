@@ -22,6 +22,10 @@ from mmsoco.utils.files import atomic_path
 from . import integrity
 
 
+class RefusedCheckpointError(ValueError):
+    """A file that holds more than data; nothing of it was run."""
+
+
 def _history_method(owner: Any, name: str) -> Any:
     """Stands in for `getattr`, by which pickle names HistoryBuffer's methods.
 
@@ -78,22 +82,8 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {path}')
     integrity.check_bytes(path)
-    try:
-        with torch.serialization.safe_globals(list(types)):
-            content = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f'{path} is no checkpoint of tensors and plain values: '
-            f'{_refused(error)}. Nothing of it was run. If you trust the '
-            'file, write its tensors to a new one with the program that made '
-            'it.'
-        ) from error
-    except Exception as error:  # broken bytes lead to errors of any type
-        raise ValueError(
-            f'{path} cannot be read as a checkpoint; it is broken or cut '
-            f'short ({type(error).__name__}: {error}). Copy or download it '
-            'again.'
-        ) from error
+    with readable_errors(path), torch.serialization.safe_globals(list(types)):
+        content = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(content, dict):
         raise ValueError(
             f'{path} holds a {type(content).__name__}, expected a dict of '
@@ -117,6 +107,36 @@ def check_content(checkpoint: Mapping, path: str | Path) -> None:
     if isinstance(meta, Mapping) and integrity.CHECKSUM in meta:
         state = state_dict_of(checkpoint, path)
         integrity.check_checksum(state, meta, path)
+
+
+@contextmanager
+def readable_errors(path: Any) -> Iterator[None]:
+    """Translate what torch raises while it loads a file.
+
+    Args:
+        path: The file, for the message.
+
+    Raises:
+        RefusedCheckpointError: The file holds objects of further types.
+        ValueError: The file is broken or is no checkpoint.
+    """
+    try:
+        yield
+    except pickle.UnpicklingError as error:
+        raise RefusedCheckpointError(
+            f'{path} is no checkpoint of tensors and plain values: '
+            f'{_refused(error)}. Nothing of it was run. If you trust the '
+            'file, write its tensors to a new one with the program that made '
+            'it.'
+        ) from error
+    except (FileNotFoundError, RefusedCheckpointError):
+        raise
+    except Exception as error:  # broken bytes lead to errors of any type
+        raise ValueError(
+            f'{path} cannot be read as a checkpoint; it is broken or cut '
+            f'short ({type(error).__name__}: {error}). Copy or download it '
+            'again.'
+        ) from error
 
 
 def _refused(error: Exception) -> str:

@@ -1,0 +1,145 @@
+"""Let weights in only as data, and only if they are finite.
+
+A pickle runs code while it is loaded. `tensors_only` guards `torch.load`
+itself, by which every loader of mmengine, mmdet and torch.hub reads, and
+`guard_loader` puts mmengine's table of locations (files, ``http://``,
+``s3://``, ``torchvision://``, ...) behind it.
+"""
+
+import functools
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import torch
+from torch import Tensor
+
+from mmsoco.checkpoints.io import readable_errors
+
+_NAMED = 3  # tensors that a message names
+_lock = threading.RLock()
+
+
+@contextmanager
+def tensors_only() -> Iterator[None]:
+    """Make each `torch.load` refuse a file that holds more than data.
+
+    A caller's ``weights_only=False`` is overruled: the maintained forks of
+    mmengine load a refused file again in that way. What was allowed by
+    `torch.serialization.safe_globals` stays allowed.
+    """
+    with _lock:
+        original = torch.load
+
+        @functools.wraps(original)
+        def load(file: Any, *args: Any, **kwargs: Any) -> Any:
+            # A pickle module of the caller's would go past the guard.
+            kwargs.pop('pickle_module', None)
+            kwargs['weights_only'] = True
+            with readable_errors(file):
+                return original(file, *args[:1], **kwargs)
+
+        torch.load = load
+        try:
+            yield
+        finally:
+            torch.load = original
+
+
+def guard_loader(loader: Any) -> None:
+    """Guard every location that mmengine's `CheckpointLoader` knows.
+
+    Args:
+        loader: The class; a second call changes nothing.
+    """
+    unguarded = loader.load_checkpoint.__func__
+    if hasattr(unguarded, '__wrapped__'):
+        return
+
+    @functools.wraps(unguarded)
+    def load_checkpoint(
+        cls: type, filename: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        with tensors_only():
+            content = unguarded(cls, local_path(filename), *args, **kwargs)
+        drop_code(content)
+        refuse_not_finite(content, filename)
+        return content
+
+    loader.load_checkpoint = classmethod(load_checkpoint)
+
+
+def local_path(location: Any) -> str:
+    """Spell a ``file://`` location as a path, and leave others alone."""
+    location = str(location)
+    if not location.lower().startswith('file:'):
+        return location
+    return url2pathname(urlsplit(location).path)
+
+
+def drop_code(content: Any) -> None:
+    """Remove the config text that mmengine runs when it resumes a file.
+
+    Args:
+        content: What a checkpoint holds; changed.
+    """
+    if isinstance(content, Mapping) and isinstance(content.get('meta'), dict):
+        content['meta'].pop('config', None)
+
+
+def refuse_not_finite(content: Any, path: Any) -> None:
+    """Refuse weights and states that hold NaN or infinity.
+
+    Args:
+        content: What a checkpoint holds.
+        path: The file, for the message.
+
+    Raises:
+        ValueError: A tensor is not finite.
+    """
+    names = not_finite(content)
+    if names:
+        raise ValueError(
+            f'{path}: {describe_not_finite(names)}. The training that wrote '
+            'it had failed; take an earlier checkpoint.'
+        )
+
+
+def describe_not_finite(names: list[str]) -> str:
+    """Say which tensors hold NaN or infinity, the first ones by name."""
+    more = ', ...' if len(names) > _NAMED else ''
+    return (
+        f'{len(names)} tensors hold values that are not finite (NaN or '
+        f'infinity): {", ".join(names[:_NAMED])}{more}'
+    )
+
+
+def not_finite(content: Any) -> list[str]:
+    """Name the tensors that hold NaN or infinity.
+
+    Args:
+        content: Nested dicts and sequences with tensors at the ends.
+
+    Returns:
+        Their keys, joined by slashes, in order.
+    """
+    return [
+        '/'.join(map(str, path))
+        for path, tensor in _tensors(content, ())
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+    ]
+
+
+def _tensors(content: Any, path: tuple) -> Iterator[tuple[tuple, Tensor]]:
+    """Yield each tensor with the keys that lead to it."""
+    if isinstance(content, Tensor):
+        yield path, content
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from _tensors(value, (*path, key))
+    elif isinstance(content, list | tuple):
+        for index, value in enumerate(content):
+            yield from _tensors(value, (*path, index))
