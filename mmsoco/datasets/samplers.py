@@ -1,6 +1,7 @@
 """Which sample comes when, and from which numbers it is drawn."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from mmengine.dataset import DefaultSampler
@@ -38,9 +39,15 @@ class EpochIndexSampler(DefaultSampler):
         seed: The run's seed, the same on all ranks; drawn if None.
         round_up: Whether the ranks get equally many samples, some of them
             twice.
+
+    Attributes:
+        skip: Samples of this rank to leave out at the start of an epoch,
+            since they were seen before the run was resumed.
     """
+
+    skip = 0
 
     def __iter__(self) -> Iterator[SampleKey]:
         """Yield the keys of this rank's samples in this epoch."""
-        for index in super().__iter__():
+        for index in islice(super().__iter__(), self.skip, None):
             yield SampleKey(self.seed, self.epoch, index)

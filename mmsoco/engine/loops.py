@@ -1,10 +1,15 @@
 """Training loops."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
+from mmsoco.datasets.samplers import EpochIndexSampler
+from mmsoco.engine.rng import set_random_states
+from mmsoco.engine.run_record import batch_size_of
 from mmsoco.registry import LOOPS
 
 
@@ -27,6 +32,107 @@ def epochs_for(
 
 
 @LOOPS.register_module()
+class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
+    """mmengine's loop by epochs, which can be resumed within an epoch.
+
+    In the scope ``mmsoco`` it takes the place of mmengine's loop of the same
+    name.
+
+    Args:
+        runner: the runner.
+        dataloader: the data, or its config.
+        max_epochs: epochs of the run.
+        kwargs: further arguments of mmengine's loop.
+
+    Raises:
+        ValueError: a length or an interval is not a whole number of at
+            least 1.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        dataloader: DataLoader | dict,
+        max_epochs: int,
+        **kwargs: Any,
+    ) -> None:
+        check_length('train_cfg.max_epochs', max_epochs)
+        if 'val_interval' in kwargs:
+            check_length('train_cfg.val_interval', kwargs['val_interval'])
+        super().__init__(runner, dataloader, max_epochs, **kwargs)
+        self._done = 0
+        self._random_states: dict | None = None
+
+    def stand_at(self, epoch: int, iters: int, random_states: Any) -> None:
+        """Lets the loop go on from a place.
+
+        Args:
+            epoch: epochs that were ended.
+            iters: iterations made, of the whole run.
+            random_states: see `random_states`; put back before the first
+                iteration. None leaves them alone.
+        """
+        self._epoch = epoch
+        self._iter = iters
+        self._done = iters - epoch * len(self.dataloader)
+        self._random_states = random_states
+
+    def run_epoch(self) -> None:
+        """Runs the iterations of an epoch, or what is left of it."""
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        for idx, data_batch in self._rest_of_epoch():
+            self.run_iter(idx, data_batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def _rest_of_epoch(self) -> Iterator[tuple[int, Any]]:
+        """Yields the batches that are left, with their number."""
+        done, self._done = self._done, 0
+        sampler = self.dataloader.sampler
+        # A sample that depends on its key alone need not be made to be left
+        # out; others are, since they draw from generators that go on.
+        can_skip = isinstance(sampler, EpochIndexSampler)
+        if can_skip:
+            sampler.skip = done * batch_size_of(self.dataloader)
+        if not done:
+            self._restore_random_states()
+        try:
+            # A new iterator draws a number: states within an epoch are of
+            # after that.
+            batches = iter(self.dataloader)
+            first = done if can_skip else 0
+            for idx, data_batch in enumerate(batches, start=first):
+                if idx >= done:
+                    self._restore_random_states()
+                    yield idx, data_batch
+        finally:
+            if can_skip:
+                sampler.skip = 0
+
+    def _restore_random_states(self) -> None:
+        states, self._random_states = self._random_states, None
+        if states is not None:
+            set_random_states(states)
+
+
+def check_length(name: str, value: Any) -> None:
+    """Refuses a length that is not a whole number of at least 1.
+
+    Args:
+        name: the option, for the message.
+        value: epochs or iterations.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if not isinstance(value, int | float) or value != int(value) or value < 1:
+        raise ValueError(
+            f'{name} expects a whole number of at least 1, but got {value!r}.'
+        )
+
+
+@LOOPS.register_module()
 class SampleBudgetTrainLoop(EpochBasedTrainLoop):
     """Trains for more epochs where there are fewer images.
 
@@ -41,6 +147,9 @@ class SampleBudgetTrainLoop(EpochBasedTrainLoop):
         min_epochs: fewest epochs.
         max_epochs: most epochs.
         kwargs: further arguments of mmengine's loop by epochs.
+
+    Raises:
+        ValueError: a length is not a whole number of at least 1.
     """
 
     def __init__(
@@ -52,6 +161,8 @@ class SampleBudgetTrainLoop(EpochBasedTrainLoop):
         max_epochs: int,
         **kwargs: Any,
     ) -> None:
+        check_length('train_cfg.num_samples', num_samples)
+        check_length('train_cfg.min_epochs', min_epochs)
         super().__init__(runner, dataloader, max_epochs, **kwargs)
         num_images = len(self.dataloader.dataset)
         self._max_epochs = epochs_for(

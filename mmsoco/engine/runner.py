@@ -1,34 +1,49 @@
 """mmengine's runner, which also trains on CPUs and survives a kill."""
 
+from contextlib import nullcontext
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from mmengine.device import is_cuda_available
-from mmengine.dist import is_distributed, master_only
+from mmengine.dist import is_distributed, is_main_process
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop
-from mmengine.runner import Runner as MMEngineRunner
+from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from torch import distributed, nn
 
-from mmsoco.checkpoints.io import load, run_types
+from mmsoco.checkpoints.guard import tensors_only
+from mmsoco.checkpoints.io import run_types
+from mmsoco.engine.checkpointing import CheckpointingRunner, FinishedError
+from mmsoco.engine.interruption import Interruption, StoppedError
+from mmsoco.engine.loops import EpochBasedTrainLoop
+from mmsoco.engine.run_record import batch_size_of
+from mmsoco.engine.work_dir import claimed
 from mmsoco.registry import RUNNERS
-from mmsoco.utils.files import atomic_path
+from mmsoco.utils.processes import die_with_parent
 
 
 @RUNNERS.register_module()
-class Runner(MMEngineRunner):
+class Runner(CheckpointingRunner):
     """Trains and evaluates what a config describes.
 
     Beyond mmengine's runner:
 
-    - several CPU processes train together over gloo;
-    - a checkpoint appears under its name only when it is complete;
-    - a run resumes under torch >= 2.6, and evaluates its own checkpoints;
+    - several CPU processes train together over gloo, and no process outlives
+      its launcher;
+    - one training at a time has a work dir, and does not overwrite an old
+      run there without ``overwrite=True`` in the config;
+    - a checkpoint appears under its name only when it is complete, and only
+      if its weights are finite;
+    - weights come in only as data, from whatever location;
+    - a resumed run is the same run, see `resume`; Ctrl-C and SIGTERM let the
+      iteration end and save it;
     - ``auto_scale_lr`` counts accumulated gradients as batch;
     - on a CPU, synchronised batch norm becomes plain batch norm.
     """
+
+    interruption: Interruption | None = None
+    _may_dump = False
 
     def setup_env(self, env_cfg: dict) -> None:
         """Sets up processes and threads.
@@ -40,6 +55,8 @@ class Runner(MMEngineRunner):
             ValueError: several CPU processes, started by another launcher
                 than torchrun.
         """
+        if self.distributed:
+            die_with_parent()
         if self.distributed and not is_cuda_available():
             _init_gloo(self.launcher, env_cfg.get('dist_cfg', {}))
         super().setup_env(env_cfg)
@@ -120,7 +137,8 @@ class Runner(MMEngineRunner):
         Raises:
             ValueError: the images do not make one batch.
         """
-        loop = super().build_train_loop(loop)
+        with tensors_only():
+            loop = super().build_train_loop(self._own_loop(loop))
         if not len(loop.dataloader):
             raise ValueError(
                 f'{len(loop.dataloader.dataset)} images do not make one batch '
@@ -144,86 +162,108 @@ class Runner(MMEngineRunner):
         model.compile_parts(**(options if isinstance(options, dict) else {}))
         self.logger.info('The layers are compiled: the first steps are slow.')
 
+    def _own_loop(self, loop: Any) -> Any:
+        """Takes mmsoco's loop where a config asks for mmengine's."""
+        if not isinstance(loop, dict):
+            return loop
+        options = dict(loop)
+        by_epoch = options.pop('by_epoch', None)
+        name = options.pop('type', 'EpochBasedTrainLoop' if by_epoch else '')
+        if name not in ('EpochBasedTrainLoop', MMEngineEpochBasedTrainLoop):
+            return loop
+        return EpochBasedTrainLoop(
+            self, dataloader=self._train_dataloader, **options
+        )
+
     def _train_batch_size(self) -> int:
         loader = self._train_dataloader
         if isinstance(loader, dict):
             return loader['batch_size']
-        sampler = loader.batch_sampler
-        return loader.batch_size or sampler.batch_size
+        return batch_size_of(loader)
 
-    @master_only
-    def save_checkpoint(
-        self, out_dir: str, filename: str, *args: Any, **kwargs: Any
-    ) -> None:
-        """Saves a checkpoint, which gets its name when it is complete.
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        """Builds the model; weights that it loads come in as data alone.
 
         Args:
-            out_dir: folder of the checkpoint.
-            filename: its name.
-            args: see mmengine.
-            kwargs: see mmengine.
-
-        Raises:
-            OSError: the checkpoint could not be written; a checkpoint that
-                was there before is unchanged.
-        """
-        # What a killed process left of this very checkpoint.
-        for partial in Path(out_dir).glob(f'.{filename}.*.part'):
-            partial.unlink()
-        try:
-            with atomic_path(Path(out_dir, filename)) as partial:
-                super().save_checkpoint(out_dir, partial.name, *args, **kwargs)
-        except OSError as error:
-            raise OSError(
-                f'{error}. Earlier checkpoints are complete: make room and '
-                'continue with --resume.'
-            ) from error
-
-    def resume(self, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Continues a run of our own from its checkpoint.
-
-        Args:
-            filename: the checkpoint.
-            args: see mmengine.
-            kwargs: see mmengine.
-        """
-        with run_types():
-            super().resume(filename, *args, **kwargs)
-
-    def load_checkpoint(
-        self, filename: str, *args: Any, **kwargs: Any
-    ) -> dict:
-        """Loads weights; files that hold more than data are refused.
-
-        Args:
-            filename: a checkpoint.
-            args: see mmengine.
-            kwargs: see mmengine.
+            model: the config's ``model``.
 
         Returns:
-            The checkpoint.
+            The model.
+        """
+        with tensors_only():
+            return super().build_model(model)
+
+    def _init_model_weights(self) -> None:
+        with tensors_only():
+            super()._init_model_weights()
+
+    def dump_config(self) -> None:
+        """Writes the config into the work dir, once that is claimed."""
+        if self._may_dump:
+            super().dump_config()
+
+    def train(self) -> nn.Module:
+        """Trains, alone in the work dir.
+
+        Returns:
+            The model.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is no checkpoint, or holds other objects
-                than tensors and plain values.
+            BlockingIOError: another training works in the work dir.
+            FileExistsError: an old run is there, and neither ``resume`` nor
+                ``overwrite`` is set.
+            StoppedError: the training was stopped; what it had done is
+                saved.
         """
-        if Path(filename).is_file():
-            # Read twice, since the forks of mmengine load a refused file
-            # again without any guard.
+        claim = nullcontext()
+        if is_main_process():
+            claim = claimed(
+                self.work_dir,
+                begins=not self._resume,
+                overwrite=bool(self.cfg.get('overwrite', False)),
+            )
+        with claim, Interruption() as self.interruption:
+            self._may_dump = True
+            self.dump_config()
             try:
-                load(filename)
-            except ValueError as error:
-                raise ValueError(
-                    f'{error} To continue a training run use --resume; its '
-                    'weights alone are made by '
-                    'tools/model_converters/export_detector.py.'
-                ) from error
-        return super().load_checkpoint(filename, *args, **kwargs)
+                return super().train()
+            except FinishedError:
+                return self.model
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """Calls the hooks, and stops after them where that was asked for.
+
+        Args:
+            fn_name: name of the hooks' method.
+            kwargs: its arguments.
+        """
+        super().call_hook(fn_name, **kwargs)
+        if self.interruption is None or self.interruption.requested is None:
+            return
+        if not is_main_process():
+            return  # ended by the launcher, when the main process has saved
+        if fn_name == 'after_train_iter':
+            self._stop(self.iter + 1)
+        elif fn_name == 'after_val_iter' and self._train_loop is not None:
+            self._stop(self.iter)
+
+    def _stop(self, iters: int) -> None:
+        """Saves and ends the training, unless gradients are accumulated."""
+        if not self.save_interim(iters):
+            return
+        text = (
+            f'Stopped after iteration {iters} of {self.max_iters}; all of it '
+            'is saved. Continue with the same command and --resume.'
+        )
+        self.logger.info(text)
+        number = self.interruption.requested
+        if number.name == 'SIGINT':
+            raise StoppedError(text)
+        raise SystemExit(128 + number)
 
     def test(self) -> dict:
         """Evaluates the model of ``load_from``, a checkpoint of our own."""
-        with run_types():
+        with run_types(), tensors_only():
             return super().test()
 
 

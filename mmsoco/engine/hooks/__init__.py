@@ -1,5 +1,6 @@
 """What happens around a training iteration, one concern per hook."""
 
+from .checkpoint_hook import CheckpointHook
 from .collapse_hook import CollapseHook
 from .input_convention_hook import InputConventionHook
 from .load_report_hook import LoadReportHook
@@ -9,6 +10,7 @@ from .target_update_hook import TargetUpdateHook, target_momentum
 from .throughput_hook import ThroughputHook
 
 __all__ = [
+    'CheckpointHook',
     'CollapseHook',
     'DeferredRuntimeInfoHook',
     'InputConventionHook',

@@ -1,0 +1,294 @@
+"""What a runner writes into checkpoints, and how it goes on from them."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import get_dist_info, master_only
+from mmengine.model import is_model_wrapper
+from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
+from mmengine.runner import Runner as MMEngineRunner
+from mmengine.runner.checkpoint import _load_checkpoint
+from torch import nn
+
+from mmsoco.checkpoints.guard import (
+    describe_not_finite,
+    local_path,
+    not_finite,
+    tensors_only,
+)
+from mmsoco.checkpoints.io import RefusedCheckpointError, run_types
+from mmsoco.engine import resuming
+from mmsoco.engine.loops import EpochBasedTrainLoop
+from mmsoco.engine.rng import random_states
+from mmsoco.engine.run_record import KEY, Change, RunRecord, record_run
+from mmsoco.engine.work_dir import INTERIM_NAME, NOTE_NAME, newest_usable
+from mmsoco.utils.files import atomic_path, write_text
+from mmsoco.utils.processes import is_alive
+
+
+class FinishedError(Exception):
+    """There is nothing left to train."""
+
+
+class CheckpointingRunner(MMEngineRunner):
+    """The part of `Runner` that saves, loads and resumes."""
+
+    @master_only
+    def save_interim(self, iters: int) -> bool:
+        """Saves the run between its checkpoints.
+
+        Args:
+            iters: iterations made.
+
+        Returns:
+            Whether it is saved: not between accumulated gradients, and not
+            while steps fail.
+        """
+        if not self.optim_wrapper.should_update() or self.failed_steps:
+            return False
+        self.save_checkpoint(
+            self.work_dir,
+            INTERIM_NAME,
+            meta=dict(epoch=self.epoch, iter=iters),
+            by_epoch=False,
+        )
+        path = Path(self.work_dir, INTERIM_NAME)
+        write_text(Path(self.work_dir, NOTE_NAME), str(path))
+        return True
+
+    @property
+    def failed_steps(self) -> int:
+        """Optimizer steps in a row, up to now, that were not taken."""
+        return 0
+
+    @master_only
+    def save_checkpoint(
+        self, out_dir: str, filename: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Saves a checkpoint, which gets its name when it is complete.
+
+        Args:
+            out_dir: folder of the checkpoint.
+            filename: its name.
+            args: see mmengine.
+            kwargs: see mmengine.
+
+        Raises:
+            OSError: the checkpoint could not be written; a checkpoint that
+                was there before is unchanged.
+            ValueError: the weights are not finite.
+        """
+        self._refuse_not_finite(filename)
+        _remove_partials(Path(out_dir), filename)
+        meta = dict(kwargs.pop('meta', None) or {})
+        meta[KEY] = self._record.to_meta()
+        if get_dist_info()[1] == 1:
+            meta['random_states'] = random_states()
+        try:
+            with atomic_path(Path(out_dir, filename)) as partial:
+                super().save_checkpoint(
+                    out_dir, partial.name, *args, meta=meta, **kwargs
+                )
+        except OSError as error:
+            raise OSError(
+                f'{error}. Earlier checkpoints are complete: make room and '
+                'continue with --resume.'
+            ) from error
+
+    def _refuse_not_finite(self, filename: str) -> None:
+        names = not_finite(
+            dict(
+                state_dict=self._bare_model.state_dict(),
+                optimizer=self.optim_wrapper.state_dict(),
+            )
+        )
+        if names:
+            raise ValueError(
+                f'{filename} is not written: {describe_not_finite(names)}. '
+                'Earlier checkpoints are as they were: lower the learning '
+                'rate (optim_wrapper.optimizer.lr) and continue with '
+                '--resume.'
+            )
+
+    @cached_property
+    def _record(self) -> RunRecord:
+        """What this run is made of."""
+        return record_run(
+            self.cfg, self._bare_model, self.train_dataloader, self.world_size
+        )
+
+    @property
+    def _bare_model(self) -> nn.Module:
+        model = self.model
+        return model.module if is_model_wrapper(model) else model
+
+    def load_or_resume(self) -> None:
+        """Loads the weights or the run that the config names, if any.
+
+        Raises:
+            ValueError: there are checkpoints, but none that can be read.
+        """
+        if self._resume and self._load_from is None:
+            path, passed = newest_usable(self.work_dir)
+            for text in passed:
+                self.logger.warning(f'Passed over: {text}.')
+            if path is None and passed:
+                raise ValueError(
+                    f'No checkpoint in {self.work_dir} can be read: '
+                    f'{"; ".join(passed)}. Begin anew in another work dir.'
+                )
+            self._load_from = None if path is None else str(path)
+            self._resume = path is not None
+        with tensors_only():
+            super().load_or_resume()
+
+    def resume(
+        self,
+        filename: str,
+        resume_optimizer: bool = True,
+        resume_param_scheduler: bool = True,
+        map_location: Any = 'cpu',
+    ) -> None:
+        """Continues a run of our own from its checkpoint.
+
+        With unchanged settings the run equals one that was not interrupted.
+        Where length, rate, batch, processes or images have changed, all
+        schedules go on by the new settings from the sample where the run
+        stands.
+
+        Args:
+            filename: the checkpoint.
+            resume_optimizer: whether the optimizer's state is loaded.
+            resume_param_scheduler: whether the schedules go on; if not, they
+                begin anew.
+            map_location: see mmengine; the tensors go where the model is.
+
+        Raises:
+            ValueError: the checkpoint is of another kind or run.
+        """
+        with run_types():
+            checkpoint = _load_checkpoint(filename, map_location)
+        model = self._bare_model
+        resuming.check_kind(checkpoint, filename, type(model).__name__)
+        meta = checkpoint['meta']
+        was = RunRecord.from_meta(meta) or self._record
+        was.refuse_other_run(self._record)
+        self._adopt_seed(meta.get('seed'))
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        resuming.load_weights(model, checkpoint['state_dict'], filename)
+        changes = was.changes_to(self._record)
+        is_same = not any(change.is_scheduled for change in changes)
+        self._stand_at(meta, was, is_same)
+        self.message_hub.load_state_dict(checkpoint['message_hub'])
+        if resume_optimizer:
+            resuming.load_optimizer(
+                self.optim_wrapper,
+                checkpoint['optimizer'],
+                filename,
+                None
+                if is_same
+                else resuming.group_options(self.optim_wrapper),
+            )
+        if resume_param_scheduler:
+            self._continue_schedules(checkpoint, is_same)
+        self._has_loaded = True
+        self._report_resume(filename, changes)
+
+    def _stand_at(self, meta: dict, was: RunRecord, is_same: bool) -> None:
+        """Puts the loop where the run stands."""
+        loop, length = self.train_loop, len(self.train_dataloader)
+        by_epoch = isinstance(loop, MMEngineEpochBasedTrainLoop)
+        epoch, iters = meta['epoch'], meta['iter']
+        if not is_same:
+            iters = resuming.position(iters, was, self._record, by_epoch)
+            iters -= iters % self.optim_wrapper._accumulative_counts
+            epoch = iters // length if by_epoch else epoch
+        if isinstance(loop, EpochBasedTrainLoop):
+            loop.stand_at(
+                epoch,
+                iters,
+                meta.get('random_states') if self.world_size == 1 else None,
+            )
+        else:
+            loop._epoch, loop._iter = epoch, iters
+
+    def _continue_schedules(self, checkpoint: dict, is_same: bool) -> None:
+        if is_same and 'param_schedulers' in checkpoint:
+            resuming.load_schedulers(
+                self.param_schedulers, checkpoint['param_schedulers']
+            )
+        else:
+            resuming.fast_forward(
+                resuming.flat_schedulers(self.param_schedulers),
+                self.iter,
+                self.epoch,
+                len(self.train_dataloader),
+            )
+
+    def _adopt_seed(self, seed: int | None) -> None:
+        """Goes on with the seed of a run that had drawn one."""
+        if seed is None or seed == self.seed:
+            return
+        self._randomness_cfg.update(seed=seed)
+        self.set_randomness(**self._randomness_cfg)
+        loader = self.train_dataloader
+        for sampler in (loader.sampler, loader.batch_sampler):
+            if hasattr(sampler, 'seed'):
+                sampler.seed = seed
+
+    def _report_resume(self, filename: str, changes: list[Change]) -> None:
+        """Says where the run stands, what has changed, and if it is over."""
+        self.logger.info(
+            f'Resumed {filename} after {self.iter} of {self.max_iters} '
+            f'iterations (epoch {self.epoch} of {self.max_epochs}).'
+        )
+        if changes:
+            self.logger.info(
+                'Settings that have changed since:\n'
+                + '\n'.join(f'  {change}' for change in changes)
+            )
+        if self.iter >= self.max_iters:
+            self.logger.info(
+                f'This run is finished: {self.iter} of {self.max_iters} '
+                'iterations are done. To train longer, raise '
+                'train_cfg.max_epochs (or max_iters) and resume it again.'
+            )
+            raise FinishedError
+
+    def load_checkpoint(
+        self, filename: str, *args: Any, **kwargs: Any
+    ) -> dict:
+        """Loads weights; files that hold more than data are refused.
+
+        Args:
+            filename: a checkpoint.
+            args: see mmengine.
+            kwargs: see mmengine.
+
+        Returns:
+            The checkpoint.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is no checkpoint, or holds other objects
+                than tensors and plain values.
+        """
+        try:
+            return super().load_checkpoint(
+                local_path(filename), *args, **kwargs
+            )
+        except RefusedCheckpointError as error:
+            raise RefusedCheckpointError(
+                f'{error} To continue a training run use --resume; its '
+                'weights alone are made by '
+                'tools/model_converters/export_detector.py.'
+            ) from error
+
+
+def _remove_partials(folder: Path, filename: str) -> None:
+    """Removes what ended processes left of this very checkpoint."""
+    for partial in folder.glob(f'.{filename}.*.part'):
+        pid = partial.name.split('.')[-2]
+        if not (pid.isdigit() and is_alive(int(pid))):
+            partial.unlink(missing_ok=True)

@@ -1,0 +1,142 @@
+"""Saves checkpoints by epochs or iterations, and by minutes between them."""
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
+from mmengine.runner import Runner
+
+from mmsoco.engine.hooks.arguments import check_interval
+from mmsoco.registry import HOOKS
+
+_FIRST_SECONDS = 60.0
+
+
+@HOOKS.register_module()
+class CheckpointHook(MMEngineCheckpointHook):
+    """mmengine's hook, which never removes before it has written.
+
+    In the scope ``mmsoco`` it takes the place of mmengine's hook of the same
+    name. Beyond it:
+
+    - the oldest checkpoint is removed when the new one is complete; mmengine
+      removes it first, so that a run with ``max_keep_ckpts=1`` that fails
+      there has none;
+    - while steps are not taken because they are not finite, checkpoints are
+      put off: the newest one is of a run that was in order;
+    - between the checkpoints, ``interim.pth`` is replaced after a minute,
+      two, four and so on, at last every ``interim_minutes``, so that a run
+      that is stopped or killed loses little.
+
+    Args:
+        interval: epochs or iterations between checkpoints; -1 for none but
+            the last.
+        interim_minutes: longest time without saving; None saves nothing in
+            between.
+        max_keep_ckpts: checkpoints that are kept; -1 for all.
+        kwargs: further arguments of mmengine's hook.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        interval: int = -1,
+        interim_minutes: float | None = 10.0,
+        max_keep_ckpts: int = -1,
+        **kwargs: Any,
+    ) -> None:
+        if interval != -1:
+            check_interval(self, 'interval', interval)
+        if max_keep_ckpts != -1:
+            check_interval(self, 'max_keep_ckpts', max_keep_ckpts)
+        if interim_minutes is not None and not interim_minutes > 0:
+            raise ValueError(
+                'CheckpointHook expects interim_minutes > 0, or None for '
+                f'none, but got {interim_minutes}.'
+            )
+        super().__init__(interval, max_keep_ckpts=max_keep_ckpts, **kwargs)
+        self.interim_minutes = interim_minutes
+
+    def before_train(self, runner: Runner) -> None:
+        """Starts the clock.
+
+        Args:
+            runner: the runner.
+        """
+        super().before_train(runner)
+        self._wait = _FIRST_SECONDS
+        self._saved_at = time.monotonic()
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Saves where it is time.
+
+        Args:
+            runner: the runner.
+            batch_idx: iteration within the epoch.
+            data_batch: the batch.
+            outputs: what the model logged.
+        """
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        if self.interim_minutes is None or not hasattr(runner, 'save_interim'):
+            return
+        waited = time.monotonic() - self._saved_at
+        if waited >= min(self._wait, 60 * self.interim_minutes):
+            if runner.save_interim(runner.iter + 1):
+                self._saved_at = time.monotonic()
+                self._wait *= 2
+
+    def _save_checkpoint_with_step(
+        self, runner: Runner, step: int, meta: dict
+    ) -> None:
+        if self._put_off(runner):
+            return
+        keep = self.max_keep_ckpts
+        ids = [*getattr(self, 'keep_ckpt_ids', ())]
+        ids = [number for number in ids if number != step] + [step]
+        surplus = ids[:-keep] if keep > 0 else []
+        if keep > 0:
+            self.keep_ckpt_ids = deque(ids[-keep:], keep)
+            runner.message_hub.update_info(
+                'keep_ckpt_ids', list(self.keep_ckpt_ids)
+            )
+        self.max_keep_ckpts = -1  # nothing is removed by mmengine's method
+        try:
+            super()._save_checkpoint_with_step(runner, step, meta)
+        finally:
+            self.max_keep_ckpts = keep
+        if is_main_process():
+            self._remove([self.filename_tmpl.format(n) for n in surplus])
+            if hasattr(runner, 'save_interim'):
+                Path(runner.work_dir, 'interim.pth').unlink(missing_ok=True)
+        self._saved_at = time.monotonic()
+
+    def _put_off(self, runner: Runner) -> bool:
+        """Tells whether the run is out of order; says so."""
+        failures = getattr(runner, 'failed_steps', 0)
+        is_last = self.is_last_train_epoch(runner) or self.is_last_train_iter(
+            runner
+        )
+        if not failures or is_last:
+            return False
+        runner.logger.warning(
+            f'The checkpoint is put off: the last {failures} steps were not '
+            'taken.'
+        )
+        return True
+
+    def _remove(self, names: list[str]) -> None:
+        for name in names:
+            path = self.file_backend.join_path(self.out_dir, name)
+            if self.file_backend.isfile(path):
+                self.file_backend.remove(path)

@@ -1,0 +1,230 @@
+"""Continue a run from its checkpoint: the same run, or a clear no."""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper, _ParamScheduler
+from torch import nn
+from torch.optim import Optimizer
+
+from mmsoco.engine.run_record import RunRecord
+from mmsoco.engine.work_dir import newest_usable
+
+_PARTS = ('meta', 'state_dict', 'optimizer', 'message_hub')
+_NAMED = 3
+
+
+def set_resume(cfg: Config, resume: str | None) -> None:
+    """Let the run of a config continue from a checkpoint.
+
+    Args:
+        cfg: Changed: ``resume`` and, where there is a checkpoint,
+            ``load_from``.
+        resume: A checkpoint, ``'auto'`` for the newest one in the work dir,
+            or None.
+
+    Raises:
+        FileNotFoundError: The named checkpoint does not exist.
+    """
+    if resume is None and not cfg.get('resume'):
+        return
+    if resume in (None, 'auto'):
+        checkpoint, passed = newest_usable(cfg.work_dir)
+        for text in passed:
+            print(f'Passed over: {text}.')
+    else:
+        checkpoint, passed = Path(resume), []
+        if not checkpoint.is_file():
+            raise FileNotFoundError(
+                f'There is no checkpoint {checkpoint} to resume from. '
+                '--resume without a name takes the newest one in the work '
+                'dir.'
+            )
+    # Without a checkpoint the run starts, from load_from where it is set.
+    cfg.resume = checkpoint is not None
+    if checkpoint is not None:
+        cfg.load_from = str(checkpoint)
+    elif passed:
+        raise ValueError(
+            f'No checkpoint in {cfg.work_dir} can be read: '
+            f'{"; ".join(passed)}. Begin anew in another --work-dir.'
+        )
+    else:
+        print(f'Nothing to resume in {cfg.work_dir}: the run starts.')
+
+
+def check_kind(checkpoint: Mapping, path: str, model: str) -> None:
+    """Refuse a checkpoint that no run of this model has written.
+
+    Args:
+        checkpoint: What the file holds.
+        path: The file.
+        model: Class of the model that is to be continued.
+
+    Raises:
+        ValueError: It holds weights alone, or is of another program or model.
+    """
+    missing = [part for part in _PARTS if part not in checkpoint]
+    if missing:
+        has = 'weights' if 'state_dict' in checkpoint else 'no weights'
+        raise ValueError(
+            f'{path} is not the checkpoint of a training run: it holds {has} '
+            f'and lacks {", ".join(missing)}. --resume takes an epoch_N.pth, '
+            'iter_N.pth or interim.pth of the same run; to begin a new run '
+            'from weights, set load_from (detectors) or --init (pretraining).'
+        )
+    record = RunRecord.from_meta(checkpoint['meta'])
+    if record is not None and record.model != model:
+        raise ValueError(
+            f'{path} is the checkpoint of a run that trained '
+            f'{record.model}, but this config trains {model}. Resume it with '
+            'its own config.'
+        )
+
+
+def load_weights(model: nn.Module, state: Mapping, path: str) -> None:
+    """Load the weights of the same model.
+
+    Args:
+        model: Not wrapped.
+        state: Tensors by name.
+        path: Their file.
+
+    Raises:
+        ValueError: A name or shape of model or file has no counterpart.
+    """
+    own = model.state_dict()
+    problems = [
+        *(f'{name} is not in the file' for name in own if name not in state),
+        *(f'{name} is not in the model' for name in state if name not in own),
+        *(
+            f'{name} is {tuple(state[name].shape)} in the file and '
+            f'{tuple(tensor.shape)} in the model'
+            for name, tensor in own.items()
+            if name in state and state[name].shape != tensor.shape
+        ),
+    ]
+    if problems:
+        more = len(problems) - _NAMED
+        raise ValueError(
+            f'{path} is of another model than this config: '
+            + '; '.join(problems[:_NAMED])
+            + (f'; and {more} more' if more > 0 else '')
+            + '. Resume it with its own config.'
+        )
+    model.load_state_dict(state)
+
+
+def load_optimizer(
+    wrapper: OptimWrapper, state: dict, path: str, groups: Sequence | None
+) -> None:
+    """Load the state of the optimizer.
+
+    Args:
+        wrapper: Changed.
+        state: What the file holds of it.
+        path: The file.
+        groups: Options of the parameter groups that replace those of the
+            file, see `group_options`; None keeps the file's.
+
+    Raises:
+        ValueError: It is the state of other parameters.
+    """
+    if not state.get('loss_scaler', True):
+        # A run without loss scaling; fp16 begins with a scale of its own.
+        state = {k: v for k, v in state.items() if k != 'loss_scaler'}
+    try:
+        wrapper.load_state_dict(state)
+    except (ValueError, KeyError) as error:
+        raise ValueError(
+            f'{path} holds the optimizer of other parameters ({error}). '
+            'Resume it with its own config.'
+        ) from error
+    if groups is not None:
+        for group, options in zip(wrapper.param_groups, groups, strict=True):
+            group.update(options)
+
+
+def group_options(optimizer: Optimizer | OptimWrapper) -> list[dict]:
+    """Copy the options of each parameter group (rate, decay, momentum)."""
+    return [
+        {key: value for key, value in group.items() if key != 'params'}
+        for group in optimizer.param_groups
+    ]
+
+
+def position(
+    iters: int, was: RunRecord, now: RunRecord, by_epoch: bool
+) -> int:
+    """Translate the place where a run stands into new iterations.
+
+    A run by epochs stands after so many passes over so many images, one by
+    iterations after so many images.
+
+    Args:
+        iters: Iterations made.
+        was: The run that made them.
+        now: The run that goes on.
+        by_epoch: Whether the run's length is given in epochs.
+
+    Returns:
+        Iterations of the new run after which it stands at the same sample.
+    """
+    if by_epoch:
+        passes = Fraction(iters, was.epoch_length) * was.images / now.images
+        return round(passes * now.epoch_length)
+    return round(Fraction(iters * was.batch, now.batch))
+
+
+def fast_forward(
+    schedulers: Iterable[_ParamScheduler],
+    iters: int,
+    epochs: int,
+    epoch_length: int,
+) -> None:
+    """Bring fresh schedules to a place, as the run would have done.
+
+    Args:
+        schedulers: At their start; changed.
+        iters: Iterations made.
+        epochs: Epochs that were ended.
+        epoch_length: Iterations of an epoch.
+    """
+    schedulers = list(schedulers)
+    with warnings.catch_warnings():
+        # No step of the optimizer lies between these.
+        warnings.simplefilter('ignore', UserWarning)
+        for done in range(1, iters + 1):
+            for scheduler in schedulers:
+                if not scheduler.by_epoch:
+                    scheduler.step()
+            if done % epoch_length == 0 and done // epoch_length <= epochs:
+                for scheduler in schedulers:
+                    if scheduler.by_epoch:
+                        scheduler.step()
+
+
+def flat_schedulers(schedulers: Any) -> list[_ParamScheduler]:
+    """List the schedulers of a runner, which may be by optimizer, or none."""
+    if isinstance(schedulers, dict):
+        return [s for of_one in schedulers.values() for s in of_one]
+    return list(schedulers or [])
+
+
+def load_schedulers(schedulers: Any, states: Any) -> None:
+    """Load the states of the schedules.
+
+    Args:
+        schedulers: Of the runner; changed.
+        states: What the file holds of them, in the same form.
+    """
+    if isinstance(schedulers, dict):
+        for name, of_one in schedulers.items():
+            load_schedulers(of_one, states[name])
+        return
+    for scheduler, state in zip(schedulers or [], states, strict=True):
+        scheduler.load_state_dict(state)

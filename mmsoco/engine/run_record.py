@@ -1,0 +1,217 @@
+"""What a run was made of, kept in its checkpoints to compare when resumed."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mmengine.config import Config
+from torch.utils.data import DataLoader
+
+KEY = 'mmsoco_run'  # in a checkpoint's meta
+_SAMPLED = 64  # images whose names stand for a data set
+
+# What makes a run another one. Where the images lie may change, see
+# `RunRecord.names`.
+_FIXED = re.compile(
+    r'model|train_dataloader\.(dataset|sampler)|randomness'
+    r'|optim_wrapper\.(constructor|paramwise_cfg|optimizer\.type)'
+)
+_LOCATION = re.compile(
+    r'train_dataloader\.dataset\.(.*\.)?'
+    r'(image_root|proposals|data_root|ann_file|data_prefix|img_path)'
+)
+# What has no effect on the course of a run, or none once it has begun.
+_NEUTRAL = re.compile(
+    r'work_dir|resume|overwrite|load_from|launcher|experiment_name|log_level'
+    r'|visualizer|vis_backends|log_processor|runner_type|env_cfg|custom_imports'
+    r'|randomness\.(deterministic|diff_rank_seed)|model\.init'
+    r'|(.*\.)?init_cfg|(.*\.)?_scope_'
+)
+# What the schedules of rate, momentum and decay follow.
+_SCHEDULED = re.compile(
+    r'train_cfg|optim_wrapper|param_scheduler|auto_scale_lr'
+    r'|train_dataloader\.(batch_size|batch_sampler|drop_last)'
+    r'|images|processes|iterations of an epoch'
+)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A setting that differs from that of the resumed run."""
+
+    key: str
+    was: Any
+    now: Any
+
+    def __str__(self) -> str:
+        return f'{self.key} was {self.was}, is {self.now}'
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether a schedule follows it."""
+        return _matches(_SCHEDULED, self.key)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run is made of.
+
+    Attributes:
+        settings: The config, flattened to ``a.b.0.c``.
+        model: The model's class.
+        images: Images of the data set.
+        names: Fingerprint of their names; None where the data set tells none.
+        batch: Images of an iteration, of all processes.
+        processes: Their number.
+        epoch_length: Iterations of an epoch.
+    """
+
+    settings: dict[str, Any]
+    model: str
+    images: int
+    names: str | None
+    batch: int
+    processes: int
+    epoch_length: int
+
+    def to_meta(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_meta(cls, meta: Mapping[str, Any]) -> 'RunRecord | None':
+        """Read it from a checkpoint's meta.
+
+        Returns:
+            The record, or None: checkpoints of earlier releases have none.
+        """
+        return cls(**meta[KEY]) if KEY in meta else None
+
+    def changes_to(self, new: 'RunRecord') -> list[Change]:
+        """List what differs in a new record, in the order of its config."""
+        keys = dict.fromkeys([*new.settings, *self.settings])
+        changes = [
+            Change(
+                key,
+                self.settings.get(key, 'not set'),
+                new.settings.get(key, 'not set'),
+            )
+            for key in keys
+            if not _matches(_NEUTRAL, key)
+        ]
+        changes += [
+            Change('images', self.images, new.images),
+            Change('processes', self.processes, new.processes),
+            Change(
+                'iterations of an epoch', self.epoch_length, new.epoch_length
+            ),
+        ]
+        return [change for change in changes if change.was != change.now]
+
+    def refuse_other_run(self, new: 'RunRecord') -> None:
+        """Refuse to continue with another model, data set or seed.
+
+        Args:
+            new: What is to continue this run.
+
+        Raises:
+            ValueError: Something differs that makes it another run.
+        """
+        same_images = self.images == new.images and self.names == new.names
+        refused = [
+            str(change)
+            for change in self.changes_to(new)
+            if _matches(_FIXED, change.key)
+            and not (same_images and _matches(_LOCATION, change.key))
+            # a run without a seed goes on with the one that it had drawn
+            and not (change.key == 'randomness.seed' and change.now is None)
+        ]
+        if self.images == new.images and self.names != new.names:
+            refused.append('the names of the images are others')
+        if refused:
+            raise ValueError(
+                'This run cannot be continued with another model, data set, '
+                'optimizer or seed: ' + '; '.join(refused) + '. Set them '
+                'back, or begin a new run in another --work-dir.'
+            )
+
+
+def record_run(
+    cfg: Config, model: object, loader: DataLoader, processes: int
+) -> RunRecord:
+    """Describe the run that a config makes.
+
+    Args:
+        cfg: The config.
+        model: The model, not wrapped.
+        loader: The training data.
+        processes: Processes that train together.
+    """
+    return RunRecord(
+        settings=dict(_flatten(cfg.to_dict(), '')),
+        model=type(model).__name__,
+        images=len(loader.dataset),
+        names=names_of(loader.dataset),
+        batch=batch_size_of(loader) * processes,
+        processes=processes,
+        epoch_length=len(loader),
+    )
+
+
+def batch_size_of(loader: DataLoader) -> int:
+    """Return the images that one process takes in an iteration."""
+    return loader.batch_size or loader.batch_sampler.batch_size
+
+
+def names_of(dataset: Any) -> str | None:
+    """Make a fingerprint of the names of a data set's images.
+
+    Args:
+        dataset: `ProposalDataset`, or one of mmengine's kind.
+
+    Returns:
+        Hex digits, or None for a data set of another kind.
+    """
+    count = len(dataset)
+    picked = [count * i // _SAMPLED for i in range(_SAMPLED)]
+    digest = hashlib.sha256()
+    for index in dict.fromkeys(i for i in picked if i < count):
+        if hasattr(dataset, 'records'):
+            name = dataset.records[index].file_name
+        elif hasattr(dataset, 'get_data_info'):
+            path = dataset.get_data_info(index).get('img_path', '')
+            name = str(path).rpartition('/')[2]
+        else:
+            return None
+        digest.update(f'{name}\n'.encode())
+    return digest.hexdigest()[:16]
+
+
+def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """Yield the leaves of a nested config with their keys."""
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _flatten(item, f'{prefix}.{key}' if prefix else key)
+    elif isinstance(value, list | tuple) and any(
+        isinstance(item, Mapping) for item in value
+    ):
+        for index, item in enumerate(value):
+            yield from _flatten(item, f'{prefix}.{index}')
+    else:
+        yield prefix, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Make a leaf comparable, and plain for a checkpoint."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)
+
+
+def _matches(pattern: re.Pattern, key: str) -> bool:
+    """Tell whether a key, or a part of the config that it is in, matches."""
+    return re.fullmatch(rf'(?:{pattern.pattern})(\..*)?', key) is not None

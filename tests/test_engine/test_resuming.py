@@ -1,0 +1,397 @@
+"""A resumed run is the same run, or there is a clear no."""
+
+import math
+import os
+import shutil
+import signal
+
+import pytest
+import torch
+from small_runs import NamedPoints, diary, small_runner
+
+from mmsoco.checkpoints.io import load_run
+from mmsoco.engine.hooks import target_momentum
+from mmsoco.engine.interruption import StoppedError
+from mmsoco.engine.resuming import set_resume
+from mmsoco.engine.schedulers import warmup_cosine
+from mmsoco.engine.work_dir import newest_usable
+
+COSINE = dict(
+    type='WarmupCosineLR', warmup=1, convert_to_iter_based=True, minimum=0.0
+)
+
+
+def same_states(path, other):
+    """Compares weights, optimizer and schedules of two checkpoints."""
+    a, b = load_run(path), load_run(other)
+    for part in ('state_dict', 'optimizer', 'param_schedulers'):
+        assert str(a.get(part)) == str(b.get(part)), part
+    for name, tensor in a['state_dict'].items():
+        assert torch.equal(tensor, b['state_dict'][name]), name
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """The work dir of a whole run with a schedule."""
+    work_dir = tmp_path_factory.mktemp('finished')
+    small_runner(work_dir, param_scheduler=COSINE).train()
+    return work_dir
+
+
+def resumed(source, work_dir, **settings):
+    """A runner that goes on from a checkpoint."""
+    return small_runner(
+        work_dir,
+        load_from=str(source),
+        resume=True,
+        **dict(dict(param_scheduler=COSINE), **settings),
+    )
+
+
+def log_of(work_dir):
+    logs = sorted(work_dir.glob('*/*.log'), key=lambda p: p.stat().st_mtime_ns)
+    return logs[-1].read_text()
+
+
+def test_unchanged_is_equal_bit_for_bit(finished, tmp_path):
+    """Dropout and batch norm too: generators and statistics go on."""
+    resumed(finished / 'epoch_1.pth', tmp_path).train()
+    same_states(finished / 'epoch_3.pth', tmp_path / 'epoch_3.pth')
+    assert 'have changed' not in log_of(tmp_path)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('stop_at', [1, 4, 6, 7])
+def test_ctrl_c_within_an_epoch_loses_nothing(
+    finished, tmp_path, stop_at, workers
+):
+    def press(runner):
+        if runner.iter == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    settings = dict(
+        train_dataloader=dict(num_workers=workers),
+        param_scheduler=COSINE,
+    )
+    runner = small_runner(tmp_path, **settings)
+    diary(runner).on_iter = press
+    with pytest.raises(
+        StoppedError, match=f'after iteration {stop_at + 1} of 12.*--resume'
+    ):
+        runner.train()
+    assert load_run(tmp_path / 'interim.pth')['meta']['iter'] == stop_at + 1
+    again = small_runner(tmp_path, resume=True, **settings)
+    again.train()
+    assert min(diary(again).rates) == stop_at + 1
+    same_states(finished / 'epoch_3.pth', tmp_path / 'epoch_3.pth')
+    assert not (tmp_path / 'interim.pth').exists()
+
+
+def test_second_ctrl_c_stops_at_once(tmp_path):
+    def press(runner):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    runner = small_runner(tmp_path)
+    diary(runner).on_iter = press
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_sigterm_saves_too(tmp_path):
+    def end(runner):
+        if runner.iter == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    runner = small_runner(tmp_path)
+    diary(runner).on_iter = end
+    with pytest.raises(SystemExit) as ended:
+        runner.train()
+    assert ended.value.code == 143
+    assert load_run(tmp_path / 'interim.pth')['meta']['iter'] == 3
+
+
+def test_a_longer_run_goes_on_by_the_longer_schedule(finished, tmp_path):
+    runner = resumed(
+        finished / 'epoch_2.pth', tmp_path, train_cfg=dict(max_epochs=6)
+    )
+    runner.train()
+    assert diary(runner).rates == pytest.approx(
+        {
+            step: warmup_cosine(step, 24, 4, 0.5, minimum=0.0)
+            for step in range(8, 24)
+        }
+    )
+    assert 'train_cfg.max_epochs was 3, is 6' in log_of(tmp_path)
+
+
+def test_rate_and_target_momentum_agree_in_a_longer_run(tmp_path):
+    """8 epochs, then 12: both stand at two thirds of the new schedules."""
+    progress = 8 / 12
+    momentum = target_momentum(8, 12, 0.99)
+    assert momentum == pytest.approx(
+        1 - 0.01 * (math.cos(math.pi * progress) + 1) / 2
+    )
+    settings = dict(param_scheduler=dict(COSINE, warmup=0))
+    small_runner(tmp_path, train_cfg=dict(max_epochs=8), **settings).train()
+    runner = small_runner(
+        tmp_path, resume=True, train_cfg=dict(max_epochs=12), **settings
+    )
+    runner.train()
+    first = diary(runner).rates[32]
+    assert first == pytest.approx(0.5 * (1 + math.cos(math.pi * progress)) / 2)
+    assert (runner.iter, runner.max_iters) == (48, 48)
+
+
+def test_a_new_rate_takes_effect(finished, tmp_path):
+    runner = resumed(
+        finished / 'epoch_1.pth',
+        tmp_path,
+        optim_wrapper=dict(optimizer=dict(lr=0.05, weight_decay=1e-3)),
+    )
+    runner.train()
+    assert diary(runner).rates == pytest.approx(
+        {
+            step: warmup_cosine(step, 12, 4, 0.05, minimum=0.0)
+            for step in range(4, 12)
+        }
+    )
+    [group] = runner.optim_wrapper.param_groups
+    assert group['weight_decay'] == 1e-3
+    assert 'optim_wrapper.optimizer.lr was 0.5, is 0.05' in log_of(tmp_path)
+
+
+def test_without_a_schedule_a_new_rate_takes_effect(tmp_path):
+    small_runner(tmp_path, train_cfg=dict(max_epochs=1)).train()
+    runner = small_runner(
+        tmp_path,
+        resume=True,
+        train_cfg=dict(max_epochs=2),
+        optim_wrapper=dict(optimizer=dict(lr=0.01)),
+    )
+    runner.train()
+    assert set(diary(runner).rates.values()) == {0.01}
+
+
+CHAIN = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=3),
+    dict(type='MultiStepLR', by_epoch=True, milestones=[2, 4], gamma=0.1),
+]
+
+
+def test_schedules_of_mmengine_that_build_on_the_last_value(tmp_path):
+    """As if the run had had its new length and rate from the start."""
+    new = dict(
+        param_scheduler=CHAIN,
+        train_cfg=dict(max_epochs=5),
+        optim_wrapper=dict(optimizer=dict(lr=0.2)),
+    )
+    whole = small_runner(tmp_path / 'whole', **new)
+    whole.train()
+    small_runner(tmp_path / 'cut', param_scheduler=CHAIN).train()
+    runner = small_runner(tmp_path / 'cut', resume=True, **new)
+    runner.train()
+    assert diary(runner).rates == {
+        step: rate for step, rate in diary(whole).rates.items() if step >= 12
+    }
+
+
+@pytest.mark.parametrize(
+    ('loader', 'count', 'stands', 'length'),
+    [
+        (dict(batch_size=4), 8, 2, 6),  # half the iterations
+        (dict(), 16, 4, 24),  # half an epoch of the new set
+        (dict(), 4, 4, 6),  # two epochs of it
+        (dict(num_workers=1), 8, 4, 12),
+        (dict(dataset=dict(ann_file='moved.json')), 8, 4, 12),
+    ],
+)
+def test_the_run_stands_at_the_same_sample(
+    finished, tmp_path, monkeypatch, loader, count, stands, length
+):
+    monkeypatch.setattr(NamedPoints, 'count', count)
+    runner = resumed(
+        finished / 'epoch_1.pth', tmp_path, train_dataloader=loader
+    )
+    runner.train()
+    rates = diary(runner).rates
+    assert (min(rates), max(rates) + 1) == (stands, length)
+    [schedule] = runner.param_schedulers
+    assert schedule.end == length
+    expected = warmup_cosine(stands, length, length // 3, 0.5, minimum=0.0)
+    assert rates[stands] == pytest.approx(expected)
+
+
+def test_precision_may_change(finished, tmp_path):
+    runner = resumed(
+        finished / 'epoch_1.pth',
+        tmp_path,
+        optim_wrapper=dict(
+            type='MixedPrecisionOptimWrapper', precision='bf16'
+        ),
+    )
+    runner.train()
+    assert 'type was OptimWrapper, is MixedPrecision' in log_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(model=dict(width=3)), 'model.width was not set, is 3'),
+        (dict(randomness=dict(seed=1)), 'randomness.seed was 0, is 1'),
+        (
+            dict(train_dataloader=dict(dataset=dict(names='y'))),
+            'dataset.names was not set, is y; the names of the images',
+        ),
+        (
+            dict(optim_wrapper=dict(optimizer=dict(type='LARS'))),
+            'optimizer.type was SGD, is LARS',
+        ),
+        (
+            dict(train_dataloader=dict(sampler=dict(shuffle=False))),
+            'sampler.shuffle was True, is False',
+        ),
+    ],
+)
+def test_another_run_is_refused(finished, tmp_path, settings, message):
+    with pytest.raises(ValueError, match=f'cannot be continued.*{message}'):
+        resumed(finished / 'epoch_1.pth', tmp_path, **settings).train()
+
+
+def test_a_finished_run_says_so(finished, tmp_path):
+    runner = resumed(finished / 'epoch_3.pth', tmp_path)
+    runner.train()
+    assert 'This run is finished: 12 of 12' in log_of(tmp_path)
+    assert not diary(runner).rates
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def change(path, edit):
+    content = load_run(path)
+    edit(content)
+    torch.save(content, path)
+
+
+@pytest.mark.parametrize(
+    ('edit', 'message'),
+    [
+        (
+            lambda c: [c.pop(k) for k in ('optimizer', 'message_hub')],
+            'holds weights and lacks optimizer, message_hub.*load_from',
+        ),
+        (lambda c: c.clear(), 'holds no weights'),
+        (
+            lambda c: c['meta']['mmsoco_run'].update(model='MaskRCNN'),
+            'a run that trained MaskRCNN, but this config trains SmallReg',
+        ),
+        (
+            lambda c: c['state_dict'].pop('layers.0.bias'),
+            'of another model.*layers.0.bias is not in the file',
+        ),
+        (
+            lambda c: c['state_dict'].update(x=torch.ones(1)),
+            'x is not in the model',
+        ),
+        (
+            lambda c: c['state_dict'].update(
+                {'layers.0.bias': torch.full((2,), math.nan)}
+            ),
+            'not finite.*layers.0.bias',
+        ),
+        (
+            lambda c: c['optimizer']['param_groups'].clear(),
+            'the optimizer of other parameters',
+        ),
+    ],
+)
+def test_a_checkpoint_of_another_kind(finished, tmp_path, edit, message):
+    path = tmp_path / 'epoch_1.pth'
+    shutil.copy(finished / 'epoch_1.pth', path)
+    change(path, edit)
+    with pytest.raises(ValueError, match=f'epoch_1.pth.*{message}'):
+        resumed(path, tmp_path).train()
+
+
+def empty(path):
+    path.write_bytes(b'')
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    weight = load_run(path)['state_dict']['layers.0.weight']
+    place = content.index(weight.numpy().tobytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize('damage', [empty, cut, flip])
+def test_a_damaged_newest_checkpoint_is_passed_over(
+    finished, tmp_path, damage
+):
+    for epoch in (1, 2):
+        shutil.copy(finished / f'epoch_{epoch}.pth', tmp_path)
+    damage(tmp_path / 'epoch_2.pth')
+    small_runner(tmp_path, resume=True, param_scheduler=COSINE).train()
+    assert 'Passed over: epoch_2.pth (' in log_of(tmp_path)
+    assert 'epoch_1.pth after 4 of 12' in log_of(tmp_path)
+    same_states(finished / 'epoch_3.pth', tmp_path / 'epoch_3.pth')
+
+
+def test_only_damaged_checkpoints(tmp_path):
+    (tmp_path / 'epoch_1.pth').touch()
+    with pytest.raises(ValueError, match=r'can be read: epoch_1.pth \(it is'):
+        small_runner(tmp_path, resume=True).train()
+
+
+def test_named_damaged_checkpoint(finished, tmp_path):
+    path = tmp_path / 'epoch_1.pth'
+    shutil.copy(finished / 'epoch_1.pth', path)
+    flip(path)
+    with pytest.raises(ValueError, match='epoch_1.pth cannot.*have changed'):
+        resumed(path, tmp_path).train()
+
+
+def test_set_resume_takes_the_newest_usable(finished, tmp_path, capsys):
+    from mmengine.config import Config
+
+    cfg = Config(dict(work_dir=str(tmp_path), load_from='weights.pth'))
+    set_resume(cfg, 'auto')
+    assert (cfg.load_from, cfg.resume) == ('weights.pth', False)
+    shutil.copy(finished / 'epoch_1.pth', tmp_path)
+    (tmp_path / 'epoch_2.pth').touch()
+    set_resume(cfg, 'auto')
+    assert cfg.load_from == str(tmp_path / 'epoch_1.pth')
+    assert cfg.resume
+    assert 'Passed over: epoch_2.pth (it is empty).' in capsys.readouterr().out
+    with pytest.raises(FileNotFoundError, match='no checkpoint nowhere.pth'):
+        set_resume(cfg, 'nowhere.pth')
+
+
+def test_the_noted_checkpoint_is_the_newest(finished, tmp_path):
+    for epoch in (1, 2):
+        shutil.copy(finished / f'epoch_{epoch}.pth', tmp_path)
+    shutil.copy(finished / 'epoch_1.pth', tmp_path / 'interim.pth')
+    (tmp_path / 'last_checkpoint').write_text('/moved/from/epoch_1.pth')
+    assert newest_usable(tmp_path) == (tmp_path / 'epoch_1.pth', [])
+
+
+def test_a_seed_that_was_drawn_goes_on(tmp_path):
+    unseeded = dict(randomness=dict(seed=None))
+    small_runner(tmp_path, **unseeded).train()
+    seed = load_run(tmp_path / 'epoch_1.pth')['meta']['seed']
+    shutil.copy(tmp_path / 'epoch_3.pth', tmp_path / 'expected.pth')
+    runner = small_runner(
+        tmp_path,
+        resume=True,
+        load_from=str(tmp_path / 'epoch_1.pth'),
+        **unseeded,
+    )
+    runner.train()
+    assert runner.seed == seed
+    same_states(tmp_path / 'expected.pth', tmp_path / 'epoch_3.pth')
