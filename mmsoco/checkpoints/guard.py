@@ -8,7 +8,6 @@ itself, by which every loader of mmengine, mmdet and torch.hub reads, and
 
 import functools
 import threading
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +18,7 @@ from urllib.request import url2pathname
 import torch
 from torch import Tensor
 
+from mmsoco.checkpoints.integrity import check_bytes
 from mmsoco.checkpoints.io import readable_errors
 
 _NAMED = 3  # tensors that a message names
@@ -67,12 +67,8 @@ def guard_loader(loader: Any) -> None:
     ) -> Any:
         location = local_path(filename)
         path = Path(location).expanduser()
-        reason = damage(path) if path.is_file() else None
-        if reason:
-            raise ValueError(
-                f'{path} cannot be read as a checkpoint: {reason}. Copy or '
-                'download it again.'
-            )
+        if path.is_file():
+            check_bytes(path)
         with tensors_only():
             content = unguarded(cls, location, *args, **kwargs)
         drop_code(content)
@@ -80,34 +76,6 @@ def guard_loader(loader: Any) -> None:
         return content
 
     loader.load_checkpoint = classmethod(load_checkpoint)
-
-
-def damage(path: str | Path) -> str | None:
-    """Tell what is wrong with the bytes of a checkpoint file.
-
-    torch writes checksums into its archives and does not check them when it
-    loads one: a flipped bit gives other weights without a word.
-
-    Args:
-        path: A local file.
-
-    Returns:
-        What is wrong, or None. Files in torch's format before 1.6 have no
-        checksums and pass.
-    """
-    path = Path(path)
-    try:
-        with path.open('rb') as file:
-            start = file.read(4)
-        if not start:
-            return 'it is empty'
-        if start != b'PK\x03\x04':
-            return None
-        with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
-    except Exception as error:  # broken bytes lead to errors of any type
-        return f'it is cut short or changed: {error}'
-    return f'the bytes of {broken} have changed' if broken else None
 
 
 def local_path(location: Any) -> str:

@@ -47,19 +47,37 @@ def check_bytes(path: str | Path) -> None:
     Raises:
         ValueError: A record differs from what was written.
     """
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        damaged = str(error)
-    if damaged is not None:
+    reason = damage(path)
+    if reason is not None:
         raise ValueError(
-            f'{path} is damaged: its bytes do not have the checksum that was '
-            f'written with them (record {damaged}). Copy or download it '
-            'again, or take an earlier checkpoint.'
+            f'{path} is damaged: {reason}. Copy or download it again, or take '
+            'an earlier checkpoint.'
         )
+
+
+def damage(path: str | Path) -> str | None:
+    """Tell what is wrong with the bytes of a checkpoint file.
+
+    Args:
+        path: A local file.
+
+    Returns:
+        What is wrong, or None. Files in torch's format before 1.6 have no
+        checksums and pass.
+    """
+    path = Path(path)
+    try:
+        with path.open('rb') as file:
+            start = file.read(4)
+        if not start:
+            return 'it is empty'
+        if start != b'PK\x03\x04':
+            return None
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except Exception as error:  # broken bytes lead to errors of any type
+        return f'it is cut short or changed: {error}'
+    return f'the bytes of {broken} have changed' if broken else None
 
 
 def check_finite(state: Mapping[str, Tensor], source: object) -> None:

@@ -39,6 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'one in the work dir; if there is none, start',
     )
     parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='remove the checkpoints of an old run in the work dir first',
+    )
+    parser.add_argument(
         '--amp',
         nargs='?',
         const='bf16',
@@ -51,52 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the training."""
     cfg = load_config(args)
+
+    from mmsoco.engine.resuming import set_resume
+
     set_resume(cfg, args.resume)
+    cfg.overwrite = args.overwrite or cfg.get('overwrite', False)
     set_precision(cfg, args.amp)
     check_start(cfg)
 
     from mmsoco.engine.building import run_config
 
     run_config(cfg, 'train')
-
-
-def set_resume(cfg: Config, resume: str | None) -> None:
-    """Let the run continue from a checkpoint.
-
-    A config that says ``resume=True`` and names ``load_from`` continues from
-    that checkpoint, as mmengine understands it.
-
-    Args:
-        cfg: Changed: ``resume`` and, where there is a checkpoint,
-            ``load_from``.
-        resume: A checkpoint, ``'auto'`` for the newest one, or None, which
-            leaves it to the config.
-
-    Raises:
-        FileNotFoundError: The named checkpoint does not exist.
-    """
-    if resume is None and not cfg.get('resume'):
-        return
-    if resume is None and cfg.get('load_from'):
-        resume = cfg.load_from
-    if resume not in (None, 'auto'):
-        checkpoint = Path(resume)
-        if not checkpoint.is_file():
-            raise FileNotFoundError(
-                f'There is no checkpoint {checkpoint} to resume from. '
-                '--resume without a name takes the newest one in the work '
-                'dir.'
-            )
-    else:
-        from mmsoco.checkpoints.io import latest_checkpoint
-
-        checkpoint = latest_checkpoint(cfg.work_dir)
-    # Without a checkpoint the run starts, from load_from where it is set.
-    cfg.resume = checkpoint is not None
-    if checkpoint is None:
-        print(f'Nothing to resume in {cfg.work_dir}: the run starts.')
-    else:
-        cfg.load_from = str(checkpoint)
 
 
 def check_start(cfg: Config) -> None:

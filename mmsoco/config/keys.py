@@ -39,7 +39,8 @@ RUNNER_KEYS = frozenset(
 # What mmengine, mmdet's tools and mmsoco look up in the config themselves.
 LOOKED_UP_KEYS = frozenset(
     'runner_type custom_imports sync_bn model_wrapper_cfg compile '
-    'find_unused_parameters activation_checkpointing efficient_conv_bn_eval '
+    'find_unused_parameters overwrite activation_checkpointing '
+    'efficient_conv_bn_eval '
     'tta_model tta_pipeline'.split()
 )
 RUN_KEYS = RUNNER_KEYS | LOOKED_UP_KEYS

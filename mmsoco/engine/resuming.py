@@ -21,17 +21,23 @@ _NAMED = 3
 def set_resume(cfg: Config, resume: str | None) -> None:
     """Let the run of a config continue from a checkpoint.
 
+    A config that says ``resume=True`` and names ``load_from`` continues from
+    that checkpoint, as mmengine understands it.
+
     Args:
         cfg: Changed: ``resume`` and, where there is a checkpoint,
             ``load_from``.
         resume: A checkpoint, ``'auto'`` for the newest one in the work dir,
-            or None.
+            or None, which leaves it to the config.
 
     Raises:
         FileNotFoundError: The named checkpoint does not exist.
+        ValueError: There are checkpoints, but none that can be read.
     """
     if resume is None and not cfg.get('resume'):
         return
+    if resume is None and cfg.get('load_from'):
+        resume = cfg.load_from
     if resume in (None, 'auto'):
         checkpoint, passed = newest_usable(cfg.work_dir)
         for text in passed:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmsoco.checkpoints.guard import damage
+from mmsoco.checkpoints.integrity import damage
 from mmsoco.utils.locks import FolderLock
 
 # What is saved between the checkpoints that a config asks for.

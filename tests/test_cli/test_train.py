@@ -15,7 +15,7 @@ from command import Outcome, call
 from mmengine.config import Config
 
 from mmsoco.checkpoints.io import load_run
-from mmsoco.cli.train import set_resume
+from mmsoco.engine.resuming import set_resume
 from mmsoco.models.target_network import TargetNetwork
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 
@@ -217,7 +217,7 @@ def test_resume_keeps_load_from_for_the_start(tmp_path):
     cfg = Config(dict(work_dir=str(tmp_path), load_from='weights.pth'))
     set_resume(cfg, 'auto')
     assert (cfg.load_from, cfg.resume) == ('weights.pth', False)
-    (tmp_path / 'epoch_3.pth').touch()
+    torch.save({}, tmp_path / 'epoch_3.pth')
     set_resume(cfg, 'auto')
     assert cfg.load_from == str(tmp_path / 'epoch_3.pth')
     assert cfg.resume
@@ -225,14 +225,14 @@ def test_resume_keeps_load_from_for_the_start(tmp_path):
 
 def test_config_that_resumes_from_a_checkpoint_does(tmp_path):
     """mmengine's meaning of ``resume`` with ``load_from``."""
-    (tmp_path / 'epoch_3.pth').touch()
+    torch.save({}, tmp_path / 'epoch_3.pth')
     other = tmp_path / 'other.pth'
     cfg = Config(
         dict(work_dir=str(tmp_path), resume=True, load_from=str(other))
     )
     with pytest.raises(FileNotFoundError, match='no checkpoint .*other.pth'):
         set_resume(cfg, None)
-    other.touch()
+    torch.save({}, other)
     set_resume(cfg, None)
     assert (cfg.load_from, cfg.resume) == (str(other), True)
     cfg = Config(dict(work_dir=str(tmp_path), resume=True))

@@ -353,7 +353,9 @@ def test_named_damaged_checkpoint(finished, tmp_path):
     path = tmp_path / 'epoch_1.pth'
     shutil.copy(finished / 'epoch_1.pth', path)
     flip(path)
-    with pytest.raises(ValueError, match='epoch_1.pth cannot.*have changed'):
+    with pytest.raises(
+        ValueError, match='epoch_1.pth is damaged: .*have changed'
+    ):
         resumed(path, tmp_path).train()
 
 
