@@ -38,7 +38,9 @@ class ProbeSettings:
             of fine-tuning.
         neighbours: Neighbours that vote for a class.
         precise_statistics: Whether batch norm's statistics are computed anew
-            on the training pictures.
+            on the training pictures. Fine-tuning starts with the statistics
+            of its batches; the running ones of an untrained network are 0
+            and 1, which make another function of it.
         batch_size: Pictures of a batch.
         seed: Seed of the split and of the untrained network.
     """
@@ -47,7 +49,7 @@ class ProbeSettings:
     num_val: int = 300
     image_size: tuple[int, int] = (320, 320)
     neighbours: int = 20
-    precise_statistics: bool = False
+    precise_statistics: bool = True
     batch_size: int = 16
     seed: int = 0
 
