@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,28 @@ class LabelledPicture(NamedTuple):
     path: Path
     boxes: np.ndarray
     labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class LabelledSplit:
+    """The pictures of a probe.
+
+    Attributes:
+        classes: Names of the classes.
+        train: Pictures that the classifiers are trained on.
+        val: Pictures that they are judged on.
+    """
+
+    classes: Sequence[str]
+    train: Sequence[LabelledPicture]
+    val: Sequence[LabelledPicture]
+
+    def labels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the labels of all training and validation boxes."""
+        return tuple(
+            np.concatenate([picture.labels for picture in pictures])
+            for pictures in (self.train, self.val)
+        )
 
 
 def read_coco(
