@@ -7,6 +7,7 @@ import os
 import struct
 import warnings
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -51,12 +52,7 @@ class UnreadableImageError(ValueError):
 
 
 def read_rgb(path: str | os.PathLike) -> np.ndarray:
-    """Read an image as it is meant to be seen.
-
-    The EXIF orientation is applied. Greyscale is repeated, palettes are
-    looked up, CMYK is converted, 16-bit samples keep their high byte and
-    alpha is dropped (as the detectors' own readers do). Of an animation the
-    first frame is taken.
+    """Read an image as it is meant to be seen; see `decode_rgb`.
 
     Args:
         path: The image file.
@@ -65,13 +61,67 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
         RGB pixels, uint8 of shape (H, W, 3), writable.
 
     Raises:
-        UnreadableImageError: If the file is missing, empty, cut short, no
-            image, or larger than Pillow's limit against decompression bombs.
+        UnreadableImageError: If the file is missing, or see `decode_rgb`.
     """
-    try:
-        with open(path, 'rb') as file:
-            data = file.read()
+    return decode_rgb(read_data(path), path)
+
+
+def read_data(path: str | os.PathLike) -> bytes:
+    """Read a file's bytes.
+
+    Raises:
+        UnreadableImageError: If it is missing or cannot be read.
+    """
+    with _named(path), open(path, 'rb') as file:
+        return file.read()
+
+
+def decode_rgb(data: bytes, path: str | os.PathLike) -> np.ndarray:
+    """Decode an image as it is meant to be seen.
+
+    The EXIF orientation is applied. Greyscale is repeated, palettes are
+    looked up, CMYK is converted, 16-bit samples keep their high byte and
+    alpha is dropped (as the detectors' own readers do). Of an animation the
+    first frame is taken.
+
+    Args:
+        data: The image file's bytes.
+        path: Its name, for messages.
+
+    Returns:
+        RGB pixels, uint8 of shape (H, W, 3), writable.
+
+    Raises:
+        UnreadableImageError: If the file is empty, cut short, no image, or
+            larger than Pillow's limit against decompression bombs.
+    """
+    with _named(path):
         return _decode_jpeg(data) if _is_plain_jpeg(data) else _decode(data)
+
+
+def read_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Read the (height, width) that :func:`read_rgb` would return.
+
+    Only the header is read, so a file cut short passes.
+
+    Raises:
+        UnreadableImageError: If the file is missing or no image.
+    """
+    with _named(path), _open(path) as image:
+        return _upright_size(image)
+
+
+def decode_size(data: bytes, path: str | os.PathLike) -> tuple[int, int]:
+    """Tell the (height, width) of an image from its bytes; see `read_size`."""
+    with _named(path), _open(io.BytesIO(data)) as image:
+        return _upright_size(image)
+
+
+@contextlib.contextmanager
+def _named(path: str | os.PathLike) -> Iterator[None]:
+    """Turn whatever reading raises into an error that names the file."""
+    try:
+        yield
     except MemoryError:
         raise UnreadableImageError(path, 'not enough memory') from None
     except FileNotFoundError:
@@ -84,21 +134,10 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
         raise UnreadableImageError(path, f'{type(e).__name__}: {e}') from e
 
 
-def read_size(path: str | os.PathLike) -> tuple[int, int]:
-    """Read the (height, width) that :func:`read_rgb` would return.
-
-    Only the header is read, so a file cut short passes.
-
-    Raises:
-        UnreadableImageError: If the file is missing or no image.
-    """
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            # Of TIFF files Pillow gives the upright size.
-            turned = _orientation(image) in _TURNED and image.format != 'TIFF'
-    except Exception as e:
-        raise UnreadableImageError(path, f'{type(e).__name__}: {e}') from e
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    width, height = image.size
+    # Of TIFF files Pillow gives the upright size.
+    turned = _orientation(image) in _TURNED and image.format != 'TIFF'
     return (width, height) if turned else (height, width)
 
 
@@ -133,16 +172,16 @@ def _is_plain_jpeg(data: bytes) -> bool:
 
 
 def _is_turned(data: bytes) -> bool:
-    with _open(data) as image:
+    with _open(io.BytesIO(data)) as image:
         return _orientation(image) in _UPRIGHT
 
 
 @contextlib.contextmanager
-def _open(data: bytes) -> Iterator[Image.Image]:
+def _open(source: str | os.PathLike | BinaryIO) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         # Odd metadata is no reason to fill a log with warnings.
         warnings.simplefilter('ignore')
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(source) as image:
             yield image
 
 
@@ -157,7 +196,7 @@ def _decode_jpeg(data: bytes) -> np.ndarray:
 
 def _decode(data: bytes) -> np.ndarray:
     """Decode any file that Pillow knows and turn it upright."""
-    with _open(data) as image:
+    with _open(io.BytesIO(data)) as image:
         # First, since Pillow turns TIFF files itself as it loads.
         image.load()
         turn = _UPRIGHT.get(_orientation(image))

@@ -20,28 +20,32 @@ class FileStamp(NamedTuple):
     mtime_ns: int
     digest: int
 
-    def is_of(self, path: str | os.PathLike) -> bool:
-        """Tell whether a file still has these bytes.
+    def of_same(self, path: str | os.PathLike) -> 'FileStamp | None':
+        """Return the stamp that a file has now if it still has these bytes.
 
         Size and time of change are compared first. A file that was copied
         has another time, so its bytes are read then.
+
+        Returns:
+            This stamp, one with another time, or None if the file has other
+            bytes or is gone.
         """
         try:
             status = os.stat(path)
             if status.st_size != self.size:
-                return False
+                return None
             if status.st_mtime_ns == self.mtime_ns:
-                return True
-            with open(path, 'rb') as file:
-                return digest_of(file.read()) == self.digest
+                return self
+            _, now = read_stamped(path)
         except OSError:
-            return False
+            return None
+        return now if now.digest == self.digest else None
 
 
-def digest_of(data: bytes) -> int:
-    """Return the 64-bit BLAKE2b of some bytes."""
+def stamp_of(data: bytes, mtime_ns: int) -> FileStamp:
+    """Stamp the bytes of a file."""
     digest = hashlib.blake2b(data, digest_size=_DIGEST_BYTES).digest()
-    return int.from_bytes(digest, 'big')
+    return FileStamp(len(data), mtime_ns, int.from_bytes(digest, 'big'))
 
 
 def read_stamped(path: str | os.PathLike) -> tuple[bytes, FileStamp]:
@@ -52,5 +56,5 @@ def read_stamped(path: str | os.PathLike) -> tuple[bytes, FileStamp]:
     """
     with open(path, 'rb') as file:
         data = file.read()
-        status = os.fstat(file.fileno())
-    return data, FileStamp(len(data), status.st_mtime_ns, digest_of(data))
+        mtime_ns = os.fstat(file.fileno()).st_mtime_ns
+    return data, stamp_of(data, mtime_ns)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.filters import Fallback
 from mmsoco.proposals.records import (
     FIELDS,
@@ -207,6 +208,11 @@ class ProposalStore:
         """Return the name of one image without touching its boxes."""
         columns, row = self._locate(index)
         return columns.file_name[row].as_py()
+
+    def stamp(self, index: int) -> FileStamp | None:
+        """Return what one image file was like, None if that is not known."""
+        columns, row = self._locate(index)
+        return columns.stamp(row)
 
     def index_of(self, file_name: str) -> int:
         """Find an image by bisection of the sorted names.

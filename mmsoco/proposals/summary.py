@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmsoco.proposals.filters import FALLBACK_NAMES
+from mmsoco.proposals.filters import FALLBACK_NAMES, Fallback
 from mmsoco.proposals.store import ProposalStore
 
 _MOST_NAMED = 20
@@ -31,15 +31,29 @@ def describe(store: ProposalStore) -> str:
             'no checksums: made by an older mmsoco, so that damage to this '
             'file would not be noticed'
         )
+    if len(store) and metadata['fallbacks'][Fallback.NONE] == len(store):
+        lines.append(
+            'WARNING: no image has a proposal, so that each will be used as a '
+            'whole; choose a filter that fits the pictures'
+        )
     unreadable = metadata.get('unreadable', [])
     lines.append(f'unreadable images: {len(unreadable)}')
-    lines += [
-        f'  {entry["file_name"]}: {entry["reason"]}'
-        for entry in unreadable[:_MOST_NAMED]
+    lines += _named(unreadable, 'reason')
+    if remarks := metadata.get('remarks', []):
+        lines.append(f'remarkable images: {len(remarks)}')
+        lines += _named(remarks, 'remark')
+    return '\n'.join(lines)
+
+
+def _named(entries: list[dict[str, str]], key: str) -> list[str]:
+    """Name the first images of a list, each with what is said of it."""
+    lines = [
+        f'  {entry["file_name"]}: {entry[key]}'
+        for entry in entries[:_MOST_NAMED]
     ]
-    if len(unreadable) > _MOST_NAMED:
+    if len(entries) > _MOST_NAMED:
         lines.append(
-            f'  ... and {len(unreadable) - _MOST_NAMED} more, all named in '
+            f'  ... and {len(entries) - _MOST_NAMED} more, all named in '
             "the store's metadata"
         )
-    return '\n'.join(lines)
+    return lines

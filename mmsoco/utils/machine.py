@@ -57,6 +57,39 @@ def describe_machine() -> list[tuple[str, str]]:
     ]
 
 
+def available_memory() -> int | None:
+    """Return the bytes of memory that this process may still take.
+
+    The least of what the system and the limits of its control group (as of a
+    container) leave; None where neither can be read.
+    """
+    free = []
+    for line in _lines('/proc/meminfo'):
+        if line.startswith('MemAvailable:'):
+            free.append(int(line.split()[1]) * 1024)
+    folder = Path('/sys/fs/cgroup')
+    limit, used = (
+        next(iter(_lines(folder / name)), '')
+        for name in ('memory.max', 'memory.current')
+    )
+    if limit.isdecimal() and used.isdecimal():
+        # Cached files give way to programs.
+        cached = (
+            int(line.split()[1])
+            for line in _lines(folder / 'memory.stat')
+            if line.startswith('file ')
+        )
+        free.append(max(int(limit) - int(used) + sum(cached), 0))
+    return min(free, default=None)
+
+
+def _lines(path: str | Path) -> list[str]:
+    try:
+        return Path(path).read_text().splitlines()
+    except OSError:
+        return []
+
+
 def _processor() -> str:
     path = Path('/proc/cpuinfo')
     if path.is_file():

@@ -5,30 +5,19 @@ and takes the next; the parent only counts. Memory does not grow with the
 number of images beyond their names.
 """
 
-import multiprocessing
-import os
-import shutil
-import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 from tqdm import tqdm
 
-from mmsoco.proposals.generation.job import Job, is_complete
-from mmsoco.proposals.generation.parts import Parts, exclusive, parts_folder
-from mmsoco.proposals.generation.worker import PartDone, make_part, warm_up
+from mmsoco.proposals.generation.finished import Finished
+from mmsoco.proposals.generation.job import Job, refuse_other_job
+from mmsoco.proposals.generation.memory import MemoryLimit
+from mmsoco.proposals.generation.parts import Parts, exclusive, remove_parts
+from mmsoco.proposals.generation.pool import Chunk, run_pool
+from mmsoco.proposals.generation.worker import warm_up
 from mmsoco.proposals.store import ProposalStore
 
 _MAX_CHUNK = 64
@@ -57,20 +46,27 @@ def generate(
     workers: int,
     overwrite: bool = False,
     report: Callable[[str], None] = print,
+    progress: Callable[[int], None] | None = None,
 ) -> Summary:
-    """Make a store, going on from the finished parts of an earlier call.
+    """Make a store, going on from what earlier calls have finished.
+
+    Images whose files are as they were are not searched again, neither those
+    of an old store nor those of the parts of an interrupted call.
 
     Args:
         job: What to make.
         workers: Processes, each on one thread.
         overwrite: Throw away an old store and old parts of that name.
         report: Told in a line what is going on.
+        progress: Told the number of images done whenever it has grown; None
+            shows a bar.
 
     Returns:
         A summary; ``made`` is 0 where the store was complete already.
 
     Raises:
         FileExistsError: If the store or its parts are of another job.
+        StoreError: If an old store is damaged.
         ValueError: If no image is readable, or ``workers`` is below 1.
         OSError: If writing fails, for one if the disk is full. Finished
             parts stay, here and below.
@@ -79,42 +75,73 @@ def generate(
     if workers < 1:
         raise ValueError(f'expected 1 worker or more, got {workers}')
     started = time.perf_counter()
+    limit = job.memory_limit(workers)
     with exclusive(job.out_path):
         if overwrite:
             _clear(job)
-        elif is_complete(job):
+        refuse_other_job(job)
+        parts = Parts(job)
+        finished = parts.gather(limit, report)
+        if finished.is_store(job.out_path):
             # A kill just before the end leaves parts beside the store.
-            _remove_parts(job)
+            remove_parts(job.out_path)
             return Summary(ProposalStore(job.out_path), 0, 0.0, 0.0)
-        chunk = -(-len(job.names) // (workers * _CHUNKS_PER_WORKER))
-        parts = Parts(job, min(max(chunk, 1), _MAX_CHUNK))
-        made, cpu_seconds = _make_parts(parts, workers, report)
-        _refuse_all_unreadable(parts)
-        parts.join()
+        _refuse_other_images(job, finished)
+        missing = finished.missing()
+        cpu_seconds = 0.0
+        if missing:
+            _say_what_is_done(finished, missing, report)
+            cpu_seconds = _make_parts(
+                parts, missing, workers, limit, len(job.names), progress
+            )
+            finished = parts.gather(limit, report)
+        _refuse_all_unreadable(parts, finished)
+        parts.join(finished)
     seconds = time.perf_counter() - started
-    return Summary(ProposalStore(job.out_path), made, seconds, cpu_seconds)
+    store = ProposalStore(job.out_path)
+    return Summary(store, len(missing), seconds, cpu_seconds)
 
 
 def _clear(job: Job) -> None:
     """Remove the store, its regions and its parts."""
     job.out_path.unlink(missing_ok=True)
     job.regions_path.unlink(missing_ok=True)
-    _remove_parts(job)
+    remove_parts(job.out_path)
 
 
-def _remove_parts(job: Job) -> None:
-    """Remove the parts, if there are any."""
-    if parts_folder(job.out_path).exists():
-        shutil.rmtree(parts_folder(job.out_path))
+def _refuse_other_images(job: Job, finished: Finished) -> None:
+    """Raise FileExistsError if most of an old store would be lost."""
+    kept = finished.num_kept() + len(finished.changed)
+    if job.out_path.exists() and finished.gone > kept:
+        raise FileExistsError(
+            f'{str(job.out_path)!r} exists, but {finished.gone} of its images '
+            f'are not in the list of {len(job.names)}, and only {kept} are. '
+            'Choose another name, or --overwrite'
+        )
 
 
-def _refuse_all_unreadable(parts: Parts) -> None:
+def _say_what_is_done(
+    finished: Finished, missing: list[str], report: Callable[[str], None]
+) -> None:
+    total = len(finished.names)
+    if len(missing) < total:
+        report(f'going on after {total - len(missing)} of {total} images')
+    if finished.changed:
+        report(
+            f'{len(finished.changed)} images have changed and are done anew, '
+            f'such as {finished.changed[0]!r}'
+        )
+    if finished.gone:
+        report(f'{finished.gone} images are gone and left out')
+
+
+def _refuse_all_unreadable(parts: Parts, finished: Finished) -> None:
     """Raise ValueError if not one image was readable."""
-    unreadable = parts.unreadable()
-    if not unreadable or len(unreadable) < len(parts.names):
+    unreadable = finished.unreadable_entries()
+    if not unreadable or finished.num_kept():
         return
     # Without parts the next call tries the repaired images again.
-    _remove_parts(parts.job)
+    remove_parts(parts.job.out_path)
     first = unreadable[0]
     raise ValueError(
         f'none of the {len(unreadable)} images in '
@@ -125,130 +152,41 @@ def _refuse_all_unreadable(parts: Parts) -> None:
 
 
 def _make_parts(
-    parts: Parts, workers: int, report: Callable[[str], None]
-) -> tuple[int, float]:
-    """Make the missing parts; return images made and CPU seconds."""
-    missing = parts.missing()
-    left = sum(len(parts.chunk(number)) for number in missing)
-    done = len(parts.names) - left
-    if not missing:
-        return 0, 0.0
-    if done:
-        report(f'going on after {done} of {len(parts.names)} images')
+    parts: Parts,
+    missing: list[str],
+    workers: int,
+    limit: MemoryLimit,
+    total: int,
+    progress: Callable[[int], None] | None,
+) -> float:
+    """Make parts of the missing images; return CPU seconds."""
+    size = -(-len(missing) // (workers * _CHUNKS_PER_WORKER))
+    size = min(max(size, 1), _MAX_CHUNK)
+    starts = range(0, len(missing), size)
+    chunks = [
+        Chunk(missing[start : start + size], path)
+        for start, path in zip(starts, parts.new_paths(), strict=False)
+    ]
+    parts.begin()
     warm_up()
-    cpu_seconds = 0.0
+    cpu_seconds, done = 0.0, total - len(missing)
     with closing(
-        _run_pool(parts, missing, min(workers, len(missing)))
+        run_pool(parts.job, chunks, min(workers, len(chunks)), limit)
     ) as results:
         # Before the bar starts a thread of its own: forking wants none.
         next(results)
         bar = tqdm(
-            total=len(parts.names),
+            total=total,
             initial=done,
             unit='images',
             dynamic_ncols=True,
+            disable=progress is not None,
         )
         with bar:
             for result in results:
                 cpu_seconds += result.cpu_seconds
+                done += result.images
                 bar.update(result.images)
-    return left, cpu_seconds
-
-
-def _run_pool(
-    parts: Parts, missing: list[int], workers: int
-) -> Iterator[PartDone]:
-    """Yield results as parts get done, with few of them in flight.
-
-    The first is empty: it says that the workers have started.
-    """
-    method = 'fork' if sys.platform == 'linux' else 'spawn'
-    pool = ProcessPoolExecutor(
-        workers,
-        multiprocessing.get_context(method),
-        initializer=_start_worker,
-    )
-    with _second_ctrl_c_kills(pool):
-        try:
-            yield from _results(pool, parts, missing, 2 * workers)
-        except BrokenProcessPool:
-            raise ChildProcessError(
-                'a worker process was killed, most likely for want of memory '
-                '(a very large image?). Finished parts are kept: call again, '
-                'with fewer --workers if it happens again'
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _results(
-    pool: ProcessPoolExecutor, parts: Parts, missing: list[int], limit: int
-) -> Iterator[PartDone]:
-    """Yield results with at most `limit` parts in flight; see `_run_pool`."""
-    job = parts.job
-    numbers = iter(missing)
-    flying: set[Future] = set()
-    while True:
-        for number in numbers:
-            flying.add(
-                pool.submit(
-                    make_part,
-                    job.image_root,
-                    parts.chunk(number),
-                    str(parts.path(number)),
-                    job.search,
-                    job.filters,
-                    job.keep_regions,
-                )
-            )
-            if len(flying) >= limit:
-                break
-        if not flying:
-            return
-        yield PartDone(0, 0.0)
-        finished, flying = wait(flying, return_when=FIRST_COMPLETED)
-        for future in finished:
-            yield future.result()
-
-
-@contextmanager
-def _second_ctrl_c_kills(pool: ProcessPoolExecutor) -> Iterator[None]:
-    """Let one Ctrl-C finish the parts that are begun, and a second end them.
-
-    The second must not raise: a `KeyboardInterrupt` inside of the pool's
-    shutdown leaves its thread waiting for the workers, which ignore SIGINT,
-    for ever.
-    """
-    previous = signal.getsignal(signal.SIGINT)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or not callable(previous):
-        yield  # Ctrl-C is ignored, or not this thread's affair
-        return
-    presses = 0
-
-    def interrupt(number: int, frame: Any) -> None:
-        nonlocal presses
-        presses += 1
-        if presses == 1:
-            previous(number, frame)
-            return
-        for process in list((pool._processes or {}).values()):
-            process.kill()
-
-    signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and never outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def exit_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=exit_with_parent, daemon=True).start()
+                if progress is not None:
+                    progress(done)
+    return cpu_seconds

@@ -8,7 +8,8 @@ from typing import Any
 
 from mmsoco.images.lists import fingerprint, take_shard
 from mmsoco.proposals.filters import FilterSpec
-from mmsoco.proposals.search.selective_search import SearchSpec
+from mmsoco.proposals.generation.memory import MemoryLimit, share_of_machine
+from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.proposals.store import ProposalStore
 
 
@@ -24,6 +25,10 @@ class Job:
         filters: Limits on proposals.
         keep_regions: Whether to keep all regions too, for other filters.
         shard: (i, n): work on the i-th of n runs of ``all_names``.
+        memory_mib: What a worker may take for one image, MiB; by default
+            the workers share what the machine has.
+        shrink: Whether images that would take more are searched at a smaller
+            size; if not, they are left out.
     """
 
     image_root: str
@@ -33,6 +38,8 @@ class Job:
     filters: FilterSpec = FilterSpec()
     keep_regions: bool = False
     shard: tuple[int, int] = (0, 1)
+    memory_mib: float | None = None
+    shrink: bool = False
 
     @cached_property
     def _fingerprint(self) -> str:
@@ -53,18 +60,31 @@ class Job:
         """The store of all regions beside it."""
         return regions_path(self.out_path)
 
-    def identity(self) -> dict[str, Any]:
-        """Describe all that the result depends on, as a store records it."""
+    def recipe(self) -> dict[str, Any]:
+        """Describe what the proposals of one image depend on."""
         return {
             'image_root': os.path.abspath(self.image_root),
-            'image_list': {
-                'count': len(self.all_names),
-                'sha256': self._fingerprint,
-            },
             'shard': list(self.shard),
             'search': self.search.as_dict(),
             'filter': self.filters.as_dict(),
         }
+
+    def identity(self) -> dict[str, Any]:
+        """Describe the whole store, as its metadata records it.
+
+        The images themselves are told apart by the stamps of its rows.
+        """
+        image_list = {
+            'count': len(self.all_names),
+            'sha256': self._fingerprint,
+        }
+        return {**self.recipe(), 'image_list': image_list}
+
+    def memory_limit(self, workers: int) -> MemoryLimit:
+        """Return what each worker may take for one image."""
+        if self.memory_mib is None:
+            return share_of_machine(workers, self.shrink)
+        return MemoryLimit(self.memory_mib, self.shrink)
 
 
 def regions_path(out: str | os.PathLike) -> Path:
@@ -82,17 +102,17 @@ def differences(found: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
     ]
 
 
-def is_complete(job: Job) -> bool:
-    """Tell whether a job's store is already there.
+def refuse_other_job(job: Job) -> None:
+    """Raise unless a store of that name, if there is one, is of this job.
 
     Raises:
         FileExistsError: If a store of something else has its name.
         StoreError: If a file there is no store.
     """
     if not job.out_path.exists():
-        return False
+        return
     found = ProposalStore(job.out_path).metadata
-    different = differences(found, job.identity())
+    different = differences(found, job.recipe())
     if job.keep_regions and not job.regions_path.exists():
         different.append(f'{str(job.regions_path)!r} is missing')
     if different:
@@ -101,4 +121,3 @@ def is_complete(job: Job) -> bool:
             + '; '.join(different)
             + '. Choose another name, or --overwrite'
         )
-    return True

@@ -1,22 +1,21 @@
 """Finished parts of a store in the making, so that a kill costs little.
 
-A job's images are cut into chunks. Each chunk becomes one small store,
-``OUT.arrow.parts/part-000042.arrow``, under its final name only when it is
-complete. Joining them in order gives the whole.
+The images that are left to do are cut into chunks. Each chunk becomes one
+small store, ``OUT.arrow.parts/part-000042.arrow``, under its final name only
+when it is complete. Their rows and those of an old store give the whole.
 """
 
 import fcntl
 import json
-import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
+from mmsoco.proposals.generation.finished import Finished, check_with_regions
 from mmsoco.proposals.generation.job import Job, differences, regions_path
+from mmsoco.proposals.generation.memory import MemoryLimit
 from mmsoco.proposals.store import (
-    ProposalStore,
     ProposalStoreWriter,
     StoreError,
 )
@@ -30,102 +29,113 @@ class Parts:
 
     Args:
         job: What to make.
-        chunk_size: Images per part; of a begun job the old size is kept.
 
     Raises:
         FileExistsError: If the parts there belong to another job.
     """
 
-    def __init__(self, job: Job, chunk_size: int) -> None:
+    def __init__(self, job: Job) -> None:
         self.job = job
-        self.names = job.names
         self.folder = parts_folder(job.out_path)
-        self.folder.mkdir(exist_ok=True)
-        self.chunk_size = self._manifest(chunk_size)['chunk_size']
+        self._check_manifest()
 
-    def _manifest(self, chunk_size: int) -> dict[str, Any]:
-        """Read and check the manifest, or begin one."""
+    def _check_manifest(self) -> None:
         path = self.folder / _MANIFEST
-        wanted = {
-            **self.job.identity(),
-            'keep_regions': self.job.keep_regions,
-        }
+        wanted = {**self.job.recipe(), 'keep_regions': self.job.keep_regions}
         if not path.exists():
-            manifest = {**wanted, 'chunk_size': chunk_size}
-            write_json(path, manifest)
-            return manifest
-        manifest = json.loads(path.read_text(encoding='utf-8'))
-        different = differences(manifest, wanted)
+            return
+        try:
+            manifest = json.loads(path.read_text(encoding='utf-8'))
+            different = differences(manifest, wanted)
+        except (ValueError, AttributeError) as error:
+            different = [f'{str(path)!r} is damaged: {error}']
         if different:
             raise FileExistsError(
                 f'{str(self.folder)!r} holds parts of another job: '
                 + '; '.join(different)
                 + '. Choose another name, or --overwrite to begin anew'
             )
-        return manifest
 
-    def __len__(self) -> int:
-        return -(-len(self.names) // self.chunk_size)
+    def begin(self) -> None:
+        """Make the folder, and say in it what its parts are of.
 
-    def path(self, number: int) -> Path:
-        """Name a part."""
-        return self.folder / f'part-{number:06d}.arrow'
+        Raises:
+            OSError: If it cannot be written.
+        """
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / _MANIFEST
+        if not path.exists():
+            wanted = self.job.recipe()
+            write_json(path, {**wanted, 'keep_regions': self.job.keep_regions})
 
-    def chunk(self, number: int) -> list[str]:
-        """Return the images of a part."""
-        start = number * self.chunk_size
-        return self.names[start : start + self.chunk_size]
-
-    def missing(self) -> list[int]:
-        """Number the parts that are not finished."""
-        there = set(os.listdir(self.folder))
-        return [n for n in range(len(self)) if self.path(n).name not in there]
-
-    def unreadable(self) -> list[dict[str, str]]:
-        """Gather the unreadable images of all parts, with reasons."""
-        return [
-            entry
-            for number in range(len(self))
-            for entry in self._open(self.path(number)).metadata['unreadable']
-        ]
-
-    def join(self) -> None:
-        """Write the store, and the regions before it, and clean up."""
-        identity = self.job.identity()
-        unreadable = self.unreadable()
-        paths = [self.path(n) for n in range(len(self))]
-        if self.job.keep_regions:
-            regions = {**identity, 'filter': None, 'kind': 'regions'}
-            self._join(
-                [regions_path(path) for path in paths],
-                self.job.regions_path,
-                {**regions, 'unreadable': unreadable},
-            )
-        proposals = {**identity, 'kind': 'proposals'}
-        self._join(
-            paths, self.job.out_path, {**proposals, 'unreadable': unreadable}
+    def paths(self) -> list[Path]:
+        """Return the finished parts in the order in which they were begun."""
+        return sorted(
+            path
+            for path in self.folder.glob('part-*.arrow')
+            if not path.name.endswith('.regions.arrow')
         )
-        shutil.rmtree(self.folder)
 
-    def _join(
-        self, paths: list[Path], out: Path, metadata: dict[str, Any]
-    ) -> None:
-        with ProposalStoreWriter(out, metadata) as writer:
-            for path in paths:
-                writer.write(self._open(path))
+    def new_paths(self) -> Iterator[Path]:
+        """Name parts that are not there yet, without end."""
+        last = max((int(path.stem[5:]) for path in self.paths()), default=-1)
+        while True:
+            last += 1
+            yield self.folder / f'part-{last:06d}.arrow'
 
-    def _open(self, path: Path) -> ProposalStore:
-        try:
-            return ProposalStore(path)
-        except (StoreError, FileNotFoundError) as e:
-            raise StoreError(
-                f'part {str(path)!r} is damaged; delete it and call again'
-            ) from e
+    def gather(
+        self, limit: MemoryLimit, report: Callable[[str], None]
+    ) -> Finished:
+        """Find out what is done.
+
+        Args:
+            limit: Memory for one image.
+            report: Told of parts that are damaged; their images are done
+                anew.
+
+        Raises:
+            StoreError: If the job's old store is damaged.
+        """
+        finished = Finished(self.job, limit)
+        if self.job.out_path.exists():
+            check_with_regions(self.job.out_path, self.job.keep_regions)
+            finished.add(self.job.out_path)
+        for path in self.paths():
+            try:
+                check_with_regions(path, self.job.keep_regions)
+                finished.add(path)
+            except StoreError as error:
+                report(f'a part is damaged; its images are done anew: {error}')
+                path.unlink()
+                regions_path(path).unlink(missing_ok=True)
+        return finished
+
+    def join(self, finished: Finished) -> None:
+        """Write the store, and the regions before it, and clean up."""
+        metadata = {
+            **self.job.identity(),
+            'unreadable': finished.unreadable_entries(),
+            'remarks': finished.remark_entries(),
+        }
+        if self.job.keep_regions:
+            regions = {**metadata, 'filter': None, 'kind': 'regions'}
+            with ProposalStoreWriter(self.job.regions_path, regions) as writer:
+                writer.write(finished.rows(regions_path))
+        proposals = {**metadata, 'kind': 'proposals'}
+        with ProposalStoreWriter(self.job.out_path, proposals) as writer:
+            writer.write(finished.rows())
+        remove_parts(self.job.out_path)
 
 
 def parts_folder(out: Path) -> Path:
     """Name the folder of a store's parts."""
     return out.with_name(f'{out.name}.parts')
+
+
+def remove_parts(out: Path) -> None:
+    """Remove the parts of a store, if there are any."""
+    if parts_folder(out).exists():
+        shutil.rmtree(parts_folder(out))
 
 
 @contextmanager

@@ -2,19 +2,34 @@
 
 import os
 import time
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmsoco.images.reading import UnreadableImageError, read_rgb
-from mmsoco.proposals.filters import FilterSpec, filter_regions
-from mmsoco.proposals.generation.job import regions_path
-from mmsoco.proposals.records import MAX_SIDE, ProposalRecord
-from mmsoco.proposals.search.selective_search import (
-    SearchSpec,
-    selective_search,
+from mmsoco.images.reading import (
+    UnreadableImageError,
+    decode_rgb,
+    decode_size,
 )
+from mmsoco.images.stamps import FileStamp, read_stamped
+from mmsoco.proposals.filters import MAX_SIDE, FilterSpec, filter_regions
+from mmsoco.proposals.generation.job import regions_path
+from mmsoco.proposals.generation.memory import (
+    MemoryLimit,
+    enlarge_bboxes,
+    needed_mib,
+    shrink_image,
+)
+from mmsoco.proposals.records import ProposalRecord
+from mmsoco.proposals.search.selective_search import selective_search
+from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.proposals.store import ProposalStoreWriter
+from mmsoco.utils.problems import printable
+
+# 12 bits in 16 leave a high byte of at most 15.
+_DARK = 16
 
 
 class PartDone(NamedTuple):
@@ -22,6 +37,39 @@ class PartDone(NamedTuple):
 
     images: int
     cpu_seconds: float
+
+
+@dataclass
+class Found:
+    """What a worker found in the images of a part.
+
+    Attributes:
+        regions: A record per image that could be read.
+        unreadable: The others: ``file_name``, ``reason``, ``stamp``, and
+            ``needs_mib`` where it was a matter of memory.
+        remarks: ``file_name`` and ``remark`` of images that may not be what
+            they seem.
+    """
+
+    regions: list[ProposalRecord] = field(default_factory=list)
+    unreadable: list[dict[str, Any]] = field(default_factory=list)
+    remarks: list[dict[str, str]] = field(default_factory=list)
+
+
+class TooLargeError(UnreadableImageError):
+    """An image whose search would take more memory than it may."""
+
+    def __init__(
+        self, path: str, height: int, width: int, limit: MemoryLimit
+    ) -> None:
+        self.needs_mib = needed_mib(height, width)
+        super().__init__(
+            path,
+            f'{width} x {height} pixels would take about '
+            f'{self.needs_mib:.0f} MiB, above the limit of {limit.mib:.0f} '
+            'MiB for each worker (take fewer workers, a higher limit, or let '
+            'such images be searched at a smaller size)',
+        )
 
 
 def warm_up() -> None:
@@ -36,6 +84,7 @@ def make_part(
     search: SearchSpec,
     filters: FilterSpec,
     keep_regions: bool,
+    limit: MemoryLimit,
 ) -> PartDone:
     """Make one part of a store; the work of a worker process.
 
@@ -48,53 +97,125 @@ def make_part(
         search: Parameters of selective search.
         filters: Limits on proposals.
         keep_regions: Whether to write all regions beside it.
+        limit: Memory for one image.
 
     Raises:
         OSError: If writing fails.
         RuntimeError: If the search fails on an image; the message names it.
     """
     started = time.process_time()
-    regions, unreadable = [], []
+    found = Found()
+    in_hand = in_hand_path(out)
     for name in names:
-        try:
-            regions.append(find_regions(image_root, name, search))
-        except UnreadableImageError as e:
-            printable = name.encode('utf-8', 'backslashreplace').decode()
-            unreadable.append({'file_name': printable, 'reason': e.reason})
+        # Should this process be killed, it is known over which image.
+        in_hand.write_text(f'{os.getpid()} {printable(name)}', 'utf-8')
+        add_image(found, image_root, name, search, limit)
     if keep_regions:
         with ProposalStoreWriter(regions_path(out)) as writer:
-            writer.write(regions)
-    with ProposalStoreWriter(out, {'unreadable': unreadable}) as writer:
-        writer.write(keep_proposals(record, filters) for record in regions)
+            writer.write(found.regions)
+    metadata = {'unreadable': found.unreadable, 'remarks': found.remarks}
+    with ProposalStoreWriter(out, metadata) as writer:
+        writer.write(
+            keep_proposals(record, filters) for record in found.regions
+        )
+    in_hand.unlink(missing_ok=True)
     return PartDone(len(names), time.process_time() - started)
 
 
+def in_hand_path(part: str | os.PathLike) -> Path:
+    """Name the file that says which image of a part is being searched."""
+    return Path(f'{os.fspath(part)}.in-hand')
+
+
+def add_image(
+    found: Found,
+    image_root: str,
+    name: str,
+    search: SearchSpec,
+    limit: MemoryLimit,
+) -> None:
+    """Search one image, and note what came of it."""
+    path = os.path.join(image_root, name)
+    stamp = None
+    try:
+        data, stamp = _read(path)
+        name.encode('utf-8')
+        record, remark = find_regions(data, stamp, path, name, search, limit)
+    except UnicodeEncodeError:
+        entry = {'reason': 'its name is not UTF-8'}
+    except UnreadableImageError as e:
+        entry = {'reason': e.reason}
+        if isinstance(e, TooLargeError):
+            entry['needs_mib'] = e.needs_mib
+    else:
+        found.regions.append(record)
+        if remark:
+            found.remarks.append({'file_name': name, 'remark': remark})
+        return
+    entry['file_name'] = printable(name)
+    entry['stamp'] = None if stamp is None else list(stamp)
+    found.unreadable.append(entry)
+
+
+def _read(path: str) -> tuple[bytes, FileStamp]:
+    try:
+        return read_stamped(path)
+    except FileNotFoundError:
+        raise UnreadableImageError(path, 'no such file') from None
+    except OSError as e:
+        raise UnreadableImageError(path, e.strerror or str(e)) from e
+
+
 def find_regions(
-    image_root: str, name: str, search: SearchSpec
-) -> ProposalRecord:
-    """Read one image and find all its regions.
+    data: bytes,
+    stamp: FileStamp,
+    path: str,
+    name: str,
+    search: SearchSpec,
+    limit: MemoryLimit,
+) -> tuple[ProposalRecord, str]:
+    """Decode one image and find all its regions.
+
+    Args:
+        data: The image file's bytes.
+        stamp: Of the file.
+        path: Its path, for messages.
+        name: Its name in the store.
+        search: Parameters of selective search.
+        limit: Memory for one image.
+
+    Returns:
+        The regions; and what is remarkable about the image, or ''.
 
     Raises:
-        UnreadableImageError: If the store cannot hold it: unreadable, larger
-            than 65535 pixels, or a name that is not UTF-8.
+        UnreadableImageError: If it cannot be decoded, or is larger than a
+            store can hold.
+        TooLargeError: If its search would take too much memory.
         RuntimeError: If the search fails; the message names the image.
     """
-    path = os.path.join(image_root, name)
-    try:
-        name.encode('utf-8')
-    except UnicodeEncodeError:
-        raise UnreadableImageError(path, 'its name is not UTF-8') from None
-    rgb = read_rgb(path)
-    height, width = rgb.shape[:2]
-    if max(height, width) > MAX_SIDE:
+    size = height, width = decode_size(data, path)
+    if max(size) > MAX_SIDE:
         raise UnreadableImageError(path, f'a side is above {MAX_SIDE} pixels')
+    zoom = limit.zoom(height, width)
+    if not zoom:
+        raise TooLargeError(path, height, width, limit)
+    rgb = decode_rgb(data, path)
+    size = height, width = rgb.shape[:2]
+    remark = ''
+    if rgb.max() < _DARK:
+        remark = 'nearly black: are its samples 12 bits in 16?'
+    if zoom < 1:
+        rgb = shrink_image(rgb, zoom)
+        remark = f'searched at {zoom:.0%} of its size for want of memory'
     try:
         bboxes = selective_search(rgb, search).bboxes
     except MemoryError:
         raise UnreadableImageError(path, 'not enough memory') from None
     except Exception as e:
         raise RuntimeError(f'selective search failed on {path!r}') from e
-    return ProposalRecord(name, height, width, bboxes)
+    if zoom < 1:
+        bboxes = enlarge_bboxes(bboxes, rgb.shape[:2], size)
+    return ProposalRecord(name, height, width, bboxes, stamp=stamp), remark
 
 
 def keep_proposals(
@@ -105,5 +226,10 @@ def keep_proposals(
         record.bboxes, record.height, record.width, filters
     )
     return ProposalRecord(
-        record.file_name, record.height, record.width, bboxes, fallback
+        record.file_name,
+        record.height,
+        record.width,
+        bboxes,
+        fallback,
+        record.stamp,
     )

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from generator_helpers import assert_same_stores, make_job, run
+from PIL import Image
 from proposal_samples import save_blocks
 
 from mmsoco.images.lists import collect_names
@@ -15,12 +17,15 @@ from mmsoco.images.reading import read_rgb
 from mmsoco.proposals.filters import FilterSpec, filter_regions
 from mmsoco.proposals.generation import parts as parts_module
 from mmsoco.proposals.generation import worker as worker_module
-from mmsoco.proposals.generation.parts import exclusive
+from mmsoco.proposals.generation.job import Job
+from mmsoco.proposals.generation.memory import needed_mib
+from mmsoco.proposals.generation.parts import Parts, exclusive
 from mmsoco.proposals.search.selective_search import (
     SearchSpec,
     selective_search,
 )
 from mmsoco.proposals.store import ProposalStore
+from mmsoco.proposals.summary import describe
 
 BAD = ['b/bad half.png', 'bad empty.jpg', 'bad text.jpg']
 
@@ -122,9 +127,6 @@ def test_parts_of_another_job_are_refused(image_root, tmp_path, monkeypatch):
     other = make_job(image_root, out, filters=FilterSpec(min_size=20))
     with pytest.raises(FileExistsError, match='another job.*min_size'):
         run(other)
-    save_blocks(image_root / 'new.png', 9)
-    with pytest.raises(FileExistsError, match="another job.*'count': 10"):
-        run(make_job(image_root, out))
     summary, _ = run(other, overwrite=True)
     assert summary.made == 10
 
@@ -146,27 +148,192 @@ def test_kill_at_the_very_end_leaves_a_store_and_parts(
     assert not (tmp_path / 'out.arrow.parts').exists()
 
 
-def test_damaged_part_is_named(image_root, tmp_path, monkeypatch):
-    job = make_job(image_root, tmp_path / 'out.arrow')
+def flip_bit(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 4
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize('keep_regions', [False, True])
+def test_damaged_parts_are_made_anew(
+    image_root, tmp_path, monkeypatch, keep_regions
+):
+    job = make_job(
+        image_root, tmp_path / 'out.arrow', keep_regions=keep_regions
+    )
     fail_on('part-000005.arrow', monkeypatch, OSError(errno.ENOSPC, 'full'))
     with pytest.raises(OSError):
         run(job)
     monkeypatch.undo()
-    part = tmp_path / 'out.arrow.parts' / 'part-000000.arrow'
-    part.write_bytes(b'short')
-    with pytest.raises(ValueError, match='part-000000.arrow.*delete it'):
+    folder = tmp_path / 'out.arrow.parts'
+    (folder / 'part-000000.arrow').write_bytes(b'short')
+    # in the middle, where the boxes are
+    flip_bit(folder / 'part-000001.arrow', 700)
+    if keep_regions:
+        flip_bit(folder / 'part-000002.regions.arrow', 700)
+    summary, lines = run(job)
+    assert sum('part is damaged' in line for line in lines) == (
+        2 + keep_regions
+    )
+    whole = make_job(image_root, tmp_path / 'w.arrow', keep_regions=True)
+    assert_same_stores(summary.store, run(whole)[0].store)
+    if keep_regions:
+        stores = [ProposalStore(j.regions_path) for j in (job, whole)]
+        assert_same_stores(*stores)
+
+
+def test_damaged_store_is_named(image_root, tmp_path):
+    job = make_job(image_root, tmp_path / 'out.arrow')
+    run(job)
+    flip_bit(job.out_path, 1200)
+    with pytest.raises(ValueError, match='out.arrow. is damaged'):
         run(job)
-    part.unlink()
-    assert len(run(job)[0].store) == 7
+    assert run(job, overwrite=True)[0].made == 10
 
 
-def test_killed_worker_is_reported(image_root, tmp_path, monkeypatch):
-    def die(*args):
-        os.kill(os.getpid(), signal.SIGKILL)
+def test_killed_worker_is_reported_with_its_image(
+    image_root, tmp_path, monkeypatch
+):
+    find_regions = worker_module.find_regions
+
+    def die(data, stamp, path, name, *args):
+        if name == 'c d.png':
+            os.kill(os.getpid(), signal.SIGKILL)
+        return find_regions(data, stamp, path, name, *args)
 
     monkeypatch.setattr(worker_module, 'find_regions', die)
-    with pytest.raises(ChildProcessError, match='want of memory.*are kept'):
-        run(make_job(image_root, tmp_path / 'out.arrow'))
+    out = tmp_path / 'out.arrow'
+    with pytest.raises(
+        ChildProcessError, match="killed at image 'c d.png', most.*are kept"
+    ):
+        run(make_job(image_root, out))
+    assert not list(tmp_path.rglob('*.in-hand'))
+    monkeypatch.undo()
+    assert len(run(make_job(image_root, out))[0].store) == 7
+
+
+def change_nothing(root):
+    pass
+
+
+def add_one(root):
+    save_blocks(root / 'new.png', 9)
+
+
+def remove_one(root):
+    (root / 'c d.png').unlink()
+
+
+def change_one(root):
+    save_blocks(root / 'c d.png', 77, 100)
+
+
+def repair_one(root):
+    save_blocks(root / 'bad empty.png', 5)
+    (root / 'bad empty.png').rename(root / 'bad empty.jpg')
+
+
+def copy_all(root):
+    """The same bytes at another time."""
+    for path in root.rglob('*.png'):
+        os.utime(path, ns=(1, 1))
+
+
+@pytest.mark.parametrize(
+    'change, made, word',
+    [
+        (change_nothing, 0, ''),
+        (add_one, 1, 'going on after 10 of 11'),
+        (remove_one, 0, ''),
+        (change_one, 1, "1 images have changed.*'c d.png'"),
+        (repair_one, 1, "1 images have changed.*'bad empty.jpg'"),
+        (copy_all, 0, ''),
+    ],
+)
+@pytest.mark.parametrize('finished', [True, False])
+def test_images_that_changed_are_done_anew_and_no_others(
+    image_root, tmp_path, monkeypatch, change, made, word, finished
+):
+    job = make_job(image_root, tmp_path / 'out.arrow', keep_regions=True)
+    if not finished:
+        monkeypatch.setattr(Parts, 'join', lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run(job)
+        monkeypatch.undo()
+    else:
+        run(job)
+    change(image_root)
+    job = make_job(image_root, tmp_path / 'out.arrow', keep_regions=True)
+    summary, lines = run(job)
+    assert summary.made == made
+    assert re.search(word, ' '.join(lines))
+    whole = make_job(image_root, tmp_path / 'w.arrow', keep_regions=True)
+    assert_same_stores(summary.store, run(whole)[0].store)
+    stores = [ProposalStore(j.regions_path) for j in (job, whole)]
+    assert_same_stores(*stores)
+    before = os.stat(job.out)
+    assert run(job)[0].made == 0
+    assert os.stat(job.out).st_mtime_ns == before.st_mtime_ns
+
+
+def test_store_of_other_images_is_not_overwritten(image_root, tmp_path):
+    out = tmp_path / 'out.arrow'
+    names = collect_names(image_root)
+    run(Job(str(image_root), names[:6], str(out)))
+    with pytest.raises(FileExistsError, match='3 of its images are not in'):
+        run(Job(str(image_root), names[6:], str(out)))
+    # The larger part of them is there: the list has changed.
+    summary, lines = run(Job(str(image_root), names[1:], str(out)))
+    assert summary.made == 4 and '1 images are gone and left out' in lines
+
+
+def test_images_beyond_the_memory_are_left_out_and_named(image_root, tmp_path):
+    save_blocks(image_root / 'large.png', 3, 200, 160)
+    out = tmp_path / 'out.arrow'
+    limit = needed_mib(150, 160)
+    summary, _ = run(make_job(image_root, out, memory_mib=limit))
+    entries = summary.store.metadata['unreadable']
+    (entry,) = [e for e in entries if e['file_name'] == 'large.png']
+    assert re.search('160 x 200 pixels .* 4 MiB.*limit of 3', entry['reason'])
+    assert run(make_job(image_root, out, memory_mib=limit))[0].made == 0
+    # With more memory that image is done, and no other.
+    summary, _ = run(make_job(image_root, out, memory_mib=2 * limit))
+    assert summary.made == 1
+    assert 'large.png' in [record.file_name for record in summary.store]
+
+
+def test_images_beyond_the_memory_are_searched_smaller(tmp_path):
+    root = tmp_path / 'images'
+    save_blocks(root / 'large.png', 3, 200, 160)
+    limit = needed_mib(100, 130)
+    job = make_job(root, tmp_path / 'out.arrow', memory_mib=limit, shrink=True)
+    (record,) = run(job)[0].store
+    assert (record.height, record.width) == (200, 160) and len(record.bboxes)
+    # blocks are 40 pixels wide: the boxes keep to their grid
+    off = np.abs((record.bboxes + 20) % 40 - 20)
+    assert off.max() <= 6
+    text = describe(ProposalStore(job.out))
+    assert re.search(r'large.png: searched at \d\d% of its size', text)
+
+
+def test_nearly_black_images_are_remarked_upon(tmp_path):
+    root = tmp_path / 'images'
+    save_blocks(root / 'good.png', 0)
+    # 12 bits in 16, as many cameras and microscopes write them
+    samples = np.random.default_rng(0).integers(0, 4096, (60, 60))
+    Image.fromarray(samples.astype(np.uint16)).save(root / 'dark.png')
+    summary, _ = run(make_job(root, tmp_path / 'out.arrow'))
+    assert len(summary.store) == 2
+    text = describe(summary.store)
+    assert 'dark.png: nearly black: are its samples 12 bits in 16?' in text
+    assert 'good.png' not in text
+
+
+def test_a_filter_that_keeps_nothing_is_warned_of(image_root, tmp_path):
+    job = make_job(
+        image_root, tmp_path / 'a.arrow', filters=FilterSpec(min_size=9999)
+    )
+    assert 'WARNING: no image has a prop' in describe(run(job)[0].store)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +358,7 @@ def test_ended_parent_takes_its_workers_along(
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     parts = tmp_path / 'out.arrow.parts'
-    wait_for(lambda: any(parts.glob('part-*')))
+    wait_for(lambda: any(parts.glob('part-*.arrow')))
     process.send_signal(sent)
     # After Ctrl-C parts that were begun are finished.
     wait_for(lambda: let_go(held) or process.poll() is not None)
@@ -216,7 +383,7 @@ def test_second_ctrl_c_ends_workers_that_hang(image_root, tmp_path):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     parts = tmp_path / 'out.arrow.parts'
-    wait_for(lambda: any(parts.glob('part-*')))
+    wait_for(lambda: any(parts.glob('part-*.arrow')))
     os.killpg(process.pid, signal.SIGINT)
     time.sleep(0.3)
     assert process.poll() is None  # waits for the part that was begun
@@ -291,6 +458,7 @@ def test_names_that_are_not_utf8_are_skipped(tmp_path):
     assert len(summary.store) == 1
     (entry,) = summary.store.metadata['unreadable']
     assert entry['reason'] == 'its name is not UTF-8'
+    assert run(make_job(root, tmp_path / 'out.arrow'))[0].made == 0
 
 
 def test_missing_output_folder(image_root, tmp_path):
