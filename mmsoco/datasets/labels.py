@@ -9,7 +9,6 @@ converted on the way. `mmsoco.datasets.detector_labels` checks all that a
 detector's config reads.
 """
 
-import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 
 from mmsoco.images.reading import UnreadableImageError, read_size
 from mmsoco.utils.files import write_json
+from mmsoco.utils.names import near
 from mmsoco.utils.problems import Outcome, Problems, table
 
 from .coco_document import is_degenerate, mend_document, read_document
@@ -402,8 +402,7 @@ def _class_errors(
     ]
     missing = [name for name in classes if name not in there]
     found += [
-        f'class {name!r} of {source} is not in the file'
-        f'{_suggestion(name, there)}'
+        f'class {name!r} of {source} is not in the file{near(name, there)}'
         for name in missing[:10]
     ]
     if missing:
@@ -412,18 +411,6 @@ def _class_errors(
             f'not in the file, whose classes are {_some(there)}'
         )
     return found
-
-
-def _suggestion(name: str, there: Sequence[str]) -> str:
-    """Suggest a class that is written alike."""
-    plain = {_plain(other): other for other in there}
-    close = difflib.get_close_matches(_plain(name), plain, n=1)
-    return f': did you mean {plain[close[0]]!r}?' if close else ''
-
-
-def _plain(name: str) -> str:
-    """Return a name without capitals, blanks, hyphens and underscores."""
-    return ''.join(c for c in name.casefold() if c.isalnum()) or name
 
 
 def _some(names: Sequence[str], most: int = 20) -> str:

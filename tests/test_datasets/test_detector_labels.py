@@ -105,7 +105,7 @@ def test_fitting_labels_change_nothing(cfg, tmp_path):
         (
             'train_dataloader.dataset.metainfo.classes',
             ('Cat', 'dog'),
-            ["class 'Cat' of train_dataloader.*did you mean 'cat'", 'same cl'],
+            ["class 'Cat' of train_dataloader.*did you mean cat", 'same cl'],
         ),
         (
             'val_dataloader.dataset.metainfo.classes',

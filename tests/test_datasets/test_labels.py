@@ -215,7 +215,7 @@ def test_all_problems_come_at_once(read):
         'bbox holds something other than numbers (object 1 of a.png)',
         'category that is not listed (object 2 of a.png)',
         'gone.png',
-        "class 'Cat' of the config is not in the file: did you mean 'cat'?",
+        "class 'Cat' of the config is not in the file; did you mean cat?",
         'num_classes is 1, but there are 2 classes: set it to 2',
         'no area: taken from the box',
     ):
@@ -227,7 +227,7 @@ def test_all_problems_come_at_once(read):
     [('CAT', 'cat'), (' cat', 'cat'), ('cta', 'cat'), ('do-g', 'dog')],
 )
 def test_misspelt_class_is_suggested(read, name, meant):
-    with pytest.raises(ValueError, match=f'did you mean .{meant}.\\?'):
+    with pytest.raises(ValueError, match=f'did you mean {meant}\\?'):
         check_labels(read(classes=(name,)), num_classes=1)
 
 
@@ -314,7 +314,7 @@ def test_box_comes_from_the_polygon(read):
 
 def test_unreadable_picture_is_named(read, tmp_path):
     (tmp_path / 'images' / 'b.png').write_bytes(b'')
-    with pytest.raises(ValueError, match='cannot be read .b.png: Unident'):
+    with pytest.raises(ValueError, match='cannot be read .b.png: empty, or'):
         check_labels(read())
 
 

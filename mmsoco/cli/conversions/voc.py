@@ -9,6 +9,10 @@ ROOT/Annotations, so that every split of a data set agrees. Difficult objects
 become COCO's iscrowd. There are no masks: train a box detector, such as
 Faster R-CNN, on the result.
 
+What the pictures can tell is repaired; files that cannot be read are left out
+with their pictures. All of it is listed in one table. The exit status is 0 if
+nothing was left out, 3 if something was, and 1 if no file was written.
+
 Examples:
   mmsoco convert voc data/bccd --out train.json --split train
 
@@ -21,6 +25,11 @@ folder:
 import argparse
 
 from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.cli.conversions.outcome import (
+    add_strict,
+    refuse_if_strict,
+    report_problems,
+)
 from mmsoco.utils.files import refuse_existing
 
 
@@ -44,18 +53,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='classes in the order of their ids; other objects are left out',
     )
+    add_strict(parser)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Convert, and say what is in the file."""
+def run(args: argparse.Namespace) -> int:
+    """Convert, and say what is in the file and what was wrong.
+
+    Raises:
+        ValueError: The data set cannot be used, or --strict refuses it.
+    """
     refuse_existing(args.out, args.overwrite)
     from mmsoco.datasets.converters import voc
     from mmsoco.utils.files import write_json
+    from mmsoco.utils.problems import Problems
 
-    document = voc.convert(args.root, args.split, args.classes, args.parts)
+    problems = Problems()
+    document = voc.convert(
+        args.root, args.split, args.classes, args.parts, problems
+    )
+    refuse_if_strict(problems, args)
     write_json(args.out, document)
     print(
         f'{args.out}: {len(document["images"])} images, '
         f'{len(document["annotations"])} objects, classes '
         f'{[category["name"] for category in document["categories"]]}'
     )
+    return report_problems(problems)

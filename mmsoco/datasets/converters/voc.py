@@ -1,52 +1,32 @@
-"""Turns a data set in PASCAL VOC layout into COCO annotations.
+"""Turn a data set in PASCAL VOC layout into COCO annotations.
 
-Expects ROOT/Annotations/NAME.xml, ROOT/JPEGImages/ and, for ``--split``,
+Expects ROOT/Annotations/NAME.xml, ROOT/JPEGImages/ and, for a split,
 ROOT/ImageSets/Main/SPLIT.txt with a NAME per line. The pictures stay where
 they are: the COCO file names them relative to ROOT/JPEGImages.
 
 Classes get their ids in alphabetical order of all classes below
-ROOT/Annotations, so that every split of a data set agrees; ``--classes``
-chooses and orders them by hand, and leaves other objects out. Objects marked
+ROOT/Annotations, so that every split of a data set agrees; they can be chosen
+and ordered by hand, and other objects are left out then. Objects marked
 as difficult become COCO's ``iscrowd``, which training ignores and the
 evaluation does not count.
 
 Boxes are clipped to the picture. What a picture can tell (its size, its name)
 is repaired; a file that cannot be read is left out with its picture. All of
-it is listed in one table. The exit status is 0 if nothing was left out, 3 if
-something was, and 1 if no file was written; with ``--strict`` nothing is
-written where anything is wrong. There are no masks: train a box detector,
-such as Faster R-CNN, on the result.
-
-Example::
-
-    python tools/dataset_converters/voc2coco.py data/bccd train.json
-        --split train
-
-Splits of several data sets are joined, and the pictures named from their
-common folder; for the usual benchmark::
-
-    python tools/dataset_converters/voc2coco.py data/VOCdevkit
-        data/VOCdevkit/annotations/voc0712_trainval.json
-        --parts VOC2007/trainval VOC2012/trainval
-    python tools/dataset_converters/voc2coco.py data/VOCdevkit
-        data/VOCdevkit/annotations/voc07_test.json --parts VOC2007/test
+it is counted. There are no masks: train a box detector, such as Faster R-CNN,
+on the result.
 """
 
-import argparse
-import difflib
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mmsoco.utils.files import write_json
+from mmsoco.utils.names import near
 from mmsoco.utils.problems import Outcome, Problems
 
 from .voc_annotation import VocImage, VocObject
 from .voc_folder import VocFolder
 
-LOST_STATUS = 3
-LOST, NOTE, MENDED = Outcome.LOST, Outcome.NOTE, Outcome.MENDED
+NOTE = Outcome.NOTE
 
 
 def to_coco(images: Sequence[VocImage], classes: Sequence[str]) -> dict:
@@ -180,10 +160,7 @@ def _check_classes(
         if name in classes[:place]:
             wrong.append(f'{name!r} comes twice')
         elif name not in there:
-            plain = {other.casefold(): other for other in there}
-            close = difflib.get_close_matches(name.casefold(), plain, n=1)
-            hint = f' (did you mean {plain[close[0]]!r}?)' if close else ''
-            wrong.append(f'{name!r} is in no annotation{hint}')
+            wrong.append(f'{name!r} is in no annotation{near(name, there)}')
     if wrong:
         raise ValueError(
             f'--classes: {"; ".join(wrong)}. The classes of {str(root)!r} '
@@ -215,80 +192,3 @@ def _note_others(
             if thing.name not in classes:
                 what = 'object of a class that --classes does not name'
                 problems.add(NOTE, what, f'{thing.name} in {image.file_name}')
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_arguments(parser)
-    return parser.parse_args(argv)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of the conversion."""
-    parser.add_argument('root', type=Path, help='folder of the VOC data set')
-    parser.add_argument('out', type=Path, help='COCO JSON file to write')
-    chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument('--split', help='list below ROOT/ImageSets/Main')
-    chosen.add_argument(
-        '--parts',
-        nargs='+',
-        default=(),
-        metavar='SET/SPLIT',
-        help='splits of several data sets below ROOT (VOC2007/trainval)',
-    )
-    parser.add_argument('--classes', nargs='+', help='names, in their order')
-    parser.add_argument(
-        '--strict',
-        action='store_true',
-        help='write nothing where anything had to be repaired or left out',
-    )
-
-
-def run(args: argparse.Namespace) -> int:
-    """Convert what the command line names.
-
-    Returns:
-        The exit status: 0 if nothing was left out, else 3.
-
-    Raises:
-        OSError: A file cannot be read or written.
-        ValueError: The data set cannot be used, or ``--strict`` refuses it.
-    """
-    problems = Problems()
-    document = convert(
-        args.root, args.split, args.classes, args.parts, problems
-    )
-    wrong = problems.count(LOST, MENDED)
-    if args.strict and wrong:
-        raise ValueError(
-            f'{args.root}: {wrong} cases are wrong, and --strict refuses '
-            f'them; {args.out} was not written\n{problems}'
-        )
-    write_json(args.out, document)
-    lost = problems.count(LOST)
-    print(
-        f'{args.out}: {len(document["images"])} images, '
-        f'{len(document["annotations"])} objects, classes '
-        f'{[category["name"] for category in document["categories"]]}'
-        + (f'; {lost} cases were LEFT OUT' if lost else '')
-    )
-    if problems:
-        print(problems)
-    return LOST_STATUS if lost else 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Do what the command line asks for; see `run`."""
-    args = parse_args(argv)
-    try:
-        return run(args)
-    except (OSError, ValueError) as error:
-        sys.exit(f'voc2coco: {error}')
-
-
-if __name__ == '__main__':
-    sys.exit(main())
