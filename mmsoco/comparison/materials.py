@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mmsoco.images.lists import list_images
+from mmsoco.images.lists import find_images
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.generate import generate
 from mmsoco.proposals.generation.job import Job
@@ -106,7 +106,7 @@ def make_proposals(plan: Plan, out: Path, workers: int) -> Path:
     images = plan.data.path('pictures')
     job = Job(
         image_root=str(images),
-        all_names=list_images(images),
+        all_names=find_images(images).names,
         out=str(store),
         search=SearchSpec(),
         filters=FilterSpec(**plan.data.filters),

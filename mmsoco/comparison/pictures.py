@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-from mmsoco.images.lists import list_images
+from mmsoco.images.lists import find_images
 from mmsoco.utils.files import sha256
 
 _MOST_NAMED = 3
@@ -19,7 +19,7 @@ def picture_paths(folder: Path) -> list[Path]:
         FileNotFoundError: There is no such folder.
         ValueError: It has no pictures.
     """
-    paths = [folder / name for name in list_images(folder)]
+    paths = [folder / name for name in find_images(folder).names]
     if not paths:
         raise ValueError(f'there are no pictures in {folder}')
     return paths

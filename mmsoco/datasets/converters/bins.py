@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from mmsoco.images.lists import list_images
+from mmsoco.images.lists import find_images
 from mmsoco.utils.files import atomic_path, write_json
 
 CLASSES = ('garbage', 'garbage_bin', 'overflow')
@@ -156,7 +156,7 @@ def convert(source: Path, out: Path, split: Split) -> dict:
             that cannot be read.
     """
     folder = source / split.source
-    names = photographs(list_images(folder / 'images'))
+    names = photographs(find_images(folder / 'images').names)
     if len(names) != split.photographs:
         raise ValueError(
             f'{folder} has {len(names)} photographs, expected '
