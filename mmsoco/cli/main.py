@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     verb, *arguments = words or ['']
     if verb in ('-h', '--help', 'help', ''):
-        print(overview())
+        print(overview(), file=sys.stdout if verb else sys.stderr)
         return 0 if verb else STATUS_USAGE
     if verb in ('-V', '--version'):
         print(f'mmsoco {__version__}')

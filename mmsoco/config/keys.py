@@ -58,6 +58,18 @@ PLAIN_KEYS = {
     ),
     'randomness': ('seed', 'diff_rank_seed', 'deterministic'),
 }  # fmt: skip
+# The test-time augmentation of mmdet's own tools: a variable test_pipeline is
+# not a misspelt tta_pipeline.
+_TYPO_TARGETS = RUN_KEYS - {'tta_model', 'tta_pipeline'}
+# What these keys may hold; nothing else checks them in words.
+_VALUES: dict[str, tuple[type, ...]] = {
+    'randomness.seed': (int, type(None)),
+    'auto_scale_lr.enable': (bool,),
+    'auto_scale_lr.base_batch_size': (int,),
+    'load_from': (str, type(None)),
+    'resume': (bool,),
+    'work_dir': (str, type(None)),
+}
 # How alike a name and a key of the run are if the one is a typo of the other
 # ("load_form" and "load_from": 0.89).
 _ALIKE = 0.85
@@ -85,8 +97,21 @@ def check_keys(cfg: Config, file: str | None = None) -> None:
                     f'unknown key {name}.{key}{near(key, known)} '
                     f'({name} takes {", ".join(sorted(known))})'
                 )
+    _check_values(cfg)
     if file is not None:
         _check_names(cfg, file)
+
+
+def _check_values(cfg: Config) -> None:
+    """Refuse values of a wrong type under keys that nothing else checks."""
+    for name, kinds in _VALUES.items():
+        value = _get(cfg, name)
+        if value is not None and not isinstance(value, kinds):
+            expected = ' or '.join(
+                'None' if kind is type(None) else kind.__name__
+                for kind in kinds
+            )
+            raise UnknownKeyError(f'{name} must be {expected}, got {value!r}')
 
 
 def _check_names(cfg: Config, file: str) -> None:
@@ -94,7 +119,7 @@ def _check_names(cfg: Config, file: str) -> None:
     unread = sorted(_unused_names(file, cfg) - RUN_KEYS)
     bases = _variables_of_bases(file) if unread else {}
     for name in unread:
-        typo = difflib.get_close_matches(name, RUN_KEYS, 1, _ALIKE)
+        typo = difflib.get_close_matches(name, _TYPO_TARGETS, 1, _ALIKE)
         if typo:
             raise UnknownKeyError(
                 f'unknown key {name} in {file}; did you mean {typo[0]}?'

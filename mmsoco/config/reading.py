@@ -32,6 +32,7 @@ def read_config(path: str | os.PathLike, options: dict[str, Any]) -> Config:
     from mmengine.config import Config
 
     file = _find(path)
+    _refuse_circle(file, ())
     try:
         cfg = Config.fromfile(file)
     except Exception as error:  # a config is code: it may raise anything
@@ -67,6 +68,30 @@ def _find(path: str | os.PathLike) -> str:
             f'{text}'
         )
     return text
+
+
+def _refuse_circle(file: str, above: tuple[str, ...]) -> None:
+    """Refuse a config that inherits itself, which mmengine reads for ever.
+
+    Raises:
+        ValueError: It does; the message names the files.
+    """
+    from mmengine.config import Config
+
+    name = os.path.realpath(file)
+    if name in above:
+        raise ValueError(
+            f'the config {file} inherits itself through _base_: '
+            f'{" -> ".join([*above[above.index(name) :], name])}'
+        )
+    try:
+        bases = Config._get_base_files(file)
+    except Exception:  # reading the whole config will say what is wrong
+        return
+    for base in bases:
+        below = os.path.join(os.path.dirname(file), str(base))
+        if '::' not in str(base) and os.path.isfile(below):
+            _refuse_circle(below, (*above, name))
 
 
 def _shipped(text: str) -> str:

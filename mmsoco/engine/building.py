@@ -10,7 +10,17 @@ from typing import Any
 from mmengine.config import Config
 
 from mmsoco.config.keys import walk
-from mmsoco.registry import RUNNERS
+from mmsoco.registry import (
+    DATA_SAMPLERS,
+    DATASETS,
+    HOOKS,
+    LOOPS,
+    MODELS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    PARAM_SCHEDULERS,
+    RUNNERS,
+)
 from mmsoco.utils.names import near
 
 _UNEXPECTED = re.compile(
@@ -19,8 +29,21 @@ _UNEXPECTED = re.compile(
 _MISSING = re.compile(
     r'(\w+)\.__init__\(\) missing \d+ required \S+ arguments?: (.+)'
 )
-_UNKNOWN_TYPE = re.compile(r'(\S+) is not in the \S+ registry')
+_UNKNOWN_TYPE = re.compile(r'(\S+) is not in the .+ registry')
 _NO_TYPE = 'must contain the key "type"'
+# Where the main parts stand in a config; * is any key.
+_PLACES = {
+    'model': MODELS,
+    'model.backbone': MODELS,
+    'model.detector.backbone': MODELS,
+    'train_dataloader.dataset': DATASETS,
+    'train_dataloader.sampler': DATA_SAMPLERS,
+    'train_cfg': LOOPS,
+    'optim_wrapper': OPTIM_WRAPPERS,
+    'optim_wrapper.optimizer': OPTIMIZERS,
+    'param_scheduler': PARAM_SCHEDULERS,
+    'default_hooks.*': HOOKS,
+}
 
 
 def run_config(cfg: Config, mode: str) -> Any:
@@ -36,8 +59,39 @@ def run_config(cfg: Config, mode: str) -> Any:
     Raises:
         ValueError: A key of the config fits nothing; the message names it.
     """
+    check_types(cfg)
     with explained_errors(cfg):
         return getattr(RUNNERS.build(cfg), mode)()
+
+
+def check_types(cfg: Config) -> None:
+    """Refuse unknown types of the main parts before anything is built.
+
+    Args:
+        cfg: The config.
+
+    Raises:
+        ValueError: The first such type; the message names its key.
+    """
+    if cfg.get('default_scope', 'mmsoco') not in ('mmsoco', 'mmdet'):
+        return  # the types of another package are not looked up here
+    for place, registry in _PLACES.items():
+        nodes = [cfg]
+        for key in place.split('.'):
+            nodes = [
+                node[name]
+                for node in nodes
+                if isinstance(node, (Mapping, Config))
+                for name in (node if key == '*' else [key])
+                if name in node
+            ]
+        for node in nodes:
+            kind = node.get('type') if isinstance(node, Mapping) else None
+            if isinstance(kind, str) and registry.get(kind) is None:
+                raise ValueError(
+                    f'unknown type {kind!r} in {place}.type'
+                    f'{near(kind, _names_in(registry))}'
+                )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmsoco.config.keys import (
+    RUN_KEYS,
     RUNNER_KEYS,
     UnknownKeyError,
     check_options,
@@ -83,7 +84,7 @@ def test_options_that_change_nothing_are_refused(write, key, message):
     ('key', 'get'),
     [
         ('model.pairs', lambda cfg: cfg.model.pairs),
-        ('load_from', lambda cfg: cfg.load_from),
+        ('log_level', lambda cfg: cfg.log_level),
         (
             'train_dataloader.dataset.pipeline.1.num_proposals',
             lambda cfg: cfg.train_dataloader.dataset.pipeline[1].num_proposals,
@@ -141,6 +142,15 @@ def test_no_config_of_ours_is_refused(file):
     keys.check_keys(cfg)
     unused = keys._unused_names(str(file), cfg) - keys.RUN_KEYS
     assert not unused, 'a name that nothing reads'
+
+
+def test_no_variable_of_ours_looks_like_a_typo(tmp_path):
+    """A dumped config holds all of them, unused."""
+    names = {name for file in config_files.LEAVES for name in
+             config_files.read(file).keys()} - RUN_KEYS  # fmt: skip
+    dumped = tmp_path / 'dumped.py'
+    dumped.write_text(''.join(f'{name} = 1\n' for name in sorted(names)))
+    assert len(read_config(dumped, {})) == len(names) > 10
 
 
 def test_live_places_of_a_value_that_is_nowhere():
