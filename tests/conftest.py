@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -24,6 +25,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     if item.get_closest_marker('gpu') and not torch.cuda.is_available():
         pytest.skip('needs a CUDA device')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def _quick_start() -> Iterator[None]:
+    """Leave out what takes most of the time of a tiny run.
+
+    mmengine formats the config three times and asks compilers for their
+    versions.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            'mmengine.config.config.FormatCode', lambda text, **_: (text, True)
+        )
+        patch.setattr('mmengine.runner.runner.collect_env', dict)
+        yield
 
 
 @pytest.fixture(scope='session')
