@@ -1,17 +1,21 @@
 """Images joined with their proposals."""
 
 import logging
+import os
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from mmengine.dataset import Compose
+from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import print_log
-from torch.utils.data import Dataset
 
 from mmsoco.images.lists import find_images
 from mmsoco.images.reading import UnreadableImageError, read_rgb, read_size
+from mmsoco.proposals.filters import Fallback
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
 from mmsoco.registry import DATASETS, TRANSFORMS
 
@@ -28,7 +32,7 @@ class StoreMismatchError(ValueError):
 
 
 @DATASETS.register_module()
-class ProposalDataset(Dataset):
+class ProposalDataset(BaseDataset):
     """Images of a folder, with the proposals of a store.
 
     It holds neither names nor boxes: the store is mapped into memory, and the
@@ -46,11 +50,16 @@ class ProposalDataset(Dataset):
     drawn from the key, and named in a warning: a run of days must not end
     with one damaged file.
 
+    Several folders, each with a store of its own, are one dataset; their
+    images come one folder after the other. mmengine's wrappers work on it:
+    ``ConcatDataset``, ``RepeatDataset``, and ``ClassBalancedDataset``, to
+    which each folder is a class.
+
     Args:
-        image_root: Folder of the images.
-        proposals: Proposal store of that folder, made by
-            ``tools/proposals/generate.py``; None takes all images of the
-            folder, without proposals (for methods on whole images).
+        image_root: Folder of the images, or a list of folders.
+        proposals: Proposal store of that folder, made by `mmsoco propose`, or
+            a list with one of each folder; None takes all images of a folder,
+            without proposals (for methods on whole images).
         pipeline: Transforms, see `mmsoco.datasets.transforms`.
         substitute: Whether an image that cannot be used is replaced. If not,
             it raises the error.
@@ -61,39 +70,93 @@ class ProposalDataset(Dataset):
         ValueError: If there are no images.
     """
 
-    # The runner's loops look for it; there are no classes to tell of.
-    metainfo: dict = {}
-
     def __init__(
         self,
-        image_root: str,
-        proposals: str | None,
+        image_root: str | Sequence[str],
+        proposals: str | Sequence[str | None] | None,
         pipeline: Sequence[dict],
         substitute: bool = True,
     ) -> None:
-        self.image_root = Path(image_root)
-        if not self.image_root.is_dir():
-            raise FileNotFoundError(
-                f'image folder {str(image_root)!r} does not exist; set '
-                'train_dataloader.dataset.image_root'
-            )
-        if proposals is None:
-            self.records = _FolderRecords(self.image_root)
-        else:
-            self.records = ProposalStore(proposals)
-        if not len(self.records):
-            raise ValueError(
-                f'no images: {proposals or str(image_root)!r} is empty'
-            )
+        # BaseDataset itself would read an annotation file; its wrappers ask
+        # for these two.
+        self._metainfo: dict = {}
+        self._fully_initialized = True
+        self.sources = [
+            open_source(root, store)
+            for root, store in _pairs(image_root, proposals)
+        ]
+        # Where each folder's images end.
+        self._ends = list(accumulate(len(s.records) for s in self.sources))
         self.pipeline = Compose([TRANSFORMS.build(t) for t in pipeline])
         self.substitute = substitute
-        self._reported: set[str] = set()
-        if proposals is not None:
-            self._check_store()
-            self._log_fallbacks()
+        self._reported: set[Path] = set()
+        for source in self.sources:
+            if source.has_store:
+                self._check_store(source)
+                _log_fallbacks(source)
+
+    def full_init(self) -> None:
+        """Do nothing: what a dataset holds is opened at once."""
+
+    def get_subset_(self, indices: Sequence[int] | int) -> None:
+        """Refuse: a subset is a store of its own.
+
+        Raises:
+            NotImplementedError: Always.
+        """
+        raise NotImplementedError(
+            'a ProposalDataset has no subsets; make a store of the wanted '
+            'images with `mmsoco propose --ann-file`'
+        )
+
+    get_subset = get_subset_
+
+    def get_data_info(self, index: int) -> dict:
+        """Tell of an image without reading it.
+
+        Args:
+            index: The image's place in the dataset.
+
+        Returns:
+            ``img_path``, ``file_name``, ``height`` and ``width`` (0 without a
+            store), ``bboxes`` and ``sample_idx``.
+        """
+        source, row = self._locate(index)
+        record = source.records[row]
+        return dict(
+            img_path=str(source.root / record.file_name),
+            file_name=record.file_name,
+            height=record.height,
+            width=record.width,
+            bboxes=record.bboxes,
+            sample_idx=int(index),
+        )
+
+    def get_cat_ids(self, index: int) -> list[int]:
+        """Return the number of an image's folder, its only class."""
+        return [self._number(index)]
 
     def __len__(self) -> int:
-        return len(self.records)
+        return self._ends[-1]
+
+    def _number(self, index: int) -> int:
+        """Return the number of the folder that has an image.
+
+        Raises:
+            IndexError: If the index is not that of an image.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(
+                f'index {int(index)} of a dataset of {len(self)} images'
+            )
+        return bisect_right(self._ends, index)
+
+    def _locate(self, index: int) -> tuple['Source', int]:
+        """Return the folder that has an image, and its row there."""
+        source = self.sources[self._number(index)]
+        return source, int(index) - self._ends[self._number(index)] + len(
+            source.records
+        )
 
     def __getitem__(self, key: SampleKey | int) -> dict:
         """Make one sample.
@@ -114,11 +177,8 @@ class ProposalDataset(Dataset):
         """
         if not isinstance(key, SampleKey):
             key = SampleKey(0, 0, int(key))
-        if not 0 <= key.index < len(self):
-            raise IndexError(
-                f'index {key.index} of a dataset of {len(self)} images'
-            )
-        rng = np.random.default_rng(key)
+        self._number(key.index)
+        rng = np.random.default_rng(key.entropy)
         return self.pipeline({**self._load_usable(key.index, rng), 'rng': rng})
 
     def load(self, index: int) -> dict:
@@ -135,8 +195,9 @@ class ProposalDataset(Dataset):
             StoreMismatchError: If the image does not have the size that the
                 store tells.
         """
-        record = self.records[index]
-        img = read_rgb(self.image_root / record.file_name)
+        source, row = self._locate(index)
+        record = source.records[row]
+        img = read_rgb(source.root / record.file_name)
         _check_size(record, img.shape[:2])
         bboxes = record.bboxes
         if not len(bboxes):
@@ -155,18 +216,20 @@ class ProposalDataset(Dataset):
                 if not self.substitute:
                     raise
                 error = e
-                self._report(self.records[index].file_name, error)
+                source, row = self._locate(index)
+                name = source.records[row].file_name
+                self._report(source.root / name, error)
             index = int(rng.integers(len(self)))
         raise RuntimeError(
-            f'{_MAX_SUBSTITUTES} images in a row below '
-            f'{str(self.image_root)!r} cannot be used; is the disk still '
-            'there?'
+            f'{_MAX_SUBSTITUTES} images in a row of '
+            f'{[str(source.root) for source in self.sources]} cannot be '
+            'used; is the disk still there?'
         ) from error
 
-    def _report(self, file_name: str, error: Exception) -> None:
+    def _report(self, path: Path, error: Exception) -> None:
         """Warn of a file once per process."""
-        if file_name not in self._reported:
-            self._reported.add(file_name)
+        if path not in self._reported:
+            self._reported.add(path)
             print_log(
                 f'another image takes its place ({len(self._reported)} so far '
                 f'in this process): {error}',
@@ -174,65 +237,136 @@ class ProposalDataset(Dataset):
                 level=logging.WARNING,
             )
 
-    def _check_store(self) -> None:
-        """Compare some images with the store."""
-        if self.records.metadata.get('kind') == 'regions':
+    def _check_store(self, source: 'Source') -> None:
+        """Compare some images with their store."""
+        store, root = source.records, source.root
+        if store.metadata.get('kind') == 'regions':
             raise StoreMismatchError(
-                f'{str(self.records.path)!r} holds all regions of the search, '
-                'not the proposals chosen from them; choose them with '
-                'tools/proposals/refilter.py'
+                f'{str(store.path)!r} holds all regions of the search, not '
+                'the proposals chosen from them; choose them with `mmsoco '
+                'convert regions`'
             )
         picked = np.unique(
-            np.linspace(0, len(self) - 1, _NUM_CHECKED).astype(int)
+            np.linspace(0, len(store) - 1, _NUM_CHECKED).astype(int)
         )
-        names = [self.records.file_name(int(i)) for i in picked]
-        missing = [n for n in names if not (self.image_root / n).is_file()]
+        names = [store.file_name(int(i)) for i in picked]
+        missing = [n for n in names if not (root / n).is_file()]
         if 2 * len(missing) > len(names):
             raise StoreMismatchError(
-                f'proposal store {str(self.records.path)!r} does not belong '
-                f'to the image folder {str(self.image_root)!r}: '
-                f'{len(missing)} of {len(names)} names looked for are not '
-                f'there, e.g. {missing[0]!r}; it was made for '
-                f'{self.records.metadata.get("image_root", "unknown")!r}. '
+                f'proposal store {str(store.path)!r} does not belong to the '
+                f'image folder {str(root)!r}: {len(missing)} of {len(names)} '
+                f'names looked for are not there, e.g. {missing[0]!r}; it was '
+                f'made for {store.metadata.get("image_root", "unknown")!r}. '
                 'Set image_root to that folder, or make a new store with '
-                'tools/proposals/generate.py'
+                '`mmsoco propose`'
             )
         for i, name in zip(picked, names, strict=True):
             if name not in missing:
-                self._check_image(int(i))
+                self._check_image(store[int(i)], root)
 
-    def _check_image(self, index: int) -> None:
-        record = self.records[index]
+    def _check_image(self, record: ProposalRecord, root: Path) -> None:
         try:
-            size = read_size(self.image_root / record.file_name)
+            size = read_size(root / record.file_name)
         except UnreadableImageError as e:
-            self._report(record.file_name, e)
+            self._report(root / record.file_name, e)
         else:
             _check_size(record, size)
 
-    def _log_fallbacks(self) -> None:
-        *_, without = self.records.metadata['fallbacks']
-        print_log(
-            f'{len(self)} images with {self.records.metadata["boxes"]} '
-            f'proposals; {without} images have none and are used as a whole',
-            logger='current',
-        )
-
     def __repr__(self) -> str:
-        return (
-            f'ProposalDataset({str(self.image_root)!r}, {self.records!r}, '
-            f'{len(self)} images)'
+        sources = ', '.join(
+            f'{str(source.root)!r} with {source.records!r}'
+            for source in self.sources
         )
+        return f'ProposalDataset({sources}: {len(self)} images)'
+
+
+class Source(NamedTuple):
+    """A folder of images, and what is known of them.
+
+    Attributes:
+        root: The folder.
+        records: A record per image.
+    """
+
+    root: Path
+    records: 'ProposalStore | _FolderRecords'
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there are proposals."""
+        return isinstance(self.records, ProposalStore)
+
+
+def open_source(root: str, store: str | None) -> Source:
+    """Open a folder and its store.
+
+    Raises:
+        FileNotFoundError: If either is not there.
+        ValueError: If there are no images.
+    """
+    folder = Path(root)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f'image folder {str(root)!r} does not exist; set '
+            'train_dataloader.dataset.image_root'
+        )
+    records = _FolderRecords(folder) if store is None else ProposalStore(store)
+    if not len(records):
+        raise ValueError(f'no images: {str(store or root)!r} is empty')
+    return Source(folder, records)
+
+
+def _pairs(
+    image_root: str | Sequence[str],
+    proposals: str | Sequence[str | None] | None,
+) -> list[tuple[str, str | None]]:
+    """Pair folders with their stores.
+
+    Raises:
+        ValueError: If there are none, or not as many of both.
+    """
+    single = isinstance(image_root, str | os.PathLike)
+    roots = [image_root] if single else list(image_root)
+    if proposals is None or isinstance(proposals, str | os.PathLike):
+        stores = [proposals] if single or proposals else [None] * len(roots)
+    else:
+        stores = list(proposals)
+    if not roots or len(roots) != len(stores):
+        raise ValueError(
+            'expected a proposal store for each image folder, got image_root '
+            f'{image_root!r} and proposals {proposals!r}'
+        )
+    if not all(str(path) for path in (*roots, *stores)):
+        raise ValueError(
+            'image_root and proposals must not be empty, got '
+            f'{image_root!r} and {proposals!r}'
+        )
+    return list(zip(roots, stores, strict=True))
+
+
+def _log_fallbacks(source: Source) -> None:
+    metadata = source.records.metadata
+    without = metadata['fallbacks'][Fallback.NONE]
+    note = ''
+    if not source.records.has_checksums:
+        note = '; the store is of an older release and has no checksums'
+    print_log(
+        f'{len(source.records)} images with {metadata["boxes"]} proposals; '
+        f'{without} images have none and are used as a whole{note}',
+        logger='current',
+    )
 
 
 class _FolderRecords:
     """The images of a folder as records without proposals."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        found = find_images(root)
+        if found.problems:
+            print_log(found.report(), logger='current')
         # One block of memory that worker processes share; a list of Python
         # strings is copied to each of them as its reference counts change.
-        self._names = pa.array(find_images(root).names, pa.string())
+        self._names = pa.array(found.names, pa.string())
 
     def __len__(self) -> int:
         return len(self._names)
@@ -257,5 +391,5 @@ def _check_size(record: ProposalRecord, size: tuple[int, int]) -> None:
             f'image {record.file_name!r} is {size[0]} x {size[1]} pixels '
             f'(height x width), but its proposals were made for '
             f'{expected[0]} x {expected[1]}; make a new store with '
-            'tools/proposals/generate.py'
+            '`mmsoco propose`'
         )

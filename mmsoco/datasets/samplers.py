@@ -2,25 +2,112 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import NamedTuple
+from typing import Any
 
 from mmengine.dataset import DefaultSampler
 
 from mmsoco.registry import DATA_SAMPLERS
 
 
-class SampleKey(NamedTuple):
-    """All that a sample depends on, besides the data.
+class SampleKey(int):
+    """All that a sample depends on, besides the data; an index with more.
 
-    Attributes:
+    It is the image's place as an integer, so that mmengine's wrappers of
+    datasets compute with it: what they make of it is the place within the
+    wrapped dataset, and still has seed, epoch and draw.
+
+    Args:
         seed: The run's seed, at least 0.
         epoch: The epoch, counted from 0.
         index: The image's place in the dataset.
+        draw: The place that the sampler drew, ``index`` by default. It
+            differs from it within a wrapper, where one image has several
+            places; each draws views of its own.
     """
 
     seed: int
     epoch: int
-    index: int
+    draw: int
+
+    def __new__(
+        cls, seed: int, epoch: int, index: int, draw: int | None = None
+    ) -> 'SampleKey':
+        """Make a key."""
+        key = super().__new__(cls, index)
+        key.seed, key.epoch = int(seed), int(epoch)
+        key.draw = int(index if draw is None else draw)
+        return key
+
+    @property
+    def index(self) -> int:
+        """The image's place in the dataset."""
+        return int(self)
+
+    @property
+    def entropy(self) -> tuple[int, int, int]:
+        """What the sample's generator is seeded with."""
+        return self.seed, self.epoch, self.draw
+
+    def at(self, index: int) -> 'SampleKey':
+        """Return the key of the same draw at another place."""
+        return SampleKey(self.seed, self.epoch, index, self.draw)
+
+    def __add__(self, other: int) -> 'SampleKey':
+        return self.at(int(self) + other)
+
+    def __sub__(self, other: int) -> 'SampleKey':
+        return self.at(int(self) - other)
+
+    def __mod__(self, other: int) -> 'SampleKey':
+        return self.at(int(self) % other)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, SampleKey):
+            return self._whole() == other._whole()
+        return int(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(int(self))
+
+    def _whole(self) -> tuple[int, int, int, int]:
+        return self.seed, self.epoch, int(self), self.draw
+
+    def __reduce__(self) -> tuple:
+        return SampleKey, self._whole()
+
+    def __repr__(self) -> str:
+        return (
+            f'SampleKey(seed={self.seed}, epoch={self.epoch}, '
+            f'index={int(self)}, draw={self.draw})'
+        )
+
+
+class _Places(list):
+    """The places of a wrapper in its dataset, for keys as for integers."""
+
+    def __getitem__(self, key: int | slice) -> int | list[int]:
+        place = super().__getitem__(key)
+        return key.at(place) if isinstance(key, SampleKey) else place
+
+
+def let_keys_through(dataset: Any) -> None:
+    """Let keys through mmengine's wrappers that look places up.
+
+    ``ClassBalancedDataset`` keeps a list of places, which would turn a key
+    into a plain integer: the views of an image were the same in all epochs.
+    """
+    for inner in (
+        getattr(dataset, 'dataset', None),
+        *getattr(dataset, 'datasets', ()),
+    ):
+        if inner is not None:
+            let_keys_through(inner)
+    places = getattr(dataset, 'repeat_indices', None)
+    if isinstance(places, list):
+        dataset.repeat_indices = _Places(places)
 
 
 @DATA_SAMPLERS.register_module()
@@ -46,6 +133,10 @@ class EpochIndexSampler(DefaultSampler):
     """
 
     skip = 0
+
+    def __init__(self, dataset: Any, *args: Any, **kwargs: Any) -> None:
+        let_keys_through(dataset)
+        super().__init__(dataset, *args, **kwargs)
 
     def __iter__(self) -> Iterator[SampleKey]:
         """Yield the keys of this rank's samples in this epoch."""

@@ -66,7 +66,7 @@ def _check_same_job(stores: list[ProposalStore]) -> None:
         if 'shard' not in store.metadata:
             raise ValueError(
                 f'{str(store.path)!r} is no shard: it was not made by '
-                'tools/proposals/generate.py'
+                '`mmsoco propose`'
             )
         for key in keys:
             if store.metadata[key] != first[key]:

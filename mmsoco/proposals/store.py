@@ -88,7 +88,7 @@ class ProposalStore:
         if not self.path.is_file():
             raise FileNotFoundError(
                 f'no proposal store {str(self.path)!r}; make it with '
-                'tools/proposals/generate.py'
+                '`mmsoco propose`'
             )
         self._columns: dict[int, Columns] = {}
         self._open()
@@ -109,7 +109,7 @@ class ProposalStore:
             raise StoreError(
                 f'{str(self.path)!r} is not a proposal store, or was cut '
                 'short or damaged; generate it again with '
-                f'tools/proposals/generate.py ({e})'
+                f'`mmsoco propose` ({e})'
             ) from e
 
     def _read_metadata(self) -> dict[str, Any]:
@@ -118,7 +118,7 @@ class ProposalStore:
         if text is None or not self._num_batches:
             raise StoreError(
                 f'{str(self.path)!r} is an Arrow file, but not a proposal '
-                'store; make one with tools/proposals/generate.py'
+                'store; make one with `mmsoco propose`'
             )
         try:
             last = self._num_batches - 1

@@ -6,8 +6,14 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from mmengine.dataset import default_collate
+from mmengine.dataset import (
+    ClassBalancedDataset,
+    ConcatDataset,
+    RepeatDataset,
+    default_collate,
+)
 from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope
 from torch.utils.data import DataLoader
 
 from mmsoco.datasets.proposal_dataset import (
@@ -79,7 +85,7 @@ def test_sample_is_a_function_of_its_key(dataset, image_set, pipeline):
     first = dataset[key]
     again[0], np.random.rand(), torch.rand(1)
     assert equal(first, again[key])
-    for other in (key._replace(seed=8), key._replace(epoch=4)):
+    for other in (SampleKey(8, 3, PLAIN), SampleKey(7, 4, PLAIN)):
         assert not equal(first, dataset[other])
     assert equal(dataset[PLAIN], dataset[SampleKey(0, 0, PLAIN)])
 
@@ -245,7 +251,7 @@ def test_unfiltered_regions_are_no_proposals(image_set, pipeline, tmp_path):
     path = tmp_path / 'regions.arrow'
     with ProposalStoreWriter(path, dict(kind='regions')) as writer:
         writer.write(ProposalStore(image_set.store))
-    with pytest.raises(StoreMismatchError, match='refilter.py'):
+    with pytest.raises(StoreMismatchError, match='convert regions'):
         ProposalDataset(image_set.root, path, pipeline)
 
 
@@ -260,7 +266,7 @@ def test_missing_folder_and_missing_store_are_named(
 ):
     with pytest.raises(FileNotFoundError, match='nowhere.*image_root'):
         ProposalDataset(tmp_path / 'nowhere', image_set.store, pipeline)
-    with pytest.raises(FileNotFoundError, match='nothing.arrow.*generate'):
+    with pytest.raises(FileNotFoundError, match='nothing.arrow.*propose'):
         ProposalDataset(image_set.root, tmp_path / 'nothing.arrow', pipeline)
 
 
@@ -277,3 +283,132 @@ def test_no_images_are_refused(tmp_path, pipeline, make_store):
 def test_index_outside_of_the_dataset(dataset, index):
     with pytest.raises(IndexError, match=f'index {index} of a dataset of 6'):
         dataset[index]
+
+
+@pytest.fixture
+def two_sets(image_set, tmp_path, make_store):
+    """Options of a dataset of two folders, of 6 and 2 images."""
+    other = tmp_path / 'other'
+    names = ('a/plain.jpg', 'b/many.png')
+    for name in names:
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(image_set.root / name, other / name)
+    images = {name: image_set.images[name] for name in names}
+    store = make_store(tmp_path / 'other.arrow', images)
+    return dict(
+        image_root=[str(image_set.root), str(other)],
+        proposals=[str(image_set.store), str(store)],
+    )
+
+
+def test_several_folders_are_one_dataset(two_sets, image_set):
+    dataset = ProposalDataset(**two_sets, pipeline=[dict(type='KeepAll')])
+    assert len(dataset) == 8
+    names = sorted(image_set.images)
+    names += ['a/plain.jpg', 'b/many.png']
+    for i, name in enumerate(names):
+        results = dataset[i]
+        assert (results['file_name'], results['index']) == (name, i)
+        root = two_sets['image_root'][i >= 6]
+        info = dataset.get_data_info(i)
+        assert info['img_path'] == f'{root}/{name}'
+        assert dataset.get_cat_ids(i) == [int(i >= 6)]
+    with pytest.raises(IndexError, match='index 8 of a dataset of 8'):
+        dataset[8]
+    again = pickle.loads(pickle.dumps(dataset))
+    assert again[7]['file_name'] == 'b/many.png'
+
+
+def test_folders_without_stores_are_one_dataset(two_sets):
+    dataset = ProposalDataset(
+        two_sets['image_root'], None, [dict(type='KeepAll')]
+    )
+    assert len(dataset) == 8 and dataset[6]['file_name'] == 'a/plain.jpg'
+
+
+@pytest.mark.parametrize(
+    'options, text',
+    [
+        (dict(image_root=['a', 'b'], proposals='c'), 'for each image folder'),
+        (dict(image_root='a', proposals=['c', 'd']), 'for each image folder'),
+        (dict(image_root=[], proposals=None), 'for each image folder'),
+        (dict(image_root='', proposals=None), 'must not be empty'),
+        (dict(image_root='a', proposals=''), 'must not be empty'),
+    ],
+)
+def test_folders_and_stores_that_do_not_pair_are_refused(options, text):
+    with pytest.raises(ValueError, match=text):
+        ProposalDataset(**options, pipeline=[])
+
+
+def test_a_store_of_the_wrong_folder_is_noticed_in_a_list(two_sets):
+    two_sets['proposals'].reverse()
+    with pytest.raises(
+        StoreMismatchError, match='does not belong to the .*other'
+    ):
+        ProposalDataset(**two_sets, pipeline=[])
+
+
+def wrapped(kind, inner):
+    """A wrapper of mmengine, the images it should give, and their number."""
+    if kind == 'concat':
+        return ConcatDataset([inner, inner]), [0, 1, 2, 3, 4, 5, 6, 7] * 2
+    if kind == 'repeat':
+        return RepeatDataset(inner, times=3), [0, 1, 2, 3, 4, 5, 6, 7] * 3
+    # folders hold 3/4 and 1/4 of the images: sqrt(0.75 / 0.25) rounds up to 2
+    return ClassBalancedDataset(inner, oversample_thr=0.75), [
+        *range(6), 6, 6, 7, 7
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize('kind', ['concat', 'repeat', 'balanced'])
+@pytest.mark.parametrize('built', [True, False])
+def test_wrappers_of_mmengine(two_sets, pipeline, kind, built):
+    """Each place has views of its own, which differ between epochs."""
+    options = dict(two_sets, pipeline=pipeline)
+    inner = dict(type='ProposalDataset', **options)
+    if built:
+        inner = ProposalDataset(**options)
+    with DefaultScope.overwrite_default_scope('mmsoco'):
+        dataset, expected = wrapped(kind, inner)
+    assert dataset.metainfo == {}
+    assert [
+        dataset.get_data_info(i)['file_name'] for i in range(len(dataset))
+    ] == [
+        ProposalDataset(**options).get_data_info(i)['file_name']
+        for i in expected
+    ]
+    alone, workers = (run_epoch(dataset, n) for n in (0, 2))
+    assert all(equal(a, b) for a, b in zip(alone, workers, strict=True))
+    indices = torch.cat([b['data_samples']['index'] for b in alone])
+    assert sorted(indices.tolist()) == sorted(expected * 2)
+    plain = {
+        view.numpy().tobytes()
+        for batch in alone
+        for view, index in zip(
+            batch['inputs'][1], batch['data_samples']['index'], strict=True
+        )
+        if index == PLAIN
+    }
+    # two epochs, and as many places in each as the image has
+    assert len(plain) == 2 * expected.count(PLAIN)
+
+
+def test_subsets_are_refused_with_the_way_to_go(dataset):
+    with pytest.raises(NotImplementedError, match='--ann-file'):
+        dataset.get_subset([1])
+
+
+def test_what_the_folder_left_out_is_said(image_set):
+    (image_set.root / '.thumbs').mkdir()
+    (image_set.root / 'notes.txt').touch()
+    messages = collect(lambda: ProposalDataset(image_set.root, None, []))
+    assert '2 entries left out' in messages and 'notes.txt' in messages
+
+
+def test_damaged_store_stops_the_run(image_set, pipeline):
+    data = bytearray(image_set.store.read_bytes())
+    data[len(data) // 2] ^= 1
+    image_set.store.write_bytes(data)
+    with pytest.raises(ValueError, match='proposals.arrow.*damaged'):
+        ProposalDataset(image_set.root, image_set.store, pipeline)

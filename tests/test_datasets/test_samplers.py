@@ -74,7 +74,7 @@ class Echo(torch.utils.data.Dataset):
         return 6
 
     def __getitem__(self, key):
-        return torch.tensor(key)
+        return torch.tensor(key.entropy)
 
 
 @pytest.mark.parametrize('workers', [0, 2])
@@ -98,3 +98,12 @@ def test_key_travels_between_processes():
     key = SampleKey(1, 2, 3)
     again = pickle.loads(pickle.dumps(key))
     assert again == key and isinstance(again, SampleKey)
+
+
+def test_keys_keep_their_draw_through_arithmetic():
+    key = SampleKey(1, 2, 13)
+    for place, made in ((3, key % 10), (8, key - 5), (14, key + 1)):
+        assert made == SampleKey(1, 2, place, draw=13)
+        assert made.entropy == (1, 2, 13)
+    assert key != SampleKey(1, 3, 13) and key == 13 and [*range(20)][key] == 13
+    assert hash(key) == hash(pickle.loads(pickle.dumps(key)))

@@ -115,7 +115,7 @@ def test_pickle_carries_only_the_path(tmp_path):
 
 
 def test_missing_store(tmp_path):
-    with pytest.raises(FileNotFoundError, match='generate.py'):
+    with pytest.raises(FileNotFoundError, match='mmsoco propose'):
         ProposalStore(tmp_path / 'no.arrow')
 
 

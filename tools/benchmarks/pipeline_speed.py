@@ -122,7 +122,9 @@ def _time_block(
 ) -> dict[str, list[float]]:
     """Time runs of some images; as in a worker, each run keeps to one code."""
     dataset = next(iter(datasets.values()))
-    paths = [args.images / dataset.records.file_name(i) for i in indices]
+    paths = [
+        args.images / dataset.get_data_info(i)['file_name'] for i in indices
+    ]
     epochs = iter(range(10**6))
 
     def samples(own: ProposalDataset) -> None:
