@@ -65,7 +65,7 @@ def test_metafile_agrees_with_the_config(path):
     assert facts['Epochs'] == cfg.train_cfg.max_epochs
     assert facts['Batch Size'] == 16 * cfg.train_dataloader.batch_size
     root = cfg.train_dataloader.dataset.image_root
-    assert ('coco' in root) == (facts['Training Data'] == 'COCO')
+    assert ('coco' in str(root)) == (facts['Training Data'] == 'COCO')
 
 
 @pytest.mark.parametrize('path', LEAVES, ids=config_files.short)

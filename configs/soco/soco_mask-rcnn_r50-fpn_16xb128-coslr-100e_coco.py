@@ -4,11 +4,10 @@ paper:     pretraining on COCO train2017 and unlabeled2017, 100 epochs
 hardware:  16 GPUs, 128 images each
 duration:  not run by us
 reported:  none here
-command:   python tools/dataset_converters/list_images.py data/coco
-               data/coco/pretraining.txt --folders train2017 unlabeled2017
-           python tools/proposals/generate.py data/coco
-               data/coco/proposals_train2017_unlabeled2017.arrow
-               --ann-file data/coco/pretraining.txt
+command:   mmsoco propose data/coco/train2017
+               --out data/coco/proposals_train2017.arrow
+           mmsoco propose data/coco/unlabeled2017
+               --out data/coco/proposals_unlabeled2017.arrow
            GPUS=16 tools/slurm_train.sh PARTITION soco
                configs/soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_coco.py
                --amp fp16

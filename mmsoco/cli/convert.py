@@ -17,7 +17,6 @@ CONVERSIONS = {
     'mini-coco': 'mini_coco',
     'imagenet': 'imagenet',
     'bins': 'bins',
-    'images': 'images',
     'proposals': 'proposals',
     'shards': 'shards',
     'regions': 'regions',

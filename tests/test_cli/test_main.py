@@ -31,7 +31,6 @@ DOORS = {
     'dataset_converters/voc2coco.py': ['convert', 'voc'],
     'dataset_converters/mini_coco.py': ['convert', 'mini-coco'],
     'dataset_converters/imagenet.py': ['convert', 'imagenet'],
-    'dataset_converters/list_images.py': ['convert', 'images'],
     'demo/run_demo.py': ['demo'],
 }
 COMMANDS = [[verb] for verb in known_verbs()]

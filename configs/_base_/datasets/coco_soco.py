@@ -1,14 +1,16 @@
 """COCO train2017 and unlabeled2017 for SoCo with FPN.
 
-`tools/proposals/generate.py` makes one store of both folders; `--ann-file`
-takes the names, e.g. `train2017/000000000009.jpg`.
+Each folder has a store of its own: `mmsoco propose` one after the other.
 """
 
 _base_ = 'imagenet_soco.py'
 
 train_dataloader = dict(
     dataset=dict(
-        image_root='data/coco',
-        proposals='data/coco/proposals_train2017_unlabeled2017.arrow',
+        image_root=['data/coco/train2017', 'data/coco/unlabeled2017'],
+        proposals=[
+            'data/coco/proposals_train2017.arrow',
+            'data/coco/proposals_unlabeled2017.arrow',
+        ],
     )
 )

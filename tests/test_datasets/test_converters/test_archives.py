@@ -1,4 +1,4 @@
-"""Lists, parts of COCO and ImageNet's archives, on tiny stand-ins."""
+"""Parts of COCO and ImageNet's archives, on tiny stand-ins."""
 
 import io
 import json
@@ -9,43 +9,12 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from mmsoco.datasets.converters import imagenet, list_images, mini_coco
-from mmsoco.images.lists import collect_names
+from mmsoco.datasets.converters import imagenet, mini_coco
 
 
 def save_image(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(path)
-
-
-def test_list_names_the_images_of_the_wanted_folders(tmp_path, capsys):
-    for name in ('train/b.jpg', 'train/a.jpg', 'more/ü c.jpg', 'val/d.jpg'):
-        save_image(tmp_path / name)
-    out = tmp_path / 'list.txt'
-    folders = ['--folders', 'train', 'more']
-    list_images.main([str(tmp_path), str(out), *folders])
-    assert out.read_text().split('\n') == [
-        'train/a.jpg',
-        'train/b.jpg',
-        'more/ü c.jpg',
-        '',
-    ]
-    assert capsys.readouterr().out == 'train: 2 images\nmore: 1 images\n'
-    # as the proposal tool reads it
-    assert collect_names(tmp_path, out) == [
-        'more/ü c.jpg',
-        'train/a.jpg',
-        'train/b.jpg',
-    ]
-
-
-def test_list_refuses_a_missing_folder(tmp_path):
-    out = tmp_path / 'list.txt'
-    with pytest.raises(SystemExit, match='no folder .*unlabeled2017'):
-        list_images.main(
-            [str(tmp_path), str(out), '--folders', 'unlabeled2017']
-        )
-    assert not out.exists()
 
 
 @pytest.fixture
