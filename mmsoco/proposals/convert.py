@@ -7,26 +7,30 @@ does.
 """
 
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from mmsoco.images.lists import find_images
-from mmsoco.images.reading import read_size
-from mmsoco.proposals.filters import FALLBACK_NAMES
+from mmsoco.images.lists import clean_name, find_images
+from mmsoco.images.reading import UnreadableImageError, read_size
+from mmsoco.images.stamps import FileStamp
+from mmsoco.proposals.json_boxes import record_of, size_of
 from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.store import (
     COUNTED,
     ProposalStore,
     ProposalStoreWriter,
 )
+from mmsoco.utils.files import decode_text
+from mmsoco.utils.problems import Outcome, Problems
 
-NO_BOXES = len(FALLBACK_NAMES) - 1
+LOST, MENDED = Outcome.LOST, Outcome.MENDED
+NOTE, STOP = Outcome.NOTE, Outcome.STOP
 
 
 def export_published(store: ProposalStore) -> dict[str, list[list[int]]]:
@@ -48,6 +52,7 @@ def import_published(
     content: dict[str, Any],
     image_root: str | os.PathLike,
     skip_missing: bool = False,
+    problems: Problems | None = None,
 ) -> list[ProposalRecord]:
     """Read the published layout, with the images' sizes from their files.
 
@@ -55,30 +60,65 @@ def import_published(
         content: The parsed JSON.
         image_root: Where the images are, at any depth.
         skip_missing: Leave out images that are not there, as of a subset.
+        problems: Gets what was mended or left out.
 
     Returns:
         Records sorted by file name.
 
     Raises:
-        ValueError: If an image is missing, unreadable or found twice, or
-            boxes are malformed.
+        ValueError: If images are missing or found twice; the message lists
+            all of them. If nothing is left.
     """
+    problems = Problems() if problems is None else problems
     by_name: dict[str, list[str]] = {}
     for name in find_images(image_root).names:
         by_name.setdefault(PurePosixPath(name).name, []).append(name)
-    records = []
+    records, wrong = [], Problems()
     for basename, xywh in content.items():
         found = by_name.get(basename, [])
-        if skip_missing and not found:
-            continue
-        if len(found) != 1:
-            raise ValueError(
-                f'expected one image {basename!r} in {str(image_root)!r} or '
-                f'below, found {len(found)} {found[:3]}; name the folder '
-                'whose proposals these are, or --skip-missing'
-            )
-        height, width = read_size(Path(image_root) / found[0])
-        records.append(_record(found[0], height, width, xywh))
+        if not found and skip_missing:
+            problems.add(NOTE, 'image is not in the folder', basename)
+        elif len(found) != 1:
+            what = f'found {len(found)} times in the folder, expected once'
+            wrong.add(STOP, what, basename)
+        elif size := _read_size(image_root, found[0], problems):
+            records.append(record_of(found[0], size, xywh, None, problems))
+    if wrong:
+        raise ValueError(
+            f'{wrong.count()} of {len(content)} images are not to be found '
+            f'once in {str(image_root)!r} or below; name the folder whose '
+            f'proposals these are, or --skip-missing\n{wrong}'
+        )
+    return _sorted(records, problems)
+
+
+def _read_size(
+    image_root: str | os.PathLike, name: str, problems: Problems
+) -> tuple[int, int] | None:
+    """Read an image's size, None if it cannot be read."""
+    try:
+        return read_size(Path(image_root) / name)
+    except UnreadableImageError as e:
+        problems.add(LOST, 'image that cannot be read', f'{name}: {e.reason}')
+        return None
+
+
+def _sorted(
+    records: list[ProposalRecord], problems: Problems
+) -> list[ProposalRecord]:
+    """Sort records by name.
+
+    Raises:
+        ValueError: If none is left, or an image is there twice.
+    """
+    counts = Counter(record.file_name for record in records)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        raise ValueError(
+            f'{len(twice)} images are there twice, such as {twice[0]!r}'
+        )
+    if not records:
+        raise ValueError(f'there are no proposals of any image\n{problems}')
     return sorted(records, key=lambda record: record.file_name)
 
 
@@ -93,6 +133,7 @@ def export_coco(store: ProposalStore) -> dict[str, Any]:
                 'height': record.height,
                 'width': record.width,
                 'fallback': record.fallback,
+                'stamp': record.stamp,
             }
         )
         annotations += [
@@ -114,42 +155,99 @@ def export_coco(store: ProposalStore) -> dict[str, Any]:
     }
 
 
-def import_coco(content: dict[str, Any]) -> list[ProposalRecord]:
+# What a store is exported as, by the name of the layout.
+EXPORTS = {'coco': export_coco, 'published': export_published}
+
+
+def import_coco(
+    content: dict[str, Any],
+    image_root: str | os.PathLike | None = None,
+    problems: Problems | None = None,
+) -> list[ProposalRecord]:
     """Read COCO-style JSON; boxes of all categories become proposals.
 
+    Args:
+        content: The parsed JSON.
+        image_root: The image folder, from which sizes are read that the file
+            does not tell.
+        problems: Gets what was mended or left out.
+
+    Returns:
+        Records sorted by file name.
+
     Raises:
-        ValueError: If a part is missing, an annotation has no image, or
-            boxes are malformed.
+        ValueError: If a section is missing, two images have one id or name,
+            or nothing is left.
     """
-    try:
-        images = {image['id']: image for image in content['images']}
-        boxes: dict[Any, list[list[float]]] = {key: [] for key in images}
-        for annotation in content['annotations']:
-            if annotation['image_id'] not in boxes:
-                raise ValueError(
-                    f'annotation {annotation.get("id")} is of image '
-                    f'{annotation["image_id"]}, which is not listed'
-                )
-            boxes[annotation['image_id']].append(annotation['bbox'])
-        records = [
-            _record(
-                image['file_name'],
-                image['height'],
-                image['width'],
-                boxes[key],
-                image.get('fallback'),
+    problems = Problems() if problems is None else problems
+    images, annotations = _sections(content)
+    boxes: dict[Any, list] = {repr(image.get('id')): [] for image in images}
+    if len(boxes) != len(images):
+        raise ValueError('not COCO-style: two images have the same id')
+    for annotation in annotations:
+        own = boxes.get(repr(annotation.get('image_id')))
+        if own is None:
+            where = f'annotation {annotation.get("id", "?")}'
+            problems.add(LOST, 'box of an image that is not listed', where)
+        else:
+            own.append(annotation.get('bbox'))
+    records = [
+        _coco_record(image, boxes[repr(image.get('id'))], image_root, problems)
+        for image in images
+    ]
+    return _sorted([record for record in records if record], problems)
+
+
+def _coco_record(
+    image: dict[str, Any],
+    xywh: list,
+    image_root: str | os.PathLike | None,
+    problems: Problems,
+) -> ProposalRecord | None:
+    """Make the record of an image, None if it has no name or size."""
+    name = image.get('file_name')
+    if not (isinstance(name, str) and name):
+        problems.add(LOST, 'image without a file_name', str(image)[:60])
+        return None
+    name = clean_name(name, os.fspath(image_root or '.'), problems)
+    if name is None:
+        return None
+    size = size_of(image.get('height'), image.get('width'))
+    if size is None and image_root is not None:
+        size = _read_size(image_root, name, problems)
+        problems.add(MENDED, 'no usable size: read from the image', name)
+    if size is None:
+        problems.add(LOST, 'image without height and width', name)
+        return None
+    record = record_of(name, size, xywh, image.get('fallback'), problems)
+    return replace(record, stamp=_stamp(image.get('stamp')))
+
+
+def _stamp(told: Any) -> FileStamp | None:
+    """Read the stamp that `export_coco` left, if it did."""
+    good = isinstance(told, list) and len(told) == len(FileStamp._fields)
+    good = good and all(isinstance(v, int) and 0 <= v < 2**64 for v in told)
+    return FileStamp(*told) if good else None
+
+
+def _sections(content: dict[str, Any]) -> tuple[list[dict], list[dict]]:
+    """Return images and annotations.
+
+    Raises:
+        ValueError: If either is missing.
+    """
+    sections = [content.get(key) for key in ('images', 'annotations')]
+    for key, section in zip(('images', 'annotations'), sections, strict=True):
+        if not (
+            isinstance(section, list)
+            and all(isinstance(entry, dict) for entry in section)
+        ):
+            raise ValueError(
+                f'not COCO-style: {key!r} is missing or not a list of '
+                'objects; expected images with id, file_name, height and '
+                'width, and annotations with image_id and bbox'
             )
-            for key, image in images.items()
-        ]
-    except (KeyError, TypeError, AttributeError) as e:
-        raise ValueError(
-            'not COCO-style: expected images with id, file_name, height and '
-            f'width, and annotations with image_id and bbox; got {e!r}'
-        ) from e
-    return sorted(records, key=lambda record: record.file_name)
-
-
-EXPORTS = {'coco': export_coco, 'published': export_published}
+    return sections[0], sections[1]
 
 
 def import_json(
@@ -157,6 +255,8 @@ def import_json(
     out: str | os.PathLike,
     image_root: str | os.PathLike | None = None,
     skip_missing: bool = False,
+    strict: bool = False,
+    problems: Problems | None = None,
 ) -> ProposalStore:
     """Make a store of a JSON file, whose layout its content tells.
 
@@ -165,27 +265,36 @@ def import_json(
         out: The store to make.
         image_root: The image folder; the published layout needs it.
         skip_missing: See `import_published`.
+        strict: Refuse what had to be mended or left out.
+        problems: Gets what was.
 
     Returns:
         The new store.
 
     Raises:
         ValueError: The file is malformed, or its layout needs
-            ``image_root``.
+            ``image_root``, or ``strict`` refuses it.
     """
+    problems = Problems() if problems is None else problems
     content = read_json(source)
     metadata = coco_metadata(content)
     if image_root is not None:
         metadata['image_root'] = str(Path(image_root).absolute())
     if 'images' in content and 'annotations' in content:
-        records = import_coco(content)
+        records = import_coco(content, image_root, problems)
     elif image_root is None:
         raise ValueError(
             f'{os.fspath(source)!r} has the published layout, which has no '
             'image sizes; name the image folder with --image-root'
         )
     else:
-        records = import_published(content, image_root, skip_missing)
+        records = import_published(content, image_root, skip_missing, problems)
+    wrong = problems.count(LOST, MENDED)
+    if strict and wrong:
+        raise ValueError(
+            f'{wrong} cases in {os.fspath(source)!r} are wrong, and --strict '
+            f'refuses them\n{problems}'
+        )
     return write_store(records, out, metadata)
 
 
@@ -193,7 +302,9 @@ def coco_metadata(content: dict[str, Any]) -> dict[str, Any]:
     """Return the metadata that :func:`export_coco` left, if it did."""
     info = content.get('info')
     found = info.get('proposals') if isinstance(info, dict) else None
-    return {k: v for k, v in (found or {}).items() if k not in COUNTED}
+    if not isinstance(found, dict):
+        return {}
+    return {k: v for k, v in found.items() if k not in COUNTED}
 
 
 def write_store(
@@ -220,8 +331,8 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
         ValueError: If it holds no JSON object.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
-    except ValueError as e:
+        content = json.loads(decode_text(Path(path).read_bytes()))
+    except (ValueError, RecursionError) as e:
         raise ValueError(f'{str(path)!r} is not JSON: {e}') from e
     if not isinstance(content, dict):
         raise ValueError(
@@ -246,45 +357,3 @@ def _to_xywh(record: ProposalRecord) -> list[list[int]]:
     bboxes = record.bboxes.astype(np.int64)
     bboxes[:, 2:] -= bboxes[:, :2]
     return bboxes.tolist()
-
-
-def _record(
-    name: str,
-    height: int,
-    width: int,
-    xywh: list[list[float]],
-    fallback: int | None = None,
-) -> ProposalRecord:
-    """Make a record of x, y, w, h boxes.
-
-    Boxes with fractions, which selective search never makes, grow to whole
-    pixels within the image.
-
-    Raises:
-        ValueError: If ``xywh`` is no list of four finite numbers each.
-    """
-    if not _are_boxes(xywh):
-        raise ValueError(
-            f'image {name!r}: expected boxes of four finite numbers x, y, w, h'
-        )
-    bboxes = np.array(xywh, dtype=np.float64).reshape(-1, 4)
-    bboxes[:, 2:] += bboxes[:, :2]
-    whole = (bboxes % 1 == 0).all(axis=1, keepdims=True)
-    grown = np.concatenate(
-        [np.floor(bboxes[:, :2]), np.ceil(bboxes[:, 2:])], axis=1
-    )
-    limits = np.array([width, height, width, height])
-    bboxes = np.where(whole, bboxes, np.clip(grown, 0, limits))
-    if fallback is None:
-        fallback = 0 if len(bboxes) else NO_BOXES
-    return ProposalRecord(name, int(height), int(width), bboxes, fallback)
-
-
-def _are_boxes(xywh: Any) -> bool:
-    """Tell whether parsed JSON is a list of four finite numbers each."""
-    return isinstance(xywh, list) and all(
-        isinstance(box, list)
-        and len(box) == 4
-        and all(isinstance(v, (int, float)) and math.isfinite(v) for v in box)
-        for box in xywh
-    )

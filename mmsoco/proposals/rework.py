@@ -42,9 +42,10 @@ def merge_shards(
     shards = _in_order(stores)
     metadata = inherited_metadata(shards[0])
     metadata['shard'] = [0, 1]
-    metadata['unreadable'] = [
-        entry for store in shards for entry in store.metadata['unreadable']
-    ]
+    for key in ('unreadable', 'remarks'):
+        metadata[key] = [
+            entry for store in shards for entry in store.metadata.get(key, ())
+        ]
     found = sum(len(s) for s in shards) + len(metadata['unreadable'])
     expected = metadata['image_list']['count']
     if found != expected:
@@ -69,11 +70,11 @@ def _check_same_job(stores: list[ProposalStore]) -> None:
                 '`mmsoco propose`'
             )
         for key in keys:
-            if store.metadata[key] != first[key]:
+            if store.metadata.get(key) != first.get(key):
                 raise ValueError(
                     f'{str(store.path)!r} is of another job: {key} is '
-                    f'{store.metadata[key]}, but of {str(stores[0].path)!r} '
-                    f'{first[key]}'
+                    f'{store.metadata.get(key)}, but of '
+                    f'{str(stores[0].path)!r} {first.get(key)}'
                 )
 
 

@@ -2,7 +2,8 @@
 
 The published layout is {basename: [[x, y, w, h], ...]}, without sizes, so its
 import reads them from the images. COCO-style JSON keeps everything. On import
-the layout is told by the content.
+the layout is told by the content; boxes that cannot be read are left out and
+counted. The exit status is 3 if anything was left out.
 
 Examples:
   mmsoco convert proposals a.arrow --out a.json
@@ -13,6 +14,7 @@ Examples:
 import argparse
 
 from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.cli.conversions.outcome import add_strict, report_problems
 from mmsoco.utils.files import refuse_existing, write_json
 
 
@@ -38,21 +40,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='leave out proposals whose image is not in the folder',
     )
+    add_strict(parser)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Convert, and describe the store."""
+def run(args: argparse.Namespace) -> int:
+    """Convert, and describe the store and what was wrong."""
     refuse_existing(args.out, args.overwrite)
     from mmsoco.proposals import convert
     from mmsoco.proposals.store import ProposalStore
     from mmsoco.proposals.summary import describe
+    from mmsoco.utils.problems import Problems
 
+    problems = Problems()
     if args.source.suffix.lower() == '.json':
         store = convert.import_json(
-            args.source, args.out, args.image_root, args.skip_missing
+            args.source,
+            args.out,
+            args.image_root,
+            args.skip_missing,
+            args.strict,
+            problems,
         )
     else:
         store = ProposalStore(args.source)
         content = convert.EXPORTS[args.layout](store)
         write_json(args.out, content, ensure_ascii=False)
     print(describe(store))
+    return report_problems(problems)
