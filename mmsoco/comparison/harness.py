@@ -1,5 +1,6 @@
 """Makes the cells of a plan one by one, and keeps their records."""
 
+import copy
 import os
 import shlex
 from collections.abc import Iterator, Sequence
@@ -307,14 +308,14 @@ class Comparison:
 
     def _task(self, cell: Cell, record: Record) -> dict:
         """Write a cell's config; return what its process needs to know."""
-        cfg = Config(self._config(cell).to_dict())
+        cfg = copy.deepcopy(self._config(cell))
         complete = (
             self._complete_pretraining
             if cell.kind == 'pretraining'
             else self._complete_finetuning
         )
         notes = complete(cfg, cell)
-        cfg.dump(self.folder(cell.name) / 'config.py')
+        recipes.write_config(cfg, self.folder(cell.name) / 'config.py')
         start = self.plan.start(cell.start)
         return dict(
             record=asdict(replace(record, notes=notes)),

@@ -14,6 +14,7 @@ from mmsoco.workflow.settings import describe_time
 
 from .harness import Comparison
 from .plan import Budget, Data, Finetuning, Plan, Start
+from .recipes import write_config
 from .records import Record, read_json
 from .subsets import labelled_ids, read_labels
 
@@ -83,7 +84,9 @@ def plan_of(question: Question) -> Plan:
     budgets = sorted(set(question.labels) or usual)
     question.out.mkdir(parents=True, exist_ok=True)
     detector = (question.out / 'detector_config.py').absolute()
-    by_iterations(Config.fromfile(question.run / CONFIG)).dump(detector)
+    write_config(
+        by_iterations(Config.fromfile(question.run / CONFIG)), detector
+    )
     pictures, notes = pretraining_pictures(question)
     return Plan(
         name='pilot',

@@ -1,13 +1,18 @@
 """From a plan's configs to the configs that its cells run."""
 
 import copy
+import functools
 import hashlib
 import json
+import pprint
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
+
+from mmsoco.config.keys import RUN_KEYS
+from mmsoco.utils.files import write_text
 
 from .plan import Plan, Start
 
@@ -19,6 +24,16 @@ _RELEVANT = (
     'auto_scale_lr', 'train_cfg', 'custom_hooks', 'sync_bn',
 )  # fmt: skip
 _RELEVANT_HOOKS = ('target_update', 'precise_bn')
+
+
+@functools.cache
+def _read_once(path: Path) -> Config:
+    return Config.fromfile(path)
+
+
+def read_config(path: Path) -> Config:
+    """Read a config; of each file once, since many starts share a base."""
+    return copy.deepcopy(_read_once(path))
 
 
 def pretraining_config(plan: Plan, start: Start) -> Config:
@@ -34,8 +49,8 @@ def pretraining_config(plan: Plan, start: Start) -> Config:
     Raises:
         ValueError: The config trains a model of another kind.
     """
-    cfg = Config.fromfile(plan.config_path(start.config))
-    detector = Config.fromfile(plan.config_path(plan.detector)).model
+    cfg = read_config(plan.config_path(start.config))
+    detector = read_config(plan.config_path(plan.detector)).model
     model = cfg.get('model', {})
     if start.kind == 'soco' and 'detector' in model:
         model.detector = copy.deepcopy(detector)
@@ -69,7 +84,7 @@ def _set_backbone(model: ConfigDict, detector: ConfigDict) -> None:
 
 def finetuning_config(plan: Plan) -> Config:
     """Return the fine-tuning config that all starts of a plan share."""
-    cfg = Config.fromfile(plan.config_path(plan.detector))
+    cfg = read_config(plan.config_path(plan.detector))
     _set_precision(cfg, plan.finetuning.amp)
     return cfg
 
@@ -217,6 +232,19 @@ def config_hash(cfg: Config) -> str:
             keys = ('batch_size', 'dataset', 'sampler', 'batch_sampler')
             content[name] = [loader.get(key) for key in keys]
     return hash_of(content)
+
+
+def write_config(cfg: Config, path: Path) -> None:
+    """Write what a run reads of a config as a file that needs no other.
+
+    mmengine's own writer formats the text, which takes seconds.
+    """
+    lines = [
+        f'{key} = {pprint.pformat(value, sort_dicts=False)}'
+        for key, value in cfg.to_dict().items()
+        if key in RUN_KEYS
+    ]
+    write_text(path, '\n'.join([*lines, '']))
 
 
 def hash_of(content: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import comparison_plans
 import pytest
+from mmengine.config import Config
 
 from mmsoco.comparison import harness
 from mmsoco.comparison.plan import parse_plan
@@ -161,7 +162,7 @@ def test_scratch_gets_the_time_of_pretraining(compare):
     # 90 s of pretraining are three times the 30 s of the 2 steps
     assert '8 steps: 6 of them' in record.notes[0]
     config = comparison.folder('finetuning_longer_4_seed0') / 'config.py'
-    assert 'max_iters=8' in config.read_text()
+    assert Config.fromfile(config).train_cfg.max_iters == 8
 
 
 def test_a_pretraining_gets_the_time_of_another(compare):
