@@ -31,7 +31,7 @@ from .materials import (
 )
 from .plan import Budget, Plan, Start
 from .records import Record, find_record, record_path, write_record
-from .work import EXPORTED
+from .work import DETECTOR_CONFIG, EXPORTED
 
 
 class Comparison:
@@ -335,6 +335,11 @@ class Comparison:
             own = self.record_of(pretraining_name(twin, cell.seed))
             samples = round(own.pictures_seen * given.seconds / own.seconds)
             notes.append(f'{samples} samples, the time of {start.time_of}')
+        detector = recipes.finetuning_config(self.plan).model
+        recipes.write_config(
+            Config(dict(model=detector)),
+            self.folder(cell.name) / DETECTOR_CONFIG,
+        )
         recipes.complete_pretraining(
             cfg,
             image_root=self.plan.data.path('pictures'),

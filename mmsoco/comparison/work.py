@@ -29,6 +29,7 @@ from mmsoco.checkpoints.export import (
     manifest_of,
     write_detector,
 )
+from mmsoco.checkpoints.integrity import CHECKSUM, tensors_sha256
 from mmsoco.checkpoints.load_report import (
     depends_on_classes,
     part_of,
@@ -39,10 +40,13 @@ from mmsoco.utils.files import write_json
 from mmsoco.utils.machine import describe_machine
 
 from .average_precision import evaluate
+from .gauges import measure
 from .records import Record, read_json, write_record
 
 BACKBONE = 'backbone.'
 EXPORTED = 'detector.pth'
+# The detector of a pretraining cell, with `model` alone.
+DETECTOR_CONFIG = 'detector_config.py'
 # What our pretraining logs that needs no labels.
 GAUGES = ('loss', 'embedding_std', 'pair_cosine')
 
@@ -165,13 +169,17 @@ def pretrain(folder: Path, task: dict) -> dict[str, Any]:
         export_backbone(source, folder / EXPORTED)
     else:
         export_detector(source, folder / EXPORTED)
-    check_finite(folder / EXPORTED)
     scalars = runner.message_hub.log_scalars
     gauges = {
         name: round(float(scalars[f'train/{name}'].mean(50)), 4)
         for name in GAUGES
         if f'train/{name}' in scalars
     }
+    gauges |= measure(
+        Config.fromfile(folder / DETECTOR_CONFIG).model,
+        folder / EXPORTED,
+        Path(runner.cfg.train_dataloader.dataset.image_root),
+    )
     return dict(measured(runner), gauges=gauges)
 
 
@@ -183,10 +191,10 @@ def export_backbone(source: Path, target: Path) -> None:
         target: The file to write.
 
     Raises:
-        ValueError: It has none.
+        ValueError: It has none, or one that is not finite.
     """
     checkpoint = io.load_run(source)
-    state = io.state_dict_of(checkpoint, source)
+    state = io.weights_of(checkpoint, source)
     backbone = {n: t for n, t in state.items() if n.startswith(BACKBONE)}
     if not backbone:
         raise ValueError(
@@ -194,22 +202,8 @@ def export_backbone(source: Path, target: Path) -> None:
             f'{preview(sorted(state))}'
         )
     manifest = manifest_of(backbone, checkpoint.get('meta', {}), source)
+    manifest[CHECKSUM] = tensors_sha256(backbone)
     write_detector(backbone, manifest, target)
-
-
-def check_finite(path: Path) -> None:
-    """Refuse weights with values that are not finite.
-
-    Raises:
-        ValueError: There are some.
-    """
-    state = io.state_dict_of(io.load(path), path)
-    broken = [n for n, t in state.items() if not torch.isfinite(t).all()]
-    if broken:
-        raise ValueError(
-            f'the pretraining gave weights that are not finite: '
-            f'{preview(broken)}'
-        )
 
 
 def take_parts(source: Path, parts: list[str] | None, target: Path) -> Path:

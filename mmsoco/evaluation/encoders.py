@@ -10,7 +10,6 @@ from mmengine.registry import DefaultScope
 from torch import Tensor
 
 from mmsoco.checkpoints import io
-from mmsoco.checkpoints.export import ENCODER
 from mmsoco.checkpoints.load_report import (
     compare,
     depends_on_classes,
@@ -18,6 +17,8 @@ from mmsoco.checkpoints.load_report import (
 )
 from mmsoco.models.object_encoder import ObjectEncoder
 
+# What a pretraining model's names of the detector begin with.
+ENCODER = 'encoder.'
 # mmdet's finest_scale of a SingleRoIExtractor that does not name one.
 FINE_TUNING_SCALE = 56
 
