@@ -1,11 +1,9 @@
 """Fixtures that the whole suite shares."""
 
-import importlib.util
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from PIL import Image
@@ -16,6 +14,7 @@ from proposal_samples import save_blocks
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 REPO = Path(__file__).resolve().parent.parent
+GOLDEN = REPO / 'tests' / 'golden'
 SHARED = REPO.parent / 'shared'
 
 
@@ -50,29 +49,25 @@ def repo_dir() -> Path:
 
 @pytest.fixture(scope='session')
 def shared_dir() -> Path:
-    """The folder of golden results and real images beside the repository."""
+    """The folder of real images beside the repository."""
     if not SHARED.is_dir():
         pytest.skip(
-            'needs the golden results and images in ../shared, which is not '
-            'part of the repository'
+            'needs the images in ../shared, which is not part of the '
+            'repository'
         )
     return SHARED
 
 
 @pytest.fixture(scope='session')
-def golden(shared_dir: Path) -> dict:
-    """Results of the published implementation, by case."""
-    return json.loads((shared_dir / 'golden' / 'golden.json').read_text())
+def golden_dir() -> Path:
+    """Return the folder with the results of the published implementation."""
+    return GOLDEN
 
 
 @pytest.fixture(scope='session')
-def seeded(shared_dir: Path) -> ModuleType:
-    """The module that makes the golden cases' inputs from names."""
-    path = shared_dir / 'golden' / 'seeded.py'
-    spec = importlib.util.spec_from_file_location('golden_seeded', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def golden(golden_dir: Path) -> dict:
+    """Return results of the published implementation, by case."""
+    return json.loads((golden_dir / 'golden.json').read_text())
 
 
 @pytest.fixture(scope='session')

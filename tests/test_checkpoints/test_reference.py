@@ -11,9 +11,9 @@ from mmsoco.checkpoints.reference import convert_reference, rename_reference
 
 
 @pytest.fixture(scope='module')
-def names(shared_dir) -> dict[str, list[str]]:
+def names(golden_dir) -> dict[str, list[str]]:
     """The names of the authors' tensors, by model."""
-    path = shared_dir / 'golden' / 'reference_state_dict_shapes.json'
+    path = golden_dir / 'reference_state_dict_shapes.json'
     return {m: list(s) for m, s in json.loads(path.read_text()).items()}
 
 

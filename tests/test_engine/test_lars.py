@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from golden import inputs
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -26,11 +27,11 @@ def naive_step(params, grads, velocities, lr, decay, trust, momentum=0.9):
         params[name] = param - lr * velocities[name]
 
 
-def test_golden(golden, seeded):
+def test_golden(golden):
     case = golden['lars']
     params = {
         name: nn.Parameter(
-            torch.from_numpy(seeded.array(f'param/{name}', shape, 'v1'))
+            torch.from_numpy(inputs.normal(f'param/{name}', shape))
         )
         for name, shape in case['shapes'].items()
     }
@@ -42,7 +43,7 @@ def test_golden(golden, seeded):
     )
     for step, lr in enumerate(case['lr']):
         for name, param in params.items():
-            grad = seeded.array(f'grad/{name}/{step}', param.shape, 'v1')
+            grad = inputs.normal(f'grad/{name}/{step}', param.shape)
             param.grad = torch.from_numpy(grad)
         optimizer.param_groups[0]['lr'] = lr
         optimizer.step()

@@ -7,12 +7,12 @@ renamed by mmsoco, and loaded into the full R50 models of the configs.
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import tiny_models
 import torch
 import torch.nn.functional as F
+from golden import inputs
 from mmengine.config import Config
 
 from mmsoco.checkpoints.reference import rename_reference
@@ -27,11 +27,11 @@ FPN_BOXES = ['boxes1_12', 'boxes2', 'boxes1_13', 'boxes3']
 STAR_VIEWS = [*FPN_VIEWS[:2], ('star_view3', 192), ('star_view4', 112)]
 
 
-def reference_state(folder: Path, seeded: ModuleType, model: str) -> dict:
+def reference_state(folder: Path, model: str) -> dict:
     """The authors' state dict of ``'fpn'`` or ``'c4'``."""
-    text = (folder / 'golden' / 'reference_state_dict_shapes.json').read_text()
+    text = (folder / 'reference_state_dict_shapes.json').read_text()
     return {
-        name: torch.as_tensor(seeded.weight(name, shape, 'v1'))
+        name: torch.as_tensor(inputs.weight(name, shape))
         for name, shape in json.loads(text)[model].items()
     }
 
@@ -48,7 +48,6 @@ def build(config: str, state: dict) -> SoCo:
 
 
 def batch(
-    seeded: ModuleType,
     pairs: list,
     views: Sequence[tuple[str, int]],
     boxes: Sequence[str],
@@ -57,15 +56,13 @@ def batch(
     sets = roi_sets(parse_pairs(pairs))
     return dict(
         inputs=[
-            torch.from_numpy(seeded.image(name, NUM_IMAGES, size, 'v1'))
+            torch.from_numpy(inputs.image(name, NUM_IMAGES, size))
             for name, size in views
         ],
         data_samples=dict(
             bboxes=[
                 views[of.view - 1][1]
-                * torch.from_numpy(
-                    seeded.boxes(name, NUM_IMAGES, NUM_BOXES, 'v1')
-                )
+                * torch.from_numpy(inputs.boxes(name, NUM_IMAGES, NUM_BOXES))
                 for of, name in zip(sets, boxes, strict=True)
             ]
         ),
@@ -79,14 +76,14 @@ def loss_of(model: SoCo, data: dict) -> float:
 
 
 @pytest.fixture(scope='module')
-def fpn(shared_dir, seeded) -> SoCo:
-    state = reference_state(shared_dir, seeded, 'fpn')
+def fpn(golden_dir) -> SoCo:
+    state = reference_state(golden_dir, 'fpn')
     return build('mask-rcnn_r50-fpn.py', state)
 
 
 @pytest.fixture(scope='module')
-def fpn_batch(seeded) -> dict:
-    return batch(seeded, tiny_models.PAIRS, FPN_VIEWS, FPN_BOXES)
+def fpn_batch() -> dict:
+    return batch(tiny_models.PAIRS, FPN_VIEWS, FPN_BOXES)
 
 
 @pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
@@ -120,20 +117,18 @@ def test_fpn_pyramid_levels_and_predictions(fpn, fpn_batch, golden):
     )
 
 
-def test_star_loss(fpn, seeded, golden, monkeypatch):
+def test_star_loss(fpn, golden, monkeypatch):
     pairs = parse_pairs(tiny_models.STAR_PAIRS)
     monkeypatch.setattr(fpn, 'pairs', pairs)
     monkeypatch.setattr(fpn, 'roi_sets', roi_sets(pairs))
-    data = batch(
-        seeded, tiny_models.STAR_PAIRS, STAR_VIEWS, [*FPN_BOXES, 'boxes2']
-    )
+    data = batch(tiny_models.STAR_PAIRS, STAR_VIEWS, [*FPN_BOXES, 'boxes2'])
     expected = golden['fpn_star']['loss']
     assert loss_of(fpn, data) == pytest.approx(expected, abs=TOLERANCE)
 
 
-def test_c4_loss(shared_dir, seeded, golden):
-    state = reference_state(shared_dir, seeded, 'c4')
+def test_c4_loss(golden_dir, golden):
+    state = reference_state(golden_dir, 'c4')
     model = build('mask-rcnn_r50-c4.py', state)
-    data = batch(seeded, [(1, 2)], FPN_VIEWS[:2], ['boxes1_12', 'boxes2'])
+    data = batch([(1, 2)], FPN_VIEWS[:2], ['boxes1_12', 'boxes2'])
     expected = golden['c4']['loss']
     assert loss_of(model, data) == pytest.approx(expected, abs=TOLERANCE)

@@ -14,8 +14,8 @@ def group(labels, rgb):
 
 
 @pytest.mark.parametrize('name', GOLDEN)
-def test_golden_grouping_of_golden_segments(shared_dir, golden_photos, name):
-    segments = np.load(shared_dir / 'golden' / 'golden_segments.npz')
+def test_golden_grouping_of_golden_segments(golden_dir, golden_photos, name):
+    segments = np.load(golden_dir / 'golden_segments.npz')
     rgb = np.ascontiguousarray(load_photo(name))
     bboxes, sizes = group(segments[name], rgb)
     bboxes[:, 2:] -= bboxes[:, :2]
