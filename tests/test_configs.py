@@ -260,8 +260,8 @@ def test_recipes_of_the_paper(stem, epochs, cutout, views):
         ('mask-rcnn_r50-fpn_soco_8xb2-soco-1x_coco', 90, [60, 80]),
         ('mask-rcnn_r50-c4_soco_8xb2-soco-2x_coco', 180, [120, 160]),
         ('mask-rcnn_r50-fpn_soco_8xb2-soco-180k_lvis-v1', 180, [120, 160]),
-        ('faster-rcnn_r50-c4_soco_8xb2-24k_voc0712', 24, [18, 22]),
-        ('mask-rcnn_r50-fpn_soco_8xb2-18k_coco-10pct', 18, [12, 16]),
+        ('faster-rcnn_r50-c4_soco_8xb2-soco-24k_voc0712', 24, [18, 22]),
+        ('mask-rcnn_r50-fpn_soco_8xb2-soco-18k_coco-10pct', 18, [12, 16]),
     ],
 )
 def test_finetuning_schedules(stem, iters, decays):

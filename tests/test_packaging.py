@@ -73,7 +73,8 @@ def test_wheel_inherits_configs(repo_dir, tmp_path):
     assert {f'mmsoco/.mim/{name}' for name in shipped(repo_dir)} <= packed
     child = tmp_path / 'child.py'
     child.write_text(
-        "_base_ = 'mmsoco::soco/soco_mask-rcnn_r50-fpn_custom.py'"
+        "_base_ = 'mmsoco::soco/"
+        "soco_mask-rcnn_r50-fpn_1xb32-coslr-400e_custom.py'"
     )
     code = (
         'import mmsoco\n'

@@ -23,7 +23,10 @@ from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 # of a batch compute what one process does with the whole. Each rank leaves
 # its weights behind.
 CONFIG = """
-_base_ = '{repo}/configs/soco/soco_mask-rcnn_r50-fpn_custom.py'
+_base_ = [
+    '{repo}/configs/soco/'
+    'soco_mask-rcnn_r50-fpn_1xb32-coslr-400e_custom.py',
+]
 
 custom_imports = dict(imports=['rank_dump'])
 custom_hooks = [dict(type='RankDump')]

@@ -67,7 +67,9 @@ def test_paper_counts_coco_alike():
 def test_custom_recipe_in_a_run(tmp_path, repo_dir, num_images, epochs):
     """Loop and warm-up of the config itself, at a smaller budget."""
     recipe = Config.fromfile(
-        repo_dir / 'configs/soco/soco_mask-rcnn_r50-fpn_custom.py'
+        repo_dir
+        / 'configs/soco'
+        / 'soco_mask-rcnn_r50-fpn_1xb32-coslr-400e_custom.py'
     )
     recipe.train_cfg.update(num_samples=40, min_epochs=2, max_epochs=12)
     runner = Runner.from_cfg(

@@ -10,7 +10,7 @@ hardware:  any; 32 images per process
 duration:  400 epochs below 320,000 images, 100 above 1.28 million
 reported:  none
 command:   python tools/proposals/generate.py IMAGES IMAGES.arrow
-           python tools/train.py configs/soco/soco_mask-rcnn_r50-fpn_custom.py
+           python tools/train.py configs/soco/soco_mask-rcnn_r50-fpn_1xb32-coslr-400e_custom.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
                train_dataloader.dataset.proposals=IMAGES.arrow
 """

@@ -9,7 +9,7 @@ hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none
 command:   tools/dist_train.sh
-               configs/finetune/mask-rcnn_r50-fpn_scratch_8xb2-6k_coco-1pct.py 8
+               configs/finetune/mask-rcnn_r50-fpn_scratch_8xb2-soco-6k_coco-1pct.py 8
 """
 
 _base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-soco-1x_coco.py'

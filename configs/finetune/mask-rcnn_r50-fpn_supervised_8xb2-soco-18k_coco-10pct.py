@@ -1,15 +1,15 @@
-"""Mask R-CNN R50-FPN from ImageNet labels, 1 % of COCO.
+"""Mask R-CNN R50-FPN from ImageNet labels, 10 % of COCO.
 
-paper:     not in the paper
+paper:     mini-COCO, "supervised"
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
-reported:  none
+reported:  none here
 command:   tools/dist_train.sh
-               configs/finetune/mask-rcnn_r50-fpn_supervised_8xb2-6k_coco-1pct.py
+               configs/finetune/mask-rcnn_r50-fpn_supervised_8xb2-soco-18k_coco-10pct.py
                8
 """
 
-_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-6k_coco-1pct.py'
+_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-soco-18k_coco-10pct.py'
 
 model = dict(
     backbone=dict(

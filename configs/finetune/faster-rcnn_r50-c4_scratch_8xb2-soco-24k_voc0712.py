@@ -8,7 +8,7 @@ hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none here
 command:   tools/dist_train.sh
-               configs/finetune/faster-rcnn_r50-c4_scratch_8xb2-24k_voc0712.py 8
+               configs/finetune/faster-rcnn_r50-c4_scratch_8xb2-soco-24k_voc0712.py 8
 """
 
 _base_ = [

@@ -9,7 +9,7 @@ hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none here
 command:   tools/dist_train.sh
-               configs/finetune/mask-rcnn_r50-fpn_scratch_8xb2-12k_coco-5pct.py
+               configs/finetune/mask-rcnn_r50-fpn_scratch_8xb2-soco-12k_coco-5pct.py
                8
 """
 

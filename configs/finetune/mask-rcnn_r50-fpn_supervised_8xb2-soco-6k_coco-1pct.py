@@ -1,15 +1,15 @@
-"""Mask R-CNN R50-FPN from ImageNet labels, 10 % of COCO.
+"""Mask R-CNN R50-FPN from ImageNet labels, 1 % of COCO.
 
-paper:     mini-COCO, "supervised"
+paper:     not in the paper
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
-reported:  none here
+reported:  none
 command:   tools/dist_train.sh
-               configs/finetune/mask-rcnn_r50-fpn_supervised_8xb2-18k_coco-10pct.py
+               configs/finetune/mask-rcnn_r50-fpn_supervised_8xb2-soco-6k_coco-1pct.py
                8
 """
 
-_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-18k_coco-10pct.py'
+_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-soco-6k_coco-1pct.py'
 
 model = dict(
     backbone=dict(

@@ -5,9 +5,9 @@ hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none here
 command:   tools/dist_train.sh
-               configs/finetune/mask-rcnn_r50-fpn_soco_8xb2-18k_coco-10pct.py 8
+               configs/finetune/mask-rcnn_r50-fpn_soco_8xb2-soco-18k_coco-10pct.py 8
 """
 
-_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-18k_coco-10pct.py'
+_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-soco-18k_coco-10pct.py'
 
 load_from = 'work_dirs/soco_mask-rcnn_r50-fpn.pth'
