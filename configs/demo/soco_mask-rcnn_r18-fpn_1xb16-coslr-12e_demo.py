@@ -8,18 +8,11 @@ command:   python tools/train.py
 
 _base_ = [
     'mask-rcnn_r18-fpn.py',
-    '../_base_/models/soco.py',
     '../_base_/datasets/custom_soco.py',
-    '../_base_/schedules/soco_lars-coslr-100e.py',
-    '../_base_/pretraining_runtime.py',
+    '../_base_/soco_pretraining.py',
 ]
 
-model = dict(
-    _delete_=True,
-    detector=_base_.model,
-    pairs=_base_.pairs,
-    **_base_.soco,
-)
+model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.soco)
 model.update(
     projector=dict(_base_.soco.projector, hid_channels=512, out_channels=128),
     predictor=dict(

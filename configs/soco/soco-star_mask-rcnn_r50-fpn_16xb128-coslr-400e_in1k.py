@@ -13,17 +13,10 @@ command:   GPUS=16 tools/slurm_train.sh PARTITION soco
 
 _base_ = [
     '../_base_/models/mask-rcnn_r50-fpn.py',
-    '../_base_/models/soco.py',
     '../_base_/datasets/imagenet_soco_star.py',
-    '../_base_/schedules/soco_lars-coslr-100e.py',
-    '../_base_/pretraining_runtime.py',
+    '../_base_/soco_pretraining.py',
 ]
 
-model = dict(
-    _delete_=True,
-    detector=_base_.model,
-    pairs=_base_.pairs,
-    **_base_.soco,
-)
+model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.soco)
 
 train_cfg = dict(max_epochs=400)

@@ -2,11 +2,7 @@
 
 A leaf puts them together:
 
-    model = dict(
-        _delete_=True,
-        detector=_base_.model,
-        pairs=_base_.pairs,
-        **_base_.soco)
+    model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.soco)
 """
 
 # Linear, BN, ReLU, linear (paper section 4.1: hidden 4096, output 256). The
@@ -23,6 +19,8 @@ embedding_neck = dict(
     norm_cfg=dict(type='BN1d'),
 )
 soco = dict(
+    # The leaf's `model` replaces the detector that it inherits as `model`.
+    _delete_=True,
     type='SoCo',
     projector=embedding_neck,
     predictor=dict(in_channels=256, **embedding_neck),
