@@ -9,16 +9,9 @@ command:   tools/dist_train.sh
                8
 """
 
-_base_ = 'faster-rcnn_r50-c4_scratch_8xb2-soco-24k_voc0712.py'
+_base_ = [
+    'faster-rcnn_r50-c4_scratch_8xb2-soco-24k_voc0712.py',
+    '../_base_/supervised.py',
+]
 
-checkpoint = 'torchvision://resnet50'
-model = dict(
-    backbone=dict(
-        init_cfg=dict(_delete_=True, type='Pretrained', checkpoint=checkpoint)
-    ),
-    roi_head=dict(
-        shared_head=dict(
-            init_cfg=dict(type='Pretrained', checkpoint=checkpoint)
-        )
-    ),
-)
+model = _base_.supervised_c4

@@ -8,16 +8,9 @@ command:   tools/dist_train.sh
                configs/finetune/mask-rcnn_r50-c4_supervised_8xb2-2x_coco.py 8
 """
 
-_base_ = 'mask-rcnn_r50-c4_scratch_8xb2-2x_coco.py'
+_base_ = [
+    'mask-rcnn_r50-c4_scratch_8xb2-2x_coco.py',
+    '../_base_/supervised.py',
+]
 
-checkpoint = 'torchvision://resnet50'
-model = dict(
-    backbone=dict(
-        init_cfg=dict(_delete_=True, type='Pretrained', checkpoint=checkpoint)
-    ),
-    roi_head=dict(
-        shared_head=dict(
-            init_cfg=dict(type='Pretrained', checkpoint=checkpoint)
-        )
-    ),
-)
+model = _base_.supervised_c4

@@ -1,9 +1,5 @@
 """Mask R-CNN R50-FPN from scratch, 5 % of COCO.
 
-SoCo's recipe with a shorter schedule of our choice. The annotations are made
-by tools/dataset_converters/mini_coco.py, the same images for everyone; the
-smaller parts lie in the larger.
-
 paper:     mini-COCO, "random initialisation"
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
@@ -13,17 +9,12 @@ command:   tools/dist_train.sh
                8
 """
 
-_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-soco-1x_coco.py'
+_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-soco-18k_coco-10pct.py'
 
 max_iters = 12000
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+train_cfg = dict(max_iters=max_iters)
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].update(
-    end=max_iters, milestones=[max_iters * 2 // 3, max_iters * 8 // 9]
-)
-default_hooks = dict(
-    checkpoint=dict(interval=max_iters), precise_bn=dict(interval=max_iters)
-)
+param_scheduler[1].update(end=max_iters, milestones=[8000, 10666])
 train_dataloader = dict(
     dataset=dict(ann_file='annotations/mini/instances_train2017_5pct.json')
 )

@@ -2,7 +2,8 @@
 
 SoCo's recipe with a shorter schedule of our choice. The annotations are made
 by tools/dataset_converters/mini_coco.py, the same images for everyone; the
-smaller parts lie in the larger.
+smaller parts lie in the larger. The configs of the smaller parts inherit this
+one: they evaluate at the end alone, too.
 
 paper:     mini-COCO, "random initialisation"
 hardware:  8 GPUs, 2 images each
@@ -18,9 +19,7 @@ _base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-soco-1x_coco.py'
 max_iters = 18000
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = _base_.param_scheduler
-param_scheduler[1].update(
-    end=max_iters, milestones=[max_iters * 2 // 3, max_iters * 8 // 9]
-)
+param_scheduler[1].update(end=max_iters, milestones=[12000, 16000])
 default_hooks = dict(
     checkpoint=dict(interval=max_iters), precise_bn=dict(interval=max_iters)
 )

@@ -8,14 +8,9 @@ command:   tools/dist_train.sh configs/finetune/
                mask-rcnn_r50-fpn_supervised_8xb2-soco-1x_coco.py 8
 """
 
-_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-soco-1x_coco.py'
+_base_ = [
+    'mask-rcnn_r50-fpn_scratch_8xb2-soco-1x_coco.py',
+    '../_base_/supervised.py',
+]
 
-model = dict(
-    backbone=dict(
-        init_cfg=dict(
-            _delete_=True,
-            type='Pretrained',
-            checkpoint='torchvision://resnet50',
-        )
-    )
-)
+model = _base_.supervised

@@ -9,14 +9,9 @@ command:   tools/dist_train.sh
                8
 """
 
-_base_ = 'mask-rcnn_r50-fpn_scratch_8xb2-soco-9k_coco-2pct.py'
+_base_ = [
+    'mask-rcnn_r50-fpn_scratch_8xb2-soco-9k_coco-2pct.py',
+    '../_base_/supervised.py',
+]
 
-model = dict(
-    backbone=dict(
-        init_cfg=dict(
-            _delete_=True,
-            type='Pretrained',
-            checkpoint='torchvision://resnet50',
-        )
-    )
-)
+model = _base_.supervised
