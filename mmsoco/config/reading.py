@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,11 +41,24 @@ def read_config(path: str | os.PathLike, options: dict[str, Any]) -> Config:
     if not len(cfg):
         raise ValueError(f'the config {path} is empty: it sets no key')
     check_keys(cfg, file)
+    apply_options(cfg, options)
+    return cfg
+
+
+def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
+    """Apply ``--cfg-options`` to a config.
+
+    Args:
+        cfg: The config; it is changed.
+        options: Values by dotted key.
+
+    Raises:
+        ValueError: A key is read by nothing, or does not fit the config.
+    """
     check_options(cfg, options)
     for key, value in options.items():
         _merge(cfg, key, value)
     check_keys(cfg)
-    return cfg
 
 
 def _find(path: str | os.PathLike) -> str:
