@@ -1,23 +1,21 @@
 """Builds a self-contained HTML report: one file, pictures embedded.
 
 The functions know nothing of what a report tells: they read the numbers that
-mmengine logs, draw them as curves, and put text, commands, tables and pictures
-on a page. ``tools/demo/write_report.py`` tells the demo with them.
+runs log, draw them as curves, and fill in a page of ``templates/``, which
+escapes every text.
 """
 
 import base64
-import html
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mmsoco.utils.files import write_text
 
@@ -28,6 +26,10 @@ COLOURS = (
     '#0b6e75', '#e08e45', '#7a5ea8', '#c8506b', '#4d8f4a', '#3f74b5',
     '#a77b3b', '#5b6875',
 )  # fmt: skip
+
+
+# Each pair of views can contribute -4 at best: -2 cos, both ways.
+LEAST_OF_PAIR = -4.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,37 @@ def read_metrics(work_dir: Path, name: str) -> dict[str, float]:
     raise FileNotFoundError(
         f'no */*.json with {name} below {work_dir}: expected the work dir of '
         'an evaluation by tools/test.py'
+    )
+
+
+def read_load_reports(work_dir: Path) -> list[dict[str, Any]]:
+    """Read what the first start below a work dir loaded.
+
+    Later starts resume, and load the run's own checkpoints.
+
+    Args:
+        work_dir: Work dir of a training.
+
+    Returns:
+        For each file that was loaded its ``source``, and the ``header`` and
+        ``rows`` of a table of tensors by part; empty where nothing was.
+    """
+    for path in sorted(work_dir.glob('*/load_report.json')):
+        reports = json.loads(path.read_text(encoding='utf-8'))
+        return [_load_table(report) for report in reports]
+    return []
+
+
+def _load_table(report: Mapping[str, Any]) -> dict[str, Any]:
+    parts = report['parts']
+    names = list(next(iter(parts.values()), {}))
+    return dict(
+        source=Path(report['source']).name,
+        header=['part', *(name.replace('_', ' ') for name in names)],
+        rows=[
+            [part, *(counts[name] for name in names)]
+            for part, counts in parts.items()
+        ],
     )
 
 
@@ -246,103 +279,85 @@ def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 6) -> np.ndarray:
     return canvas
 
 
-def figure(uri: str, caption: str, width: int | None = None) -> str:
-    """A picture with a line of text below; the caption is plain text."""
-    size = '' if width is None else f' width="{width}"'
-    text = html.escape(caption)
-    return (
-        f'<figure><img src="{uri}" alt="{text}"{size}>'
-        f'<figcaption>{text}</figcaption></figure>'
-    )
+def file_uri(path: Path) -> str:
+    """Embed a JPEG file."""
+    return data_uri(path.read_bytes(), 'image/jpeg')
 
 
-def paragraphs(text: str) -> str:
-    """Plain text, cut at blank lines."""
-    return ''.join(
-        f'<p>{html.escape(" ".join(part.split()))}</p>'
-        for part in text.strip().split('\n\n')
-    )
+def curves_uri(panels: Sequence[Panel]) -> str:
+    """Embed curves; see `draw_curves`."""
+    return data_uri(draw_curves(panels), 'image/svg+xml')
 
 
-def preformatted(text: str, kind: str = 'output') -> str:
-    """Text as a terminal shows it; ``kind`` is ``output`` or ``command``."""
-    return f'<pre class="{kind}">{html.escape(text.strip())}</pre>'
-
-
-def table(
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    strong: int | None = None,
-) -> str:
-    """A table of plain text; the row ``strong`` stands out."""
-    head = ''.join(f'<th>{html.escape(cell)}</th>' for cell in header)
-    body = ''
-    for index, row in enumerate(rows):
-        cells = ''.join(f'<td>{html.escape(cell)}</td>' for cell in row)
-        mark = ' class="strong"' if index == strong else ''
-        body += f'<tr{mark}>{cells}</tr>'
-    return (
-        f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    )
-
-
-def tiles(values: Sequence[tuple[str, str]], strong: int | None = None) -> str:
-    """Big numbers: pairs of a value and what it is."""
-    body = ''
-    for index, (value, label) in enumerate(values):
-        mark = ' strong' if index == strong else ''
-        body += (
-            f'<div class="tile{mark}"><div class="value">{html.escape(value)}'
-            f'</div><div class="label">{html.escape(label)}</div></div>'
-        )
-    return f'<div class="tiles">{body}</div>'
-
-
-def timeline(steps: Sequence[StepTime]) -> str:
-    """A bar whose parts are as long as the steps took, with a legend."""
-    bar = legend = ''
-    for index, step in enumerate(steps):
-        colour = COLOURS[index % len(COLOURS)]
-        bar += (
-            f'<span style="flex:{max(step.seconds, 0.1):.1f};'
-            f'background:{colour}"></span>'
-        )
-        legend += (
-            f'<li><i style="background:{colour}"></i>'
-            f'<a href="#{step.anchor}">{html.escape(step.name)}</a> '
-            f'{step.seconds:.0f} s</li>'
-        )
-    return f'<div class="timeline">{bar}</div><ul class="legend">{legend}</ul>'
-
-
-def section(
-    title: str, body: str, number: int, anchor: str, seconds: str = ''
-) -> str:
-    """A numbered part of the report.
+def pretraining_panels(scalars: Sequence[Mapping[str, float]]) -> list[Panel]:
+    """Return the loss and the gauges of a pretraining, to draw.
 
     Args:
-        title: Plain text.
-        body: HTML.
-        number: What the circle before the title shows.
-        anchor: Id to link to.
-        seconds: Text at the end of the line of the title.
+        scalars: Lines of `read_scalars`, at least one.
     """
-    return (
-        f'<section id="{anchor}"><div class="heading">'
-        f'<span class="number">{number}</span><h2>{html.escape(title)}</h2>'
-        f'<span class="seconds">{html.escape(seconds)}</span></div>'
-        f'{body}</section>'
+    pairs = sorted(name for name in scalars[0] if name.startswith('loss_'))
+    losses = [
+        series(scalars, name, f'views {name[-2]} and {name[-1]}')
+        for name in pairs
+    ]
+    gauges = [
+        series(scalars, 'embedding_std', 'spread'),
+        series(scalars, 'pair_cosine', 'cosine of pairs'),
+    ]
+    momentum = [series(scalars, 'target_momentum')]
+    return [
+        Panel('loss', losses),
+        Panel('gauges', gauges, y_range=(0, 1.05)),
+        Panel('target momentum', momentum),
+    ]
+
+
+def how_it_went(scalars: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Sum up a pretraining in numbers.
+
+    Args:
+        scalars: Lines of `read_scalars`, at least one.
+
+    Returns:
+        ``first`` and ``last`` loss, the ``least`` that is possible (-4 for
+        each of the ``pairs``), ``spread`` and ``images_per_s``.
+    """
+    pairs = sum(name.startswith('loss_') for name in scalars[0])
+    loss = series(scalars, 'loss').values
+    return dict(
+        first=loss[0],
+        last=loss[-1],
+        least=LEAST_OF_PAIR * pairs,
+        pairs=pairs,
+        spread=series(scalars, 'embedding_std').values[-1],
+        images_per_s=float(np.mean(series(scalars, 'images_per_s').values)),
     )
 
 
-def write_page(path: Path, title: str, body: str) -> None:
-    """Writes the report; the file appears only when it is complete.
+def percent(value: float) -> str:
+    """Return an average precision as papers print it; COCO's -1 is "none"."""
+    return 'none' if not value >= 0 else f'{100 * value:.1f}'
+
+
+def write_page(path: Path, template: str, **context: Any) -> None:
+    """Fill in a page; the file appears only when it is complete.
 
     Args:
         path: File to write.
-        title: Title of the window, plain text.
-        body: HTML.
+        template: Name of a template in ``templates/``.
+        context: What the template tells; text is escaped.
+
+    Raises:
+        OSError: It could not be written.
+        jinja2.UndefinedError: The template tells of something that
+            ``context`` lacks.
     """
-    template = resources.files(__package__).joinpath('report.html').read_text()
-    page = Template(template).substitute(title=html.escape(title), body=body)
-    write_text(path, page)
+    environment = Environment(
+        loader=PackageLoader('mmsoco.visualization'),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(template)
+    write_text(path, page.render(colours=COLOURS, **context))

@@ -1,0 +1,237 @@
+"""Pictures of detections beside the labels, right and wrong told apart."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mmsoco.images.reading import read_rgb
+
+from .browse import spread
+
+# COCO's and VOC's usual limit: the box lies on the object.
+RIGHT_IOU = 0.5
+# Okabe and Ito's colours, told apart by colour-blind readers too (RGB).
+LABEL, RIGHT, WRONG, MISSED = (
+    (0, 114, 178),
+    (0, 158, 115),
+    (213, 94, 0),
+    (240, 228, 66),
+)
+KEYS = (
+    (LABEL, 'label'),
+    (RIGHT, 'right: the class, on an object (IoU 0.5)'),
+    (WRONG, 'wrong: another class, another place, or twice'),
+    (MISSED, 'missed: a label without a detection'),
+)
+_FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
+_LONGEST = 460
+_GAP = 6
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The detections of one picture, compared with its labels.
+
+    Attributes:
+        image: The COCO entry of the picture.
+        objects: (n, 4) xyxy labels, absolute pixels.
+        object_classes: (n,) ids.
+        boxes: (m, 4) xyxy detections, best scores first.
+        classes: (m,) ids.
+        scores: (m,) in 0..1.
+        matches: (m,) places of the objects that they are right on; -1 where
+            a detection is wrong.
+    """
+
+    image: Mapping[str, Any]
+    objects: np.ndarray
+    object_classes: np.ndarray
+    boxes: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    matches: np.ndarray
+
+
+def judge(
+    document: Mapping[str, Any], detections: Iterable[Mapping[str, Any]]
+) -> list[Judged]:
+    """Compare detections with labels, picture by picture.
+
+    The best detections choose first: each takes the free object of its class
+    that it overlaps most, if that is `RIGHT_IOU` or more (as COCO does).
+
+    Args:
+        document: COCO labels.
+        detections: COCO results: ``image_id``, ``category_id``, ``bbox``
+            (xywh) and ``score``.
+
+    Returns:
+        One entry per picture of the document.
+    """
+    objects, found = defaultdict(list), defaultdict(list)
+    for annotation in document['annotations']:
+        if not annotation.get('iscrowd'):
+            objects[annotation['image_id']].append(annotation)
+    for detection in sorted(detections, key=lambda d: -d['score']):
+        found[detection['image_id']].append(detection)
+    return [
+        _judge_picture(image, objects[image['id']], found[image['id']])
+        for image in document['images']
+    ]
+
+
+def _judge_picture(
+    image: Mapping[str, Any],
+    objects: Sequence[Mapping[str, Any]],
+    found: Sequence[Mapping[str, Any]],
+) -> Judged:
+    targets, boxes = _corners(objects), _corners(found)
+    target_classes, classes = _ids(objects), _ids(found)
+    overlaps = box_iou(boxes, targets)
+    matches = np.full(len(boxes), -1)
+    free = np.ones(len(targets), bool)
+    for place in range(len(boxes)):
+        fitting = free & (target_classes == classes[place])
+        candidates = np.where(fitting, overlaps[place], 0)
+        if len(targets) and candidates.max() >= RIGHT_IOU:
+            matches[place] = candidates.argmax()
+            free[matches[place]] = False
+    scores = np.array([d['score'] for d in found], np.float64)
+    return Judged(
+        image, targets, target_classes, boxes, classes, scores, matches
+    )
+
+
+def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the (m, n) intersections over unions of xyxy boxes."""
+    a, b = first[:, None], second[None]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(
+        a[..., :2], b[..., :2]
+    )
+    shared = sides.clip(0).prod(-1)
+    areas = [(x[..., 2:] - x[..., :2]).prod(-1) for x in (a, b)]
+    union = areas[0] + areas[1] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def best_threshold(judged: Iterable[Judged]) -> float:
+    """Return the score from which right and wrong are best in balance.
+
+    It is where F1, the harmonic mean of precision and recall over all
+    pictures, is highest; 1 where nothing is right.
+    """
+    judged = list(judged)
+    total = sum(len(picture.objects) for picture in judged)
+    scores = np.concatenate([picture.scores for picture in judged])
+    right = np.concatenate([picture.matches >= 0 for picture in judged])
+    if not total or not right.any():
+        return 1.0
+    order = np.argsort(-scores, kind='stable')
+    hits = np.cumsum(right[order])
+    f1 = 2 * hits / (np.arange(1, len(hits) + 1) + total)
+    # Of equal scores all are shown, or none.
+    last = np.append(np.diff(scores[order]) < 0, True)
+    best = np.argmax(np.where(last, f1, -1))
+    return float(scores[order][best])
+
+
+def draw_detections(
+    judged: Sequence[Judged],
+    names: Mapping[int, str],
+    images: Path,
+    threshold: float,
+    number: int = 6,
+) -> np.ndarray:
+    """Draw labels (left) and detections (right) of some pictures.
+
+    Args:
+        judged: See `judge`.
+        names: Names of the classes by id.
+        images: Folder of the pictures.
+        threshold: Least score of a detection to draw.
+        number: Pictures, spread over those with objects.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        UnreadableImageError: A picture cannot be read.
+    """
+    pictures = [p for p in judged if len(p.objects)] or list(judged)
+    rows = [
+        _draw_row(pictures[i], names, images, threshold)
+        for i in spread(len(pictures), number)
+    ]
+    width = max(row.shape[1] for row in rows)
+    return np.concatenate(
+        [
+            np.pad(
+                row,
+                ((0, _GAP), (0, width - row.shape[1]), (0, 0)),
+                constant_values=255,
+            )
+            for row in rows
+        ]
+    )
+
+
+def _draw_row(
+    picture: Judged, names: Mapping[int, str], images: Path, threshold: float
+) -> np.ndarray:
+    rgb = read_rgb(images / picture.image['file_name'])
+    zoom = _LONGEST / max(rgb.shape[:2])
+    size = [max(round(side * zoom), 1) for side in rgb.shape[1::-1]]
+    left = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    right = left.copy()
+    for box, label in zip(
+        picture.objects, picture.object_classes, strict=True
+    ):
+        _draw(left, box * zoom, LABEL, names[label])
+    shown = picture.scores >= threshold
+    for place in range(len(picture.objects)):
+        if place not in picture.matches[shown]:
+            _draw(right, picture.objects[place] * zoom, MISSED, '')
+    for place in np.flatnonzero(shown)[::-1]:  # the best lie above
+        colour = RIGHT if picture.matches[place] >= 0 else WRONG
+        text = f'{names[picture.classes[place]]} {picture.scores[place]:.2f}'
+        _draw(right, picture.boxes[place] * zoom, colour, text)
+    gap = np.full((left.shape[0], _GAP, 3), 255, np.uint8)
+    return np.concatenate([left, gap, right], axis=1)
+
+
+def _draw(
+    picture: np.ndarray,
+    box: np.ndarray,
+    colour: tuple[int, int, int],
+    text: str,
+) -> None:
+    x1, y1, x2, y2 = np.rint(box).astype(int).tolist()
+    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, 2)
+    if not text:
+        return
+    (width, height), _ = cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)
+    left = int(np.clip(x1, 0, max(picture.shape[1] - width - 4, 0)))
+    bottom = max(y1, height + 5)
+    corner = (left, bottom - height - 5), (left + width + 4, bottom)
+    cv2.rectangle(picture, *corner, colour, cv2.FILLED)
+    ink = (0, 0, 0) if sum(colour) > 380 else (255, 255, 255)
+    cv2.putText(
+        picture, text, (left + 2, bottom - 3), _FONT, _FONT_SCALE, ink, 1,
+        cv2.LINE_AA,
+    )  # fmt: skip
+
+
+def _corners(entries: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """Return (n, 4) xyxy of COCO's xywh."""
+    boxes = np.array([e['bbox'] for e in entries], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    return boxes
+
+
+def _ids(entries: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    return np.array([e['category_id'] for e in entries], np.int64)
