@@ -3,15 +3,45 @@
 Wei et al., "Aligning Pretraining for Detection via Object-Level Contrastive
 Learning", NeurIPS 2021, arXiv 2106.02637.
 
+From a folder of pictures to a detector::
+
+    import mmsoco
+    run = mmsoco.pretrain('pictures', out='out')
+    print(run.detector, run.report)
+
 Importing the package is cheap: it only installs the import-time shims of
 :mod:`mmsoco.compat`. The heavy rooms (models, engine, datasets) are imported
 by the registries of :mod:`mmsoco.registry` when a config asks for them, and
 the proposal tools never need them.
 """
 
+import importlib
+from typing import Any
+
 from .compat import install_shims
 from .version import __version__
 
-__all__ = ['__version__']
+# What the package offers, by the module that has it.
+_OFFERED = {
+    'pretrain': 'mmsoco.workflow.pretrain',
+    'finetune': 'mmsoco.workflow.finetune',
+}
+__all__ = ['__version__', *_OFFERED]
 
 install_shims()
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for (PEP 562).
+
+    Raises:
+        AttributeError: The package does not offer it.
+    """
+    if name not in _OFFERED:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(importlib.import_module(_OFFERED[name]), name)
+
+
+def __dir__() -> list[str]:
+    """List the names of the package, those not yet imported included."""
+    return sorted({*globals(), *_OFFERED})

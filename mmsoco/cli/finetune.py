@@ -1,0 +1,90 @@
+r"""Fine-tune a pretrained detector on labels, and judge it.
+
+DIR is the folder of a pretraining. Classes, boxes or masks, and the size of
+the pictures come from the files; labels are COCO JSON, or a data set in VOC
+layout (its folder, or a list below ImageSets/Main), which has its pictures.
+
+Example:
+    mmsoco finetune out/mine --train train.json --train-images images \
+        --val val.json --val-images images --labels 60
+
+Writes the whole config, checkpoints, logs and a report with the detections
+beside the labels into DIR/finetune (or --out). With --scratch the same
+training starts without the pretrained weights, for comparison.
+"""
+
+import argparse
+
+from mmsoco.cli.common import add_cfg_options, integer, path
+
+INTERRUPTED = (
+    'interrupted; call the same command again, and it goes on from the last '
+    'checkpoint'
+)
+_LABELS = 'COCO JSON, or a data set in VOC layout'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        'run', type=path, metavar='DIR', help='folder of the pretraining'
+    )
+    for name, use in (('train', 'train on'), ('val', 'judge on')):
+        parser.add_argument(
+            f'--{name}',
+            type=path,
+            required=True,
+            metavar='LABELS',
+            help=f'labels to {use}: {_LABELS}',
+        )
+        parser.add_argument(
+            f'--{name}-images',
+            type=path,
+            metavar='FOLDER',
+            help='folder of their pictures; a VOC data set has its own',
+        )
+    parser.add_argument(
+        '--labels',
+        type=integer(1),
+        metavar='N',
+        help='train on N labelled pictures, drawn by the seed (default: all)',
+    )
+    parser.add_argument(
+        '--scratch',
+        action='store_true',
+        help='train without the pretrained weights',
+    )
+    parser.add_argument(
+        '--epochs',
+        type=integer(1),
+        metavar='N',
+        help='passes over the pictures (default: by the number of steps)',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=integer(1),
+        metavar='N',
+        help='pictures of a batch',
+    )
+    parser.add_argument('--seed', type=integer(0), default=0, metavar='N')
+    parser.add_argument(
+        '--out',
+        type=path,
+        metavar='PATH',
+        help='folder of the fine-tuning (default: one in DIR)',
+    )
+    add_cfg_options(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fine-tune."""
+    from mmsoco.workflow.finetune import finetune
+
+    options = {
+        name: getattr(args, name)
+        for name in (
+            'train_images', 'val_images', 'labels', 'scratch', 'epochs',
+            'batch_size', 'seed', 'out', 'cfg_options',
+        )
+    }  # fmt: skip
+    finetune(args.run, args.train, args.val, **options)

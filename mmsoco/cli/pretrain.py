@@ -1,0 +1,150 @@
+r"""Pretrain a detector on a folder of pictures, without labels.
+
+Makes proposals, draws a look at them, trains, and writes the detector's
+weights with a report. What suits the machine and the pictures is found out
+and printed. Interrupted and called again, it goes on.
+
+Example:
+    mmsoco pretrain "my pictures" --out out/mine
+
+With labels of some of the pictures (--check) the proposals' filter is chosen
+so that it keeps such objects; from weights that you have (--init) it starts
+where they are:
+
+    mmsoco pretrain "my pictures" --out out/mine --check train.json \
+        --init coco.pth --time 2h
+
+OUT then holds detector.pth, report.html, proposals.arrow, look/, pretrain.py
+and finetune.py (whole configs), checkpoints/, logs/ and manifest.json.
+"""
+
+import argparse
+
+from mmsoco.cli.common import add_cfg_options, add_out, integer, number, path
+
+INTERRUPTED = (
+    'interrupted; call the same command again, and it goes on from the last '
+    'checkpoint'
+)
+# Limits of the proposals' filter that can be set by hand.
+_LIMITS = ('min_size', 'min_ratio', 'max_ratio', 'min_scale', 'max_scale')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        'images',
+        type=path,
+        metavar='FOLDER',
+        help='folder of the pictures, searched recursively',
+    )
+    add_out(parser, 'folder of the run', positional=False)
+    parser.add_argument(
+        '--check',
+        type=path,
+        metavar='LABELS',
+        help='COCO-style JSON with labels of some of the pictures: the '
+        'filter of the proposals follows them. They are not trained on',
+    )
+    parser.add_argument(
+        '--init',
+        type=path,
+        metavar='WEIGHTS',
+        help='checkpoint of a detector or a backbone to start from',
+    )
+    parser.add_argument(
+        '--detector',
+        metavar='CONFIG',
+        help='config of the detector: a file, or one of a package such as '
+        'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py (default: Mask '
+        'R-CNN R50-FPN with a GPU, a small R18-FPN without)',
+    )
+    _add_length(parser)
+    _add_training(parser)
+    limits = parser.add_argument_group(
+        "the proposals' filter", 'chosen from the pictures unless set'
+    )
+    for name in _LIMITS:
+        limits.add_argument(
+            f'--{name.replace("_", "-")}', type=number(0), metavar='X'
+        )
+
+
+def _add_length(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--epochs',
+        type=integer(1),
+        metavar='N',
+        help='passes over the pictures (default: by the number of steps)',
+    )
+    parser.add_argument(
+        '--time',
+        type=_time,
+        metavar='T',
+        help='how long the training may take, such as 2h or 90m',
+    )
+
+
+def _add_training(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--devices',
+        type=integer(1),
+        metavar='N',
+        help='GPUs (default: all), or processes where there is none',
+    )
+    parser.add_argument(
+        '--batch-size',
+        type=integer(4),
+        metavar='N',
+        help='pictures of a batch on each device',
+    )
+    parser.add_argument('--seed', type=integer(0), metavar='N')
+    parser.add_argument(
+        '--precision',
+        choices=('fp32', 'bf16', 'fp16'),
+        help='of the computation (default: the faster one, measured)',
+    )
+    parser.add_argument(
+        '--workers',
+        type=integer(1),
+        metavar='N',
+        help='processes that load pictures (default: by the cores)',
+    )
+    parser.add_argument(
+        '--proposals',
+        type=path,
+        metavar='FILE',
+        help='proposal store of the pictures, instead of a new one',
+    )
+    add_cfg_options(parser)
+
+
+def _time(text: str) -> float:
+    from mmsoco.workflow.settings import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(args: argparse.Namespace) -> None:
+    """Pretrain."""
+    from mmsoco.workflow.pretrain import pretrain
+
+    filters = {
+        name: getattr(args, name)
+        for name in _LIMITS
+        if getattr(args, name) is not None
+    }
+    options = {
+        name: getattr(args, name)
+        for name in (
+            'check', 'init', 'detector', 'epochs', 'time', 'devices',
+            'batch_size', 'seed', 'precision', 'workers', 'proposals',
+            'cfg_options',
+        )
+    }  # fmt: skip
+    if (args.out / 'manifest.json').is_file():
+        args.log_folder = args.out / 'logs'
+    pretrain(args.images, args.out, filters=filters, **options)

@@ -1,0 +1,182 @@
+"""Start a training in a process of its own, and follow what it logs."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+POLL_SECONDS = 0.3
+_STOP_SECONDS = 20.0
+_TAIL_LINES = 12
+# Passes of an OpenMP thread through its waiting loop before it sleeps. torch's
+# wheels bring GNU's libgomp, whose default of 300,000 passes takes some 15 ms
+# on CPUs with a slow PAUSE: beside another job the spinning threads hold the
+# cores that the others need. Without any spinning (OMP_WAIT_POLICY=PASSIVE)
+# each of the thousand parallel regions of a step pays for a wake-up. 3,000
+# passes, 0.1 to 0.2 ms, bridge the gaps within a step and no more.
+SPIN_COUNT = 3000
+# The same for Intel's and LLVM's OpenMP, in ms; their default is 200.
+BLOCK_TIME = 1
+
+
+def environment(threads: int | None) -> dict[str, str]:
+    """Return the environment of a training.
+
+    OpenMP reads it once, when torch is loaded, which is one reason why a
+    training has a process of its own.
+
+    Args:
+        threads: Threads of a process; None leaves them to torch.
+    """
+    values = dict(os.environ, PYTHONWARNINGS='ignore', PYTHONUNBUFFERED='1')
+    # What the user set stands.
+    if 'OMP_WAIT_POLICY' not in os.environ:
+        values.setdefault('GOMP_SPINCOUNT', str(SPIN_COUNT))
+        values.setdefault('KMP_BLOCKTIME', str(BLOCK_TIME))
+    if threads is not None:
+        values['OMP_NUM_THREADS'] = values['MKL_NUM_THREADS'] = str(threads)
+    return values
+
+
+def run_child(
+    command: Sequence[str],
+    log: Path,
+    threads: int | None = None,
+    on_poll: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a Python module in a process of its own and wait for it.
+
+    It ends with this process, whatever ends this one.
+
+    Args:
+        command: What follows ``python`` on a command line: ``-m``, a module
+            and its arguments.
+        log: File for what it prints; an older one is continued.
+        threads: See `environment`.
+        on_poll: Called a few times a second.
+
+    Raises:
+        ChildProcessError: The program failed; the message has its error and
+            names the log.
+        KeyboardInterrupt: Handed on after the program has ended.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open('a', encoding='utf-8') as output:
+        begin = output.tell()
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'mmsoco.workflow.tethered', *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment(threads),
+            # Ctrl-C reaches this process alone, which ends the other.
+            start_new_session=True,
+        )
+        with process:
+            try:
+                while process.poll() is None:
+                    time.sleep(POLL_SECONDS)
+                    on_poll()
+            except BaseException:
+                _stop(process)
+                raise
+    on_poll()
+    if process.returncode:
+        raise ChildProcessError(_failure(process.returncode, log, begin))
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """End a process and all that it started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        try:
+            process.wait(_STOP_SECONDS)
+            return
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _failure(status: int, log: Path, begin: int) -> str:
+    """Say why a program failed, from what it printed."""
+    with log.open('rb') as file:
+        file.seek(begin)
+        text = file.read().decode(errors='replace')
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    errors = [i for i, line in enumerate(lines) if line.startswith('error: ')]
+    if errors:
+        reason = ' '.join(lines[errors[-1] :]).removeprefix('error: ')
+    elif status < 0:
+        name = signal.Signals(-status).name
+        reason = f'it was ended by {name}'
+        if name == 'SIGKILL':
+            reason += ', most likely for want of memory'
+    else:
+        tail = '\n  '.join(lines[-_TAIL_LINES:])
+        reason = f'status {status}. The end of its output:\n  {tail}\n'
+    return (
+        f'the training failed: {reason} (all of its output: {log}). Mend the '
+        'cause and call the same command again: it goes on.'
+    )
+
+
+def training_command(
+    config: Path, work_dir: Path, devices: int
+) -> tuple[str, ...]:
+    """Return the command line of a training, after ``python``.
+
+    Args:
+        config: Its config.
+        work_dir: Its work dir; it goes on from the newest checkpoint there.
+        devices: Number of processes.
+    """
+    words = ('-m', 'mmsoco', 'train', str(config), '--work-dir')
+    words += (str(work_dir), '--resume')
+    if devices == 1:
+        return words
+    launcher = ('-m', 'torch.distributed.run', '--standalone')
+    processes = ('--nproc-per-node', str(devices))
+    return (*launcher, *processes, *words, '--launcher', 'pytorch')
+
+
+def evaluation_command(
+    config: Path, checkpoint: Path, work_dir: Path
+) -> tuple[str, ...]:
+    """Return the command line of an evaluation, after ``python``."""
+    words = ('-m', 'mmsoco', 'test', str(config), str(checkpoint))
+    return (*words, '--work-dir', str(work_dir))
+
+
+class ScalarsFollower:
+    """Read what mmengine logs while it logs it.
+
+    Args:
+        work_dir: Work dir of the training. What earlier starts logged there
+            is not read.
+    """
+
+    def __init__(self, work_dir: Path) -> None:
+        self._work_dir = work_dir
+        self._old = set(self._files())
+        self._offsets: dict[Path, int] = {}
+
+    def new_entries(self) -> Iterator[dict]:
+        """Yield the entries that came since the last call."""
+        for path in self._files():
+            if path in self._old:
+                continue
+            with path.open('rb') as file:
+                file.seek(self._offsets.get(path, 0))
+                text = file.read()
+            complete = text[: text.rfind(b'\n') + 1]
+            self._offsets[path] = self._offsets.get(path, 0) + len(complete)
+            for line in complete.splitlines():
+                yield json.loads(line)
+
+    def _files(self) -> list[Path]:
+        return sorted(self._work_dir.glob('*/vis_data/scalars.json'))

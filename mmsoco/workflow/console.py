@@ -1,0 +1,150 @@
+"""What a user sees of a run: numbered steps, one bar for the current one.
+
+On a terminal the current step has a progress bar of `rich`; elsewhere it
+prints a plain line from time to time, so that a log stays readable.
+"""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from typing import TextIO
+
+# Between two lines of a step's progress where the output is no terminal.
+LINE_SECONDS = 30.0
+_NAME_WIDTH = 11
+
+
+class Console:
+    """Prints a run's steps.
+
+    Args:
+        steps: Number of steps.
+        stream: Where to print; standard output by default.
+    """
+
+    def __init__(self, steps: int, stream: TextIO | None = None) -> None:
+        self.steps = steps
+        self.stream = stream or sys.stdout
+        self._live: Progress | None = None
+
+    def step(self, number: int, name: str, text: str) -> None:
+        """Print what a step did or is about to do."""
+        self._print(f'[{number}/{self.steps}] {name:<{_NAME_WIDTH}} {text}')
+
+    def detail(self, name: str, text: str) -> None:
+        """Print a line that belongs to the current step."""
+        self._print(f'      {name:<{_NAME_WIDTH}} {text}')
+
+    def line(self, text: str) -> None:
+        """Print a line as it is."""
+        self._print(text)
+
+    @contextlib.contextmanager
+    def progress(self, name: str, total: int) -> Iterator['Progress']:
+        """Show a bar while something is done.
+
+        Args:
+            name: What is done.
+            total: Number of its parts, such as pictures or iterations.
+        """
+        with contextlib.ExitStack() as stack:
+            if self.stream.isatty():
+                progress = stack.enter_context(_bar(self.stream, name, total))
+            else:
+                progress = _Lines(self, name, total)
+            self._live = progress
+            try:
+                yield progress
+            finally:
+                self._live = None
+
+    def _print(self, text: str) -> None:
+        if isinstance(self._live, _Bar):
+            self._live.print(text)
+        else:
+            print(text, file=self.stream, flush=True)
+
+
+class Progress:
+    """A step's progress.
+
+    Args:
+        total: Number of its parts.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+
+    def update(
+        self, number: int, text: str = '', name: str | None = None
+    ) -> None:
+        """Tell of progress.
+
+        Args:
+            number: How many more parts are done.
+            text: What to say of it.
+            name: What is done now, if that has changed.
+        """
+        self.done += number
+        self.show(text, name)
+
+    def show(self, text: str, name: str | None = None) -> None:
+        """Show a text beside the bar; see `update`."""
+        raise NotImplementedError
+
+
+class _Lines(Progress):
+    """Plain lines; not more often than every `LINE_SECONDS`."""
+
+    def __init__(self, console: Console, name: str, total: int) -> None:
+        super().__init__(total)
+        self._console = console
+        self._name = name
+        self._last = time.monotonic()
+
+    def show(self, text: str, name: str | None = None) -> None:
+        self._name = name or self._name
+        now = time.monotonic()
+        if now - self._last >= LINE_SECONDS and self.done < self.total:
+            self._last = now
+            shown = text or f'{self.done} of {self.total}'
+            self._console.detail(self._name, shown)
+
+
+class _Bar(Progress):
+    """A bar of `rich`."""
+
+    def __init__(self, bar, name: str, total: int) -> None:
+        super().__init__(total)
+        self._bar = bar
+        self._task = bar.add_task(name, total=total, text='')
+
+    def show(self, text: str, name: str | None = None) -> None:
+        named = {} if name is None else {'description': name}
+        self._bar.update(self._task, completed=self.done, text=text, **named)
+        self._bar.refresh()
+
+    def print(self, text: str) -> None:
+        self._bar.console.print(text, markup=False, highlight=False)
+
+
+@contextlib.contextmanager
+def _bar(stream: TextIO, name: str, total: int) -> Iterator[_Bar]:
+    from rich.console import Console as RichConsole
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (
+        TextColumn(f'      {{task.description:<{_NAME_WIDTH}}}'),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TextColumn('{task.fields[text]}', markup=False),
+    )
+    screen = RichConsole(file=stream)
+    # Without the refreshing thread: the generator forks beside the bar.
+    with RichProgress(
+        *columns, console=screen, transient=True, auto_refresh=False
+    ) as bar:
+        yield _Bar(bar, name, total)

@@ -1,0 +1,310 @@
+"""Choose the proposals' filter from the pictures, and from labels.
+
+The paper's filter keeps boxes of 0.3 to 0.8 of the picture's side, which
+suits photographs of ImageNet. On pictures of small things it leaves nothing
+of them: of the faces in a set of street scenes 5 % were covered by a proposal.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmsoco.images.reading import UnreadableImageError
+from mmsoco.proposals.filters import FilterSpec, filter_regions
+from mmsoco.proposals.generation.worker import find_regions
+from mmsoco.proposals.records import ProposalRecord
+from mmsoco.proposals.search.selective_search import SearchSpec
+
+# Pictures that are looked at: a share of 0.9 is then known to within 0.04.
+SAMPLE = 200
+# A proposal covers an object at this IoU, as in the usual recall of proposals.
+COVERED_IOU = 0.5
+# From the paper's filter to the widest that the search supports: it finds no
+# region below 100 pixels (`SearchSpec.min_region_size`), so that sides below 8
+# are not worth a step.
+LADDER = (
+    FilterSpec(),
+    FilterSpec(min_size=24, min_scale=0.2),
+    FilterSpec(min_size=16, min_scale=0.15),
+    FilterSpec(min_size=16, min_scale=0.1),
+    FilterSpec(min_size=12, min_scale=0.06),
+    FilterSpec(min_size=8, min_scale=0.03),
+)
+# Each step of the ladder is tried with these as well, for objects that fill
+# the picture, and for long ones.
+_MAX_SCALES = (0.8, 1.0)
+_MAX_RATIOS = (3.0, 6.0)
+# A wider filter has more boxes of background: it must earn its place.
+_SHARE_OF_BEST = 0.9
+# What a picture needs without labels: twice the 4 proposals of a sample, so
+# that the crops have a choice (`DrawViews.num_proposals`).
+_ENOUGH_BOXES = 8
+_MOST_FALLBACKS = 0.1
+_MOST_LOST = 0.5
+
+
+class Coverage(NamedTuple):
+    """How a filter does on a sample of pictures.
+
+    Attributes:
+        boxes: Median number of proposals of a picture.
+        kept: Share of the regions that it keeps.
+        fallbacks: Share of the pictures in which it finds nothing.
+        recall: Share of the labelled objects that a proposal covers; None
+            without labels.
+    """
+
+    boxes: float
+    kept: float
+    fallbacks: float
+    recall: float | None
+
+
+@dataclass(frozen=True)
+class FilterChoice:
+    """A filter, and why.
+
+    Attributes:
+        spec: The filter.
+        reason: Why it was taken, in words.
+        chosen: What it does on the sample.
+        default: What the paper's filter does there.
+        pictures: Pictures of the sample.
+        labels: Labelled objects in it.
+    """
+
+    spec: FilterSpec
+    reason: str
+    chosen: Coverage
+    default: Coverage
+    pictures: int
+    labels: int
+
+    def warning(self) -> str | None:
+        """Return what the user should know, or None."""
+        if self.chosen.recall is not None:
+            return None
+        lost = 1 - self.chosen.kept
+        if lost <= _MOST_LOST:
+            return None
+        return (
+            f'{lost:.0%} of the regions fall to the filter '
+            f'({describe_filter(self.spec)}): if your objects are small, '
+            'give labels of a few pictures (--check LABELS), or --min-size '
+            'and --min-scale'
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for a manifest."""
+        return dict(
+            spec=self.spec.as_dict(),
+            reason=self.reason,
+            chosen=self.chosen._asdict(),
+            default=self.default._asdict(),
+            pictures=self.pictures,
+            labels=self.labels,
+        )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> 'FilterChoice':
+        """Read what `as_dict` returned."""
+        return cls(
+            **dict(
+                values,
+                spec=FilterSpec(**values['spec']),
+                chosen=Coverage(**values['chosen']),
+                default=Coverage(**values['default']),
+            )
+        )
+
+
+def sample_regions(
+    image_root: str | Path,
+    names: Sequence[str],
+    number: int = SAMPLE,
+    on_picture: Callable[[], None] = lambda: None,
+) -> list[ProposalRecord]:
+    """Find the regions of pictures that are spread over a list.
+
+    Args:
+        image_root: The folder.
+        names: Pictures relative to it.
+        number: How many to look at, at most.
+        on_picture: Called after each of them.
+
+    Returns:
+        All regions of each picture that can be read.
+    """
+    at = np.linspace(0, len(names) - 1, min(number, len(names)))
+    records = []
+    for index in at.round().astype(int):
+        try:
+            records.append(
+                find_regions(str(image_root), names[index], SearchSpec())
+            )
+        except UnreadableImageError:
+            pass  # the generator names it
+        on_picture()
+    return records
+
+
+def choose_filter(
+    regions: Sequence[ProposalRecord],
+    labels: Mapping[str, np.ndarray] | None = None,
+    limits: Mapping[str, float] | None = None,
+) -> FilterChoice:
+    """Choose the filter for a folder of pictures.
+
+    With labels it is the narrowest filter that covers nine tenths of the
+    objects which the widest one covers. Without them it is the narrowest that
+    leaves most pictures enough proposals; on ordinary photographs that is the
+    paper's.
+
+    Args:
+        regions: Regions of some pictures, see `sample_regions`.
+        labels: (n, 4) xyxy boxes of the objects by picture, absolute pixels;
+            pictures that are not named have no labels.
+        limits: Limits that the user set; the others are the paper's, and
+            nothing is chosen.
+
+    Returns:
+        The choice.
+    """
+    labels = labels or {}
+    known = [r for r in regions if len(labels.get(r.file_name, ()))]
+    count = sum(len(labels[record.file_name]) for record in known)
+    measured = known or regions
+    boxes = labels if known else None
+    default = measure(measured, FilterSpec(), boxes)
+    if limits:
+        spec, reason = FilterSpec(**limits), 'as asked for'
+    elif known:
+        spec = _narrowest_that_covers(known, labels)
+        reason = f'chosen by {count} labelled objects'
+    else:
+        spec = _narrowest_with_enough(regions)
+        reason = 'chosen by the number of proposals'
+    if spec == FilterSpec() and not limits:
+        reason = "the paper's, which fits these pictures"
+    return FilterChoice(
+        spec=spec,
+        reason=reason,
+        chosen=measure(measured, spec, boxes),
+        default=default,
+        pictures=len(measured),
+        labels=count,
+    )
+
+
+def measure(
+    regions: Iterable[ProposalRecord],
+    spec: FilterSpec,
+    labels: Mapping[str, np.ndarray] | None,
+) -> Coverage:
+    """Measure a filter on regions.
+
+    Args:
+        regions: Regions of some pictures.
+        spec: The filter.
+        labels: See `choose_filter`.
+    """
+    counts, found, fallbacks = [], [], []
+    covered: list[np.ndarray] = []
+    for record in regions:
+        kept = filter_regions(record.bboxes, record.height, record.width, spec)
+        fallbacks.append(kept.fallback > 0)
+        counts.append(0 if kept.fallback else len(kept.bboxes))
+        found.append(len(record.bboxes))
+        if labels is not None:
+            objects = labels.get(record.file_name, np.empty((0, 4)))
+            covered.append(is_covered(objects, kept.bboxes))
+    recall = None
+    if labels is not None and sum(map(len, covered)):
+        recall = float(np.concatenate(covered).mean())
+    return Coverage(
+        boxes=float(np.median(counts)) if counts else 0.0,
+        kept=sum(counts) / max(sum(found), 1),
+        fallbacks=float(np.mean(fallbacks)) if fallbacks else 0.0,
+        recall=recall,
+    )
+
+
+def is_covered(
+    objects: np.ndarray, proposals: np.ndarray, iou: float = COVERED_IOU
+) -> np.ndarray:
+    """Tell which objects some proposal covers: (n,) bool.
+
+    Args:
+        objects: (n, 4) xyxy.
+        proposals: (m, 4) xyxy in the same pixels; m may be 0.
+        iou: Least intersection over union.
+    """
+    objects = np.asarray(objects, np.float64).reshape(-1, 1, 4)
+    proposals = np.asarray(proposals, np.float64).reshape(1, -1, 4)
+    low = np.maximum(objects[..., :2], proposals[..., :2])
+    high = np.minimum(objects[..., 2:], proposals[..., 2:])
+    shared = (high - low).clip(0).prod(axis=-1)
+    areas = [
+        (b[..., 2:] - b[..., :2]).prod(axis=-1) for b in (objects, proposals)
+    ]
+    union = areas[0] + areas[1] - shared
+    overlap = np.divide(
+        shared, union, out=np.zeros_like(shared), where=union > 0
+    )
+    return (overlap >= iou).any(axis=1)
+
+
+def describe_filter(spec: FilterSpec) -> str:
+    """Return a filter as the options that set it; empty for the paper's."""
+    default = FilterSpec().as_dict()
+    changed = [
+        f'--{name.replace("_", "-")} {value:.3g}'
+        for name, value in spec.as_dict().items()
+        if value != default[name]
+    ]
+    return ' '.join(changed) or "the paper's filter"
+
+
+def _candidates() -> list[FilterSpec]:
+    """List filters from narrow to wide."""
+    return [
+        FilterSpec(
+            min_size=step.min_size,
+            min_scale=step.min_scale,
+            max_scale=max_scale,
+            min_ratio=1 / max_ratio,
+            max_ratio=max_ratio,
+        )
+        for step in LADDER
+        for max_ratio in _MAX_RATIOS
+        for max_scale in _MAX_SCALES
+    ]
+
+
+def _narrowest_that_covers(
+    regions: Sequence[ProposalRecord], labels: Mapping[str, np.ndarray]
+) -> FilterSpec:
+    measured = [
+        (measure(regions, spec, labels), spec) for spec in _candidates()
+    ]
+    best = max(coverage.recall for coverage, _ in measured)
+    enough = [
+        (coverage.kept, place, spec)
+        for place, (coverage, spec) in enumerate(measured)
+        if coverage.recall >= _SHARE_OF_BEST * best
+    ]
+    return min(enough, key=lambda entry: entry[:2])[2]
+
+
+def _narrowest_with_enough(regions: Sequence[ProposalRecord]) -> FilterSpec:
+    for spec in LADDER:
+        coverage = measure(regions, spec, None)
+        if (
+            coverage.boxes >= _ENOUGH_BOXES
+            and coverage.fallbacks <= _MOST_FALLBACKS
+        ):
+            return spec
+    return LADDER[-1]

@@ -1,0 +1,436 @@
+"""From a pretrained detector and labels to a trained one: `mmsoco finetune`.
+
+Three steps: the labels are read and checked, the detector is trained in a
+process of its own, and it is judged on the validation pictures. Classes, boxes
+or masks, and the size of the pictures come from the files.
+"""
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmsoco.datasets.labels import Labels, check_labels, read_labels
+from mmsoco.utils.files import sha256, write_json
+from mmsoco.visualization.report import percent
+from mmsoco.workflow.child import (
+    ScalarsFollower,
+    evaluation_command,
+    run_child,
+    training_command,
+)
+from mmsoco.workflow.console import Console
+from mmsoco.workflow.labels import (
+    FEW_BOXES,
+    count_boxes,
+    draw_labels,
+    explain,
+    median_side,
+)
+from mmsoco.workflow.news import DetectorNews
+from mmsoco.workflow.run_folder import RunFolder, read_manifest
+from mmsoco.workflow.settings import plain
+
+STEPS = ('labels', 'finetune', 'evaluate')
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """The options of a fine-tuning; None stands for "not given".
+
+    Attributes:
+        run: Folder of the pretraining.
+        train: Labels to train on: COCO JSON, or a data set in VOC layout.
+        train_images: Folder of their pictures; a VOC data set has its own.
+        val: Labels to judge on.
+        val_images: Folder of their pictures.
+        labels: Train on so many labelled pictures, drawn by ``seed``.
+        scratch: Train without the pretrained weights.
+        epochs: Passes over the labelled pictures.
+        batch_size: Pictures of a batch.
+        seed: Of the draw and of the training.
+        cfg_options: Values of the config by dotted key.
+        out: Folder of the fine-tuning; by default one in ``run``.
+    """
+
+    run: Path
+    train: Path
+    val: Path
+    train_images: Path | None = None
+    val_images: Path | None = None
+    labels: int | None = None
+    scratch: bool = False
+    epochs: int | None = None
+    batch_size: int | None = None
+    seed: int = 0
+    cfg_options: Mapping[str, Any] | None = None
+    out: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the fine-tuning writes to."""
+        if self.out is not None:
+            return self.out
+        name = 'finetune'
+        if self.labels is not None:
+            name += f'-{self.labels}'
+        if self.seed:
+            name += f'-seed{self.seed}'
+        return self.run / (name + ('-scratch' if self.scratch else ''))
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that decide the result, as plain values."""
+        skipped = ('run', 'out', 'train', 'val', 'train_images', 'val_images')
+        return {
+            name: plain(value)
+            for name, value in vars(self).items()
+            if name not in skipped and value not in (None, {}, False)
+        }
+
+
+@dataclass(frozen=True)
+class FinetunedRun:
+    """A finished fine-tuning.
+
+    Attributes:
+        out: Its folder.
+        metrics: COCO's metrics by name, such as ``bbox_mAP``, from 0 to 1;
+            -1 where there is nothing to judge.
+        manifest: What was chosen and done.
+    """
+
+    out: Path
+    metrics: Mapping[str, float]
+    manifest: Mapping[str, Any]
+
+    @property
+    def checkpoint(self) -> Path:
+        """The last checkpoint, which the metrics are of."""
+        return self.out / 'checkpoints' / self.manifest['checkpoint']
+
+    @property
+    def config(self) -> Path:
+        """The whole config of the training."""
+        return self.out / 'finetune.py'
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.out / 'report.html'
+
+
+def finetune(
+    run: str | os.PathLike,
+    train: str | os.PathLike,
+    val: str | os.PathLike,
+    *,
+    console: Console | None = None,
+    **options: Any,
+) -> FinetunedRun:
+    """Fine-tune a pretrained detector on labels, and judge it.
+
+    Args:
+        run: Folder of the pretraining.
+        train: Labels to train on: a COCO JSON with ``train_images``, or a
+            data set in VOC layout (its folder, or a list of its
+            ``ImageSets/Main``).
+        val: Labels to judge on, likewise.
+        console: What tells of the progress; by default standard output.
+        options: See `FinetuneSettings`, such as ``train_images``,
+            ``labels=60`` or ``scratch=True``.
+
+    Returns:
+        The places of all that was made, and the metrics.
+
+    Raises:
+        FileNotFoundError: A folder or a file is not there.
+        FileExistsError: The folder holds a fine-tuning on other labels or
+            with other settings.
+        ValueError: Nothing can be learned from the labels, or an option does
+            not fit; the message says what to do.
+        ChildProcessError: The training or the evaluation failed.
+    """
+    for name in ('train_images', 'val_images', 'out'):
+        if options.get(name) is not None:
+            options[name] = Path(options[name])
+    settings = FinetuneSettings(Path(run), Path(train), Path(val), **options)
+    return _Finetuning(settings, console or Console(len(STEPS))).run()
+
+
+class _Finetuning:
+    """The steps of one call, in their order."""
+
+    def __init__(self, settings: FinetuneSettings, console: Console) -> None:
+        self.settings = settings
+        self.console = console
+        refuse_unfinished(settings.run)
+        self.train = self._read(settings.train, settings.train_images, 'train')
+        classes = self.train.classes
+        self.val = self._read(
+            settings.val, settings.val_images, 'val', classes
+        )
+        self.folder = RunFolder(settings.folder, 'fine-tuning')
+
+    def run(self) -> FinetunedRun:
+        with self.folder.lock():
+            self.folder.begin(self._identity(), self.settings.given())
+            self._write_labels()
+            self._write_config()
+            self._train()
+            metrics = self._evaluate()
+        return FinetunedRun(
+            self.settings.folder, metrics, self.folder.manifest
+        )
+
+    def _read(
+        self,
+        path: Path,
+        images: Path | None,
+        name: str,
+        classes: tuple[str, ...] | None = None,
+    ) -> Labels:
+        if images is None and path.suffix.lower() == '.json':
+            raise ValueError(
+                f'--{name} {path} needs --{name}-images, the folder of its '
+                'pictures'
+            )
+        labels = read_labels(path, images, classes)
+        check_labels(labels, source='the training labels')
+        return labels
+
+    def _identity(self) -> dict[str, Any]:
+        weights = self.settings.run / 'detector.pth'
+        return dict(
+            train=_named(self.train.path, self.train.images),
+            val=_named(self.val.path, self.val.images),
+            weights=None if self.settings.scratch else sha256(weights)[:16],
+        )
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The training labels, or those that were drawn from them."""
+        if self.settings.labels is None:
+            return self.train.document
+        return draw_labels(
+            self.train.document, self.settings.labels, self.settings.seed
+        )
+
+    def _write_labels(self) -> None:
+        path = self.folder.path
+        if not self.folder.is_done(
+            'labels', path / 'train.json', path / 'val.json'
+        ):
+            start = time.monotonic()
+            write_json(path / 'train.json', self.document)
+            write_json(path / 'val.json', self.val.document)
+            self.folder.note('labels', time.monotonic() - start)
+        counts = count_boxes(self.document)
+        shown = ', '.join(f'{name} {n}' for name, n in counts.items())
+        self.console.step(
+            1,
+            'labels',
+            f'{len(self.document["images"])} pictures, '
+            f'{sum(counts.values())} boxes'
+            f'{" with masks" if self.train.has_masks else ""} of '
+            f'{len(counts)} classes ({shown}); '
+            f'{len(self.val.document["images"])} pictures to judge on',
+        )
+        for labels in (self.train, self.val):
+            if len(labels.problems):
+                self.console.line(f'{labels.path}: {labels.problems}')
+        few = [name for name, n in counts.items() if n < FEW_BOXES]
+        if few:
+            self.console.detail(
+                'note',
+                f'fewer than {FEW_BOXES} boxes to learn from: '
+                f'{", ".join(few)}',
+            )
+
+    def _write_config(self) -> None:
+        from mmengine.config import Config
+
+        from mmsoco.config.reading import apply_options
+        from mmsoco.workflow import finetune_config as configs
+        from mmsoco.workflow.pretrain_config import write_config
+        from mmsoco.workflow.training import has_gpu
+
+        is_large = has_gpu()
+        sizes = [(i['height'], i['width']) for i in self.document['images']]
+        data = configs.DetectionData(
+            classes=self.train.classes,
+            has_masks=self.train.has_masks and self.val.has_masks,
+            train=self.folder.path / 'train.json',
+            train_images=self.train.images,
+            val=self.folder.path / 'val.json',
+            val_images=self.val.images,
+            scale=configs.fitting_scale(sizes, is_large),
+        )
+        weights = self.settings.run / 'detector.pth'
+        cfg = configs.build_config(
+            configs.load_recipe(is_large),
+            Config.fromfile(self.settings.run / 'pretrain.py').model.detector,
+            data,
+            self.folder.checkpoints,
+            None if self.settings.scratch else weights,
+        )
+        self.epochs, self.steps = configs.set_size(
+            cfg,
+            len(self.document['images']),
+            self.settings.batch_size,
+            self.settings.epochs,
+            is_large,
+        )
+        cfg.randomness.seed = self.settings.seed
+        apply_options(cfg, self.settings.cfg_options or {})
+        self.scale = data.scale
+        self.has_masks = data.has_masks
+        write_config(cfg, self.folder.path / 'finetune.py', configs.DOCSTRING)
+
+    def _train(self) -> None:
+
+        name = f'epoch_{self.epochs}.pth'
+        last = self.folder.checkpoints / name
+        if self.folder.is_done('finetune', last):
+            seconds = self.folder.manifest['steps']['finetune']['seconds']
+            self.console.step(
+                2, 'finetune', f'done before, in {seconds:.0f} s'
+            )
+            return
+        origin = 'from scratch' if self.settings.scratch else 'detector.pth'
+        self.console.step(
+            2,
+            'finetune',
+            f'{origin}, pictures of {self.scale[0]}x{self.scale[1]}, '
+            f'{self.epochs} epochs, {self.steps} steps',
+        )
+        start = time.monotonic()
+        command = training_command(
+            self.folder.path / 'finetune.py', self.folder.checkpoints, 1
+        )
+        follower = ScalarsFollower(self.folder.checkpoints)
+        with self.console.progress('epoch', self.steps) as progress:
+            news = DetectorNews(progress, self.epochs)
+            run_child(
+                command,
+                self.folder.logs / 'finetune.log',
+                self._threads(),
+                on_poll=lambda: news.take(follower.new_entries()),
+            )
+        if news.text:
+            self.console.detail(*news.line())
+        seconds = time.monotonic() - start
+        self.folder.save(checkpoint=name)
+        self.folder.note(
+            'finetune', seconds, epochs=self.epochs, steps=self.steps
+        )
+
+    def _threads(self) -> int | None:
+        pretraining = read_manifest(
+            self.settings.run / 'manifest.json', 'pretraining'
+        )
+        return (pretraining.get('plan') or {}).get('threads')
+
+    def _evaluate(self) -> dict[str, float]:
+        from mmsoco.workflow.run_report import (
+            write_finetune_report,
+            write_run_report,
+        )
+
+        start = time.monotonic()
+        out = self.folder.path / 'evaluation'
+        report = self.folder.path / 'report.html'
+        if not self.folder.is_done('evaluate', report):
+            checkpoint = (
+                self.folder.checkpoints / self.folder.manifest['checkpoint']
+            )
+            with self.console.progress('evaluate', 1) as progress:
+                progress.show(f'{len(self.val.document["images"])} pictures')
+                run_child(
+                    evaluation_command(
+                        self.folder.path / 'finetune.py', checkpoint, out
+                    ),
+                    self.folder.logs / 'evaluate.log',
+                    self._threads(),
+                )
+            self.folder.save(
+                metrics=read_evaluation(out),
+                val_images=str(self.val.images.absolute()),
+            )
+            self.folder.note('evaluate', time.monotonic() - start)
+            write_finetune_report(self.folder.path)
+            write_run_report(self.settings.run)
+        metrics = self.folder.manifest['metrics']
+        self._print(metrics)
+        return metrics
+
+    def _print(self, metrics: Mapping[str, float]) -> None:
+        kinds = {'bbox': 'box'} | ({'segm': 'mask'} if self.has_masks else {})
+        shown = ', '.join(
+            f'{name} AP {percent(metrics[f"{kind}_mAP"])} '
+            f'(AP50 {percent(metrics[f"{kind}_mAP_50"])})'
+            for kind, name in kinds.items()
+        )
+        self.console.step(3, 'evaluate', shown)
+        counts = count_boxes(self.document)
+        for name, boxes in counts.items():
+            value = metrics.get(f'{name}_precision', -1)
+            self.console.detail(
+                'class',
+                f'{name}: AP {percent(value)}, {boxes} boxes to learn from',
+            )
+        for remark in explain(
+            metrics['bbox_mAP'],
+            counts,
+            self.steps,
+            median_side(self.val.document),
+        ):
+            self.console.detail('note', remark)
+        self.console.line(f'report: {self.folder.path / "report.html"}')
+
+
+def refuse_unfinished(run: Path) -> None:
+    """Raise unless a folder holds a finished pretraining."""
+    manifest = run / 'manifest.json'
+    if not manifest.is_file():
+        raise FileNotFoundError(
+            f'{run} holds no pretraining (there is no {manifest.name}); give '
+            'the folder that `mmsoco pretrain ... --out` wrote'
+        )
+    if 'export' not in read_manifest(manifest, 'pretraining')['steps']:
+        raise FileNotFoundError(
+            f'the pretraining in {run} is not finished; call `mmsoco '
+            'pretrain` again with the same folder, and it goes on'
+        )
+
+
+def read_evaluation(out: Path) -> dict[str, float]:
+    """Return the metrics of the newest evaluation below a folder.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    for path in sorted(out.glob('*/*.json'), reverse=True):
+        metrics = json.loads(path.read_text(encoding='utf-8'))
+        found = {
+            name.removeprefix('coco/'): float(value)
+            for name, value in metrics.items()
+            if name.startswith('coco/') and isinstance(value, (int, float))
+        }
+        if 'bbox_mAP' in found:
+            return found
+    raise FileNotFoundError(
+        f'no */*.json with coco/bbox_mAP below {out}: the evaluation left '
+        'no metrics'
+    )
+
+
+def _named(path: Path, images: Path) -> str:
+    if path.is_file():
+        name = f'{path.absolute()} ({sha256(path)[:16]})'
+    else:
+        name = str(path.absolute())
+    return f'{name} of {images.absolute()}'

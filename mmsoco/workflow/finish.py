@@ -1,0 +1,79 @@
+"""The end of a pretraining: weights for a detector, config, report."""
+
+import json
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from mmsoco.checkpoints.export import export_detector
+from mmsoco.datasets.labels import Labels
+from mmsoco.workflow import finetune_config as finetuning
+from mmsoco.workflow.pretrain_config import write_config
+from mmsoco.workflow.run_folder import RunFolder
+from mmsoco.workflow.settings import PretrainSettings
+
+FINETUNE_DOCSTRING = """Fine-tuning of the pretrained detector on labels.
+
+The whole config: it inherits nothing. `mmsoco finetune` fills it in from the
+labels themselves; by hand, set the places that have labels and pictures, the
+classes and num_classes.
+
+command:   python tools/train.py finetune.py
+           mim train mmsoco finetune.py
+"""
+# Where `finetune.py` looks for labels until somebody names them.
+_TRAIN, _VAL = 'annotations/train.json', 'annotations/val.json'
+
+
+def finish_pretraining(
+    folder: RunFolder, settings: PretrainSettings, labels: Labels | None
+) -> None:
+    """Write ``detector.pth``, ``finetune.py`` and ``report.html``.
+
+    Args:
+        folder: The run's folder.
+        settings: The settings of the run.
+        labels: The labels of ``--check``.
+
+    Raises:
+        FileNotFoundError: The training left no checkpoint.
+        OSError: Something could not be written.
+    """
+    detector = folder.path / 'detector.pth'
+    manifest = export_detector(folder.checkpoints, detector)
+    folder.save(exported=json.loads(json.dumps(manifest['parts'])))
+    _write_finetune_config(folder, settings, labels, detector)
+    from mmsoco.workflow.run_report import write_run_report
+
+    write_run_report(folder.path)
+
+
+def _write_finetune_config(
+    folder: RunFolder,
+    settings: PretrainSettings,
+    labels: Labels | None,
+    weights: Path,
+) -> None:
+    is_large = torch.cuda.is_available()
+    root = Path('data/custom')
+    classes, has_masks = ('first class', 'second class'), False
+    train, images = root / _TRAIN, root / 'train'
+    scale = finetuning.LARGE_SCALE if is_large else finetuning.SMALL_SCALE
+    if labels is not None:
+        classes, has_masks = labels.classes, labels.has_masks
+        train, images = settings.check, settings.images
+        sizes = [(i['height'], i['width']) for i in labels.document['images']]
+        scale = finetuning.fitting_scale(sizes, is_large)
+    data = finetuning.DetectionData(
+        classes, has_masks, train, images, root / _VAL, root / 'val', scale
+    )
+    pretraining = Config.fromfile(folder.path / 'pretrain.py')
+    cfg = finetuning.build_config(
+        finetuning.load_recipe(is_large),
+        pretraining.model.detector,
+        data,
+        folder.path / 'finetune' / 'checkpoints',
+        weights,
+    )
+    write_config(cfg, folder.path / 'finetune.py', FINETUNE_DOCSTRING)

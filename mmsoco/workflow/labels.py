@@ -1,0 +1,120 @@
+"""What the workflow reads out of labels: boxes, counts, likely reasons."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+# An AP below this (of 1) deserves a remark: the detector finds next to
+# nothing.
+NEAR_ZERO = 0.02
+# What a class needs to be learned at all, and a detector from scratch.
+FEW_BOXES = 10
+FEW_STEPS = 1000
+# COCO's limit of small objects, side in pixels.
+_SMALL = 32
+
+
+def boxes_by_picture(document: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the boxes of a COCO document by the name of their picture.
+
+    Returns:
+        (n, 4) float64 xyxy, absolute pixels; crowds are left out.
+    """
+    names = {image['id']: image['file_name'] for image in document['images']}
+    found: dict[str, list] = {}
+    for annotation in document['annotations']:
+        if annotation.get('iscrowd') or annotation.get('ignore'):
+            continue
+        x, y, w, h = annotation['bbox']
+        boxes = found.setdefault(names[annotation['image_id']], [])
+        boxes.append((x, y, x + w, y + h))
+    return {name: np.array(boxes) for name, boxes in found.items()}
+
+
+def draw_labels(
+    document: Mapping[str, Any], number: int, seed: int
+) -> dict[str, Any]:
+    """Draw labelled pictures of a COCO document.
+
+    Args:
+        document: The document; it is not changed.
+        number: How many pictures with objects to draw.
+        seed: Seed of the draw; a smaller number draws a part of what a
+            larger one draws.
+
+    Raises:
+        ValueError: There are not so many.
+    """
+    labelled = {a['image_id'] for a in document['annotations']}
+    images = [i for i in document['images'] if i['id'] in labelled]
+    if not 1 <= number <= len(images):
+        raise ValueError(
+            f'--labels {number}: the file has {len(images)} pictures with '
+            'objects'
+        )
+    order = np.random.default_rng(seed).permutation(len(images))
+    drawn = [images[i] for i in sorted(order[:number])]
+    ids = {image['id'] for image in drawn}
+    return dict(
+        copy.copy(dict(document)),
+        images=drawn,
+        annotations=[
+            a for a in document['annotations'] if a['image_id'] in ids
+        ],
+    )
+
+
+def count_boxes(document: Mapping[str, Any]) -> dict[str, int]:
+    """Count the boxes of each class, crowds left out."""
+    names = {c['id']: c['name'] for c in document['categories']}
+    counts = dict.fromkeys(names.values(), 0)
+    for annotation in document['annotations']:
+        if not annotation.get('iscrowd'):
+            counts[names[annotation['category_id']]] += 1
+    return counts
+
+
+def median_side(document: Mapping[str, Any]) -> float:
+    """Return the median of sqrt(area) of a document's boxes, pixels."""
+    areas = [a['bbox'][2] * a['bbox'][3] for a in document['annotations']]
+    return float(np.sqrt(np.median(areas))) if areas else 0.0
+
+
+def explain(
+    ap: float, boxes: Mapping[str, int], steps: int, side: float
+) -> list[str]:
+    """Say why an AP may be near 0; nothing where it is not.
+
+    Args:
+        ap: Box AP, 0 to 1.
+        boxes: Boxes to learn from, by class.
+        steps: Steps of the training.
+        side: Median of sqrt(area) of the objects, pixels.
+    """
+    if ap >= NEAR_ZERO:
+        return []
+    reasons = []
+    if steps < FEW_STEPS:
+        reasons.append(
+            f'the training had {steps} steps, where a detection head needs '
+            'some thousands (--epochs)'
+        )
+    few = [f'{name} ({n})' for name, n in boxes.items() if n < FEW_BOXES]
+    if few:
+        reasons.append(f'classes with few boxes: {", ".join(few)}')
+    total = sum(boxes.values())
+    if total < FEW_BOXES * 10:
+        reasons.append(f'{total} boxes in all are few to learn from')
+    if 0 < side < _SMALL:
+        reasons.append(
+            f'the objects are small (median side {side:.0f} pixels, COCO '
+            f'calls less than {_SMALL} small)'
+        )
+    if not reasons:
+        reasons.append(
+            'none is plain to see: look at the detections in the report, and '
+            'at the loss in logs/finetune.log'
+        )
+    return ['an AP near 0. Likely reasons: ' + '; '.join(reasons)]

@@ -1,0 +1,46 @@
+"""Pictures of a run's proposals and views, to look at before training."""
+
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from PIL import Image
+
+import mmsoco.registry  # noqa: F401  (makes the scope known)
+from mmsoco.proposals.store import ProposalStore
+from mmsoco.utils.files import atomic_path
+from mmsoco.visualization.browse import choose_rows, draw_record
+from mmsoco.visualization.browse_views import draw_views
+from mmsoco.visualization.proposals import contact_sheet
+
+_PROPOSALS, _VIEWS = 12, 4
+_SIZE = 320
+_QUALITY = 90
+
+
+def draw_look(store: Path, images: Path, cfg: Config, out: Path) -> None:
+    """Draw ``proposals.jpg`` and ``views.jpg``.
+
+    Args:
+        store: The proposals.
+        images: Folder of the pictures.
+        cfg: Config of the pretraining.
+        out: Folder to write to.
+
+    Raises:
+        OSError: A picture could not be written.
+        ValueError: The config makes no views.
+    """
+    proposals = ProposalStore(store)
+    rows = choose_rows(proposals, _PROPOSALS)
+    drawn = [draw_record(proposals[row], images, _SIZE) for row in rows]
+    _save(contact_sheet(drawn, columns=4), out / 'proposals.jpg')
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        views = [picture for _, picture in draw_views(cfg, _VIEWS)]
+    _save(contact_sheet(views, columns=2), out / 'views.jpg')
+
+
+def _save(picture: np.ndarray, path: Path) -> None:
+    with atomic_path(path) as partial:
+        Image.fromarray(picture).save(partial, 'JPEG', quality=_QUALITY)

@@ -1,0 +1,84 @@
+"""Turns what a training logs into the words of the console."""
+
+from collections.abc import Iterable, Mapping
+
+from mmsoco.workflow.console import Progress
+from mmsoco.workflow.settings import describe_time
+
+# `CollapseHook.threshold`: below, all embeddings are nearly one.
+LEAST_SPREAD = 0.1
+
+
+class TrainingNews:
+    """Turns what mmengine logs into the words of the console.
+
+    Args:
+        progress: The bar.
+        epochs: Epochs of the training.
+    """
+
+    def __init__(self, progress: Progress, epochs: int) -> None:
+        self.progress = progress
+        self.epochs = epochs
+        self.epoch = 0
+        self.text = ''
+
+    def take(self, entries: Iterable[Mapping[str, float]]) -> None:
+        """Show the newest of some logged entries."""
+        for entry in entries:
+            if 'loss' not in entry:
+                continue
+            self.epoch = int(entry['epoch'])
+            self.text = self._describe(entry)
+            done = int(entry['step']) - self.progress.done
+            name, text = self.line()
+            self.progress.update(done, text, name)
+
+    def line(self) -> tuple[str, str]:
+        """Return the epoch, and what is known of it."""
+        return f'epoch {self.epoch}/{self.epochs}', self.text
+
+    def _describe(self, entry: Mapping[str, float]) -> str:
+        parts = self._gauges(entry)
+        left = (self.progress.total - int(entry['step'])) * entry['time']
+        if left > 0:
+            parts.append(f'{describe_time(left)} left')
+        return '   '.join(parts)
+
+    def _gauges(self, entry: Mapping[str, float]) -> list[str]:
+        """Return what is worth showing of an entry."""
+        return [f'loss {entry["loss"]:.2f}']
+
+
+class PretrainingNews(TrainingNews):
+    """The news of a pretraining.
+
+    Args:
+        progress: The bar.
+        epochs: Epochs of the training.
+        least: The loss that a perfect prediction would have.
+    """
+
+    def __init__(self, progress: Progress, epochs: int, least: float) -> None:
+        super().__init__(progress, epochs)
+        self.least = least
+
+    def _gauges(self, entry: Mapping[str, float]) -> list[str]:
+        spread = entry.get('embedding_std', float('nan'))
+        verdict = 'COLLAPSED' if spread < LEAST_SPREAD else 'ok'
+        return [
+            f'loss {entry["loss"]:.1f} (least {self.least:.0f})',
+            f'spread {spread:.2f} {verdict}',
+            f'same object {entry.get("pair_cosine", float("nan")):.2f}',
+            f'{entry.get("images_per_s", float("nan")):.0f} images/s',
+        ]
+
+
+class DetectorNews(TrainingNews):
+    """The news of a fine-tuning."""
+
+    def _gauges(self, entry: Mapping[str, float]) -> list[str]:
+        return [
+            f'loss {entry["loss"]:.2f}',
+            f'class accuracy {entry.get("acc", float("nan")):.0f} %',
+        ]

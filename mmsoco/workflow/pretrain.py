@@ -1,0 +1,344 @@
+"""From a folder of pictures to a pretrained detector: `mmsoco pretrain`.
+
+Four steps, each noted in the run's manifest when it is done: proposals, a
+look at them, the training in a process of its own, the export with the report.
+A call that was interrupted and is repeated goes on where it was.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmsoco.datasets.labels import Labels, check_labels, read_labels
+from mmsoco.images.lists import collect_names, fingerprint
+from mmsoco.proposals.filters import FilterSpec
+from mmsoco.proposals.generation.generate import generate
+from mmsoco.proposals.generation.job import Job
+from mmsoco.proposals.store import ProposalStore
+from mmsoco.utils.files import atomic_path
+from mmsoco.workflow.console import Console
+from mmsoco.workflow.filter_choice import (
+    SAMPLE,
+    FilterChoice,
+    choose_filter,
+    describe_filter,
+    sample_regions,
+)
+from mmsoco.workflow.labels import boxes_by_picture
+from mmsoco.workflow.run_folder import RunFolder
+from mmsoco.workflow.settings import PretrainSettings, next_command
+
+STEPS = ('proposals', 'look', 'pretrain', 'export')
+# One batch of the smallest recipe. With fewer the batch norm sees too little,
+# and there is nothing to tell apart.
+LEAST_PICTURES = 16
+# What pretraining is for; a rule of thumb of the field's practitioners.
+MANY_PICTURES = 'several thousand'
+
+
+@dataclass(frozen=True)
+class PretrainedRun:
+    """A finished pretraining.
+
+    Attributes:
+        out: Its folder.
+        manifest: What was chosen, measured and done, see `RunFolder`.
+        next_command: The command line that fine-tunes its detector.
+    """
+
+    out: Path
+    manifest: Mapping[str, Any]
+    next_command: str
+
+    @property
+    def detector(self) -> Path:
+        """The weights: tensors under mmdet's names, and plain metadata."""
+        return self.out / 'detector.pth'
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.out / 'report.html'
+
+    @property
+    def proposals(self) -> Path:
+        """The store of the proposals."""
+        return self.out / 'proposals.arrow'
+
+    @property
+    def config(self) -> Path:
+        """The whole config of the training."""
+        return self.out / 'pretrain.py'
+
+    @property
+    def finetune_config(self) -> Path:
+        """A whole config of a fine-tuning, for labels of your own."""
+        return self.out / 'finetune.py'
+
+
+def pretrain(
+    images: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    console: Console | None = None,
+    **options: Any,
+) -> PretrainedRun:
+    """Pretrain a detector on a folder of pictures, without labels.
+
+    Called again after an interruption, it goes on.
+
+    Args:
+        images: Folder of the pictures, searched recursively.
+        out: Folder of the run.
+        console: What tells of the progress; by default standard output.
+        options: See `PretrainSettings`, such as ``check='train.json'``,
+            ``init='coco.pth'``, ``epochs=20`` or ``time=7200``.
+
+    Returns:
+        The places of all that was made.
+
+    Raises:
+        FileNotFoundError: The folder, or a file that was named, is not there.
+        FileExistsError: ``out`` holds a run of other pictures or with other
+            settings.
+        ValueError: There are too few pictures, none can be read, or an
+            option does not fit; the message says what to do.
+        OSError: Something could not be written; what was done before stays.
+        ChildProcessError: The training failed.
+    """
+    for name in ('check', 'init', 'proposals'):
+        if options.get(name) is not None:
+            options[name] = Path(options[name])
+    settings = PretrainSettings(Path(images), Path(out), **options)
+    return _Pretraining(settings, console or Console(len(STEPS))).run()
+
+
+class _Pretraining:
+    """The steps of one call, in their order."""
+
+    def __init__(self, settings: PretrainSettings, console: Console) -> None:
+        self.asked = settings
+        self.console = console
+        self.images = settings.images
+        self.names = collect_names(settings.images)
+        refuse_too_few(len(self.names), settings.images)
+        self.folder = RunFolder(settings.out, 'pretraining')
+
+    def run(self) -> PretrainedRun:
+        with self.folder.lock():
+            identity = dict(
+                folder=os.path.abspath(self.images),
+                pictures=len(self.names),
+                sha256=fingerprint(self.names),
+            )
+            self.folder.begin(identity, self.asked.given())
+            self.settings = self._begun_settings()
+            self._check_inputs()
+            self._propose()
+            self._look()
+            self._train()
+            self._export()
+        command = next_command(
+            self.asked.out, self.images, self.settings.check
+        )
+        self.console.line(f'next: {command}')
+        return PretrainedRun(self.asked.out, self.folder.manifest, command)
+
+    def _begun_settings(self) -> PretrainSettings:
+        """Return the settings with which the run was begun."""
+        begun = dict(self.folder.settings)
+        for name in ('check', 'init', 'proposals'):
+            if name in begun:
+                begun[name] = Path(begun[name])
+        begun.update(
+            images=self.images,
+            out=self.asked.out,
+            workers=self.asked.workers,
+        )
+        return PretrainSettings(**begun)
+
+    @cached_property
+    def labels(self) -> Labels | None:
+        """The labels of ``--check``."""
+        if self.settings.check is None:
+            return None
+        labels = read_labels(self.settings.check, self.images)
+        check_labels(labels)
+        return labels
+
+    @cached_property
+    def boxes(self) -> dict[str, np.ndarray]:
+        """(n, 4) xyxy boxes of the labels by picture."""
+        return boxes_by_picture(self.labels.document) if self.labels else {}
+
+    @property
+    def store_path(self) -> Path:
+        return self.folder.path / 'proposals.arrow'
+
+    @property
+    def workers(self) -> int:
+        return self.settings.workers or len(os.sched_getaffinity(0))
+
+    def _check_inputs(self) -> None:
+        """Find what is wrong with the input before the long steps."""
+        if self.folder.is_done('pretrain'):
+            return
+        if self.labels is not None and len(self.labels.problems):
+            self.console.line(f'--check: {self.labels.problems}')
+        from mmsoco.workflow.training import Training
+
+        self.training = Training(self.folder, self.settings, self.console)
+        self.training.check()
+
+    def _propose(self) -> None:
+        start = time.monotonic()
+        number = STEPS.index('proposals') + 1
+        if not self.folder.is_done('proposals', self.store_path):
+            if self.settings.proposals is not None:
+                self._take_proposals()
+            else:
+                self._make_proposals()
+            self.folder.note('proposals', time.monotonic() - start)
+        store = ProposalStore(self.store_path)
+        refuse_too_few(len(store), self.images)
+        choice = self.choice
+        self.console.step(
+            number, 'proposals', describe_proposals(store, choice)
+        )
+        if choice is not None:
+            self.console.detail(
+                'filter', f'{describe_filter(choice.spec)} ({choice.reason})'
+            )
+            if choice.warning():
+                self.console.detail('note', choice.warning())
+
+    @property
+    def choice(self) -> FilterChoice | None:
+        """The choice of the filter, once it was made."""
+        found = self.folder.manifest.get('filter')
+        return None if found is None else FilterChoice.from_dict(found)
+
+    def _make_proposals(self) -> None:
+        if self.choice is None:
+            self.folder.save(filter=self._choose_filter().as_dict())
+        job = Job(
+            image_root=str(self.images),
+            all_names=self.names,
+            out=str(self.store_path),
+            filters=self.choice.spec,
+        )
+        with self.console.progress('search', len(self.names)) as progress:
+            generate(
+                job,
+                self.workers,
+                report=lambda text: self.console.detail('search', text),
+                progress=lambda done: progress.update(
+                    done - progress.done, f'{done} of {len(self.names)}'
+                ),
+            )
+
+    def _choose_filter(self) -> FilterChoice:
+        names = [n for n in self.names if n in self.boxes] or self.names
+        number = min(SAMPLE, len(names))
+        with self.console.progress('sample', number) as progress:
+            regions = sample_regions(
+                self.images, names, on_picture=lambda: progress.update(1)
+            )
+        if not regions:
+            raise ValueError(
+                f'none of {number} pictures of {self.images} is readable, '
+                f'such as {names[0]}; check the folder and the files'
+            )
+        return choose_filter(regions, self.boxes, self.settings.filters)
+
+    def _take_proposals(self) -> None:
+        """Use a store that the user has."""
+        path = self.settings.proposals
+        store = ProposalStore(path)
+        if store.metadata.get('kind') == 'regions':
+            raise ValueError(
+                f'--proposals {path} holds all regions, not the proposals '
+                'chosen from them; choose them with `mmsoco propose refilter`'
+            )
+        known = set(self.names)
+        missing = [r.file_name for r in store if r.file_name not in known]
+        if missing:
+            raise ValueError(
+                f'--proposals {path} is of other pictures: {len(missing)} of '
+                f'its {len(store)} names are not in {self.images}, such as '
+                f'{missing[0]}'
+            )
+        with atomic_path(self.store_path) as partial:
+            shutil.copyfile(path, partial)
+
+    def _look(self) -> None:
+        from mmsoco.workflow.look import draw_look
+
+        start = time.monotonic()
+        look = self.folder.path / 'look'
+        pictures = [look / 'proposals.jpg', look / 'views.jpg']
+        if not self.folder.is_done('look', *pictures):
+            cfg = self.training.config()
+            draw_look(self.store_path, self.images, cfg, look)
+            self.folder.note('look', time.monotonic() - start)
+        text = ', '.join([str(pictures[0]), pictures[1].name])
+        self.console.step(STEPS.index('look') + 1, 'look', text)
+
+    def _train(self) -> None:
+        number = STEPS.index('pretrain') + 1
+        if self.folder.is_done('pretrain'):
+            seconds = self.folder.manifest['steps']['pretrain']['seconds']
+            self.console.step(
+                number, 'pretrain', f'done before, in {seconds:.0f} s'
+            )
+            return
+        self.training.run(number)
+
+    def _export(self) -> None:
+        from mmsoco.workflow.finish import finish_pretraining
+
+        start = time.monotonic()
+        paths = [
+            self.folder.path / name
+            for name in ('detector.pth', 'finetune.py', 'report.html')
+        ]
+        if not self.folder.is_done('export', *paths):
+            finish_pretraining(self.folder, self.settings, self.labels)
+            self.folder.note('export', time.monotonic() - start)
+        text = ', '.join([str(paths[0]), paths[2].name])
+        self.console.step(STEPS.index('export') + 1, 'export', text)
+
+
+def refuse_too_few(number: int, images: Path) -> None:
+    """Raise ValueError if there are too few pictures to pretrain on."""
+    if number < LEAST_PICTURES:
+        raise ValueError(
+            f'{number} readable pictures in {images} are too few to pretrain '
+            f'on: at least {LEAST_PICTURES} make a batch, and {MANY_PICTURES} '
+            'are worth the time. Pictures without labels will do'
+        )
+
+
+def describe_proposals(
+    store: ProposalStore, choice: FilterChoice | None
+) -> str:
+    """Describe a run's proposals in a line."""
+    text = f'{len(store):,} pictures'
+    unreadable = store.metadata.get('unreadable', [])
+    if unreadable:
+        names = ', '.join(e['file_name'] for e in unreadable[:3])
+        text += f' ({len(unreadable)} left out, not readable: {names})'
+    boxes = store.metadata['boxes'] / max(len(store), 1)
+    text += f', {boxes:.0f} boxes each'
+    if choice is not None and choice.chosen.recall is not None:
+        text += f'; labels covered {choice.chosen.recall:.0%}'
+        if choice.spec != FilterSpec():
+            text += f' (the default filter: {choice.default.recall:.0%})'
+    return text

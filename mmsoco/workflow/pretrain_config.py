@@ -1,0 +1,244 @@
+"""Write the whole config of a pretraining: recipe, detector, pictures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import DefaultScope
+
+from mmsoco.config.keys import RUN_KEYS
+from mmsoco.config.reading import apply_options, read_config
+from mmsoco.models.object_encoder import ObjectEncoder
+from mmsoco.utils.files import atomic_path
+
+# Recipe and detector of a machine with a GPU, and of one without.
+LARGE = (
+    'soco/soco_mask-rcnn_r50-fpn_custom.py',
+    '_base_/models/mask-rcnn_r50-fpn.py',
+)
+SMALL = (
+    'demo/soco_mask-rcnn_r18-fpn_1xb16-coslr-8e_custom.py',
+    'demo/mask-rcnn_r18-fpn.py',
+)
+_WARMUP_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training is, once everything is chosen.
+
+    Attributes:
+        detector: The detector's name in words, such as ``R18-FPN``.
+        batch_size: Pictures of a batch, per device.
+        steps_per_epoch: Iterations of an epoch.
+        epochs: Passes over the pictures.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        threads: Threads of a process; None leaves them to torch.
+        images_per_s: Speed that was measured; None if it was not.
+        view_size: Side of the first view, pixels.
+    """
+
+    detector: str
+    batch_size: int
+    steps_per_epoch: int
+    epochs: int
+    precision: str
+    threads: int | None
+    images_per_s: float | None
+    view_size: int
+
+    @property
+    def steps(self) -> int:
+        """Iterations of the whole training."""
+        return self.epochs * self.steps_per_epoch
+
+
+def shipped_config(name: str) -> Path:
+    """Return the path of a config that comes with the package."""
+    return Path(str(resources.files('mmsoco'))) / '.mim' / 'configs' / name
+
+
+def load_recipe(is_large: bool) -> Config:
+    """Read the pretraining recipe for a machine with or without a GPU."""
+    return Config.fromfile(shipped_config((LARGE if is_large else SMALL)[0]))
+
+
+def load_detector(name: str | None, is_large: bool) -> dict:
+    """Read the config of a detector.
+
+    Args:
+        name: A config file, or ``PACKAGE::PATH`` of a package's config; None
+            takes the default of the machine.
+        is_large: Which default.
+
+    Returns:
+        The dict ``model`` of the config.
+
+    Raises:
+        FileNotFoundError: There is no such config.
+        ValueError: It cannot be read, or describes no detector.
+    """
+    if name is None:
+        name = str(shipped_config((LARGE if is_large else SMALL)[1]))
+    try:
+        cfg = read_config(name, {})
+    except (OSError, ValueError) as error:
+        raise type(error)(f'--detector {name}: {error}') from error
+    model = cfg.get('model')
+    if not isinstance(model, dict) or 'type' not in model:
+        raise ValueError(
+            f'--detector {name}: expected a config with a detector under '
+            f'`model`, got the keys {sorted(cfg)[:8]}'
+        )
+    if model.get('detector'):  # a pretraining config names its detector
+        model = model['detector']
+    return model.to_dict()
+
+
+def check_detector(detector: Mapping, recipe: Config, name: str) -> None:
+    """Build what pretraining takes of a detector, to find errors early.
+
+    Args:
+        detector: The detector's config.
+        recipe: The pretraining recipe.
+        name: How the user named the detector, for messages.
+
+    Raises:
+        ValueError: It cannot be pretrained.
+    """
+    model = recipe.model
+    scope = recipe.get('default_scope', 'mmsoco')
+    try:
+        with DefaultScope.overwrite_default_scope(scope):
+            ObjectEncoder(
+                ConfigDict(detector),
+                model.get('roi_levels', 'all'),
+                model.get('finest_scale', 24),
+            )
+    except (ValueError, TypeError, KeyError, AssertionError) as error:
+        text = str(error.args[0] if error.args else error)
+        text = ' '.join(text.split())
+        raise ValueError(f'--detector {name}: {text}') from error
+
+
+def drop_variables(cfg: Config) -> None:
+    """Remove what no run reads: the variables of the config's files."""
+    for key in [key for key in cfg if key not in RUN_KEYS]:
+        cfg.pop(key)
+
+
+def describe_detector(detector: Mapping) -> str:
+    """Name a detector in a few words, such as ``Mask R-CNN R18-FPN``."""
+    backbone = detector['backbone']
+    kind = backbone['type'].rpartition('.')[2]
+    if kind in ('ResNet', 'ResNeXt'):
+        kind = f'{"R" if kind == "ResNet" else "X"}{backbone.get("depth", "")}'
+        if backbone.get('base_channels', 64) != 64:
+            kind += f' of {backbone["base_channels"]} channels'
+    neck = detector.get('neck')
+    if isinstance(neck, dict):
+        kind += f'-{neck["type"].rpartition(".")[2]}'
+    name = detector['type'].rpartition('.')[2]
+    return f'{name.replace("RCNN", " R-CNN").strip()} {kind}'
+
+
+def build_config(
+    recipe: Config,
+    detector: Mapping,
+    images: Path,
+    proposals: Path,
+    work_dir: Path,
+    options: Mapping[str, Any],
+) -> Config:
+    """Put recipe, detector and data together.
+
+    Args:
+        recipe: See `load_recipe`; it is not changed.
+        detector: See `load_detector`.
+        images: Folder of the pictures.
+        proposals: Their store.
+        work_dir: Folder of checkpoints and logs.
+        options: Further values by dotted key; they come last.
+
+    Returns:
+        The config; `apply_plan` sets what is measured or counted.
+
+    Raises:
+        ValueError: An option does not fit the config.
+    """
+    cfg = recipe.copy()
+    cfg.model.detector = ConfigDict(detector)
+    dataset = cfg.train_dataloader.dataset
+    dataset.image_root = str(images.absolute())
+    dataset.proposals = str(proposals.absolute())
+    cfg.work_dir = str(work_dir.absolute())
+    # The share holds for runs of any length.
+    cfg.param_scheduler.pop('warmup', None)
+    cfg.param_scheduler.warmup_share = _WARMUP_SHARE
+    cfg.default_hooks.checkpoint.max_keep_ckpts = 3
+    drop_variables(cfg)
+    apply_options(cfg, options)
+    return cfg
+
+
+def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:
+    """Set length, precision and intervals in a config.
+
+    Args:
+        cfg: See `build_config`; it is not changed.
+        plan: What to set.
+        options: Values of the user, which come last.
+    """
+    cfg = cfg.copy()
+    cfg.train_dataloader.batch_size = plan.batch_size
+    cfg.train_cfg = ConfigDict(
+        type='EpochBasedTrainLoop', max_epochs=plan.epochs
+    )
+    set_precision(cfg, plan.precision)
+    # Often enough for a bar that moves, and for short runs to have a curve.
+    interval = max(1, min(10, plan.steps_per_epoch // 2))
+    cfg.default_hooks.logger.interval = interval
+    cfg.log_processor.window_size = interval
+    cfg.default_hooks.checkpoint.interval = checkpoint_interval(plan)
+    apply_options(cfg, options)
+    return cfg
+
+
+# A killed run loses no more than about this, and the first checkpoint comes
+# no later.
+_CHECKPOINT_SECONDS = 120
+
+
+def checkpoint_interval(plan: Plan) -> int:
+    """Return the epochs between two checkpoints."""
+    if not plan.images_per_s:
+        return 1
+    pictures = plan.steps_per_epoch * plan.batch_size
+    epoch_seconds = pictures / plan.images_per_s
+    return max(1, min(plan.epochs, int(_CHECKPOINT_SECONDS / epoch_seconds)))
+
+
+def set_precision(cfg: Config, precision: str) -> None:
+    """Let the training of a config run in a precision."""
+    if precision != 'fp32':
+        cfg.optim_wrapper.type = 'mmsoco.MixedPrecisionOptimWrapper'
+        cfg.optim_wrapper.precision = precision
+
+
+def write_config(cfg: Config, path: Path, docstring: str) -> None:
+    """Write a whole config, which inherits nothing.
+
+    Args:
+        cfg: The config.
+        path: The file.
+        docstring: What it is and how it is run.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    text = f'"""{docstring.strip()}\n"""\n\n{cfg.pretty_text}'
+    with atomic_path(path) as partial:
+        partial.write_text(text, encoding='utf-8')

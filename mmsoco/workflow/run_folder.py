@@ -1,0 +1,212 @@
+"""The folder of a run: its places, its manifest, who works in it."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmsoco.utils.files import write_json
+from mmsoco.utils.locks import LOCK_NAME, FolderLock
+from mmsoco.version import __version__
+
+_FORMAT = 1
+
+
+class RunFolder:
+    """The folder that one run writes to, and its manifest.
+
+    The manifest is a JSON file: what the run is of (``images``), how it was
+    asked for (``settings``), what was found on the way (``filter``,
+    ``measured``, ``plan``), and which steps are done (``steps``).
+
+    Args:
+        path: The folder; it need not exist.
+        kind: What kind of run it holds, such as ``pretraining``.
+
+    Attributes:
+        manifest: The content of the manifest; empty before `begin`.
+
+    Raises:
+        NotADirectoryError: ``path`` is a file.
+        FileExistsError: The folder holds something else.
+        ValueError: The manifest is damaged.
+    """
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self.path = path
+        self.kind = kind
+        self.manifest: dict[str, Any] = {}
+        if path.exists() and not path.is_dir():
+            raise NotADirectoryError(
+                f'expected a folder for the run, but {path} is a file; '
+                'choose another --out'
+            )
+        if self.manifest_path.is_file():
+            self.manifest = read_manifest(self.manifest_path, kind)
+        elif path.is_dir() and any(
+            name != LOCK_NAME for name in os.listdir(path)
+        ):
+            raise FileExistsError(
+                f'{path} holds files, but no run ({self.manifest_path.name} '
+                'is not there); choose an empty or a new folder for --out'
+            )
+
+    @property
+    def manifest_path(self) -> Path:
+        """The manifest."""
+        return self.path / 'manifest.json'
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints: the work dir of the training."""
+        return self.path / 'checkpoints'
+
+    @property
+    def logs(self) -> Path:
+        """The folder of what the steps print."""
+        return self.path / 'logs'
+
+    def lock(self) -> FolderLock:
+        """Return the only right to work in the folder, a context manager."""
+        return FolderLock(self.path, f'running a {self.kind}')
+
+    def begin(self, identity: Mapping[str, Any], given: Mapping) -> None:
+        """Begin a run, or check that this one is the run that is there.
+
+        Args:
+            identity: What the run is of, by name: its pictures.
+            given: The settings that were given. Those not given stay as
+                they are.
+
+        Raises:
+            FileExistsError: The folder holds a run of something else, or one
+                with other settings; the message names them.
+        """
+        if not self.manifest:
+            self.manifest = dict(
+                format=_FORMAT,
+                kind=self.kind,
+                mmsoco=__version__,
+                images=dict(identity),
+                settings=dict(given),
+                steps={},
+            )
+            self.save()
+            return
+        _refuse_other_images(self.path, self.manifest['images'], identity)
+        _refuse_other_settings(self.path, self.manifest['settings'], given)
+
+    def save(self, **entries: Any) -> None:
+        """Enter values into the manifest and write it.
+
+        Raises:
+            OSError: It could not be written.
+        """
+        self.manifest.update(entries)
+        write_json(
+            self.manifest_path, self.manifest, indent=2, ensure_ascii=False
+        )
+
+    def is_done(self, step: str, *outputs: Path) -> bool:
+        """Tell whether a step needs no run: it is noted, its files exist."""
+        done = step in self.manifest.get('steps', {})
+        return done and all(path.exists() for path in outputs)
+
+    def note(self, step: str, seconds: float, **values: Any) -> None:
+        """Note that a step is done; later steps are to be made anew."""
+        steps = self.manifest['steps']
+        names = list(steps)
+        if step in names:
+            for later in names[names.index(step) :]:
+                del steps[later]
+        steps[step] = dict(seconds=round(seconds, 1), **values)
+        self.save()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings with which the run was begun."""
+        return self.manifest['settings']
+
+
+def read_manifest(path: Path, kind: str) -> dict[str, Any]:
+    """Read the manifest of a run.
+
+    Raises:
+        ValueError: It is damaged.
+        FileExistsError: It belongs to another kind of run.
+    """
+    try:
+        manifest = json.loads(path.read_text(encoding='utf-8'))
+        found = manifest['kind'], manifest['format']
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f'{path} is damaged ({error}); move the folder away or choose '
+            'another --out'
+        ) from error
+    if found != (kind, _FORMAT):
+        raise FileExistsError(
+            f'{path.parent} holds a run of another kind: expected {kind} in '
+            f'format {_FORMAT}, got {found[0]} in format {found[1]}; choose '
+            'another --out'
+        )
+    return manifest
+
+
+def find_manifests(path: Path, kind: str, step: str) -> list[Path]:
+    """Find the runs of a kind that lie in a folder and have done a step.
+
+    Returns:
+        Their folders, sorted by name.
+    """
+    found = []
+    for manifest in sorted(path.glob('*/manifest.json')):
+        try:
+            content = read_manifest(manifest, kind)
+        except (ValueError, FileExistsError):
+            continue  # another kind, or damaged
+        if step in content['steps']:
+            found.append(manifest.parent)
+    return found
+
+
+def _refuse_other_images(
+    path: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> None:
+    different = [
+        f'{name} {begun.get(name)}, now {value}'
+        for name, value in wanted.items()
+        if begun.get(name) != value and name != 'sha256'
+    ]
+    if not different and begun.get('sha256') != wanted.get('sha256'):
+        different = ['the same number of pictures under other names']
+    if different:
+        raise FileExistsError(
+            f'{path} holds a run of other pictures: {"; ".join(different)}. '
+            'Choose another --out for these pictures, or remove the folder'
+        )
+
+
+def _refuse_other_settings(
+    path: Path, begun: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    different = [
+        f'{_option(name)} was {_shown(begun.get(name))}, now {value}'
+        for name, value in given.items()
+        if begun.get(name) != value
+    ]
+    if different:
+        raise FileExistsError(
+            f'{path} holds a run with other settings: '
+            f'{"; ".join(different)}. To go on with that run leave these '
+            'options out (they are kept); for the new settings choose '
+            'another --out, or remove the folder'
+        )
+
+
+def _option(name: str) -> str:
+    return '--' + name.replace('_', '-')
+
+
+def _shown(value: Any) -> Any:
+    return 'not given' if value is None else value

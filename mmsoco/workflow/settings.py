@@ -1,0 +1,159 @@
+"""What a call of `mmsoco pretrain` asks for, and how it is checked."""
+
+import re
+import shlex
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+_SECONDS = {'s': 1, 'm': 60, 'min': 60, 'h': 3600, 'd': 86400}
+PRECISIONS = ('fp32', 'bf16', 'fp16')
+# Below this the features of our trials were no better than untrained ones.
+LEAST_STEPS = 1000
+# They change how fast a run is, not what comes out of it.
+_FREE = ('workers',)
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """The options of a pretraining; None stands for "not given".
+
+    Attributes:
+        images: Folder of the pictures.
+        out: Folder of the run.
+        check: COCO-style JSON with labels of some of the pictures.
+        init: Checkpoint to start from.
+        detector: Config of the detector: a path, or ``PACKAGE::PATH``.
+        epochs: Passes over the pictures.
+        time: Seconds that the training may take, instead of ``epochs``.
+        devices: GPUs, or processes on a machine without one.
+        cfg_options: Values of the config by dotted key.
+        proposals: Proposal store to use instead of a new one.
+        filters: Limits of the proposals' filter by name, see `FilterSpec`;
+            those not given are chosen.
+        batch_size: Pictures of a batch, per device.
+        seed: Seed of the run.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        workers: Processes that search proposals, and that load pictures.
+    """
+
+    images: Path
+    out: Path
+    check: Path | None = None
+    init: Path | None = None
+    detector: str | None = None
+    epochs: int | None = None
+    time: float | None = None
+    devices: int | None = None
+    cfg_options: dict[str, Any] = field(default_factory=dict)
+    proposals: Path | None = None
+    filters: dict[str, float] = field(default_factory=dict)
+    batch_size: int | None = None
+    seed: int | None = None
+    precision: str | None = None
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without reading a file."""
+        if self.epochs is not None and self.time is not None:
+            raise ValueError(
+                'both --epochs and --time were given; each of them sets the '
+                'length of the training, so give one'
+            )
+        for name in ('epochs', 'devices', 'batch_size', 'workers'):
+            _check_count(name, getattr(self, name))
+        if self.time is not None and not self.time > 0:
+            raise ValueError(f'--time must be above 0, got {self.time:g} s')
+        if self.precision not in (None, *PRECISIONS):
+            raise ValueError(
+                f'--precision must be one of {", ".join(PRECISIONS)}, got '
+                f'{self.precision!r}'
+            )
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given and decide the result.
+
+        Returns:
+            Plain values by name, without the folders and without what only
+            changes the speed.
+        """
+        skipped = ('images', 'out', *_FREE)
+        values = {
+            f.name: getattr(self, f.name)
+            for f in fields(self)
+            if f.name not in skipped
+        }
+        return {
+            name: plain(value)
+            for name, value in values.items()
+            if value is not None and value != {}
+        }
+
+
+def plain(value: Any) -> Any:
+    """Turn paths into absolute text and tuples into lists, as JSON has."""
+    if isinstance(value, Path):
+        return str(value.absolute())
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+def parse_time(text: str) -> float:
+    """Read a duration such as ``2h``, ``90m``, ``1.5h`` or ``1h30m``.
+
+    Returns:
+        Seconds.
+
+    Raises:
+        ValueError: The text is no duration.
+    """
+    parts = re.findall(r'(\d+(?:\.\d+)?)(d|h|min|m|s)', text.strip().lower())
+    read_back = ''.join(number + unit for number, unit in parts)
+    if not parts or read_back != re.sub(r'\s', '', text.lower()):
+        raise ValueError(
+            f'expected a time such as 2h, 90m, 45s or 1h30m, got {text!r}'
+        )
+    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+
+
+def describe_time(seconds: float) -> str:
+    """Return a duration in the unit that a person would use."""
+    for unit, size, next_size in (
+        ('s', 1, 90),
+        ('min', 60, 90 * 60),
+        ('hours', 3600, 48 * 3600),
+    ):
+        if seconds < next_size:
+            number = seconds / size
+            digits = 1 if unit == 'hours' and number < 10 else 0
+            return f'{number:.{digits}f} {unit}'
+    days = seconds / 86400
+    return f'{days:.1f} days' if days < 10 else f'{days:.0f} days'
+
+
+def _check_count(name: str, value: int | None) -> None:
+    if value is not None and (type(value) is not int or value < 1):
+        option = name.replace('_', '-')
+        raise ValueError(
+            f'--{option} must be an integer of 1 or more, got {value!r}'
+        )
+
+
+def next_command(
+    out: str | Path, images: str | Path, check: str | Path | None
+) -> str:
+    """Return the command line that fine-tunes a run's detector.
+
+    Args:
+        out: Folder of the run.
+        images: Folder of its pictures.
+        check: Labels of them, if there are any.
+    """
+    words = (
+        'mmsoco', 'finetune', str(out), '--train', str(check or 'train.json'),
+        '--train-images', str(images), '--val', 'val.json', '--val-images',
+    )  # fmt: skip
+    return f'{shlex.join(words)} VAL_IMAGES'

@@ -1,0 +1,347 @@
+"""The training of `mmsoco pretrain`: its plan, its process, its news."""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+
+from mmsoco.proposals.store import ProposalStore
+from mmsoco.visualization.report import LEAST_OF_PAIR
+from mmsoco.workflow import pretrain_config as configs
+from mmsoco.workflow.child import (
+    ScalarsFollower,
+    run_child,
+    training_command,
+)
+from mmsoco.workflow.console import Console
+from mmsoco.workflow.news import PretrainingNews
+from mmsoco.workflow.run_folder import RunFolder
+from mmsoco.workflow.settings import (
+    LEAST_STEPS,
+    PretrainSettings,
+    describe_time,
+)
+
+# How long a run is if nobody says: about 40,000 samples at the small recipe's
+# batch, but never fewer epochs than the recipe has, nor more than SoCo's.
+DEFAULT_STEPS = 2500
+FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
+# bf16 must be worth its coarser numbers.
+_GAIN_OF_BF16 = 1.05
+# Floating point operations of a step: Mask R-CNN R50-FPN against the small
+# R18-FPN, at the same views (`tools/analysis_tools/get_flops.py`).
+LARGE_TO_SMALL = 17.0
+
+
+class Training:
+    """Plans a pretraining and runs it in a process of its own.
+
+    Args:
+        folder: The run's folder.
+        settings: The settings with which the run was begun.
+        console: What tells of the progress.
+    """
+
+    def __init__(
+        self, folder: RunFolder, settings: PretrainSettings, console: Console
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.console = console
+        self.has_gpu = has_gpu()
+        self.recipe = configs.load_recipe(self.has_gpu)
+        # What building a model or a data set tells belongs to the log.
+        MMLogger.get_current_instance().setLevel('WARNING')
+
+    @cached_property
+    def detector(self) -> dict:
+        """The detector's config."""
+        return configs.load_detector(self.settings.detector, self.has_gpu)
+
+    @property
+    def devices(self) -> int:
+        """GPUs, or processes on a machine without one."""
+        if self.settings.devices is not None:
+            return self.settings.devices
+        return max(torch.cuda.device_count(), 1)
+
+    @property
+    def config_path(self) -> Path:
+        """The whole config."""
+        return self.folder.path / 'pretrain.py'
+
+    def check(self) -> None:
+        """Refuse what cannot be trained, before the long steps.
+
+        Raises:
+            ValueError: The detector, the weights to start from, or an option
+                does not fit.
+            FileNotFoundError: A file that was named is not there.
+        """
+        name = self.settings.detector or 'of this machine'
+        configs.check_detector(self.detector, self.recipe, name)
+        if self.settings.init is not None:
+            _check_init(self.settings.init)
+        if self.settings.precision == 'fp16' and not self.has_gpu:
+            raise ValueError(
+                '--precision fp16 needs a GPU; take bf16 or fp32 here'
+            )
+        if self.has_gpu and self.devices > torch.cuda.device_count():
+            raise ValueError(
+                f'--devices {self.devices}: this machine has '
+                f'{torch.cuda.device_count()} GPUs'
+            )
+        self.config()
+
+    def config(self) -> Config:
+        """Return the config without what is measured."""
+        options = dict(self.settings.cfg_options)
+        if self.settings.init is not None:
+            options = {'model.init': str(self.settings.init), **options}
+        if self.settings.seed is not None:
+            options = {'randomness.seed': self.settings.seed, **options}
+        if not self.has_gpu:
+            cores = len(os.sched_getaffinity(0))
+            workers = self.settings.workers or min(cores, 4)
+            options = {'train_dataloader.num_workers': workers, **options}
+        elif self.settings.workers is not None:
+            workers = max(self.settings.workers // self.devices, 1)
+            options = {'train_dataloader.num_workers': workers, **options}
+        return configs.build_config(
+            self.recipe,
+            self.detector,
+            self.settings.images,
+            self.folder.path / 'proposals.arrow',
+            self.folder.checkpoints,
+            options,
+        )
+
+    def run(self, number: int) -> None:
+        """Plan, then train; go on where an earlier call stopped.
+
+        Args:
+            number: The step's number on the console.
+
+        Raises:
+            ChildProcessError: The training failed.
+        """
+        plan = self.plan()
+        cfg = configs.apply_plan(
+            self.config(), plan, self.settings.cfg_options
+        )
+        configs.write_config(cfg, self.config_path, PRETRAIN_DOCSTRING)
+        self.console.step(number, 'pretrain', self._describe(plan))
+        for name, text in self._remarks(plan):
+            self.console.detail(name, text)
+        start = time.monotonic()
+        before = self.folder.manifest.get('trained_seconds', 0.0)
+        try:
+            self._train(cfg, plan)
+        finally:
+            seconds = before + time.monotonic() - start
+            self.folder.save(trained_seconds=round(seconds, 1))
+        self.folder.note('pretrain', seconds, epochs=plan.epochs)
+
+    def _train(self, cfg: Config, plan: configs.Plan) -> None:
+        command = training_command(
+            self.config_path, self.folder.checkpoints, self.devices
+        )
+        follower = ScalarsFollower(self.folder.checkpoints)
+        with self.console.progress('epoch', plan.steps) as progress:
+            news = PretrainingNews(
+                progress, plan.epochs, LEAST_OF_PAIR * len(cfg.model.pairs)
+            )
+            run_child(
+                command,
+                self.folder.logs / 'pretrain.log',
+                plan.threads,
+                on_poll=lambda: news.take(follower.new_entries()),
+            )
+        if news.text:
+            self.console.detail(*news.line())
+
+    def plan(self) -> configs.Plan:
+        """Return the plan of the manifest, or make it."""
+        found = self.folder.manifest.get('plan')
+        if found is None:
+            found = vars(self._make_plan())
+            self.folder.save(plan=found)
+        return configs.Plan(**found)
+
+    def _make_plan(self) -> configs.Plan:
+        pictures = len(ProposalStore(self.folder.path / 'proposals.arrow'))
+        cfg = self.config()
+        batch = self.settings.batch_size or cfg.train_dataloader.batch_size
+        batch = min(batch, pictures // self.devices)
+        cfg.train_dataloader.batch_size = batch
+        best = self._measure(cfg)
+        speed = images_per_second(
+            best, cfg.train_dataloader.num_workers, self.devices, self.has_gpu
+        )
+        steps = pictures // (batch * self.devices)
+        return configs.Plan(
+            detector=configs.describe_detector(self.detector),
+            batch_size=batch,
+            steps_per_epoch=steps,
+            epochs=self._epochs(steps, pictures, speed),
+            precision=best['precision'],
+            threads=best['threads'],
+            images_per_s=speed,
+            view_size=_view_size(cfg),
+        )
+
+    def _epochs(self, steps: int, pictures: int, speed: float) -> int:
+        if self.settings.epochs is not None:
+            return self.settings.epochs
+        if self.settings.time is not None:
+            return max(int(self.settings.time * speed / pictures), 1)
+        wanted = -(-DEFAULT_STEPS // steps)
+        return min(max(wanted, FEWEST_EPOCHS), MOST_EPOCHS)
+
+    def _measure(self, cfg: Config) -> dict[str, Any]:
+        """Measure precisions and threads, unless that was done before."""
+        found = self.folder.manifest.get('measured')
+        if found is None:
+            precisions, threads = self._candidates()
+            configs.write_config(cfg, self.config_path, PRETRAIN_DOCSTRING)
+            out = self.folder.logs / 'measured.json'
+            with self.console.progress('measure', 1) as progress:
+                progress.show('precision and threads: a few steps of each')
+                run_child(
+                    ('-m', 'mmsoco.workflow.measure', str(self.config_path),
+                     str(out), ','.join(precisions),
+                     ','.join(map(str, threads))),
+                    self.folder.logs / 'measure.log',
+                )  # fmt: skip
+            found = Config.fromfile(out).to_dict()
+            self.folder.save(measured=found)
+        return {**found, **fastest(found['steps'])}
+
+    def _candidates(self) -> tuple[Sequence[str], Sequence[int]]:
+        cores = len(os.sched_getaffinity(0)) // self.devices or 1
+        precisions: Sequence[str] = ('fp32', 'bf16')
+        if self.settings.precision is not None:
+            precisions = (self.settings.precision,)
+        if self.has_gpu:
+            return precisions, (min(cores, 8),)
+        # Where a core shows twice, its second half helps little.
+        return precisions, tuple(dict.fromkeys((cores, max(cores // 2, 1))))
+
+    def _describe(self, plan: configs.Plan) -> str:
+        if self.has_gpu:
+            where = f'{self.devices} x {torch.cuda.get_device_name()}'
+        else:
+            where = f'CPU, {len(os.sched_getaffinity(0))} cores'
+        pictures = plan.steps_per_epoch * plan.batch_size * self.devices
+        seconds = plan.epochs * pictures / plan.images_per_s
+        return (
+            f'{where}, {plan.precision}, {plan.detector}, views of '
+            f'{plan.view_size}, {plan.epochs} epochs of '
+            f'{plan.steps_per_epoch} steps, about {describe_time(seconds)} '
+            '(measured)'
+        )
+
+    def _remarks(self, plan: configs.Plan) -> list[tuple[str, str]]:
+        remarks = []
+        if self.settings.detector is None:
+            remarks.append(('detector', self._other_choice(plan)))
+        if plan.steps < LEAST_STEPS:
+            epochs = -(-LEAST_STEPS // plan.steps_per_epoch)
+            remarks.append(
+                (
+                    'note',
+                    f'{plan.steps} steps are too short to learn much: below '
+                    f'{LEAST_STEPS} steps our features were no better than '
+                    f'untrained ones; --epochs {epochs} makes as many',
+                )
+            )
+        return remarks
+
+    def _other_choice(self, plan: configs.Plan) -> str:
+        """Say what the other default detector would cost."""
+        pictures = plan.steps_per_epoch * plan.batch_size * self.devices
+        seconds = plan.epochs * pictures / plan.images_per_s
+        if self.has_gpu:
+            other = f'mmsoco::{configs.SMALL[1]}'
+            cost = describe_time(seconds / LARGE_TO_SMALL)
+            return f'the default with a GPU; --detector {other}: about {cost}'
+        other = f'mmsoco::{configs.LARGE[1]}'
+        cost = describe_time(seconds * LARGE_TO_SMALL)
+        return (
+            'the default without a GPU; Mask R-CNN R50-FPN (--detector '
+            f'{other}) would take about {cost}'
+        )
+
+
+def has_gpu() -> bool:
+    """Tell whether trainings run on a GPU."""
+    return torch.cuda.is_available()
+
+
+PRETRAIN_DOCSTRING = """Pretraining with SoCo, as `mmsoco pretrain` wrote it.
+
+The whole config: it inherits nothing.
+
+command:   python tools/train.py pretrain.py
+           mim train mmsoco pretrain.py
+"""
+
+
+def fastest(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Choose precision and threads from the seconds of a step.
+
+    bf16 is taken where it is worth its coarser numbers, see `_GAIN_OF_BF16`.
+
+    Args:
+        steps: Dicts with ``precision``, ``threads`` and ``seconds``.
+    """
+
+    def cost(step: Mapping[str, Any]) -> float:
+        gain = 1.0 if step['precision'] == 'fp32' else _GAIN_OF_BF16
+        return step['seconds'] * gain
+
+    return dict(min(steps, key=cost))
+
+
+def images_per_second(
+    measured: Mapping[str, Any], workers: int, devices: int, has_gpu: bool
+) -> float:
+    """Estimate the speed of a training.
+
+    On a CPU the loading of the pictures shares the cores with the training;
+    beside a GPU the slower of the two decides.
+
+    Args:
+        measured: ``seconds`` of a step, ``sample_seconds`` and
+            ``batch_size``.
+        workers: Processes that load pictures, per device.
+        devices: Number of devices.
+        has_gpu: Whether these are GPUs.
+    """
+    size = measured['batch_size']
+    loading = size * measured['sample_seconds']
+    if has_gpu:
+        seconds = max(measured['seconds'], loading / max(workers, 1))
+    else:
+        cores = len(os.sched_getaffinity(0)) / devices
+        seconds = measured['seconds'] + loading / max(cores, 1)
+    return devices * size / seconds
+
+
+def _check_init(path: Path) -> None:
+    from mmsoco.checkpoints import io
+
+    io.state_dict_of(io.load(path), path)
+
+
+def _view_size(cfg: Config) -> int:
+    for transform in cfg.train_dataloader.dataset.pipeline:
+        if transform.get('views'):
+            return transform['views'][0]['size']
+    raise ValueError('the recipe draws no views: there is no DrawViews')
