@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--init',
-        type=path,
         metavar='WEIGHTS',
-        help='checkpoint of a detector or a backbone to start from',
+        help='checkpoint of a detector or a backbone to start from, or '
+        '"scratch" (default: what the config of the detector says)',
     )
     parser.add_argument(
         '--detector',

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -9,8 +10,11 @@ from mmengine.config import Config
 from mmsoco.checkpoints.export import export_detector
 from mmsoco.datasets.labels import Labels
 from mmsoco.workflow import finetune_config as finetuning
+from mmsoco.workflow.child import run_child
+from mmsoco.workflow.console import Console
 from mmsoco.workflow.pretrain_config import write_config
 from mmsoco.workflow.run_folder import RunFolder
+from mmsoco.workflow.run_report import write_run_report
 from mmsoco.workflow.settings import PretrainSettings
 
 FINETUNE_DOCSTRING = """Fine-tuning of the pretrained detector on labels.
@@ -27,14 +31,18 @@ _TRAIN, _VAL = 'annotations/train.json', 'annotations/val.json'
 
 
 def finish_pretraining(
-    folder: RunFolder, settings: PretrainSettings, labels: Labels | None
+    folder: RunFolder,
+    settings: PretrainSettings,
+    labels: Labels | None,
+    console: Console,
 ) -> None:
     """Write ``detector.pth``, ``finetune.py`` and ``report.html``.
 
     Args:
         folder: The run's folder.
         settings: The settings of the run.
-        labels: The labels of ``--check``.
+        labels: The labels of ``--check``; they gauge the result.
+        console: What tells of the progress.
 
     Raises:
         FileNotFoundError: The training left no checkpoint.
@@ -44,9 +52,31 @@ def finish_pretraining(
     manifest = export_detector(folder.checkpoints, detector)
     folder.save(exported=json.loads(json.dumps(manifest['parts'])))
     _write_finetune_config(folder, settings, labels, detector)
-    from mmsoco.workflow.run_report import write_run_report
-
+    if labels is not None:
+        with console.progress('probe', 1) as progress:
+            progress.show('are the classes easier to tell apart?')
+            folder.save(probe=_probe(folder, settings, labels, detector))
     write_run_report(folder.path)
+
+
+def _probe(
+    folder: RunFolder, settings: PretrainSettings, labels: Labels, weights: Path
+) -> dict[str, Any] | None:
+    """Gauge the weights by the labels; None where they do not suffice."""
+    written = folder.logs / 'labels.json'
+    labels.write(written)
+    out = folder.logs / 'probe.json'
+    try:
+        run_child(
+            ('-m', 'mmsoco.workflow.gauge', str(folder.path / 'pretrain.py'),
+             str(weights), str(settings.images), str(written), str(out)),
+            folder.logs / 'probe.log',
+            folder.manifest['plan']['threads'],
+        )  # fmt: skip
+    except ChildProcessError as error:
+        # A gauge that fails must not cost the run that it gauges.
+        return dict(text=f'There is no probe: {error}', header=[], rows=[])
+    return json.loads(out.read_text(encoding='utf-8'))
 
 
 def _write_finetune_config(

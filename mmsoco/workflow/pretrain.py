@@ -113,9 +113,12 @@ def pretrain(
         OSError: Something could not be written; what was done before stays.
         ChildProcessError: The training failed.
     """
-    for name in ('check', 'init', 'proposals'):
+    for name in ('check', 'proposals'):
         if options.get(name) is not None:
             options[name] = Path(options[name])
+    init = options.get('init')
+    if init is not None and os.path.exists(init):
+        options['init'] = os.path.abspath(init)
     settings = PretrainSettings(Path(images), Path(out), **options)
     return _Pretraining(settings, console or Console(len(STEPS))).run()
 
@@ -154,7 +157,7 @@ class _Pretraining:
     def _begun_settings(self) -> PretrainSettings:
         """Return the settings with which the run was begun."""
         begun = dict(self.folder.settings)
-        for name in ('check', 'init', 'proposals'):
+        for name in ('check', 'proposals'):
             if name in begun:
                 begun[name] = Path(begun[name])
         begun.update(
@@ -310,7 +313,9 @@ class _Pretraining:
             for name in ('detector.pth', 'finetune.py', 'report.html')
         ]
         if not self.folder.is_done('export', *paths):
-            finish_pretraining(self.folder, self.settings, self.labels)
+            finish_pretraining(
+                self.folder, self.settings, self.labels, self.console
+            )
             self.folder.note('export', time.monotonic() - start)
         text = ', '.join([str(paths[0]), paths[2].name])
         self.console.step(STEPS.index('export') + 1, 'export', text)

@@ -98,13 +98,18 @@ def load_detector(name: str | None, is_large: bool) -> dict:
     return model.to_dict()
 
 
-def check_detector(detector: Mapping, recipe: Config, name: str) -> None:
+def build_encoder(
+    detector: Mapping, recipe: Config, name: str
+) -> ObjectEncoder:
     """Build what pretraining takes of a detector, to find errors early.
 
     Args:
         detector: The detector's config.
         recipe: The pretraining recipe.
         name: How the user named the detector, for messages.
+
+    Returns:
+        The online encoder, without its start weights.
 
     Raises:
         ValueError: It cannot be pretrained.
@@ -113,7 +118,7 @@ def check_detector(detector: Mapping, recipe: Config, name: str) -> None:
     scope = recipe.get('default_scope', 'mmsoco')
     try:
         with DefaultScope.overwrite_default_scope(scope):
-            ObjectEncoder(
+            return ObjectEncoder(
                 ConfigDict(detector),
                 model.get('roi_levels', 'all'),
                 model.get('finest_scale', 24),

@@ -22,7 +22,8 @@ class PretrainSettings:
         images: Folder of the pictures.
         out: Folder of the run.
         check: COCO-style JSON with labels of some of the pictures.
-        init: Checkpoint to start from.
+        init: Weights to start from: a file, a location that mmengine knows,
+            or ``scratch``; None takes what the detector's config says.
         detector: Config of the detector: a path, or ``PACKAGE::PATH``.
         epochs: Passes over the pictures.
         time: Seconds that the training may take, instead of ``epochs``.
@@ -40,7 +41,7 @@ class PretrainSettings:
     images: Path
     out: Path
     check: Path | None = None
-    init: Path | None = None
+    init: str | None = None
     detector: str | None = None
     epochs: int | None = None
     time: float | None = None

@@ -10,7 +10,10 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.logging import MMLogger
+from torch import nn
 
+from mmsoco.checkpoints.load_report import LoadReport
+from mmsoco.checkpoints.warm_start import load_start, parse_starts
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.visualization.report import LEAST_OF_PAIR
 from mmsoco.workflow import pretrain_config as configs
@@ -85,9 +88,8 @@ class Training:
             FileNotFoundError: A file that was named is not there.
         """
         name = self.settings.detector or 'of this machine'
-        configs.check_detector(self.detector, self.recipe, name)
-        if self.settings.init is not None:
-            _check_init(self.settings.init)
+        encoder = configs.build_encoder(self.detector, self.recipe, name)
+        self._check_start(encoder)
         if self.settings.precision == 'fp16' and not self.has_gpu:
             raise ValueError(
                 '--precision fp16 needs a GPU; take bf16 or fp32 here'
@@ -99,11 +101,27 @@ class Training:
             )
         self.config()
 
+    def _check_start(self, encoder: nn.Module) -> None:
+        """Load the weights to start from, to find errors early."""
+        found = self.settings.init
+        starts = parse_starts(found, self.detector)
+        if found is not None and starts and not os.path.exists(found):
+            if '://' not in found:
+                raise FileNotFoundError(
+                    f'--init: there is no file {found}; give a checkpoint of '
+                    'a detector or a backbone, or "scratch"'
+                )
+        try:
+            reports = [load_start(encoder, start) for start in starts]
+        except ValueError as error:
+            raise ValueError(f'--init {found}: {error}') from error
+        self.start = '; '.join(describe_start(report) for report in reports)
+
     def config(self) -> Config:
         """Return the config without what is measured."""
         options = dict(self.settings.cfg_options)
         if self.settings.init is not None:
-            options = {'model.init': str(self.settings.init), **options}
+            options = {'model.init': self.settings.init, **options}
         if self.settings.seed is not None:
             options = {'randomness.seed': self.settings.seed, **options}
         if not self.has_gpu:
@@ -249,6 +267,8 @@ class Training:
 
     def _remarks(self, plan: configs.Plan) -> list[tuple[str, str]]:
         remarks = []
+        if self.start:
+            remarks.append(('start', self.start))
         if self.settings.detector is None:
             remarks.append(('detector', self._other_choice(plan)))
         if plan.steps < LEAST_STEPS:
@@ -334,10 +354,14 @@ def images_per_second(
     return devices * size / seconds
 
 
-def _check_init(path: Path) -> None:
-    from mmsoco.checkpoints import io
-
-    io.state_dict_of(io.load(path), path)
+def describe_start(report: LoadReport) -> str:
+    """Say in a line what arrived of the weights to start from."""
+    parts = ', '.join(
+        f'{name} {len(part.loaded)}/{len(part.loaded) + len(part.new)}'
+        for name, part in report.parts.items()
+        if part.is_offered
+    )
+    return f'{Path(report.source).name}: {parts}, copied to the target'
 
 
 def _view_size(cfg: Config) -> int:
