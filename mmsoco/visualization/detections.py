@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mmsoco.images.reading import read_rgb
+from mmsoco.structures.boxes import box_iou
 
 from .browse import spread
 
@@ -31,6 +32,7 @@ KEYS = (
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 _LONGEST = 460
 _GAP = 6
+_AROUND = np.array([-3, -3, 3, 3])
 
 
 @dataclass(frozen=True)
@@ -105,18 +107,6 @@ def _judge_picture(
     return Judged(
         image, targets, target_classes, boxes, classes, scores, matches
     )
-
-
-def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the (m, n) intersections over unions of xyxy boxes."""
-    a, b = first[:, None], second[None]
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(
-        a[..., :2], b[..., :2]
-    )
-    shared = sides.clip(0).prod(-1)
-    areas = [(x[..., 2:] - x[..., :2]).prod(-1) for x in (a, b)]
-    union = areas[0] + areas[1] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
 def best_threshold(judged: Iterable[Judged]) -> float:
@@ -195,7 +185,9 @@ def _draw_row(
     shown = picture.scores >= threshold
     for place in range(len(picture.objects)):
         if place not in picture.matches[shown]:
-            _draw(right, picture.objects[place] * zoom, MISSED, '')
+            # Around a wrong detection of the same place, not below it.
+            around = picture.objects[place] * zoom + _AROUND
+            _draw(right, around, MISSED, '')
     for place in np.flatnonzero(shown)[::-1]:  # the best lie above
         colour = RIGHT if picture.matches[place] >= 0 else WRONG
         text = f'{names[picture.classes[place]]} {picture.scores[place]:.2f}'

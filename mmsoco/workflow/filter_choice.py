@@ -16,7 +16,8 @@ from mmsoco.images.reading import UnreadableImageError
 from mmsoco.proposals.filters import FilterSpec, filter_regions
 from mmsoco.proposals.generation.worker import find_regions
 from mmsoco.proposals.records import ProposalRecord
-from mmsoco.proposals.search.selective_search import SearchSpec
+from mmsoco.proposals.search.spec import SearchSpec
+from mmsoco.structures.boxes import box_iou
 
 # Pictures that are looked at: a share of 0.9 is then known to within 0.04.
 SAMPLE = 200
@@ -242,19 +243,7 @@ def is_covered(
         proposals: (m, 4) xyxy in the same pixels; m may be 0.
         iou: Least intersection over union.
     """
-    objects = np.asarray(objects, np.float64).reshape(-1, 1, 4)
-    proposals = np.asarray(proposals, np.float64).reshape(1, -1, 4)
-    low = np.maximum(objects[..., :2], proposals[..., :2])
-    high = np.minimum(objects[..., 2:], proposals[..., 2:])
-    shared = (high - low).clip(0).prod(axis=-1)
-    areas = [
-        (b[..., 2:] - b[..., :2]).prod(axis=-1) for b in (objects, proposals)
-    ]
-    union = areas[0] + areas[1] - shared
-    overlap = np.divide(
-        shared, union, out=np.zeros_like(shared), where=union > 0
-    )
-    return (overlap >= iou).any(axis=1)
+    return (box_iou(objects, proposals) >= iou).any(axis=1)
 
 
 def describe_filter(spec: FilterSpec) -> str:

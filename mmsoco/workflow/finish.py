@@ -60,7 +60,10 @@ def finish_pretraining(
 
 
 def _probe(
-    folder: RunFolder, settings: PretrainSettings, labels: Labels, weights: Path
+    folder: RunFolder,
+    settings: PretrainSettings,
+    labels: Labels,
+    weights: Path,
 ) -> dict[str, Any] | None:
     """Gauge the weights by the labels; None where they do not suffice."""
     written = folder.logs / 'labels.json'

@@ -201,7 +201,7 @@ def _detections(
         text = 'No detection is right, whatever its score: none is drawn.'
     return dict(
         detections=page.image_uri(picture),
-        keys=[('rgb({}, {}, {})'.format(*c), t) for c, t in drawing.KEYS],
+        legend=[('rgb({}, {}, {})'.format(*c), t) for c, t in drawing.KEYS],
         threshold=text,
     )
 

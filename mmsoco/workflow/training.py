@@ -357,7 +357,7 @@ def images_per_second(
 def describe_start(report: LoadReport) -> str:
     """Say in a line what arrived of the weights to start from."""
     parts = ', '.join(
-        f'{name} {len(part.loaded)}/{len(part.loaded) + len(part.new)}'
+        f'{name} {len(part.loaded)}/{part.num_of_model}'
         for name, part in report.parts.items()
         if part.is_offered
     )

@@ -1,49 +1,20 @@
-import importlib
+import importlib.util
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pycocotools import mask as mask_api
 
-from mmsoco.demo import pictures, report
+from mmsoco.demo import make_scenes, pictures, report, run
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
-
-
-def test_load_report_is_cut_out_of_a_log(tmp_path):
-    log = tmp_path / 'log'
-    log.write_text(
-        'before\n'
-        '11/20 - mmengine - INFO - Tensors by part, from x.pth:\n'
-        'part       loaded   new  left out  other shape\n'
-        'backbone      100     0         0            0\n'
-        'bbox_head      22     4         0            0\n'
-        'The model and loaded state dict do not match exactly\n'
-        'missing keys: ...\n'
-    )
-    table = report.load_report(log).splitlines()
-    assert [line.split()[0] for line in table] == [
-        'part',
-        'backbone',
-        'bbox_head',
-    ]
-
-
-def test_no_load_report(tmp_path):
-    (tmp_path / 'log').write_text('resumed\n')
-    assert report.load_report(tmp_path / 'log') == ''
-
-
-@pytest.mark.parametrize(
-    ('value', 'text'), [(0.0, '0.0'), (0.1234, '12.3'), (-1.0, 'none')]
-)
-def test_percent(value, text):
-    assert report.percent(value) == text
+from mmsoco.workflow.steps import Record
 
 
 def test_missing_work_names_the_remedy(tmp_path):
     paths = [str(tmp_path / name) for name in ('data', 'work', 'c.py', 'out')]
-    with pytest.raises(SystemExit, match='run_demo.py first'):
+    with pytest.raises(SystemExit, match='mmsoco demo` first'):
         report.main(paths)
     assert not (tmp_path / 'out').exists()
 
@@ -75,18 +46,12 @@ def test_objects_are_sorted_by_image_and_score():
     assert by_image[2] == [dict(image_id=2)]
 
 
-def test_run_demo_names_files_that_exist(repo_dir, monkeypatch):
-    run_demo = importlib.import_module('run_demo')
-    monkeypatch.chdir(repo_dir)
-    steps = [
-        *run_demo.data_steps(),
-        *run_demo.training_steps(),
-        run_demo.report_step(),
-    ]
+def test_the_steps_name_files_that_exist(tmp_path):
+    steps = run.Demo(tmp_path / 'data', tmp_path / 'work').steps()
     assert len({step.name for step in steps}) == len(steps) == 9
     for step in steps:
-        assert step.command[0] == 'python'
-        assert (repo_dir / step.command[1]).is_file()
+        assert step.command[:2] == ('python', '-m')
+        assert importlib.util.find_spec(step.command[2])
         for path in step.inputs:
             assert path.is_file()
         assert all(word for word in step.command)
@@ -109,9 +74,8 @@ def write_lines(path, lines):
 
 
 @pytest.fixture(scope='module')
-def finished_demo(repo_dir, tmp_path_factory):
+def finished_demo(tmp_path_factory):
     """What the steps leave behind, made up but for the scenes."""
-    make_scenes = importlib.import_module('mmsoco.demo.make_scenes')
     root = tmp_path_factory.mktemp('finished')
     data, work = root / 'data', root / 'work'
     spec = make_scenes.SceneSpec(train=14, few=11, val=7)
@@ -140,36 +104,29 @@ def finished_demo(repo_dir, tmp_path_factory):
         metrics = {f'coco/{key}': value for key in keys}
         write_lines(work / name / 't' / 't.json', [metrics])
     write_records(work)
-    base = repo_dir / importlib.import_module('run_demo').PRETRAIN
-    (root / 'config.py').write_text(
-        f'_base_ = {str(base)!r}\n'
-        'train_dataloader = dict(dataset=dict('
-        f'image_root={str(data / "train")!r}, '
-        f'proposals={str(data / "proposals.arrow")!r}))\n'
-    )
     return root
 
 
 def write_records(work):
-    run_demo = importlib.import_module('run_demo')
-    steps = importlib.import_module('steps')
-    records = {}
-    for step in [*run_demo.data_steps(), *run_demo.training_steps()]:
-        records[step.name] = vars(
-            steps.Record(' '.join(step.command), 60.0, 90.0, 700.0, '')
-        )
+    records = {
+        step.name: vars(Record(' '.join(step.command), 60.0, 90.0, 700.0, ''))
+        for step in run.Demo(Path('data'), work).steps()
+        if step.name != 'report'
+    }
     (work / 'steps.json').write_text(json.dumps(records))
     (work / 'logs').mkdir()
     (work / 'logs' / 'export.log').write_text('wrote <detector.pth>')
-    (work / 'logs' / 'finetuning.log').write_text('nothing to report')
-
-
-def test_whole_report(finished_demo, repo_dir, monkeypatch):
-    monkeypatch.chdir(repo_dir)
-    paths = [
-        finished_demo / n for n in ('data', 'work', 'config.py', 'r.html')
+    loaded = [
+        dict(source='x/a<b>.pth', parts=dict(neck=dict(loaded=3, new=1)))
     ]
-    report.main([str(path) for path in paths])
+    path = work / 'finetuning' / 't' / 'load_report.json'
+    path.write_text(json.dumps(loaded))
+
+
+def test_whole_report(finished_demo):
+    data, work, out = (finished_demo / n for n in ('data', 'work', 'r.html'))
+    config = run.config_path(run.PRETRAIN)
+    report.main([str(path) for path in (data, work, config, out)])
     page = (finished_demo / 'r.html').read_text()
     # six parts with a time of their own and the one on own images
     assert page.count('<section ') == 7
@@ -177,7 +134,8 @@ def test_whole_report(finished_demo, repo_dir, monkeypatch):
         assert f'id="{anchor}"' in page
     assert '<td>from scratch</td><td>12.5</td>' in page
     assert '<td>pretrained with SoCo</td><td>25.0</td>' in page
-    assert 'python tools/proposals/generate.py data/demo/train' in page
+    assert 'python -m mmsoco propose data/train' in page
+    assert 'a&lt;b&gt;.pth' in page and '<td>neck</td><td>3</td>' in page
     assert 'wrote &lt;detector.pth&gt;' in page
     # 8 steps of a minute each
     assert '8.0 min' in page

@@ -3,6 +3,7 @@ import json
 import xml.etree.ElementTree as ElementTree
 
 import cv2
+import jinja2
 import numpy as np
 import pytest
 
@@ -97,34 +98,89 @@ def test_grid_places_pictures():
     assert laid[2, 0, 0] == laid[0, 3, 0] == 255
 
 
-def test_text_is_escaped():
-    parts = (
-        report.paragraphs('a < b\n\nc & d'),
-        report.preformatted('<x>', 'command'),
-        report.table(['<h>'], [['<c>']], strong=0),
-        report.tiles([('<1>', '<name>')], strong=0),
-        report.figure('data:,', 'a "quoted" <caption>'),
-        report.section('<title>', '', 1, 'anchor', '<1 s>'),
-        report.timeline([report.StepTime('<step>', 3.0, 'anchor')]),
-    )
-    for part in parts:
-        ElementTree.fromstring(
-            f'<x>{part}</x>'.replace('width="9"', '').replace(
-                'alt="a &quot;quoted&quot; &lt;caption&gt;">',
-                'alt="" />',
-            )
+def test_the_load_report_is_that_of_the_first_start(tmp_path):
+    for start, count in (('20260101', 5), ('20260102', 9)):
+        (tmp_path / start).mkdir()
+        parts = dict(
+            backbone=dict(loaded=count, left_out=0),
+            neck=dict(loaded=2, left_out=1),
         )
-    assert parts[0] == '<p>a &lt; b</p><p>c &amp; d</p>'
-    assert 'flex:3.0' in parts[6]
+        path = tmp_path / start / 'load_report.json'
+        path.write_text(json.dumps([dict(source='a/b.pth', parts=parts)]))
+    assert report.read_load_reports(tmp_path) == [
+        dict(
+            source='b.pth',
+            header=['part', 'loaded', 'left out'],
+            rows=[['backbone', 5, 0], ['neck', 2, 1]],
+        )
+    ]
+    assert report.read_load_reports(tmp_path / 'nowhere') == []
 
 
-def test_page_is_complete_or_absent(tmp_path):
+def test_a_pretraining_in_numbers():
+    lines = [
+        dict(step=1, loss=-2.0, loss_12=-1.0, loss_13=-1.0, embedding_std=0.9,
+             pair_cosine=0.2, images_per_s=10.0, target_momentum=0.99),
+        dict(step=2, loss=-6.0, loss_12=-3.0, loss_13=-3.0, embedding_std=0.8,
+             pair_cosine=0.7, images_per_s=20.0, target_momentum=1.0),
+    ]  # fmt: skip
+    # a perfect prediction has cosine 1: -2 - 2 for each of the two pairs
+    assert report.how_it_went(lines) == dict(
+        first=-2.0, last=-6.0, least=-8.0, pairs=2, spread=0.8,
+        images_per_s=15.0,
+    )  # fmt: skip
+    panels = report.pretraining_panels(lines)
+    assert [c.label for c in panels[0].curves] == [
+        'views 1 and 2', 'views 1 and 3',
+    ]  # fmt: skip
+    assert panels[1].curves[1].values == [0.2, 0.7]
+
+
+@pytest.mark.parametrize(
+    ('value', 'text'),
+    [(0.0, '0.0'), (0.1234, '12.3'), (-1.0, 'none'), (float('nan'), 'none')],
+)
+def test_percent(value, text):
+    assert report.percent(value) == text
+
+
+RUN = dict(
+    title='<t>', anchor='a', seconds=3.2, pictures=60, boxes=99, epochs=2,
+    steps=30, start='from scratch', judged=9,
+    metrics=dict(header=['', 'AP'], rows=[['box', '<1>']]),
+    classes=[('<cat>', 4, '0.5')], remarks=['a < b'], loaded=[],
+    curves='data:,c', detections='data:,d', legend=[('rgb(1, 2, 3)', 'right')],
+    threshold='0.3',
+)  # fmt: skip
+
+
+def test_a_page_is_escaped_and_needs_no_other_file(tmp_path):
     path = tmp_path / 'new' / 'report.html'
-    report.write_page(path, 'a & b', '<p>body $5</p>')
+    report.write_page(
+        path,
+        'finetuning.html',
+        title='a & b',
+        run=RUN,
+        tiles=[('<5>', 'AP')],
+        machine=[('date', '<now>')],
+    )
     page = path.read_text()
     assert '<title>a &amp; b</title>' in page
-    assert '<p>body $5</p>' in page
+    for word in ('t', '1', 'cat', '5', 'now'):
+        assert f'&lt;{word}&gt;' in page
+    assert 'a &lt; b' in page
     assert 'content: "$ "' in page
     assert [p.name for p in path.parent.iterdir()] == ['report.html']
     for foreign in ('http:', 'https:', ' src="/', '<script', '@import'):
         assert foreign not in page
+    body = page[page.index('<main>') : page.index('</main>') + 7]
+    ElementTree.fromstring(body.replace('">\n<figcaption', '"/><figcaption'))
+
+
+def test_a_page_tells_nothing_that_it_was_not_given(tmp_path):
+    path = tmp_path / 'report.html'
+    with pytest.raises(jinja2.UndefinedError, match='machine'):
+        report.write_page(
+            path, 'finetuning.html', title='a', run=RUN, tiles=[]
+        )
+    assert not path.exists()

@@ -1,0 +1,149 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmsoco.utils.processes import is_alive
+from mmsoco.workflow import child
+from mmsoco.workflow.child import ScalarsFollower, run_child
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Make a module that a child can run."""
+    monkeypatch.setenv(
+        'PYTHONPATH',
+        os.pathsep.join([str(tmp_path), os.environ.get('PYTHONPATH', '')]),
+    )
+
+    def write(code):
+        (tmp_path / 'program.py').write_text(code)
+        return ('-m', 'program')
+
+    return write
+
+
+def test_output_goes_to_the_log_and_news_are_asked_for(tmp_path, program):
+    polls = []
+    log = tmp_path / 'logs' / 'a.log'
+    command = program('import sys; print("hello", sys.argv[1:])')
+    run_child((*command, 'a b'), log, on_poll=lambda: polls.append(1))
+    assert log.read_text() == "hello ['a b']\n"
+    assert polls
+
+
+def test_the_message_is_that_of_the_failed_program(tmp_path, program):
+    log = tmp_path / 'a.log'
+    log.write_text('error: of an earlier call\n')
+    command = program('raise SystemExit("error: no such thing\\n(see x)")')
+    with pytest.raises(ChildProcessError) as caught:
+        run_child(command, log)
+    message = str(caught.value)
+    assert 'no such thing (see x)' in message and str(log) in message
+    assert 'earlier' not in message
+
+
+def test_a_program_without_a_message_shows_its_end(tmp_path, program):
+    command = program('print("x" * 5); raise RuntimeError("bug")')
+    with pytest.raises(ChildProcessError, match='RuntimeError: bug'):
+        run_child(command, tmp_path / 'a.log')
+
+
+def test_a_killed_program_is_told_apart(tmp_path, program):
+    command = program('import os; os.kill(os.getpid(), 9)')
+    with pytest.raises(ChildProcessError, match='SIGKILL, most likely for'):
+        run_child(command, tmp_path / 'a.log')
+
+
+def test_an_interruption_ends_the_program(tmp_path, program):
+    note = tmp_path / 'pid'
+    command = program(
+        'import os, time, pathlib\n'
+        f'pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n'
+        'time.sleep(60)'
+    )
+
+    def interrupt():
+        if note.is_file() and note.read_text():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_child(command, tmp_path / 'a.log', on_poll=interrupt)
+    assert not is_alive(int(note.read_text()))
+
+
+def test_a_killed_parent_leaves_no_training(tmp_path, program):
+    note = tmp_path / 'pid'
+    command = program(
+        'import os, time, pathlib\n'
+        f'pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n'
+        'time.sleep(60)'
+    )
+    code = (
+        'from pathlib import Path\n'
+        'from mmsoco.workflow.child import run_child\n'
+        f'run_child({command!r}, Path({str(tmp_path / "a.log")!r}))'
+    )
+    parent = subprocess.Popen([sys.executable, '-c', code])
+    deadline = time.monotonic() + 60
+    while not (note.is_file() and note.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    pid = int(note.read_text())
+    assert is_alive(pid)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    while is_alive(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_threads_that_wait_sleep_soon(monkeypatch):
+    for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'OMP_NUM_THREADS'):
+        monkeypatch.delenv(name, raising=False)
+    values = child.environment(3)
+    assert values['GOMP_SPINCOUNT'] == str(child.SPIN_COUNT)
+    assert values['OMP_NUM_THREADS'] == values['MKL_NUM_THREADS'] == '3'
+    assert 'OMP_NUM_THREADS' not in child.environment(None)
+    monkeypatch.setenv('OMP_WAIT_POLICY', 'ACTIVE')
+    assert 'GOMP_SPINCOUNT' not in child.environment(3)
+
+
+def write(path, *entries, end='\n'):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open('a') as file:
+        file.write('\n'.join(map(json.dumps, entries)) + end)
+
+
+def test_only_new_and_complete_lines_are_news(tmp_path):
+    scalars = 'vis_data/scalars.json'
+    write(tmp_path / '20260101' / scalars, dict(step=1))
+    follower = ScalarsFollower(tmp_path)
+    assert list(follower.new_entries()) == []
+    path = tmp_path / '20260102' / scalars
+    write(path, dict(step=2), dict(step=3))
+    assert [e['step'] for e in follower.new_entries()] == [2, 3]
+    write(path, dict(step=4), end='')
+    assert list(follower.new_entries()) == []
+    write(path, end='\n')
+    assert [e['step'] for e in follower.new_entries()] == [4]
+
+
+def test_commands_are_those_a_user_would_type():
+    train = child.training_command(Path('a b.py'), Path('w'), 1)
+    assert train == (
+        '-m', 'mmsoco', 'train', 'a b.py', '--work-dir', 'w', '--resume',
+    )  # fmt: skip
+    many = child.training_command(Path('a.py'), Path('w'), 4)
+    assert many[:2] == ('-m', 'torch.distributed.run')
+    assert many[many.index('--nproc-per-node') + 1] == '4'
+    assert many[-2:] == ('--launcher', 'pytorch')
+    test = child.evaluation_command(Path('a.py'), Path('c.pth'), Path('w'))
+    assert test == (
+        '-m', 'mmsoco', 'test', 'a.py', 'c.pth', '--work-dir', 'w',
+    )  # fmt: skip

@@ -1,0 +1,77 @@
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mmsoco.workflow.settings import (
+    PretrainSettings,
+    describe_time,
+    next_command,
+    parse_time,
+)
+
+
+@pytest.mark.parametrize(
+    ('text', 'seconds'),
+    [('45s', 45), ('90m', 5400), ('90min', 5400), ('2h', 7200),
+     ('1.5h', 5400), ('1h30m', 5400), ('1h 30m', 5400), ('2d', 172800),
+     (' 2H ', 7200)],
+)  # fmt: skip
+def test_times(text, seconds):
+    assert parse_time(text) == seconds
+
+
+@pytest.mark.parametrize('text', ['', '2', 'h', '2x', '2h3', '-2h', '2h,3m'])
+def test_no_times(text):
+    with pytest.raises(ValueError, match='such as 2h'):
+        parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'text'),
+    [(20, '20 s'), (300, '5 min'), (9000, '2.5 hours'), (80000, '22 hours'),
+     (302400, '3.5 days'), (8640000, '100 days')],
+)  # fmt: skip
+def test_times_in_words(seconds, text):
+    assert describe_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(epochs=2, time=60.0), 'both --epochs and --time'),
+        (dict(epochs=0), '--epochs must be an integer of 1 or more'),
+        (dict(batch_size=2.5), '--batch-size must be an integer'),
+        (dict(devices=True), '--devices'),
+        (dict(time=-1.0), '--time must be above 0'),
+        (dict(precision='int8'), '--precision must be one of fp32'),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        PretrainSettings(Path('a'), Path('b'), **options)
+
+
+def test_what_was_given_is_plain_and_without_what_changes_nothing():
+    settings = PretrainSettings(
+        Path('a'),
+        Path('b'),
+        check=Path('c.json'),
+        cfg_options={'x.y': (1, 2)},
+        workers=3,
+    )
+    given = settings.given()
+    assert given == {
+        'check': str(Path('c.json').absolute()),
+        'cfg_options': {'x.y': [1, 2]},
+    }
+    assert json.loads(json.dumps(given)) == given
+
+
+def test_the_next_command_can_be_pasted():
+    command = next_command(Path('out/a b'), 'my pictures', Path("it's.json"))
+    words = shlex.split(command)
+    assert words[:3] == ['mmsoco', 'finetune', 'out/a b']
+    assert words[words.index('--train-images') + 1] == 'my pictures'
+    assert words[words.index('--train') + 1] == "it's.json"
