@@ -141,11 +141,11 @@ def describe_detector(detector: Mapping) -> str:
     kind = backbone['type'].rpartition('.')[2]
     if kind in ('ResNet', 'ResNeXt'):
         kind = f'{"R" if kind == "ResNet" else "X"}{backbone.get("depth", "")}'
-        if backbone.get('base_channels', 64) != 64:
-            kind += f' of {backbone["base_channels"]} channels'
     neck = detector.get('neck')
     if isinstance(neck, dict):
         kind += f'-{neck["type"].rpartition(".")[2]}'
+    if backbone.get('base_channels', 64) != 64:
+        kind += f' of {backbone["base_channels"]} channels'
     name = detector['type'].rpartition('.')[2]
     return f'{name.replace("RCNN", " R-CNN").strip()} {kind}'
 
