@@ -1,0 +1,250 @@
+"""The steps of a pretraining; the training itself is a stand-in."""
+
+import io
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import mmsoco
+from mmsoco.proposals.store import ProposalStore
+from mmsoco.workflow import finish, look, pretrain, training
+from mmsoco.workflow.console import Console
+
+NUMBER = 18
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+    """Small pictures of squares, in a folder whose name has a space."""
+    folder = tmp_path_factory.mktemp('data') / 'my pictures'
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(NUMBER):
+        pixels = np.full((96, 96, 3), rng.integers(0, 255, 3), np.uint8)
+        for _ in range(3):
+            x, y = rng.integers(0, 50, 2)
+            pixels[y : y + 40, x : x + 40] = rng.integers(0, 255, 3)
+        Image.fromarray(pixels).save(folder / f'{i:02d}.png')
+    return folder
+
+
+@pytest.fixture
+def labels(tmp_path):
+    document = dict(
+        images=[
+            dict(id=i, file_name=f'{i:02d}.png', width=96, height=96)
+            for i in range(NUMBER)
+        ],
+        annotations=[
+            dict(id=i + 1, image_id=i, category_id=1, bbox=[5, 5, 40, 40],
+                 area=1600, iscrowd=0)
+            for i in range(NUMBER)
+        ],
+        categories=[dict(id=1, name='square')],
+    )  # fmt: skip
+    path = tmp_path / 'train.json'
+    path.write_text(json.dumps(document))
+    return path
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Let the heavy parts only say that they were called."""
+    made = []
+    monkeypatch.setattr(look, 'draw_look', lambda *args: _draw(args[-1], made))
+    monkeypatch.setattr(
+        training.Training, 'run', lambda self, n: _train(self, made)
+    )
+    monkeypatch.setattr(
+        finish,
+        'finish_pretraining',
+        lambda folder, *args: _finish(folder, made),
+    )
+    return made
+
+
+def _draw(out, made):
+    made.append('look')
+    out.mkdir()
+    for name in ('proposals.jpg', 'views.jpg'):
+        (out / name).touch()
+
+
+def _train(self, made):
+    made.append('pretrain')
+    self.folder.note('pretrain', 1.0)
+
+
+def _finish(folder, made):
+    made.append('export')
+    for name in ('detector.pth', 'finetune.py', 'report.html'):
+        (folder.path / name).touch()
+
+
+def run(images, out, **options):
+    stream = io.StringIO()
+    found = mmsoco.pretrain(
+        images, out, console=Console(4, stream), workers=1, **options
+    )
+    return found, stream.getvalue()
+
+
+def test_four_steps_then_the_next_command(pictures, tmp_path, calls):
+    found, text = run(pictures, tmp_path / 'out')
+    assert calls == ['look', 'pretrain', 'export']
+    assert len(ProposalStore(found.proposals)) == NUMBER
+    assert f'[1/4] proposals   {NUMBER} pictures' in text
+    assert text.splitlines()[-1] == f'next: {found.next_command}'
+    assert "'" in found.next_command  # the folder's name has a space
+    assert found.detector.is_file() and found.report.is_file()
+
+
+def test_called_again_nothing_is_made_anew(pictures, tmp_path, calls):
+    run(pictures, tmp_path / 'out', epochs=3)
+    calls.clear()
+    found, text = run(pictures, tmp_path / 'out')
+    assert calls == []
+    assert 'done before' in text
+    assert found.manifest['settings'] == dict(epochs=3)
+
+
+def test_after_an_interruption_it_goes_on(
+    pictures, tmp_path, calls, monkeypatch
+):
+    def interrupted(self, number):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Training, 'run', interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(pictures, tmp_path / 'out')
+    assert calls == ['look']
+    before = (tmp_path / 'out' / 'proposals.arrow').stat().st_mtime_ns
+    run(pictures, tmp_path / 'out')
+    assert calls == ['look', 'pretrain', 'export']
+    after = (tmp_path / 'out' / 'proposals.arrow').stat().st_mtime_ns
+    assert before == after
+
+
+def test_labels_choose_the_filter(pictures, tmp_path, calls, labels):
+    found, text = run(pictures, tmp_path / 'out', check=labels)
+    assert 'labels covered' in text
+    assert found.manifest['filter']['labels'] == NUMBER
+    assert str(labels) in found.next_command
+
+
+def test_proposals_of_the_users_own(pictures, tmp_path, calls):
+    first, _ = run(pictures, tmp_path / 'first')
+    own = tmp_path / 'own.arrow'
+    shutil.copy(first.proposals, own)
+    second, text = run(pictures, tmp_path / 'second', proposals=own)
+    assert second.proposals.read_bytes() == own.read_bytes()
+    assert 'filter' not in second.manifest
+
+
+def test_proposals_of_other_pictures(pictures, tmp_path, calls):
+    first, _ = run(pictures, tmp_path / 'first')
+    other = tmp_path / 'other'
+    shutil.copytree(pictures, other)
+    (other / '00.png').rename(other / 'renamed.png')
+    with pytest.raises(ValueError, match='1 of its 18 names .* 00.png'):
+        run(other, tmp_path / 'second', proposals=first.proposals)
+
+
+def test_broken_pictures_are_named(pictures, tmp_path, calls):
+    mixed = tmp_path / 'mixed'
+    shutil.copytree(pictures, mixed)
+    (mixed / '03.png').write_bytes(b'broken')
+    _, text = run(mixed, tmp_path / 'out')
+    assert '17 pictures' in text and '03.png' in text
+
+
+@pytest.mark.parametrize('number', [1, 3, 15])
+def test_too_few_pictures(pictures, tmp_path, number):
+    few = tmp_path / 'few'
+    few.mkdir()
+    for path in sorted(pictures.iterdir())[:number]:
+        shutil.copy(path, few)
+    with pytest.raises(ValueError, match=f'{number} .* at least 16'):
+        run(few, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_folders_without_pictures(tmp_path):
+    with pytest.raises(FileNotFoundError, match='nowhere'):
+        run(tmp_path / 'nowhere', tmp_path / 'out')
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(ValueError, match='empty'):
+        run(tmp_path / 'empty', tmp_path / 'out')
+    (tmp_path / 'file.png').touch()
+    with pytest.raises(NotADirectoryError, match='file.png'):
+        run(tmp_path / 'file.png', tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_pictures_that_are_all_broken(tmp_path, calls):
+    (tmp_path / 'broken').mkdir()
+    for i in range(NUMBER):
+        (tmp_path / 'broken' / f'{i}.png').write_bytes(b'no picture')
+    with pytest.raises(ValueError, match='none of 18 .* is readable'):
+        run(tmp_path / 'broken', tmp_path / 'out')
+    assert calls == []
+
+
+def test_the_folder_of_another_run(pictures, tmp_path, calls):
+    run(pictures, tmp_path / 'out')
+    other = tmp_path / 'other'
+    shutil.copytree(pictures, other)
+    with pytest.raises(FileExistsError, match='other pictures: folder'):
+        run(other, tmp_path / 'out')
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda d: d.pop('categories'), 'categories'),
+        (lambda d: d.pop('images'), 'images'),
+        (lambda d: d['images'][0].update(file_name='gone.png'), 'gone.png'),
+    ],
+)
+def test_labels_that_do_not_fit(
+    pictures, tmp_path, labels, calls, change, message
+):
+    document = json.loads(labels.read_text())
+    change(document)
+    labels.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=message):
+        run(pictures, tmp_path / 'out', check=labels)
+    assert calls == []
+
+
+def test_a_disk_that_fills_up(pictures, tmp_path, calls, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, 'No space left on device')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pretrain, 'generate', full)
+        with pytest.raises(OSError, match='No space left'):
+            run(pictures, tmp_path / 'out')
+    run(pictures, tmp_path / 'out')
+    assert calls == ['look', 'pretrain', 'export']
+
+
+def test_importing_the_package_stays_cheap():
+    import subprocess
+    import sys
+
+    code = (
+        'import sys, mmsoco; mmsoco.__dir__(); '
+        'print([m for m in ("torch", "numpy", "mmengine") if m in '
+        'sys.modules])'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == '[]', done.stderr
+    with pytest.raises(AttributeError, match='no_such'):
+        _ = mmsoco.no_such
