@@ -30,7 +30,8 @@ KEYS = (
     (MISSED, 'missed: a label without a detection'),
 )
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
-_LONGEST = 460
+# Of a picture, in pixels of the screen: two stand beside each other.
+_WIDTH, _HEIGHT = 460, 320
 _GAP = 6
 _AROUND = np.array([-3, -3, 3, 3])
 
@@ -174,7 +175,7 @@ def _draw_row(
     picture: Judged, names: Mapping[int, str], images: Path, threshold: float
 ) -> np.ndarray:
     rgb = read_rgb(images / picture.image['file_name'])
-    zoom = _LONGEST / max(rgb.shape[:2])
+    zoom = min(_HEIGHT / rgb.shape[0], _WIDTH / rgb.shape[1])
     size = [max(round(side * zoom), 1) for side in rgb.shape[1::-1]]
     left = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
     right = left.copy()
