@@ -84,7 +84,7 @@ def test_place_of_the_output_in_either_spelling(images, tmp_path):
         (['propose', 'images', 'no/a.arrow'], 'create it first'),
         (['propose', 'images', 'text.arrow'], 'not a proposal st'),
         (['propose', 'images', 'a', '--shard=2/2'], 'from 0'),
-        (['propose', 'images', 'a', '--min-scale=2'], 'max-scale'),
+        (['propose', 'images', 'a', '--min-scale=0.9'], 'max-scale'),
         (['propose', 'images', 'a', '--ann-file=b'], "'b' is miss"),
         (['convert', 'shards', 'text.arrow', '--out', 'a'], 'text.arrow'),
         (['convert', 'regions', 'no.arrow', 'a'], 'no.arrow'),

@@ -22,7 +22,7 @@ def run(tmp_path) -> Path:
 
 def test_export_then_inspect(run, tmp_path):
     out = tmp_path / 'detector.pth'
-    assert 'bbox_head: 26' in succeed('export', run, '--out', out)
+    assert 'bbox_head: 22' in succeed('export', run, '--out', out)
     text = succeed('inspect', out, '--config')
     assert f'{out}: mmdet' in text
     assert 'epoch: 2' in text

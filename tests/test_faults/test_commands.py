@@ -2,16 +2,11 @@
 
 import re
 import shlex
-import sys
-from pathlib import Path
 
 import pytest
 from command import call
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from commands import BUILT, QUICK  # noqa: E402
-from sandbox import fill  # noqa: E402
+from faulty_commands import BUILT, QUICK
+from faulty_files import fill
 
 CASES = [case for table in QUICK for case in table]
 
@@ -30,6 +25,8 @@ def sandbox(filled, monkeypatch):
     before = contents(filled)
     yield filled
     after = contents(filled)
+    for name in set(after) - set(before):
+        (filled / name).unlink()
     changed = {
         name for name in before | after if before.get(name) != after.get(name)
     }

@@ -10,12 +10,12 @@ from PIL import Image
 
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 NAMES = ('a.png', 'b.png', 'c.png')
 VOC = """<annotation><filename>{name}.png</filename>
 <size><width>160</width><height>120</height></size>
 <object><name>{label}</name>
-<bndbox><xmin>{xmin}</xmin><ymin>5</ymin><xmax>60</xmax><ymax>70</ymax></bndbox>
+<bndbox><xmin>{xmin}</xmin><ymin>5</ymin><xmax>{xmax}</xmax><ymax>70</ymax></bndbox>
 </object></annotation>"""
 
 
@@ -121,14 +121,14 @@ def _voc(root: Path) -> None:
         'voc': {},
         'voc-swapped': dict(xmin=80),
         'voc-no-number': dict(xmin='x'),
-        'voc-outside': dict(xmin=900),
+        'voc-outside': dict(xmin=900, xmax=950),
         'voc-cut': {},
     }
     for kind, changes in kinds.items():
         folder = root / kind
         for part in ('Annotations', 'JPEGImages', 'ImageSets/Main'):
             (folder / part).mkdir(parents=True)
-        values = dict(dict(name='a', label='cat', xmin=5), **changes)
+        values = dict(dict(name='a', label='cat', xmin=5, xmax=60), **changes)
         text = VOC.format(**values)
         if kind == 'voc-cut':
             text = text[:80]

@@ -1,6 +1,6 @@
 """Bad input by verb: a command line, and what its message must name.
 
-The files are those of `sandbox.fill`. A pattern is a regular expression.
+The files are those of `faulty_files.fill`. A pattern is a regular expression.
 """
 
 MAIN = [
@@ -207,7 +207,7 @@ VOC = [
     ('convert voc voc-no-number --out x.json', r"a\.xml.*'x'"),
     ('convert voc voc-cut --out x.json', r'a\.xml'),
     ('convert voc voc-no-picture --out x.json', 'a.xml'),
-    ('convert voc voc-outside --out x.json', r'a\.xml|no object'),
+    ('convert voc voc-outside --out x.json', r'no object|outside'),
 ]
 
 MINI_COCO = [
