@@ -71,6 +71,11 @@ def guard_loader(loader: Any) -> None:
             check_bytes(path)
         with tensors_only():
             content = unguarded(cls, location, *args, **kwargs)
+        if not isinstance(content, Mapping):
+            raise ValueError(
+                f'{filename} holds a {type(content).__name__}, expected a '
+                'dict of tensors or of parts with a "state_dict"'
+            )
         drop_code(content)
         refuse_not_finite(content, filename)
         return content

@@ -13,6 +13,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,9 @@ def check_start(cfg: Config) -> None:
         FileNotFoundError: ``load_from`` names a file that does not exist.
     """
     weights = cfg.get('load_from')
-    if weights and '://' not in weights and not Path(weights).is_file():
+    if not weights or re.match(r'[\w+.-]+:', weights):  # such as https:
+        return
+    if not Path(weights).is_file():
         kind = 'a folder' if Path(weights).is_dir() else 'not there'
         raise FileNotFoundError(
             f'load_from names the checkpoint {weights}, which is {kind}; set '
