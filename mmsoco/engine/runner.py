@@ -167,6 +167,8 @@ class Runner(CheckpointingRunner):
         if not isinstance(loop, dict):
             return loop
         options = dict(loop)
+        # What a base config of mmdet leaves in its parts.
+        options.pop('_scope_', None)
         by_epoch = options.pop('by_epoch', None)
         name = options.pop('type', 'EpochBasedTrainLoop' if by_epoch else '')
         if name not in ('EpochBasedTrainLoop', MMEngineEpochBasedTrainLoop):
