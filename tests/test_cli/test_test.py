@@ -157,7 +157,7 @@ def test_evaluates_the_checkpoint(config, finetuned, tmp_path):
     """Named itself, or by the work dir of its training."""
     outcome = run('test', tmp_path, config, finetuned)
     assert outcome.status == 0, outcome.err
-    (saved,) = tmp_path.glob('*/*.json')
+    (saved,) = tmp_path.glob('*/2*.json')  # named by its time
     assert 0 <= json.loads(saved.read_text())['coco/bbox_mAP'] <= 1
 
 
