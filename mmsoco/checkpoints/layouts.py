@@ -172,7 +172,7 @@ _SIGNS = (
     ('vision transformer of timm', r'(blocks|patch_embed|stages|layers)\.'),
 )
 _ADVICE = {
-    'reference': 'convert it with tools/model_converters/convert_reference.py',
+    'reference': 'convert it with `mmsoco convert checkpoint`',
     'mmdet': 'mmdet loads it as it is: set load_from to it',
     'backbone of mmpretrain or mmselfsup': (
         'load it into a detector with backbone.init_cfg = dict(type='
@@ -218,7 +218,7 @@ def check_layout(
         return
     advice = _ADVICE.get(found, 'this tool cannot read it')
     if found == 'mmsoco':
-        advice = 'use tools/model_converters/export_detector.py'
+        advice = 'use `mmsoco export`'
     raise ValueError(
         f'{source} does not hold weights in the layout "{expected}"; it '
         f'looks like "{found}" (tensors such as {preview(state, 3)}): '

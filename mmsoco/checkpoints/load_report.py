@@ -39,7 +39,7 @@ DETECTOR_REMEDY = (
     'Give the model the layers that were pretrained (inherit the same '
     'detector from configs/_base_/models in both configs, for instance a box '
     'head of type Shared4Conv1FCBBoxHead with norm_cfg), or export a '
-    'checkpoint without these parts (export_detector.py --parts). Layers '
+    'checkpoint without these parts (`mmsoco export --parts`). Layers '
     'that are new on purpose: '
     "default_hooks.load_report.may_be_new=['neck.fpn_convs.4']."
 )
@@ -178,7 +178,7 @@ class LoadReport:
                 f'no tensor of {self._source()} fits the model: the '
                 f'checkpoint has {self._offered()}. Weights of a pretraining '
                 'run reach a detector through '
-                'tools/model_converters/export_detector.py.'
+                '`mmsoco export`.'
             )
         problems = [
             f'{name}: {problem}'

@@ -282,7 +282,7 @@ class CheckpointingRunner(MMEngineRunner):
             raise RefusedCheckpointError(
                 f'{error} To continue a training run use --resume; its '
                 'weights alone are made by '
-                'tools/model_converters/export_detector.py.'
+                '`mmsoco export`.'
             ) from error
 
 

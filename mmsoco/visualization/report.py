@@ -113,7 +113,7 @@ def read_metrics(work_dir: Path, name: str) -> dict[str, float]:
     """Reads what the newest evaluation below a work dir measured.
 
     Args:
-        work_dir: Work dir of ``tools/test.py``.
+        work_dir: Work dir of `mmsoco test`.
         name: A metric that must be there, such as ``coco/bbox_mAP``.
 
     Returns:
@@ -128,7 +128,7 @@ def read_metrics(work_dir: Path, name: str) -> dict[str, float]:
             return metrics
     raise FileNotFoundError(
         f'no */*.json with {name} below {work_dir}: expected the work dir of '
-        'an evaluation by tools/test.py'
+        'an evaluation by `mmsoco test`'
     )
 
 

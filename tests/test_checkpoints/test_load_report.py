@@ -85,7 +85,7 @@ def test_other_classes_are_no_loss_but_a_missing_layer_is():
 
 def test_pretraining_weights_point_to_the_export():
     run = {f'encoder.{name}': value for name, value in CHECKPOINT.items()}
-    with pytest.raises(ValueError, match=r'parts encoder.*export_detector'):
+    with pytest.raises(ValueError, match=r'parts encoder.*mmsoco export'):
         compare(run, CHECKPOINT).check()
     with pytest.raises(ValueError, match='has no tensors'):
         compare({}, CHECKPOINT).check()

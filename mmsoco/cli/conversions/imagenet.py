@@ -12,7 +12,6 @@ Example:
 """
 
 import argparse
-import tarfile
 
 from mmsoco.cli.common import path
 
@@ -29,17 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Unpack what is given, and list what is there.
-
-    Raises:
-        ValueError: An archive is broken.
-    """
+    """Unpack what is given, and list what is there."""
     from mmsoco.datasets.converters.imagenet import prepare
 
-    try:
-        prepare(args)
-    except tarfile.TarError as error:
-        raise ValueError(
-            f'an archive cannot be read ({error}); compare its size and '
-            'checksum with the source, and download it again'
-        ) from error
+    lines = prepare(args.root, args.train_tar, args.val_tar, args.devkit)
+    print('\n'.join(lines))

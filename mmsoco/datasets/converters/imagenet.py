@@ -1,21 +1,13 @@
 """Bring ImageNet-1k into the layout that configs expect, and list it.
 
-    python tools/dataset_converters/imagenet.py data/imagenet \
-        --train-tar ILSVRC2012_img_train.tar --val-tar ILSVRC2012_img_val.tar \
-        --devkit ILSVRC2012_devkit_t12.tar.gz
-
-unpacks into data/imagenet/train/WNID/ and data/imagenet/val/WNID/. A run that
-was killed goes on where it stopped: a class appears when it is whole. Without
-archives, folders that are there are taken as they are. Then
-
-- data/imagenet/meta/train.txt and val.txt name images and labels (the classes
-  in the order of their WNIDs), for linear classification and kNN;
-- the numbers of classes and images are compared with those of ImageNet-1k.
-
-Pretraining needs data/imagenet/train alone.
+Unpacks into ROOT/train/WNID/ and ROOT/val/WNID/. A run that was killed goes
+on where it stopped: a class appears when it is whole. Without archives,
+folders that are there are taken as they are. Then ROOT/meta/train.txt and
+val.txt name images and labels (the classes in the order of their WNIDs), for
+linear classification and kNN, and the numbers of classes and images are
+compared with those of ImageNet-1k. `mmsoco convert imagenet` does it.
 """
 
-import argparse
 import io
 import shutil
 import tarfile
@@ -132,63 +124,57 @@ def write_list(folder: Path, path: Path) -> tuple[int, int, Problems]:
     return len(classes), len(names), found.problems
 
 
-def prepare(args: argparse.Namespace) -> None:
+def prepare(
+    root: Path,
+    train_tar: Path | None = None,
+    val_tar: Path | None = None,
+    devkit: Path | None = None,
+) -> list[str]:
     """Unpacks what is given and lists what is there.
 
     Args:
-        args: the command line.
+        root: folder of the data set.
+        train_tar: archive of training images.
+        val_tar: archive of validation images.
+        devkit: development kit, with the labels of ``val_tar``.
+
+    Returns:
+        Lines that say what was found.
 
     Raises:
         OSError: an archive or folder cannot be used.
         ValueError: its content is not that of ImageNet.
     """
-    if args.train_tar:
-        unpack_train(args.train_tar, args.root / 'train')
-    if args.val_tar:
-        if not args.devkit:
-            raise ValueError(
-                'the archive of validation images has no labels: name the '
-                'development kit with --devkit'
-            )
-        classes = val_classes(args.devkit)
-        unpack_val(args.val_tar, args.root / 'val', classes)
-    splits = [split for split in EXPECTED if (args.root / split).is_dir()]
+    try:
+        if train_tar:
+            unpack_train(train_tar, root / 'train')
+        if val_tar:
+            if not devkit:
+                raise ValueError(
+                    'the archive of validation images has no labels: name '
+                    'the development kit with --devkit'
+                )
+            unpack_val(val_tar, root / 'val', val_classes(devkit))
+    except tarfile.TarError as error:
+        raise ValueError(
+            f'an archive cannot be read ({error}); compare its size and '
+            'checksum with the source, and download it again'
+        ) from error
+    splits = [split for split in EXPECTED if (root / split).is_dir()]
     if not splits:
         raise FileNotFoundError(
-            f'there is neither {args.root}/train nor {args.root}/val; name '
-            'the archives, or link the folders there'
+            f'there is neither {root}/train nor {root}/val; name the '
+            'archives, or link the folders there'
         )
-    for split in splits:
-        path = args.root / 'meta' / f'{split}.txt'
-        *found, left_out = write_list(args.root / split, path)
-        verdict = 'as expected'
-        if tuple(found) != EXPECTED[split]:
-            verdict = 'ImageNet-1k has {} and {}'.format(*EXPECTED[split])
-        print(f'{path}: {found[0]} classes, {found[1]} images ({verdict})')
-        if left_out:
-            print(left_out)
+    return [line for split in splits for line in _list_split(root, split)]
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('root', type=Path, help='such as data/imagenet')
-    parser.add_argument('--train-tar', type=Path, help='training images')
-    parser.add_argument('--val-tar', type=Path, help='validation images')
-    parser.add_argument('--devkit', type=Path, help='development kit')
-    return parser.parse_args(argv)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """Does what the command line asks for."""
-    try:
-        prepare(parse_args(argv))
-    except (OSError, ValueError, tarfile.TarError) as error:
-        raise SystemExit(f'error: {error}') from None
-
-
-if __name__ == '__main__':
-    main()
+def _list_split(root: Path, split: str) -> list[str]:
+    """Writes the list of a split; says how it compares with ImageNet-1k."""
+    path = root / 'meta' / f'{split}.txt'
+    *found, left_out = write_list(root / split, path)
+    verdict = 'as expected'
+    if tuple(found) != EXPECTED[split]:
+        verdict = 'ImageNet-1k has {} and {}'.format(*EXPECTED[split])
+    line = f'{path}: {found[0]} classes, {found[1]} images ({verdict})'
+    return [line, str(left_out)] if left_out else [line]

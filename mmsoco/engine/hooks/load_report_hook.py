@@ -154,6 +154,6 @@ def _check_evaluated(report: LoadReport, path: str) -> None:
         raise ValueError(
             f'{path} is not a whole detector: it lacks weights of '
             f'{", ".join(untrained)}, which would be evaluated untrained. '
-            'Fine-tune it first (tools/train.py with load_from), and evaluate '
+            'Fine-tune it first (`mmsoco train` with load_from), and evaluate '
             "the fine-tuning run's checkpoint with the config of that run."
         )

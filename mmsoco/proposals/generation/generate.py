@@ -18,6 +18,7 @@ from mmsoco.proposals.generation.memory import MemoryLimit
 from mmsoco.proposals.generation.parts import Parts, exclusive, remove_parts
 from mmsoco.proposals.generation.pool import Chunk, run_pool
 from mmsoco.proposals.generation.worker import warm_up
+from mmsoco.proposals.search.kernels import are_cached
 from mmsoco.proposals.store import ProposalStore
 
 _MAX_CHUNK = 64
@@ -133,6 +134,8 @@ def _say_what_is_done(
         )
     if finished.gone:
         report(f'{finished.gone} images are gone and left out')
+    if not are_cached():
+        report('compiling the search, once on this machine: half a minute')
 
 
 def _refuse_all_unreadable(parts: Parts, finished: Finished) -> None:

@@ -6,6 +6,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from command import succeed
 from PIL import Image
 from scipy.io import savemat
 
@@ -44,7 +45,7 @@ def read_parts(folder):
 
 
 def test_parts_of_coco(coco, tmp_path):
-    mini_coco.main([str(coco), str(tmp_path / 'mini')])
+    succeed('convert', 'mini-coco', coco, '--out', tmp_path / 'mini')
     parts = read_parts(tmp_path / 'mini')
     ids = {p: {i['id'] for i in d['images']} for p, d in parts.items()}
     assert {p: len(found) for p, found in ids.items()} == {
@@ -82,8 +83,8 @@ def test_parts_depend_on_ids_and_seed_alone(coco, tmp_path):
 def test_parts_refuse_another_file(tmp_path, text, message):
     path = tmp_path / 'x.json'
     path.write_text(text)
-    with pytest.raises(SystemExit, match=message):
-        mini_coco.main([str(path), str(tmp_path / 'mini')])
+    with pytest.raises(ValueError, match=message):
+        mini_coco.read_coco(path)
     assert not (tmp_path / 'mini').exists()
 
 
@@ -123,11 +124,11 @@ def archives(tmp_path):
 
 def imagenet_args(archives):
     return [
-        str(archives / 'imagenet'),
-        *('--train-tar', str(archives / 'train.tar')),
-        *('--val-tar', str(archives / 'val.tar')),
-        *('--devkit', str(archives / 'devkit.tar.gz')),
-    ]
+        'convert', 'imagenet', archives / 'imagenet',
+        '--train-tar', archives / 'train.tar',
+        '--val-tar', archives / 'val.tar',
+        '--devkit', archives / 'devkit.tar.gz',
+    ]  # fmt: skip
 
 
 def check_imagenet(root):
@@ -142,10 +143,9 @@ def check_imagenet(root):
     )
 
 
-def test_imagenet_from_archives(archives, capsys):
-    imagenet.main(imagenet_args(archives))
+def test_imagenet_from_archives(archives):
+    printed = succeed(*imagenet_args(archives))
     check_imagenet(archives / 'imagenet')
-    printed = capsys.readouterr().out
     assert '2 classes, 4 images (ImageNet-1k has 1000 and 1281167)' in printed
 
 
@@ -155,7 +155,7 @@ def test_imagenet_goes_on_after_a_kill(archives):
     (root / 'train/.n01.part').mkdir(parents=True)
     (root / 'train/.n01.part/rest.JPEG').write_bytes(b'')
     (root / '.val.part/old').mkdir(parents=True)
-    imagenet.main(imagenet_args(archives))
+    succeed(*imagenet_args(archives))
     check_imagenet(root)
     assert not list(root.rglob('*.part'))
 
@@ -163,7 +163,7 @@ def test_imagenet_goes_on_after_a_kill(archives):
 def test_imagenet_lists_what_is_there(tmp_path):
     (tmp_path / 'val/n05').mkdir(parents=True)
     (tmp_path / 'val/n05/a.JPEG').write_bytes(b'x')
-    imagenet.main([str(tmp_path)])
+    imagenet.prepare(tmp_path)
     assert (tmp_path / 'meta/val.txt').read_text() == 'n05/a.JPEG 0\n'
     assert not (tmp_path / 'meta/train.txt').exists()
 
@@ -171,13 +171,13 @@ def test_imagenet_lists_what_is_there(tmp_path):
 def test_imagenet_refuses_images_without_class(tmp_path):
     (tmp_path / 'val').mkdir()
     (tmp_path / 'val/a.JPEG').write_bytes(b'x')
-    with pytest.raises(SystemExit, match='expected .*CLASS/IMAGE.*--devkit'):
-        imagenet.main([str(tmp_path)])
+    with pytest.raises(ValueError, match='expected .*CLASS/IMAGE.*--devkit'):
+        imagenet.prepare(tmp_path)
 
 
-def test_imagenet_needs_labels_and_images(archives, tmp_path):
-    root, _, _, *val = imagenet_args(archives)
-    with pytest.raises(SystemExit, match='name the development kit'):
-        imagenet.main([root, *val[:2]])
-    with pytest.raises(SystemExit, match='neither .*train nor .*val'):
-        imagenet.main([root])
+def test_imagenet_needs_labels_and_images(archives):
+    root = archives / 'imagenet'
+    with pytest.raises(ValueError, match='name the development kit'):
+        imagenet.prepare(root, val_tar=archives / 'val.tar')
+    with pytest.raises(FileNotFoundError, match='neither .*train nor .*val'):
+        imagenet.prepare(root)
