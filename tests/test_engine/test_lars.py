@@ -1,6 +1,7 @@
 """LARS against the published numbers and against a plain loop."""
 
 import copy
+import gc
 
 import numpy as np
 import pytest
@@ -220,3 +221,21 @@ def test_refuses_negative_values(name):
 def test_is_registered():
     cfg = dict(type='LARS', params=[nn.Parameter(torch.ones(1))], lr=1.0)
     assert isinstance(OPTIMIZERS.build(cfg), LARS)
+
+
+def test_buffers_of_parameters_that_are_gone_are_let_go():
+    """They were kept by the ids of their parameters, for ever."""
+    params = [nn.Parameter(torch.ones(7, 3)) for _ in range(3)]
+    optimizer = LARS(params, lr=0.1)
+    for used in ((0, 1, 2), (0, 1), (0, 1), (1, 2)):
+        for number, param in enumerate(params):
+            param.grad = torch.ones_like(param) if number in used else None
+        optimizer.step()
+        assert sizes_of_buffers((7, 3)) == [len(used)]
+
+
+def sizes_of_buffers(shape: tuple) -> list[int]:
+    """The numbers of views of all buffers for tensors of a shape."""
+    gc.collect()
+    buffers = [m for m in gc.get_objects() if type(m) is FlatBuffer]
+    return [len(m.views) for m in buffers if m.views[0].shape == shape]

@@ -160,11 +160,11 @@ class LARS(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:
-            self._step_group(group)
+        for number, group in enumerate(self.param_groups):
+            self._step_group(number, group)
         return loss
 
-    def _step_group(self, group: dict[str, Any]) -> None:
+    def _step_group(self, number: int, group: dict[str, Any]) -> None:
         params = [p for p in group['params'] if p.grad is not None]
         layers = [p for p in params if p.ndim > 1]
         vectors = [p for p in params if p.ndim <= 1]
@@ -175,7 +175,7 @@ class LARS(Optimizer):
                 [p.grad for p in layers],
                 group['weight_decay'],
                 group['trust_coefficient'],
-                self._memory(layers),
+                self._memory(number, layers),
             )
         params = vectors + layers
         if not params:
@@ -191,11 +191,15 @@ class LARS(Optimizer):
             state['momentum_buffer'] = torch.zeros_like(param)
         return state['momentum_buffer']
 
-    def _memory(self, layers: list[Tensor]) -> FlatBuffer:
-        """Keeps the buffer of a list of parameters from step to step."""
+    def _memory(self, number: int, layers: list[Tensor]) -> FlatBuffer:
+        """Keep one buffer per parameter group, from step to step."""
         # Not part of the state: it is neither saved nor copied.
         kept = self.__dict__.setdefault('_kept_memory', {})
-        key = tuple(map(id, layers))
-        if key not in kept:
-            kept[key] = FlatBuffer(layers)
-        return kept[key]
+        owners, memory = kept.get(number, ((), None))
+        same = len(owners) == len(layers) and all(
+            owner is layer for owner, layer in zip(owners, layers, strict=True)
+        )
+        if not same:  # other parameters have gradients, or were added
+            memory = FlatBuffer(layers)
+            kept[number] = (tuple(layers), memory)
+        return memory
