@@ -125,7 +125,7 @@ def probe_levels(
         with torch.no_grad():
             for module in modules:
                 features = module(features)
-    except (AssertionError, RuntimeError) as error:
+    except (AssertionError, RuntimeError, ValueError) as error:
         raise ValueError(
             f'{type(neck).__name__} does not fit {type(backbone).__name__} '
             f'in the detector config ({error}); compare neck.in_channels with '

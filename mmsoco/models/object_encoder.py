@@ -1,6 +1,5 @@
 """The part of a detector that pretraining trains, built from its config."""
 
-import itertools
 from collections.abc import Sequence
 
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
@@ -9,8 +8,7 @@ from torch import Tensor, nn
 
 from mmsoco.registry import MODELS
 
-from . import detector_parts as parts
-from . import roi_pooling
+from . import detector_parts, roi_pooling
 from .roi_pooling import RoIs
 from .shared_calls import call_with_each
 from .trimmable_fpn import TrimmableFPN
@@ -62,28 +60,31 @@ class ObjectEncoder(BaseModule):
                 f'roi_levels must be one of {sorted(roi_pooling.POOLING)}, '
                 f'got {roi_levels!r}'
             )
-        parts.check_detector(detector)
+        detector_parts.check_detector(detector)
         self.roi_levels = roi_levels
-        cfg = parts.pretraining_config(detector)
+        cfg = detector_parts.pretraining_config(detector)
         self.backbone = MODELS.build(cfg['backbone'])
-        self.neck = parts.build_neck(cfg['neck']) if cfg.get('neck') else None
-        levels = parts.probe_levels(self.backbone, self.neck)
+        self.neck = (
+            detector_parts.build_neck(cfg['neck']) if cfg.get('neck') else None
+        )
+        levels = detector_parts.probe_levels(self.backbone, self.neck)
         self.num_maps = len(levels)
         self._build_head(cfg.get('roi_head'), levels, finest_scale)
         self._train_all_norms()
-        parts.report_overrides(detector)
+        detector_parts.report_overrides(detector)
 
     def _build_head(
         self,
         cfg: dict | None,
-        levels: list[parts.FeatureLevel],
+        levels: list[detector_parts.FeatureLevel],
         finest_scale: float,
     ) -> None:
         if not cfg:
-            extractor = parts.pyramid_extractor_config(levels)
-            self.trunk, self.embedding_dims = parts.build_trunk(
+            extractor = detector_parts.pyramid_extractor_config(levels)
+            self.trunk, self.embedding_dims = detector_parts.build_trunk(
                 dict(
-                    parts.HEADLESS_TRUNK, in_channels=extractor['out_channels']
+                    detector_parts.HEADLESS_TRUNK,
+                    in_channels=extractor['out_channels'],
                 )
             )
         else:
@@ -94,14 +95,14 @@ class ObjectEncoder(BaseModule):
             self.roi_head['bbox_head'] = self._build_bbox_head(
                 cfg['bbox_head']
             )
-        self.roi_extractor = parts.build_roi_extractor(
+        self.roi_extractor = detector_parts.build_roi_extractor(
             extractor, levels, finest_scale
         )
 
     def _build_bbox_head(self, cfg: dict | list) -> nn.Module:
         is_cascade = isinstance(cfg, (list, tuple))
         first = cfg[0] if is_cascade else cfg
-        head, self.embedding_dims = parts.build_trunk(first)
+        head, self.embedding_dims = detector_parts.build_trunk(first)
         return nn.ModuleList([head] * len(cfg)) if is_cascade else head
 
     def _train_all_norms(self) -> None:
@@ -144,8 +145,8 @@ class ObjectEncoder(BaseModule):
 
     def layers(self) -> list[nn.Module]:
         """The parts that hold parameters."""
-        parts = (self.backbone, self.neck, self.shared_head, self.bbox_head)
-        return [part for part in parts if part is not None]
+        layers = (self.backbone, self.neck, self.shared_head, self.bbox_head)
+        return [layer for layer in layers if layer is not None]
 
     def forward(
         self, images: Tensor, finest: int = 0
@@ -166,6 +167,25 @@ class ObjectEncoder(BaseModule):
         if not finest:  # the argument is TrimmableFPN's alone
             return tuple(self.neck(features))
         return self.neck(features, finest)
+
+    def encode(
+        self,
+        images: Tensor,
+        sets: Sequence[RoIs],
+        heads: Sequence[nn.Module] = (),
+    ) -> list[list[Tensor]]:
+        """Embed the boxes of one view, computing the view's maps once.
+
+        Args:
+            images: (N, 3, H, W), normalised.
+            sets: The RoI sets of this view, from `assign`.
+            heads: See `embed`.
+
+        Returns:
+            See `embed`.
+        """
+        features = self(images, self.finest_level(sets))
+        return self.embed(features, sets, heads)
 
     def finest_level(self, sets: Sequence[RoIs]) -> int:
         """Names the first feature map that the RoI sets of a view need.
@@ -233,16 +253,19 @@ class ObjectEncoder(BaseModule):
         """
         pool = roi_pooling.POOLING[self.roi_levels]
         pooled = pool(self.roi_extractor.roi_layers, features, sets)
-        chain = self._chain([p.features for own in pooled for p in own], heads)
-        outputs = zip(*chain, strict=True)
-        embedded = []
+        steps = self._chain([p.features for own in pooled for p in own], heads)
+        embedded, start = [], 0
         for rois, own in zip(sets, pooled, strict=True):
+            end = start + len(own)
             valid = [p.valid for p in own]
             zero = roi_pooling.tie([features[level] for level in rois.tied])
-            steps = zip(*itertools.islice(outputs, len(own)), strict=True)
             embedded.append(
-                [roi_pooling.merge_levels(s, valid) + zero for s in steps]
+                [
+                    roi_pooling.merge_levels(s[start:end], valid) + zero
+                    for s in steps
+                ]
             )
+            start = end
         return embedded
 
     def _chain(

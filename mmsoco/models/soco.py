@@ -1,13 +1,11 @@
 """SoCo: contrast of corresponding objects between views."""
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from mmsoco.checkpoints.load_report import LoadReport
 from mmsoco.checkpoints.warm_start import (
@@ -17,11 +15,18 @@ from mmsoco.checkpoints.warm_start import (
     parse_starts,
 )
 from mmsoco.registry import MODELS
-from mmsoco.structures import InputConvention, RoISet, parse_pairs, roi_sets
+from mmsoco.structures import (
+    InputConvention,
+    RoISet,
+    describe_sets,
+    parse_pairs,
+    roi_sets,
+)
 
 from . import detector_parts
 from .contrast_head import embedding_std
 from .object_encoder import ObjectEncoder, reset_parameters
+from .recompute import RecomputedForward
 from .roi_pooling import RoIs
 from .target_network import TargetNetwork
 
@@ -104,13 +109,7 @@ class SoCo(BaseModel):
         self.target = TargetNetwork(self.encoder, self.projector)
         for name in recompute:
             part = self.encoder.get_submodule(name)
-            # The reentrant form fails in distributed training, where each view
-            # runs through the same layers; compiled, the recomputed batch
-            # norm would need running statistics that another view has moved.
-            recomputed = functools.partial(
-                checkpoint, part.forward, use_reentrant=False
-            )
-            part.forward = torch.compiler.disable(recomputed)
+            part.forward = RecomputedForward(part)
         self.pairs = parse_pairs(pairs)
         self.roi_sets = roi_sets(self.pairs)
         # In the order in which the preprocessor hands out the views.
@@ -203,7 +202,8 @@ class SoCo(BaseModel):
             inputs: (N, 3, h_v, w_v) per view, normalised.
             data_samples: ``bboxes`` has one (N, K, 4) tensor of boxes
                 x1, y1, x2, y2 in the view's pixels per RoI set, in the order
-                of `mmsoco.structures.roi_sets`.
+                of `mmsoco.structures.roi_sets`; ``roi_sets``, if it is there,
+                says for each of the N images which sets these are.
             mode: ``'loss'`` or ``'tensor'``.
 
         Returns:
@@ -216,7 +216,7 @@ class SoCo(BaseModel):
             ValueError: ``mode`` is another one, or the batch does not fit
                 ``pairs``.
         """
-        self._check_batch(inputs, data_samples['bboxes'])
+        self._check_batch(inputs, data_samples)
         rois = self._assign(data_samples['bboxes'])
         heads = [self.projector, self.predictor]
         online = self._embed(self.encoder, heads, inputs, rois)
@@ -232,16 +232,23 @@ class SoCo(BaseModel):
             f'got {mode!r}'
         )
 
-    def _check_batch(
-        self, inputs: list[Tensor], bboxes: Sequence[Tensor]
-    ) -> None:
+    def _check_batch(self, inputs: list[Tensor], data_samples: dict) -> None:
         num_views = max(of.view for of in self.roi_sets)
-        if len(inputs) < num_views or len(bboxes) != len(self.roi_sets):
+        num_sets = len(data_samples['bboxes'])
+        if len(inputs) < num_views or num_sets != len(self.roi_sets):
             raise ValueError(
                 f'pairs={[p.views for p in self.pairs]} need {num_views} '
                 f'views and {len(self.roi_sets)} sets of boxes, got '
-                f'{len(inputs)} and {len(bboxes)}; give the pipeline and the '
+                f'{len(inputs)} and {num_sets}; give the pipeline and the '
                 'model the same pairs'
+            )
+        own = describe_sets(self.roi_sets)
+        others = {*data_samples.get('roi_sets', ())} - {own}
+        if others:
+            raise ValueError(
+                f'the pipeline gives the boxes of {others.pop()} (view, pair '
+                f'of views), but the model expects {own}; give both the same '
+                'pairs in the same order'
             )
 
     def _assign(self, bboxes: Sequence[Tensor]) -> dict[RoISet, RoIs]:
@@ -261,8 +268,7 @@ class SoCo(BaseModel):
         for view in sorted({of.view for of in self.roi_sets}):
             names = [of for of in self.roi_sets if of.view == view]
             sets = [rois[of] for of in names]
-            features = encoder(inputs[view - 1], encoder.finest_level(sets))
-            embedded = encoder.embed(features, sets, heads)
+            embedded = encoder.encode(inputs[view - 1], sets, heads)
             outputs.update(zip(names, embedded, strict=True))
         return outputs
 

@@ -1,7 +1,8 @@
 """A feature pyramid that need not be computed as a whole."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import torch.nn.functional as F
 from mmdet.models.necks import FPN
 from torch import Tensor
 
@@ -17,7 +18,7 @@ class TrimmableFPN(FPN):
     def forward(
         self, inputs: Sequence[Tensor], finest: int = 0
     ) -> tuple[Tensor | None, ...]:
-        """Computes the pyramid from its finest map that is wanted.
+        """Compute the pyramid from its finest map that is wanted.
 
         Args:
             inputs: (N, C_l, H_l, W_l) per level of the backbone.
@@ -26,25 +27,70 @@ class TrimmableFPN(FPN):
 
         Returns:
             (N, C, H_l, W_l) per level; None for those left out.
+
+        Raises:
+            ValueError: The backbone gives another number of maps than
+                ``in_channels``.
         """
+        if len(inputs) != len(self.in_channels):
+            raise ValueError(
+                f'the neck expects {len(self.in_channels)} maps '
+                f'(in_channels), got {len(inputs)}'
+            )
         finest = min(finest, len(self.lateral_convs) - 1)
-        return (None,) * finest + FPN.forward(_Rest(self, finest), inputs)
+        merged = self._merge(inputs, finest)
+        convs = list(self.fpn_convs)[finest:]
+        maps = [
+            conv(lateral) for conv, lateral in zip(convs, merged, strict=False)
+        ]
+        missing = self.num_outs - finest - len(maps)
+        maps += self._coarser(inputs, merged[-1], maps[-1], missing)
+        return (None,) * finest + tuple(maps)
 
+    def _merge(self, inputs: Sequence[Tensor], finest: int) -> list[Tensor]:
+        """Add to each level what lies above it, from coarse to fine."""
+        merged = [
+            conv(inputs[self.start_level + level])
+            for level, conv in enumerate(self.lateral_convs)
+            if level >= finest
+        ]
+        for level in range(len(merged) - 1, 0, -1):
+            below = merged[level - 1]
+            # A fixed factor and a size exclude each other in `interpolate`.
+            size = {}
+            if 'scale_factor' not in self.upsample_cfg:
+                size = dict(size=below.shape[2:])
+            above = F.interpolate(merged[level], **size, **self.upsample_cfg)
+            merged[level - 1] = below + above
+        return merged
 
-class _Rest:
-    """A pyramid without its finest levels: one that starts higher up.
+    def _coarser(
+        self,
+        inputs: Sequence[Tensor],
+        lateral: Tensor,
+        output: Tensor,
+        number: int,
+    ) -> Iterator[Tensor]:
+        """Make the maps beyond the coarsest one of the backbone.
 
-    It has what mmdet's forward reads, in a class that ``torch.compile`` can
-    look through.
-    """
-
-    def __init__(self, fpn: FPN, finest: int) -> None:
-        self.in_channels = fpn.in_channels
-        self.start_level = fpn.start_level + finest
-        self.backbone_end_level = fpn.backbone_end_level
-        self.num_outs = fpn.num_outs - finest
-        self.lateral_convs = list(fpn.lateral_convs)[finest:]
-        self.fpn_convs = list(fpn.fpn_convs)[finest:]
-        self.upsample_cfg = fpn.upsample_cfg
-        self.add_extra_convs = fpn.add_extra_convs
-        self.relu_before_extra_convs = fpn.relu_before_extra_convs
+        Args:
+            inputs: Maps of the backbone.
+            lateral: Its coarsest map before the pyramid's convolution.
+            output: The same after it.
+            number: How many maps to make.
+        """
+        if not self.add_extra_convs:
+            for _ in range(number):
+                output = F.max_pool2d(output, 1, stride=2)
+                yield output
+            return
+        source = dict(
+            on_input=inputs[self.backbone_end_level - 1],
+            on_lateral=lateral,
+            on_output=output,
+        )[self.add_extra_convs]
+        for conv in list(self.fpn_convs)[len(self.lateral_convs) :]:
+            source = conv(source)
+            yield source
+            if self.relu_before_extra_convs:
+                source = F.relu(source)

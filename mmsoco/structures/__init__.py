@@ -2,7 +2,13 @@
 
 from .input_convention import InputConvention
 from .photometric import PhotometricBatch, PhotometricParams
-from .view_pairs import RoISet, ViewPair, parse_pairs, roi_sets
+from .view_pairs import (
+    RoISet,
+    ViewPair,
+    describe_sets,
+    parse_pairs,
+    roi_sets,
+)
 
 __all__ = [
     'InputConvention',
@@ -10,6 +16,7 @@ __all__ = [
     'PhotometricParams',
     'RoISet',
     'ViewPair',
+    'describe_sets',
     'parse_pairs',
     'roi_sets',
 ]

@@ -92,6 +92,19 @@ def roi_sets(pairs: Sequence[ViewPair]) -> list[RoISet]:
     return list(dict.fromkeys(sets))
 
 
+def describe_sets(sets: Sequence[RoISet]) -> str:
+    """Write RoI sets and their order as text, to travel with a batch.
+
+    Args:
+        sets: From `roi_sets`.
+
+    Examples:
+        >>> describe_sets(roi_sets(parse_pairs([(1, 2)])))
+        '1 of (1, 2), 2 of (1, 2)'
+    """
+    return ', '.join(f'{of.view} of {of.pair}' for of in sets)
+
+
 def _parse_pair(entry: Sequence[int] | dict) -> ViewPair:
     if not isinstance(entry, dict):
         views = _two_views(entry)

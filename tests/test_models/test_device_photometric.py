@@ -148,6 +148,7 @@ def packed_batch(imgs, jitter):
             views=[img, img, None],
             crops=[CropParams(0, 0, 1, 1, s) for s in (size, size, (20, 28))],
             originals=[1, 2, 2],
+            roi_sets=[],
             view_bboxes=[np.zeros((1, 4), np.float32)],
             index=i,
             rng=np.random.default_rng((0, 3, i)),

@@ -1,8 +1,12 @@
 """Options that change speed and memory against the plain model."""
 
+import copy
+import pickle
+
 import pytest
 import tiny_models
 import torch
+from mmengine.model import ExponentialMovingAverage
 from torch import nn
 
 PREPROCESSOR = dict(type='SoCoDataPreprocessor', channels_last=True)
@@ -51,6 +55,25 @@ def test_recomputing_keeps_fewer_activations():
             model(**tiny_models.batch(), mode='loss')
         sizes.append(sum(kept))
     assert sizes[1] < 0.9 * sizes[0]
+
+
+@pytest.mark.parametrize(
+    'copied',
+    [
+        copy.deepcopy,
+        lambda model: pickle.loads(pickle.dumps(model)),
+        lambda model: ExponentialMovingAverage(model).module,
+    ],
+)
+def test_copies_recompute_with_their_own_layers(plain, copied):
+    """A copy computed with the original's layer, and pickling failed."""
+    model = build(recompute=['backbone.layer1'])
+    twin = copied(model)
+    for weight in model.encoder.backbone.layer1.parameters():
+        weight.data.add_(1.0)  # is of no concern to the copy
+    for part in (twin.encoder, twin.projector, twin.predictor):
+        part.requires_grad_(True)
+    assert_same(losses_and_gradients(twin, tiny_models.batch()), plain)
 
 
 def test_unknown_part_to_recompute_is_named():

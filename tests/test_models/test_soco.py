@@ -11,7 +11,7 @@ from mmengine.optim import OptimWrapper
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmsoco.models import SoCo, roi_pooling
-from mmsoco.structures import RoISet
+from mmsoco.structures import RoISet, describe_sets, parse_pairs, roi_sets
 
 STAR = tiny_models.STAR_PAIRS
 
@@ -165,6 +165,21 @@ def test_projector_input_comes_from_the_detector():
 def test_refuses_a_batch_of_other_pairs(model):
     with pytest.raises(ValueError, match='4 views and 5 sets of boxes, got 3'):
         model(**tiny_models.batch([(1, 2), (1, 3)]), mode='loss')
+
+
+def test_refuses_the_same_pairs_in_another_order(model):
+    """View 2's boxes trained on view 3, since only numbers were compared."""
+    pairs = [(1, 2), (1, 3)]
+    model = tiny_models.soco(tiny_models.mask_rcnn_fpn(), pairs)
+    batch = tiny_models.batch(pairs)
+    for order, fits in ((pairs, True), (pairs[::-1], False)):
+        text = describe_sets(roi_sets(parse_pairs(order)))
+        batch['data_samples']['roi_sets'] = [text] * 2
+        if fits:
+            model(**batch, mode='loss')
+            continue
+        with pytest.raises(ValueError, match='in the same order'):
+            model(**batch, mode='loss')
 
 
 def test_refuses_unknown_mode(model):

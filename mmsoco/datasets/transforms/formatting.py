@@ -4,6 +4,7 @@ import numpy as np
 import torch
 
 from mmsoco.registry import TRANSFORMS
+from mmsoco.structures import describe_sets
 
 from .geometry import resize_image
 
@@ -27,7 +28,9 @@ class PackViews:
       x1, y1, x2, y2 in the view's pixels, one per RoI set in the order of
       `mmsoco.structures.roi_sets`; ``cutout``, a list of (R, 4) float32
       tensors of rectangles, one per view (R = 0 without cutout); ``index``,
-      the image's place in the dataset; and, where the device changes the
+      the image's place in the dataset; ``roi_sets``, the text of
+      `mmsoco.structures.describe_sets`, which the model compares with its
+      own; and, where the device changes the
       colours, what `SoCoDataPreprocessor` needs for that: ``photometric``, a
       list of (11,) float32 rows, one per view ((0,) of a resized view), and
       ``originals``, for each view the view that it takes its pixels from.
@@ -44,6 +47,7 @@ class PackViews:
             if cutout is None
             else [torch.from_numpy(b) for b in cutout],
             index=results['index'],
+            roi_sets=describe_sets(results['roi_sets']),
         )
         if rows is not None:
             none = np.empty(0, np.float32)

@@ -4,6 +4,7 @@ from mmengine.dataset import default_collate
 
 from mmsoco.datasets.transforms import PackViews
 from mmsoco.datasets.transforms.geometry import CropParams, resize_image
+from mmsoco.structures import RoISet
 
 
 def results(**more):
@@ -16,6 +17,7 @@ def results(**more):
             CropParams(0, 0, 5, 5, size=(8, 8)),
         ],
         originals=[1, 1],
+        roi_sets=[RoISet(1, (1, 2))],
         view_bboxes=[np.ones((4, 4), np.float32)],
         index=3,
         **more,
@@ -40,6 +42,7 @@ def test_samples_stack_to_a_batch():
     assert [c.shape for c in data['cutout']] == [(3, 0, 4), (3, 0, 4)]
     assert data['index'].tolist() == [3, 3, 3]
     assert data['index'].dtype == torch.int64
+    assert data['roi_sets'] == ['1 of (1, 2)'] * 3
 
 
 def test_cutout_is_handed_on():
