@@ -4,6 +4,6 @@ _base_ = 'finetuning_runtime.py'
 
 default_hooks = dict(
     checkpoint=dict(by_epoch=False, interval=10000),
-    precise_bn=dict(type='PreciseBNHook', interval=10000, num_iters=200),
+    precise_bn=dict(type='PreciseBNHook', num_iters=200),
 )
 log_processor = dict(by_epoch=False)

@@ -19,6 +19,4 @@ _base_ = [
 ]
 
 model = dict(roi_head=dict(bbox_head=dict(num_classes=20)))
-default_hooks = dict(
-    checkpoint=dict(interval=2000), precise_bn=dict(interval=2000)
-)
+default_hooks = dict(checkpoint=dict(interval=2000))

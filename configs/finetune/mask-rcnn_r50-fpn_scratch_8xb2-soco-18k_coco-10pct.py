@@ -20,9 +20,7 @@ max_iters = 18000
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 param_scheduler = _base_.param_scheduler
 param_scheduler[1].update(end=max_iters, milestones=[12000, 16000])
-default_hooks = dict(
-    checkpoint=dict(interval=max_iters), precise_bn=dict(interval=max_iters)
-)
+default_hooks = dict(checkpoint=dict(interval=max_iters))
 train_dataloader = dict(
     dataset=dict(ann_file='annotations/mini/instances_train2017_10pct.json')
 )

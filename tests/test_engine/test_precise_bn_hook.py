@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
+from mmengine.runner import Runner
 from torch import nn
 
+from mmsoco.engine.hooks import PreciseBNHook
 from mmsoco.engine.hooks.precise_bn_hook import recompute_statistics
 
 
@@ -59,3 +62,56 @@ def test_model_without_batch_norm_is_left_alone(batches):
     model.eval()
     recompute_statistics(model, batches, num_iters=2)
     assert torch.equal(model.norm.running_mean, torch.zeros(3))
+
+
+class Recorder(Hook):
+    """Notes what a checkpoint or an evaluation would see."""
+
+    priority = 'LOWEST'
+
+    def __init__(self):
+        self.means = {True: [], False: []}
+
+    def note(self, runner, by_epoch):
+        mean = runner.model.norm.running_mean
+        self.means[by_epoch].append(mean.clone())
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs):
+        self.note(runner, by_epoch=False)
+
+    def after_train_epoch(self, runner):
+        self.note(runner, by_epoch=True)
+
+
+@pytest.mark.parametrize('by_epoch', [False, True])
+@pytest.mark.parametrize('interval', [None, 3])
+def test_runs_before_each_evaluation(by_epoch, interval, tmp_path):
+    """In a run by iterations, as SoCo's recipes are, and by epochs."""
+    inputs = torch.randn(8, 3) * 2 + 1
+    recorder = Recorder()
+    length = dict(max_epochs=4) if by_epoch else dict(max_iters=4)
+    loader = dict(
+        batch_size=4,
+        dataset=[dict(inputs=row) for row in inputs],
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='default_collate'),
+    )
+    runner = Runner(
+        model=Model(),
+        work_dir=str(tmp_path),
+        train_dataloader=loader,
+        train_cfg=dict(by_epoch=by_epoch, val_interval=2, **length),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        custom_hooks=[PreciseBNHook(2, interval), recorder],
+        default_hooks=dict(checkpoint=None),
+        experiment_name=f'precise-{by_epoch}-{interval}',
+        cfg=dict(train_dataloader=loader),
+    )
+    runner.train()
+    precise = inputs.mean(0)  # of two batches of one size
+    found = [
+        torch.allclose(mean, precise, atol=1e-6)
+        for mean in recorder.means[by_epoch]
+    ]
+    third, second = interval == 3, interval is None
+    assert found == [False, second, third, True]

@@ -59,18 +59,25 @@ class PreciseBNHook(Hook):
     """Runs :func:`recompute_statistics` before evaluations and checkpoints.
 
     Args:
-        interval: epochs, or iterations in a run by iterations, between two
-            runs: that of the evaluation. The end of the training is always
-            included.
         num_iters: batches per process.
+        interval: epochs, or iterations in a run by iterations, between two
+            runs; None takes that of the evaluation (``val_interval``). The
+            end of the training is always included.
     """
 
     # Before the checkpoint and the evaluation that use the statistics.
     priority = 'ABOVE_NORMAL'
 
-    def __init__(self, interval: int, num_iters: int = 200) -> None:
-        self.interval = interval
+    def __init__(
+        self, num_iters: int = 200, interval: int | None = None
+    ) -> None:
+        for name, value in (('num_iters', num_iters), ('interval', interval)):
+            if value is not None and value < 1:
+                raise ValueError(
+                    f'PreciseBNHook expects {name} >= 1, got {value}'
+                )
         self.num_iters = num_iters
+        self.interval = interval
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Runs at the end of an epoch, in a run by epochs.
@@ -81,7 +88,7 @@ class PreciseBNHook(Hook):
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             return
         if self.every_n_epochs(
-            runner, self.interval
+            runner, self._interval(runner)
         ) or self.is_last_train_epoch(runner):
             self._run(runner)
 
@@ -103,9 +110,12 @@ class PreciseBNHook(Hook):
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
             return
         if self.every_n_train_iters(
-            runner, self.interval
+            runner, self._interval(runner)
         ) or self.is_last_train_iter(runner):
             self._run(runner)
+
+    def _interval(self, runner: Runner) -> int:
+        return self.interval or runner.train_loop.val_interval
 
     def _run(self, runner: Runner) -> None:
         runner.logger.info(
