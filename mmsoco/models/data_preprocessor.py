@@ -12,7 +12,7 @@ from mmsoco.registry import MODELS
 from mmsoco.structures import InputConvention
 from mmsoco.structures.input_convention import IMAGENET_MEAN, IMAGENET_STD
 
-from .device_photometric import blur_rows, jitter, solarize_rows
+from .device_photometric import blur_drawn, jitter, solarize_drawn
 
 
 @MODELS.register_module()
@@ -129,7 +129,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         self,
         views: Sequence[Tensor],
         host_samples: dict,
-        rows_beside: Sequence[Tensor],
+        draws_on_device: Sequence[Tensor],
     ) -> list[Tensor]:
         """Finish the views with own pixels, then make the resized ones.
 
@@ -137,9 +137,14 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         function of the plain ones.
         """
         finished = [
-            self._finish_view(view, rows, beside) if rows.shape[1] else None
-            for view, rows, beside in zip(
-                views, host_samples['photometric'], rows_beside, strict=True
+            self._finish_view(view, draws, on_device)
+            if draws.shape[1]
+            else None
+            for view, draws, on_device in zip(
+                views,
+                host_samples['photometric'],
+                draws_on_device,
+                strict=True,
             )
         ]
         return [
@@ -152,24 +157,24 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         ]
 
     def _finish_view(
-        self, view: Tensor, rows: Tensor, rows_beside: Tensor
+        self, view: Tensor, draws: Tensor, draws_on_device: Tensor
     ) -> Tensor:
-        pointwise = rows_beside if self._compiled else rows
+        pointwise = draws_on_device if self._compiled else draws
         view = self._jitter(view, pointwise)
-        view = blur_rows(view, rows)
+        view = blur_drawn(view, draws)
         return self._normalize(view, pointwise)
 
-    def _normalize(self, view: Tensor, rows: Tensor | None = None) -> Tensor:
+    def _normalize(self, view: Tensor, draws: Tensor | None = None) -> Tensor:
         if self.convention.channels == 'BGR':
             view = view.flip(1)
         return self._finish(
-            view, rows, self.mean, self.std, self.memory_format
+            view, draws, self.mean, self.std, self.memory_format
         )
 
 
 def finish(
     view: Tensor,
-    rows: Tensor | None,
+    draws: Tensor | None,
     mean: Tensor,
     std: Tensor,
     memory_format: torch.memory_format,
@@ -178,7 +183,7 @@ def finish(
 
     Args:
         view: (B, 3, h, w) uint8 or float32 in 0..255; may be overwritten.
-        rows: (B, 11) float32, see `jitter`; None if the worker has changed
+        draws: (B, 11) float32, see `jitter`; None if the worker has changed
             the colours.
         mean: (3, 1, 1) float32.
         std: (3, 1, 1) float32.
@@ -187,8 +192,8 @@ def finish(
     Returns:
         (B, 3, h, w) float32.
     """
-    if rows is not None:
-        view = solarize_rows(view, rows)
+    if draws is not None:
+        view = solarize_drawn(view, draws)
     view = view.to(torch.float32, memory_format=memory_format)
     return (view - mean).div_(std)
 

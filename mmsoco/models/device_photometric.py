@@ -11,7 +11,7 @@ draws one order per batch. So the operations are written out here. Brightness,
 contrast and saturation are one blend towards black, the mean grey or each
 pixel's grey, which makes any order of them equal steps for all samples.
 
-`jitter` and `solarize_rows` run in two ways. As they are, each operation
+`jitter` and `solarize_drawn` run in two ways. As they are, each operation
 takes the samples that it concerns, which are known on the host without
 waiting for the device. Inside of ``torch.compile`` no size may depend on what
 was drawn: there an operation takes all samples, and a mask selects. A
@@ -34,18 +34,18 @@ _LUMA = (0.299, 0.587, 0.114)
 _CONTRAST, _SATURATION, _HUE = 1, 2, 3
 
 
-def jitter(images: Tensor, rows: Tensor) -> Tensor:
+def jitter(images: Tensor, draws: Tensor) -> Tensor:
     """Change brightness, contrast, saturation and hue; take colours away.
 
     Args:
         images: (B, 3, h, w) uint8 or float32 RGB in 0..255.
-        rows: (B, 11) float32, see `PhotometricParams.pack`; on the host, or
+        draws: (B, 11) float32, see `PhotometricParams.pack`; on the host, or
             in compiled code beside the images.
 
     Returns:
         (B, 3, h, w) float32 RGB in 0..255.
     """
-    params = PhotometricBatch.unpack(rows)
+    params = PhotometricBatch.unpack(draws)
     weights = [
         weight.to(images.device, non_blocking=True)
         for weight in blend_weights(params)
@@ -54,12 +54,12 @@ def jitter(images: Tensor, rows: Tensor) -> Tensor:
     for step in range(4):
         turned = (params.order[:, step] == _HUE) & (params.hue != 0)
         blended = blend(planes, *(weight[step] for weight in weights))
-        planes = _on_rows(turned, shift_hue, params.hue, planes, blended)
-    planes = _on_rows(params.grey > 0, to_grey, params.grey, planes, planes)
+        planes = _on_chosen(turned, shift_hue, params.hue, planes, blended)
+    planes = _on_chosen(params.grey > 0, to_grey, params.grey, planes, planes)
     return torch.stack(planes, dim=1)
 
 
-def blur_rows(images: Tensor, rows: Tensor) -> Tensor:
+def blur_drawn(images: Tensor, draws: Tensor) -> Tensor:
     """Blur the samples that are to be blurred; see `blur`.
 
     Not for compiled code: there all samples would be blurred, of which most
@@ -68,29 +68,29 @@ def blur_rows(images: Tensor, rows: Tensor) -> Tensor:
 
     Args:
         images: (B, 3, h, w) float32; may be overwritten.
-        rows: (B, 11), see `jitter`; on the host.
+        draws: (B, 11), see `jitter`; on the host.
 
     Returns:
         (B, 3, h, w) float32.
     """
-    sigma = PhotometricBatch.unpack(rows).sigma
-    [images] = _on_rows(sigma > 0, blur, sigma, [images], [images])
+    sigma = PhotometricBatch.unpack(draws).sigma
+    [images] = _on_chosen(sigma > 0, blur, sigma, [images], [images])
     return images
 
 
-def solarize_rows(images: Tensor, rows: Tensor) -> Tensor:
+def solarize_drawn(images: Tensor, draws: Tensor) -> Tensor:
     """Solarize the samples that are to be solarized; see `solarize`.
 
     Args:
         images: (B, 3, h, w) float32 in 0..255; may be overwritten.
-        rows: (B, 11), see `jitter`.
+        draws: (B, 11), see `jitter`.
 
     Returns:
         (B, 3, h, w) float32 in 0..255.
     """
-    threshold = PhotometricBatch.unpack(rows).threshold
+    threshold = PhotometricBatch.unpack(draws).threshold
     bright = threshold < NEVER
-    [images] = _on_rows(bright, solarize, threshold, [images], [images])
+    [images] = _on_chosen(bright, solarize, threshold, [images], [images])
     return images
 
 
@@ -174,7 +174,7 @@ def shift_hue(planes: Sequence[Tensor], shift: Tensor) -> list[Tensor]:
             (red - green).add_(chroma, alpha=4),
         ),
     )
-    hue = ahead.div_(chroma.clamp(min=1e-6)).add_(_column(6 * shift, ahead))
+    hue = ahead.div_(chroma.clamp(min=1e-6)).add_(_column_on(6 * shift, ahead))
     hue = hue.remainder_(6)
     shares = (
         (hue - 3).abs_() - 1,
@@ -225,24 +225,24 @@ def solarize(images: Sequence[Tensor], threshold: Tensor) -> list[Tensor]:
         The same tensors, inverted where they are bright.
     """
     return [
-        torch.where(x >= _column(threshold, x) - 0.5, 255 - x, x)
+        torch.where(x >= _column_on(threshold, x) - 0.5, 255 - x, x)
         for x in images
     ]
 
 
-def _on_rows(
-    rows: Tensor,
+def _on_chosen(
+    chosen: Tensor,
     operation: Callable[[Sequence[Tensor], Tensor], list[Tensor]],
-    numbers: Tensor,
+    values: Tensor,
     images: Sequence[Tensor],
     others: Sequence[Tensor],
 ) -> Sequence[Tensor]:
-    """Apply an operation to the samples where ``rows`` is set.
+    """Apply an operation to the samples that are chosen.
 
     Args:
-        rows: (B,) bool.
-        operation: From tensors (n, ...) and numbers (n,) to as many tensors.
-        numbers: (B,).
+        chosen: (B,) bool.
+        operation: From tensors (n, ...) and values (n,) to as many tensors.
+        values: (B,), one per sample.
         images: Tensors (B, ...) to take the samples from.
         others: Tensors of the same shapes, which hold the other samples'
             result; overwritten.
@@ -252,30 +252,28 @@ def _on_rows(
     """
     if torch.compiler.is_compiling():
         return [
-            torch.where(_beside(rows, old), new, old)
-            for new, old in zip(
-                operation(images, numbers), others, strict=True
-            )
+            torch.where(_column(chosen, old), new, old)
+            for new, old in zip(operation(images, values), others, strict=True)
         ]
-    index = rows.nonzero().squeeze(1)
+    index = chosen.nonzero().squeeze(1)
     if len(index) == 0:
         return others
-    if len(index) == len(rows):
-        return operation(images, numbers)
-    numbers = numbers[index]
+    if len(index) == len(chosen):
+        return operation(images, values)
+    values = values[index]
     index = index.to(images[0].device, non_blocking=True)
-    changed = operation([image[index] for image in images], numbers)
+    changed = operation([image[index] for image in images], values)
     return [
         old.index_copy_(0, index, new)
         for new, old in zip(changed, others, strict=True)
     ]
 
 
-def _column(numbers: Tensor, images: Tensor) -> Tensor:
-    """Move one number per sample to the images: (n, 1, ...)."""
-    return _beside(numbers.to(images, non_blocking=True), images)
+def _column_on(values: Tensor, images: Tensor) -> Tensor:
+    """Move one value per sample to the images' device: (n, 1, ...)."""
+    return _column(values.to(images, non_blocking=True), images)
 
 
-def _beside(numbers: Tensor, images: Tensor) -> Tensor:
+def _column(values: Tensor, images: Tensor) -> Tensor:
     """Give (n,) the dimensions of (n, ...)."""
-    return numbers.view(-1, *[1] * (images.ndim - 1))
+    return values.view(-1, *[1] * (images.ndim - 1))

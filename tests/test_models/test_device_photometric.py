@@ -51,7 +51,7 @@ def pack(params, threshold=128):
 def on_device(imgs, params):
     rows = pack(params)
     out = device.jitter(as_batch(imgs), rows)
-    out = device.solarize_rows(device.blur_rows(out, rows), rows)
+    out = device.solarize_drawn(device.blur_drawn(out, rows), rows)
     return out.permute(0, 2, 3, 1).numpy()
 
 

@@ -29,7 +29,7 @@ from torch.utils._pytree import tree_leaves
 
 from mmsoco.datasets.random_batch import view_sizes
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor, finish
-from mmsoco.models.device_photometric import blur_rows, jitter
+from mmsoco.models.device_photometric import blur_drawn, jitter
 from mmsoco.registry import TRANSFORMS
 
 CONFIG = Path(__file__).parents[2] / 'configs/_base_/datasets/imagenet_soco.py'
@@ -175,7 +175,7 @@ def count_plain(batch: dict) -> tuple[int, int]:
     view = view.permute(0, 3, 1, 2)
     normalize = SoCoDataPreprocessor().to('meta')
     with _DeviceWork() as work:
-        view = blur_rows(jitter(view.to('meta'), rows), rows)
+        view = blur_drawn(jitter(view.to('meta'), rows), rows)
         finish(
             view, rows, normalize.mean, normalize.std, normalize.memory_format
         )
@@ -218,7 +218,7 @@ def count_compiled(
     [view], [rows] = batch['inputs'], batch['data_samples']['photometric']
     pixels = torch.empty(view.permute(0, 3, 1, 2).shape, device='meta')
     with _DeviceWork() as work:
-        blur_rows(pixels, rows)
+        blur_drawn(pixels, rows)
     return (
         metrics.generated_kernel_count + work.operations,
         metrics.num_bytes_accessed + work.bytes,
