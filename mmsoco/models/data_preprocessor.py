@@ -93,16 +93,18 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         """Make a batch ready for the model.
 
         Args:
-            data: ``inputs``, a list of (B, h, w, 3) uint8 tensors, RGB, and
-                ``data_samples`` with ``cutout``, a list of (B, R, 4) float32
-                rectangles x1, y1, x2, y2 in pixels, one tensor per view,
-                with ``photometric`` and ``originals`` if colours are to be
-                changed (see `PackViews`), and whatever else the model takes.
+            data: ``inputs``, a list of (B, h, w, 3) uint8 tensors, RGB, one
+                per view with pixels of its own, and ``data_samples`` with
+                ``cutout``, a list of (B, R, 4) float32 rectangles x1, y1,
+                x2, y2 in pixels, one tensor per view, with ``photometric``
+                if colours are to be changed, ``sources`` if views are
+                resized from others (see `PackViews`), and whatever else the
+                model takes.
             training: Not used: there is no test-time pass.
 
         Returns:
             The same dict on the device, with ``inputs`` of (B, 3, h, w)
-            float32.
+            float32, one per view.
         """
         host_samples = data['data_samples']
         data = self.cast_data(data)
@@ -112,11 +114,18 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         # precision.
         with torch.autocast(views[0].device.type, enabled=False):
             if 'photometric' in samples:
-                views = self._change_colours(
-                    views, host_samples, samples['photometric']
-                )
+                views = [
+                    self._finish_view(*of_view)
+                    for of_view in zip(
+                        views,
+                        host_samples['photometric'],
+                        samples['photometric'],
+                        strict=True,
+                    )
+                ]
             else:
                 views = [self._normalize(view) for view in views]
+            views = add_resized(views, host_samples.get('sources'))
             data['inputs'] = [
                 clear_rectangles(view, rectangles)
                 for view, rectangles in zip(
@@ -124,37 +133,6 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
                 )
             ]
         return data
-
-    def _change_colours(
-        self,
-        views: Sequence[Tensor],
-        host_samples: dict,
-        draws_on_device: Sequence[Tensor],
-    ) -> list[Tensor]:
-        """Finish the views with own pixels, then make the resized ones.
-
-        A resized view is that of the normalised pixels, which are a linear
-        function of the plain ones.
-        """
-        finished = [
-            self._finish_view(view, draws, on_device)
-            if draws.shape[1]
-            else None
-            for view, draws, on_device in zip(
-                views,
-                host_samples['photometric'],
-                draws_on_device,
-                strict=True,
-            )
-        ]
-        return [
-            _resize(finished[int(of[0]) - 1], view.shape[2:])
-            if own is None
-            else own
-            for own, view, of in zip(
-                finished, views, host_samples['originals'], strict=True
-            )
-        ]
 
     def _finish_view(
         self, view: Tensor, draws: Tensor, draws_on_device: Tensor
@@ -196,6 +174,34 @@ def finish(
         view = solarize_drawn(view, draws)
     view = view.to(torch.float32, memory_format=memory_format)
     return (view - mean).div_(std)
+
+
+def add_resized(
+    views: Sequence[Tensor], sources: Sequence[Tensor] | None
+) -> list[Tensor]:
+    """Make the views that are others at another size, and put them between.
+
+    They are resized from normalised pixels, which are a linear function of
+    the plain ones.
+
+    Args:
+        views: (B, 3, h, w) per view with pixels of its own.
+        sources: (B, 3) per view, on the host: the view that it takes its
+            pixels from, counted from 1, height and width; the same for the
+            whole batch. None if no view is resized.
+
+    Returns:
+        (B, 3, h, w) per view.
+    """
+    if sources is None:
+        return list(views)
+    layout = [rows[0].tolist() for rows in sources]
+    own = [number for number, row in enumerate(layout, 1) if row[0] == number]
+    pixels = dict(zip(own, views, strict=True))
+    return [
+        pixels[of] if of == number else _resize(pixels[of], size)
+        for number, (of, *size) in enumerate(layout, 1)
+    ]
 
 
 def _resize(view: Tensor, size: Sequence[int]) -> Tensor:

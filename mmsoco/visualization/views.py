@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
+from mmsoco.datasets.transforms.formatting import view_pixels
 from mmsoco.structures import ViewPair, roi_sets
 
 # Okabe and Ito's colours, told apart by colour-blind readers too (RGB).
@@ -54,7 +55,7 @@ def draw_sample(
         panels = [
             _titled(
                 draw_view(
-                    sample['inputs'][view - 1].numpy(),
+                    view_pixels(sample, view),
                     boxes[view, pair.proposals_of].numpy(),
                     data['cutout'][view - 1].numpy(),
                     scale,

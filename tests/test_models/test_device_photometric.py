@@ -145,7 +145,7 @@ def packed_batch(imgs, jitter):
     samples = []
     for i, img in enumerate(imgs):
         results = dict(
-            views=[img, img, None],
+            views={1: img, 2: img},
             crops=[CropParams(0, 0, 1, 1, s) for s in (size, size, (20, 28))],
             originals=[1, 2, 2],
             roi_sets=[],
@@ -187,7 +187,7 @@ def test_a_sample_does_not_depend_on_its_batch(imgs):
                 inputs=[v[i : i + 1] for v in batch['inputs']],
                 data_samples={
                     key: [x[i : i + 1] for x in batch['data_samples'][key]]
-                    for key in ('cutout', 'photometric', 'originals')
+                    for key in ('cutout', 'photometric', 'sources')
                 },
             )
         )
@@ -220,7 +220,6 @@ def one_view(imgs, params):
         inputs=[torch.from_numpy(np.stack(imgs))],
         data_samples=dict(
             photometric=[pack(params)],
-            originals=[torch.ones(num, dtype=torch.long)],
             cutout=[torch.zeros(num, 0, 4)],
         ),
     )

@@ -74,7 +74,9 @@ def make_batches(cfg: Config, batch_size: int) -> list[dict]:
         if step['type'] == 'PhotometricJitter'
     )
     drawn = [
-        draw(dict(views=list(sizes), rng=np.random.default_rng(seed)))
+        draw(
+            dict(views=dict(enumerate(sizes)), rng=np.random.default_rng(seed))
+        )
         for seed in range(batch_size)
     ]
     noise = torch.Generator().manual_seed(0)
@@ -86,7 +88,6 @@ def make_batches(cfg: Config, batch_size: int) -> list[dict]:
         rows = np.stack([sample['photometric'][i] for sample in drawn])
         samples = dict(
             photometric=[torch.from_numpy(rows)],
-            originals=[torch.ones(batch_size, dtype=torch.long)],
             cutout=[torch.zeros(batch_size, 0, 4)],
         )
         batches.append(dict(inputs=[pixels], data_samples=samples))

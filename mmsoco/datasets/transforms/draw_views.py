@@ -44,8 +44,8 @@ class DrawViews:
     Reads from the sample ``img``, ``bboxes`` ((N, 4), N at least 1) and
     ``rng``; writes
 
-    - ``views``: list of (h, w, 3) uint8 images; None for a `ResizedView`,
-      which `PackViews` makes once its original is finished;
+    - ``views``: (h, w, 3) uint8 images by the number of their view, without
+      the resized views, which `SoCoDataPreprocessor` makes;
     - ``crops``: list of `CropParams`, one per view;
     - ``originals``: list of int, per view the view it takes its pixels from;
     - ``roi_sets``: list of `RoISet`;
@@ -103,10 +103,11 @@ class DrawViews:
         numbers = range(1, len(self.views) + 1)
         results['originals'] = [self.original(view) for view in numbers]
         results['crops'] = [self._crop_of(view, crops) for view in numbers]
-        results['views'] = [
-            None if isinstance(view, ResizedView) else crop_image(img, crop)
-            for view, crop in zip(self.views, results['crops'], strict=True)
-        ]
+        results['views'] = {
+            view: crop_image(img, results['crops'][view - 1])
+            for view in numbers
+            if self.original(view) == view
+        }
         results['roi_sets'] = self.roi_sets
         results['view_bboxes'] = [
             crop_bboxes(

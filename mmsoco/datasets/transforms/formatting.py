@@ -13,68 +13,70 @@ from .geometry import resize_image
 class PackViews:
     """Make the sample that mmengine's ``default_collate`` stacks to a batch.
 
-    Resized views are made here, from the finished pixels of their original;
-    where the device changes the colours, it makes them afterwards, and here
-    they are tensors without channels. The sample is a dict of plain tensors
-    rather than of data elements: a batch of 128 would otherwise pickle 128
-    objects in every step.
+    The sample is a dict of plain tensors rather than of data elements: a
+    batch of 128 would otherwise pickle 128 objects in every step. Resized
+    views have no pixels here; `SoCoDataPreprocessor` makes them.
 
     Returns of a call:
 
-    - ``inputs``: list of (h, w, 3) uint8 tensors, RGB, one per view, or
-      (h, w, 0) of a view that is still to be resized. The channels come
-      first only on the device: as they lie, views are stacked row by row;
+    - ``inputs``: list of (h, w, 3) uint8 tensors, RGB, one per view with
+      pixels of its own, in the order of the views. The channels come first
+      only on the device: as they lie, views are stacked row by row;
     - ``data_samples``: dict with ``bboxes``, a list of (K, 4) float32 tensors
       x1, y1, x2, y2 in the view's pixels, one per RoI set in the order of
       `mmsoco.structures.roi_sets`; ``cutout``, a list of (R, 4) float32
       tensors of rectangles, one per view (R = 0 without cutout); ``index``,
       the image's place in the dataset; ``roi_sets``, the text of
       `mmsoco.structures.describe_sets`, which the model compares with its
-      own; and, where the device changes the
-      colours, what `SoCoDataPreprocessor` needs for that: ``photometric``, a
-      list of (11,) float32 rows, one per view ((0,) of a resized view), and
-      ``originals``, for each view the view that it takes its pixels from.
+      own; where views are resized from others, ``sources``, for each view an
+      (of, height, width) int64 tensor with the view that it takes its pixels
+      from; and, where the device changes the colours, ``photometric``, a
+      list of (11,) float32 rows, one per element of ``inputs``.
     """
 
     def __call__(self, results: dict) -> dict:
         """Pack one sample; see the class."""
-        rows = results.get('photometric')
-        boxes = [torch.from_numpy(b) for b in results['view_bboxes']]
+        boxes = torch.from_numpy(np.stack(results['view_bboxes']))
         cutout = results.get('cutout')
+        originals = results['originals']
         data_samples = dict(
-            bboxes=boxes,
-            cutout=[torch.empty(0, 4)] * len(results['views'])
+            bboxes=list(boxes.unbind()),
+            cutout=[torch.empty(0, 4)] * len(originals)
             if cutout is None
             else [torch.from_numpy(b) for b in cutout],
             index=results['index'],
             roi_sets=describe_sets(results['roi_sets']),
         )
-        if rows is not None:
-            none = np.empty(0, np.float32)
-            data_samples['photometric'] = [
-                torch.from_numpy(none if row is None else row) for row in rows
+        if len(results['views']) < len(originals):
+            data_samples['sources'] = [
+                torch.tensor((of, *crop.size))
+                for of, crop in zip(originals, results['crops'], strict=True)
             ]
-            data_samples['originals'] = results['originals']
-        views = _finished_views(results, resize=rows is None)
-        return dict(
-            inputs=[torch.from_numpy(view) for view in views],
-            data_samples=data_samples,
-        )
+        if 'photometric' in results:
+            rows = results['photometric'].values()
+            data_samples['photometric'] = [torch.from_numpy(r) for r in rows]
+        inputs = [torch.from_numpy(v) for v in results['views'].values()]
+        return dict(inputs=inputs, data_samples=data_samples)
 
     def __repr__(self) -> str:
         return 'PackViews()'
 
 
-def _finished_views(results: dict, resize: bool) -> list[np.ndarray]:
-    """Fill the places of resized views, or mark them by no channels."""
-    views = results['views']
-    return [
-        view
-        if view is not None
-        else resize_image(views[of - 1], crop.size)
-        if resize
-        else np.empty((*crop.size, 0), np.uint8)
-        for view, crop, of in zip(
-            views, results['crops'], results['originals'], strict=True
-        )
-    ]
+def view_pixels(sample: dict, view: int) -> np.ndarray:
+    """Return the pixels of a view of a packed sample, also a resized one.
+
+    Args:
+        sample: What `PackViews` makes.
+        view: The view, counted from 1.
+
+    Returns:
+        (h, w, 3) uint8, RGB.
+    """
+    sources = sample['data_samples'].get('sources')
+    if sources is None:
+        return sample['inputs'][view - 1].numpy()
+    layout = [row.tolist() for row in sources]
+    own = [number for number, row in enumerate(layout, 1) if row[0] == number]
+    of, *size = layout[view - 1]
+    pixels = sample['inputs'][own.index(of)].numpy()
+    return pixels if of == view else resize_image(pixels, tuple(size))

@@ -30,10 +30,10 @@ class PhotometricJitter:
     of its own, so it is not counted where a probability is given per view.
 
     Reads ``views`` and ``rng``; changes ``views``. With ``on_device`` the
-    numbers are only drawn, the same ones: ``photometric`` is written, a list
-    with an (11,) float32 row of `PhotometricParams.pack` per view (None for
-    a `ResizedView`), and `SoCoDataPreprocessor` applies them to the whole
-    batch on the model's device.
+    numbers are only drawn, the same ones: ``photometric`` is written, an
+    (11,) float32 row of `PhotometricParams.pack` by the number of its view,
+    and `SoCoDataPreprocessor` applies them to the whole batch on the model's
+    device.
 
     Args:
         brightness: Factor from U(1 - b, 1 + b).
@@ -87,19 +87,18 @@ class PhotometricJitter:
     def __call__(self, results: dict) -> dict:
         """Draw and apply for one sample; see the class."""
         views = results['views']
-        drawn = [i for i, view in enumerate(views) if view is not None]
-        blur = _spread('blur_prob', self.blur_prob, len(drawn))
-        solarize = _spread('solarize_prob', self.solarize_prob, len(drawn))
-        rows: list[np.ndarray | None] = [None] * len(views)
-        for i, blur_prob, solarize_prob in zip(
-            drawn, blur, solarize, strict=True
+        blur = _spread('blur_prob', self.blur_prob, len(views))
+        solarize = _spread('solarize_prob', self.solarize_prob, len(views))
+        rows = {}
+        for view, blur_prob, solarize_prob in zip(
+            [*views], blur, solarize, strict=True
         ):
             params = self.draw(results['rng'], blur_prob, solarize_prob)
             if self.on_device:
-                rows[i] = params.pack(self.solarize_threshold)
+                rows[view] = params.pack(self.solarize_threshold)
             else:
-                views[i] = apply_photometric(
-                    views[i], params, self.solarize_threshold
+                views[view] = apply_photometric(
+                    views[view], params, self.solarize_threshold
                 )
         if self.on_device:
             results['photometric'] = rows
