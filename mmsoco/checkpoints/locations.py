@@ -84,7 +84,8 @@ def _download(address: str) -> Path:
     except OSError as error:
         raise OSError(
             f'{address} could not be downloaded ({error}). Fetch the file on '
-            'another machine and name its path instead.'
+            'another machine and name its path instead. Where the config of '
+            "a detector asks for it, SoCo(init='scratch') goes without."
         ) from error
     return path
 
