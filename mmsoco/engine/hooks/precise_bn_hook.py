@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
+from mmsoco.engine.hooks.arguments import check_interval
 from mmsoco.registry import HOOKS
 
 
@@ -63,6 +64,9 @@ class PreciseBNHook(Hook):
         interval: epochs, or iterations in a run by iterations, between two
             runs; None takes that of the evaluation (``val_interval``). The
             end of the training is always included.
+
+    Raises:
+        ValueError: a number is not a whole number of at least 1.
     """
 
     # Before the checkpoint and the evaluation that use the statistics.
@@ -71,11 +75,9 @@ class PreciseBNHook(Hook):
     def __init__(
         self, num_iters: int = 200, interval: int | None = None
     ) -> None:
-        for name, value in (('num_iters', num_iters), ('interval', interval)):
-            if value is not None and value < 1:
-                raise ValueError(
-                    f'PreciseBNHook expects {name} >= 1, got {value}'
-                )
+        check_interval(self, 'num_iters', num_iters)
+        if interval is not None:
+            check_interval(self, 'interval', interval)
         self.num_iters = num_iters
         self.interval = interval
 
