@@ -2,6 +2,7 @@
 # make demo      the whole job on data that needs no download
 # make test      the tests;  make test-slow  those that take minutes
 # make lint      what the style asks for;  make format  mends it
+# make docs      write tables and metafiles from the configs
 #
 # PYTHON=  the interpreter that .venv is made with
 # TORCH=   another torch, as pip arguments: "torch==2.11.0 --index-url URL"
@@ -13,7 +14,7 @@ STACK ?= openmmlab
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install demo test test-slow lint format
+.PHONY: install demo test test-slow lint format docs
 
 install:
 	@test -n "$(PYTHON)" || { echo "No Python was found: install Python 3.11 or name one with PYTHON=" >&2; exit 1; }
@@ -36,3 +37,6 @@ lint: install
 format: install
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
+
+docs: install
+	$(RUN) docs/make_tables.py

@@ -1,0 +1,319 @@
+"""Write the tables of recipes and the metafiles from the configs.
+
+``make docs`` calls it. What is known about a recipe stands once: in the name
+of its config and in the config's docstring. A file with tables holds a pair
+of marks for each, and what stands between them is written anew:
+
+    <!-- table: paper -->
+    <!-- end of table -->
+
+Example:
+    python docs/make_tables.py --check   # only say what is out of date
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import yaml
+from recipes import (
+    CONFIGS,
+    DATA,
+    FINETUNING_NAME,
+    NOT_RUN,
+    PRETRAINING_DATA,
+    PRETRAINING_NAME,
+    REPO,
+    Leaf,
+    leaves,
+)
+
+from mmsoco.utils.files import write_text
+
+TABLE = re.compile(
+    r'(?P<head><!-- table: (?P<name>[\w-]+) -->\n).*?'
+    r'(?P<end><!-- end of table -->)',
+    re.DOTALL,
+)
+STARTS = ('scratch', 'supervised', 'soco')
+
+
+def table(head: str, rows: Iterable[Iterable[str]]) -> str:
+    """Return a table in Markdown; ``head`` has the names of its columns."""
+    names = [name.strip() for name in head.split('|')]
+    lines = [names, ['---'] * len(names), *rows]
+    text = ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+    return text.replace('*', r'\*')
+
+
+def score(leaf: Leaf, without: str) -> str:
+    """Return the reported scores, or another text where there are none."""
+    numbers = leaf.reported
+    return '{:.1f} / {:.1f}'.format(*numbers) if numbers else without
+
+
+def link(leaf: Leaf, text: str, folder: str) -> str:
+    """Return a link to a config, from the README of a folder of configs."""
+    return f'[{text}]({leaf.path.relative_to(CONFIGS / folder)})'
+
+
+def is_papers(leaf: Leaf) -> bool:
+    """Whether a recipe is one of the paper's."""
+    return not leaf.fields['paper'].startswith('not in the paper')
+
+
+def pretraining_table(choose: Callable[[Leaf], bool]) -> str:
+    """Return the table of the pretraining recipes that are chosen."""
+    rows = []
+    for leaf in leaves('soco'):
+        if leaf.path.parent.name == 'ablations' or not choose(leaf):
+            continue
+        name = leaf.parsed(PRETRAINING_NAME)
+        reported = score(leaf, 'none')
+        what = leaf.title.rpartition(f', {name["epochs"]} epochs')[0]
+        data = PRETRAINING_DATA[name['data']]
+        config = link(leaf, 'config', 'soco')
+        rows.append([what, name['epochs'], data, reported, leaf.ours, config])
+    rows.sort(key=lambda row: (row[2] != DATA['in1k'], 'C4' in row[0], row[3]))
+    return table('pretraining|epochs|data|reported|ours|config', rows)
+
+
+def paper_table() -> str:
+    """Return the table of the paper's recipes."""
+    return pretraining_table(is_papers)
+
+
+def fast_table() -> str:
+    """Return the table of the recipes that are changed for speed."""
+    return pretraining_table(
+        lambda leaf: leaf.parsed(PRETRAINING_NAME)['speed'] is not None
+    )
+
+
+def detectors_table() -> str:
+    """Return the table of the recipes for other detectors."""
+
+    def choose(leaf: Leaf) -> bool:
+        name = leaf.parsed(PRETRAINING_NAME)
+        is_special = name['speed'] or name['data'] == 'custom'
+        return not (is_papers(leaf) or is_special)
+
+    return pretraining_table(choose)
+
+
+def ablations_table() -> str:
+    """Return the table of the ablations that have a config."""
+    rows = [
+        [leaf.title, leaf.fields['paper'], leaf.ours, link(leaf, name, 'soco')]
+        for leaf in leaves('soco/ablations')
+        for name in [leaf.path.stem]
+    ]
+    return table('ablation|paper|ours|config', rows)
+
+
+def finetuning_table() -> str:
+    """Return the table of fine-tuning: a row per recipe, a cell per start."""
+    rows: dict[tuple, dict[str, Leaf]] = {}
+    for leaf in leaves('finetune'):
+        name = leaf.parsed(FINETUNING_NAME)
+        data = list(DATA).index(name['data'])
+        recipe = '`soco`' if name['recipe'] else 'mmdet'
+        detector = leaf.title.partition(' from ')[0]
+        key = (data, recipe == 'mmdet', name['schedule'], detector, recipe)
+        rows.setdefault(key, {})[name['start']] = leaf
+    lines = []
+    for key, starts in sorted(rows.items()):
+        data, _, schedule, detector, recipe = key
+        cells = [
+            link(starts[start], score(starts[start], 'config'), 'finetune')
+            if start in starts
+            else ''
+            for start in STARTS
+        ]
+        measured = {s: x.ours for s, x in starts.items() if x.ours != NOT_RUN}
+        ours = ', '.join(f'{s}: {x}' for s, x in measured.items()) or NOT_RUN
+        name = list(DATA.values())[data]
+        lines.append([name, detector, f'{recipe} {schedule}', *cells, ours])
+    head = 'data|detector|recipe|scratch|supervised|SoCo|ours'
+    return table(head, lines)
+
+
+RESULTS = {
+    'none': 'finetune/mask-rcnn_r50-fpn_scratch_8xb2-soco-1x_coco',
+    'supervised, ImageNet': (
+        'finetune/mask-rcnn_r50-fpn_supervised_8xb2-soco-1x_coco'
+    ),
+    'SoCo, 100 epochs': 'soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k',
+    'SoCo, 400 epochs': 'soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-400e_in1k',
+}
+
+
+def results_table() -> str:
+    """Return the table of the reported results that the README shows."""
+    rows = []
+    for start, name in RESULTS.items():
+        leaf = Leaf(CONFIGS / f'{name}.py')
+        config = f'[{leaf.path.stem}](configs/{name}.py)'
+        rows.append([start, config, score(leaf, 'none'), leaf.ours])
+    return table('pretraining|config|reported|ours', rows)
+
+
+TABLES = {
+    'ablations': ablations_table,
+    'detectors': detectors_table,
+    'fast': fast_table,
+    'finetuning': finetuning_table,
+    'paper': paper_table,
+    'results': results_table,
+}
+
+
+def with_tables(text: str) -> str:
+    """Return a Markdown text with its tables written anew.
+
+    Raises:
+        ValueError: A mark names no table.
+    """
+
+    def write(match: re.Match) -> str:
+        if match['name'] not in TABLES:
+            raise ValueError(
+                f'There is no table {match["name"]!r}; expected one of '
+                f'{", ".join(TABLES)}.'
+            )
+        return match['head'] + TABLES[match['name']]() + match['end']
+
+    return TABLE.sub(write, text)
+
+
+METAFILE_HEAD = """\
+# Written by `make docs` from the configs. No weights are published and nothing
+# was measured on these data yet, so that no model has Weights or Results.
+# "Reported" are the authors' numbers.
+"""
+COLLECTION = dict(
+    Name='SoCo',
+    Metadata={
+        'Architecture': ['Mask R-CNN', 'ResNet', 'FPN'],
+        'Training Techniques': [
+            'LARS',
+            'Cosine learning rate',
+            'Selective search',
+        ],
+    },
+    Paper=dict(
+        Title='Aligning Pretraining for Detection via Object-Level '
+        'Contrastive Learning',
+        URL='https://arxiv.org/abs/2106.02637',
+    ),
+    README='configs/soco/README.md',
+)
+FINETUNING_COLLECTION = dict(
+    Name='SoCo fine-tuning',
+    Metadata={'Architecture': ['Mask R-CNN', 'Faster R-CNN', 'ResNet']},
+    Paper=COLLECTION['Paper'],
+    README='configs/finetune/README.md',
+)
+
+
+def metafile(folder: str) -> str:
+    """Return the metafile of ``configs/FOLDER``, as mim reads it."""
+    is_pretraining = folder == 'soco'
+    collection = COLLECTION if is_pretraining else FINETUNING_COLLECTION
+    models = []
+    for leaf in leaves(folder):
+        facts = _pretraining_facts if is_pretraining else _finetuning_facts
+        metadata = facts(leaf)
+        if leaf.reported:
+            box, mask = leaf.reported
+            metadata['Reported'] = {
+                'Task': 'Instance Segmentation',
+                'Dataset': 'LVIS v1' if 'lvis' in leaf.path.stem else 'COCO',
+                'box AP': box,
+                'mask AP': mask,
+            }
+        models.append(
+            {
+                'Name': leaf.path.stem,
+                'In Collection': collection['Name'],
+                'Config': str(leaf.path.relative_to(REPO)),
+                'Metadata': metadata,
+            }
+        )
+    content = dict(Collections=[collection], Models=models)
+    body = yaml.dump(content, Dumper=_Dumper, sort_keys=False, width=1000)
+    return METAFILE_HEAD + body
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what is used twice twice, instead of a reference."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _batch_size(name: dict[str, str]) -> int:
+    return int(name['processes']) * int(name['batch'])
+
+
+def _pretraining_facts(leaf: Leaf) -> dict:
+    name = leaf.parsed(PRETRAINING_NAME)
+    return {
+        'Training Data': PRETRAINING_DATA[name['data']],
+        'Epochs': int(name['epochs']),
+        'Batch Size': _batch_size(name),
+    }
+
+
+def _finetuning_facts(leaf: Leaf) -> dict:
+    name = leaf.parsed(FINETUNING_NAME)
+    recipe = 'soco' if name['recipe'] else 'mmdet'
+    return {
+        'Training Data': DATA[name['data']],
+        'Start': name['start'],
+        'Recipe': f'{recipe} {name["schedule"]}',
+        'Batch Size': _batch_size(name),
+    }
+
+
+def documents() -> dict[Path, str]:
+    """Return every file that is written, with its content of today."""
+    files = {
+        CONFIGS / folder / 'metafile.yml': metafile(folder)
+        for folder in ('soco', 'finetune')
+    }
+    for path in (REPO / 'README.md', *sorted(CONFIGS.rglob('README.md'))):
+        files[path] = with_tables(path.read_text())
+    return files
+
+
+def main() -> int:
+    """Write the files, or say which of them are out of date."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        '--check',
+        action='store_true',
+        help='write nothing; exit with status 1 where a file is out of date',
+    )
+    args = parser.parse_args()
+    stale = 0
+    for path, content in documents().items():
+        if path.is_file() and path.read_text() == content:
+            continue
+        stale += 1
+        name = path.relative_to(REPO)
+        if args.check:
+            print(f'{name} is out of date: call `make docs`')
+        else:
+            write_text(path, content)
+            print(f'wrote {name}')
+    return int(args.check and stale > 0)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
