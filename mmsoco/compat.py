@@ -8,13 +8,20 @@ work in it:
 - a torchvision built for CUDA stops beside a torch built for CPU, because
   schemas of its compiled operators are missing.
 
-In addition, mmengine inherits configs (``_base_ = 'mmsoco::...'``) only from
-packages that it lists, and loads checkpoints without a guard in some releases.
+Two more stop a config that inherits from another package:
+
+- mmengine inherits configs (``_base_ = 'mmsoco::...'``) only from packages
+  that it lists, and hands the mark ``_scope_`` of an inherited ``collate_fn``
+  to the function;
+- mmselfsup's registries name a module that its wheel does not contain.
+
+Some releases of mmengine load checkpoints without a guard.
 
 Each is mended at the moment the package is first imported, so that
 ``import mmsoco`` imports none of them.
 """
 
+import functools
 import importlib.abc
 import importlib.metadata
 import importlib.util
@@ -88,42 +95,81 @@ def _is_declared(operator: str) -> bool:
     return hasattr(getattr(torch.ops, namespace), name)
 
 
-@contextmanager
-def listed_package() -> Iterator[None]:
-    """Lists mmsoco among the packages whose configs can be inherited."""
-    yield
-    _list_package()
+def list_package(utils: ModuleType) -> None:
+    """List mmsoco among the packages whose configs can be inherited.
 
-
-def _list_package() -> None:
+    Args:
+        utils: The module ``mmengine.config.utils``.
+    """
     # mmengine looks for a distribution in the folder of all packages, where an
     # editable install is not. It finds a module's folder wherever it lies.
-    utils = sys.modules['mmengine.config.utils']
     utils.MODULE2PACKAGE['mmsoco'] = 'mmsoco.version'
 
 
-@contextmanager
-def guarded_loading() -> Iterator[None]:
-    """Lets mmengine's loader of checkpoints take nothing but data."""
-    yield
-    _guard_loading()
+def drop_scope_of_collate_fn(module: ModuleType) -> None:
+    """Let mmengine's runner build the loader of an inherited config.
+
+    Config inheritance between packages marks each dict that has a ``type``
+    with the package it comes from, ``_scope_``. Registries take the mark out
+    again, but ``collate_fn`` is built without one: the mark arrives as an
+    argument that no such function has.
+
+    Args:
+        module: The module ``mmengine.runner.runner``.
+    """
+    build = module.Runner.build_dataloader
+    if hasattr(build, '__wrapped__'):
+        return
+
+    @functools.wraps(build)
+    def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(dataloader, dict):
+            collate_fn = dataloader.get('collate_fn')
+            if isinstance(collate_fn, dict) and '_scope_' in collate_fn:
+                collate_fn = type(collate_fn)(collate_fn)
+                del collate_fn['_scope_']
+                dataloader = type(dataloader)(dataloader)
+                dataloader['collate_fn'] = collate_fn
+        return build(dataloader, *args, **kwargs)
+
+    module.Runner.build_dataloader = staticmethod(build_dataloader)
 
 
-def _guard_loading() -> None:
+def guard_loading(module: ModuleType) -> None:
+    """Let mmengine's loader of checkpoints take nothing but data.
+
+    Args:
+        module: The module ``mmengine.runner.checkpoint``.
+    """
     # Late: `import mmsoco` imports no torch.
     guard = importlib.import_module('mmsoco.checkpoints.guard')
-    guard.guard_loader(sys.modules[_LOADER].CheckpointLoader)
+    guard.guard_loader(module.CheckpointLoader)
 
 
-_LOADER = 'mmengine.runner.checkpoint'
+# What is changed in a module after its import, or now if it is imported.
+MENDS: dict[str, Callable[[ModuleType], None]] = {
+    'mmengine.config.utils': list_package,
+    'mmengine.runner.checkpoint': guard_loading,
+    'mmengine.runner.runner': drop_scope_of_collate_fn,
+}
+
+
+@contextmanager
+def mended(name: str) -> Iterator[None]:
+    """Change a module after its import as ``MENDS`` says."""
+    yield
+    MENDS[name](sys.modules[name])
+
+
 Shim = Callable[[], AbstractContextManager[Any]]
 SHIMS: dict[str, Shim] = {
     'mmcls': accepted_mmcv_version,
-    'mmengine.config.utils': listed_package,
-    _LOADER: guarded_loading,
     'mmselfsup': accepted_mmcv_version,
     'torchvision': torchvision_schemas,
+    **{name: functools.partial(mended, name) for name in MENDS},
 }
+# Modules that a registry imports for their names, and that do not exist.
+ABSENT_MODULES = ('mmselfsup.engine.runner',)
 
 
 class _ShimLoader(importlib.abc.Loader):
@@ -145,23 +191,34 @@ class _ShimLoader(importlib.abc.Loader):
         return getattr(self.loader, name)
 
 
+class _EmptyLoader(importlib.abc.Loader):
+    """Loads a module without content."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        pass
+
+
 class ShimFinder(importlib.abc.MetaPathFinder):
-    """Finds the packages of ``SHIMS`` and wraps their loaders."""
+    """Finds the packages of ``SHIMS`` and wraps their loaders.
+
+    A module of ``ABSENT_MODULES`` that no other finder knows is empty.
+    """
 
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
     ) -> ModuleSpec | None:
-        """Returns the package's own spec with a wrapped loader."""
-        if name not in SHIMS:
+        """Return the module's own spec with a wrapped loader."""
+        if name not in SHIMS and name not in ABSENT_MODULES:
             return None
         for finder in sys.meta_path:
             if finder is self or not hasattr(finder, 'find_spec'):
                 continue
             spec = finder.find_spec(name, path, target)
             if spec is not None and spec.loader is not None:
-                spec.loader = _ShimLoader(spec.loader, SHIMS[name])
+                if name in SHIMS:
+                    spec.loader = _ShimLoader(spec.loader, SHIMS[name])
                 return spec
-        return None
+        return ModuleSpec(name, _EmptyLoader()) if name not in SHIMS else None
 
 
 def install_shims() -> None:
@@ -171,10 +228,16 @@ def install_shims() -> None:
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     if not any(isinstance(f, ShimFinder) for f in sys.meta_path):
         sys.meta_path.insert(0, ShimFinder())
-    if 'mmengine.config.utils' in sys.modules:
-        _list_package()
-    if hasattr(sys.modules.get(_LOADER), 'CheckpointLoader'):
-        _guard_loading()
+    for name, mend in MENDS.items():
+        module = sys.modules.get(name)
+        # Else its own import mends it.
+        if module is not None and not _is_being_imported(module):
+            mend(module)
+
+
+def _is_being_imported(module: ModuleType) -> bool:
+    spec = getattr(module, '__spec__', None)
+    return getattr(spec, '_initializing', False)
 
 
 def require(module: str) -> ModuleType:

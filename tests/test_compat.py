@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -94,3 +95,52 @@ def test_untested_version_warns(monkeypatch):
     monkeypatch.setitem(compat.TESTED_VERSIONS, 'mmengine', ('0.1', '0.2'))
     with pytest.warns(UserWarning, match='mmengine .* was not tested'):
         compat.warn_untested()
+
+
+def test_absent_module_is_empty_and_others_stay_absent():
+    import mmselfsup.engine.runner as empty
+
+    assert empty.__name__ == 'mmselfsup.engine.runner'
+    assert not [name for name in vars(empty) if not name.startswith('__')]
+    with pytest.raises(ModuleNotFoundError):
+        import mmselfsup.engine.no_such_module  # noqa: F401
+
+
+def fake_runner_module():
+    """A module with a runner that shows which loader it builds."""
+
+    class Runner:
+        @staticmethod
+        def build_dataloader(dataloader, seed=None):
+            return dataloader, seed
+
+    return SimpleNamespace(Runner=Runner)
+
+
+def test_scope_of_collate_fn_is_dropped_once_and_the_config_kept():
+    module = fake_runner_module()
+    compat.drop_scope_of_collate_fn(module)
+    build = module.Runner.build_dataloader
+    compat.drop_scope_of_collate_fn(module)
+    assert module.Runner.build_dataloader is build
+    cfg = dict(collate_fn=dict(type='f', _scope_='mmsoco'), batch_size=2)
+    loader, seed = build(cfg, seed=3)
+    assert loader == dict(collate_fn=dict(type='f'), batch_size=2)
+    assert seed == 3
+    assert cfg['collate_fn']['_scope_'] == 'mmsoco'
+
+
+@pytest.mark.parametrize('loader', [dict(batch_size=2), 'a loader'])
+def test_other_loaders_are_built_as_they_are(loader):
+    module = fake_runner_module()
+    compat.drop_scope_of_collate_fn(module)
+    assert module.Runner.build_dataloader(loader)[0] is loader
+
+
+def test_modules_that_are_imported_already_are_mended(monkeypatch):
+    mended = []
+    module = SimpleNamespace()
+    monkeypatch.setitem(sys.modules, 'imported_before', module)
+    monkeypatch.setitem(compat.MENDS, 'imported_before', mended.append)
+    compat.install_shims()
+    assert mended == [module]

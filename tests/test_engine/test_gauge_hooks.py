@@ -20,8 +20,9 @@ def runner(request):
         log_processor=SimpleNamespace(window_size=2),
         world_size=2,
         iter=0,
-        train_dataloader=SimpleNamespace(num_workers=4),
-        _train_batch_size=lambda: 8,
+        train_dataloader=SimpleNamespace(
+            num_workers=4, batch_sampler=SimpleNamespace(batch_size=8)
+        ),
     )
 
 

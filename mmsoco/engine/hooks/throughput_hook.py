@@ -52,7 +52,8 @@ class ThroughputHook(Hook):
         Args:
             runner: the runner.
         """
-        self.batch_size = runner._train_batch_size() * runner.world_size
+        sampler = runner.train_dataloader.batch_sampler
+        self.batch_size = sampler.batch_size * runner.world_size
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Starts the sums of an epoch.
