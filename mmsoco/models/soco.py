@@ -25,6 +25,7 @@ from mmsoco.structures import (
 
 from . import detector_parts
 from .contrast_head import embedding_std
+from .detector_config import read_detector
 from .object_encoder import ObjectEncoder, reset_parameters
 from .recompute import RecomputedForward
 from .roi_pooling import RoIs
@@ -46,7 +47,8 @@ class SoCo(BaseModel):
 
     Args:
         detector: Config of the mmdet detector to pretrain for, see
-            `ObjectEncoder`.
+            `ObjectEncoder`; or the name of such a config, see
+            `read_detector`.
         projector: Config of a neck from (R, D) to (R, d), such as
             ``mmselfsup.NonLinearNeck``; ``in_channels`` is filled in.
         predictor: Config of such a neck from (R, d) to (R, d).
@@ -82,7 +84,7 @@ class SoCo(BaseModel):
 
     def __init__(
         self,
-        detector: dict,
+        detector: dict | str,
         projector: dict,
         predictor: dict,
         head: dict,
@@ -93,6 +95,7 @@ class SoCo(BaseModel):
         data_preprocessor: dict | None = None,
         init: str | dict | None = None,
     ) -> None:
+        detector = read_detector(detector)
         detector_parts.check_detector(detector)
         super().__init__(
             data_preprocessor

@@ -1,0 +1,52 @@
+"""The detector of a pretraining config: a dict, or the name of a config."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.hub import get_config
+
+
+def read_detector(detector: dict | str) -> dict:
+    """Return the config of a detector.
+
+    A whole config cannot be inherited beside the data and the schedule of
+    pretraining, since mmengine allows each key in one base only; by its name
+    it can be used as it is.
+
+    Args:
+        detector: The dict ``model`` of an mmdet config, which is returned as
+            it is; or the name of a config whose ``model`` is taken: as in
+            ``mmdet::retinanet/retinanet_r50_fpn_1x_coco.py``, or a path
+            (relative to the current folder).
+
+    Raises:
+        TypeError: It is neither.
+        FileNotFoundError: There is no such config.
+        ValueError: The config has no ``model``.
+    """
+    if isinstance(detector, dict):
+        return detector
+    if not isinstance(detector, (str, Path)):
+        raise TypeError(
+            'SoCo.detector must be the config of an mmdet detector (a dict) '
+            'or the name of a config that has one, got '
+            f'{type(detector).__name__}'
+        )
+    cfg = _read(str(detector))
+    if not isinstance(cfg.get('model'), dict):
+        raise ValueError(
+            f'The config {detector} has no `model`: SoCo.detector takes the '
+            'whole config of a detector, or its dict `model`.'
+        )
+    return cfg.model.to_dict()
+
+
+def _read(name: str) -> Config:
+    try:
+        return get_config(name) if '::' in name else Config.fromfile(name)
+    except (FileNotFoundError, ModuleNotFoundError, AssertionError) as error:
+        raise FileNotFoundError(
+            f'There is no config {name} to take SoCo.detector from ({error}). '
+            'Expected PACKAGE::FOLDER/NAME.py of an installed package, such '
+            'as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py, or a path.'
+        ) from error
