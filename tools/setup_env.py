@@ -146,7 +146,20 @@ class Installer:
             'mmsoco', '--no-build-isolation', '-e', str(ROOT), pin, quiet=True
         )
         self._run('import check', str(self.python), '-c', SMOKE)
+        self.show_mim_the_package()
         self._write_stamp()
+
+    def show_mim_the_package(self) -> None:
+        """Lets mim find the package although it is not in site-packages.
+
+        mim joins the folder of a package's metadata and the first line of
+        its top_level.txt, where an editable install has no such folder. A
+        whole path stays itself when it is joined.
+        """
+        pattern = 'lib/python*/site-packages/mmsoco-*.dist-info'
+        for metadata in self.venv.glob(pattern):
+            lines = '%s\nmmsoco\n' % (ROOT / 'mmsoco')
+            (metadata / 'top_level.txt').write_text(lines)
 
     def _make_venv(self) -> None:
         if self.python.exists():
@@ -303,6 +316,7 @@ def main() -> int:
     installer = Installer(venv, args.torch, args.stack)
     try:
         if installer.is_complete():
+            installer.show_mim_the_package()
             return 0
         check_python(venv)
         find_compiler()

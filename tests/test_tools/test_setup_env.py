@@ -5,7 +5,9 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import pkg_resources
 import pytest
+from mmengine.utils import get_installed_path
 
 
 @pytest.fixture
@@ -90,3 +92,24 @@ def test_mmcv_is_built_once_per_torch(setup_env, tmp_path, monkeypatch):
         assert installer._mmcv_wheel(facts).endswith('mmcv.whl')
 
     assert built == ['2.13.0', '2.11.0+cu130']
+
+
+def test_mim_finds_the_package_of_an_editable_install(
+    setup_env, repo_dir, tmp_path, monkeypatch
+):
+    """mmengine's search is mim's."""
+    site = tmp_path / 'lib' / 'python3.11' / 'site-packages'
+    metadata = site / 'mmsoco-0.1.0.dist-info'
+    metadata.mkdir(parents=True)
+    (metadata / 'METADATA').write_text('Name: mmsoco\nVersion: 0.1.0\n')
+    (metadata / 'top_level.txt').write_text('mmsoco\n')
+    monkeypatch.setattr(
+        pkg_resources, 'working_set', pkg_resources.WorkingSet([str(site)])
+    )
+    assert get_installed_path('mmsoco') == str(site / 'mmsoco')
+
+    installer = setup_env.Installer(tmp_path, 'torch', 'openmmlab')
+    installer.show_mim_the_package()
+
+    folder = get_installed_path('mmsoco')
+    assert folder == str(repo_dir / 'mmsoco')
