@@ -3,6 +3,7 @@
 # make test      the tests;  make test-slow  those that take minutes
 # make lint      what the style asks for;  make format  mends it
 # make docs      write tables and metafiles from the configs
+# make wheel     build the wheel into dist/
 #
 # PYTHON=  the interpreter that .venv is made with
 # TORCH=   another torch, as pip arguments: "torch==2.11.0 --index-url URL"
@@ -14,7 +15,7 @@ STACK ?= openmmlab
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install demo test test-slow lint format docs
+.PHONY: install demo test test-slow lint format docs wheel
 
 install:
 	@test -n "$(PYTHON)" || { echo "No Python was found: install Python 3.11 or name one with PYTHON=" >&2; exit 1; }
@@ -40,3 +41,6 @@ format: install
 
 docs: install
 	$(RUN) docs/make_tables.py
+
+wheel: install
+	$(RUN) -m pip wheel --no-deps --no-build-isolation -w dist .
