@@ -17,6 +17,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 from mmsoco.datasets.samplers import SampleKey
+from mmsoco.models import detector_parts
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 from mmsoco.registry import DATASETS, MODELS
 
@@ -65,6 +66,14 @@ def images(tmp_path_factory) -> SimpleNamespace:
     return SimpleNamespace(root=root, store=store)
 
 
+@pytest.fixture
+def narrow_trunk(monkeypatch):
+    """The trunk of a detector without RoI head, with few channels."""
+    few = dict(conv_out_channels=16, fc_out_channels=32)
+    trunk = dict(detector_parts.HEADLESS_TRUNK, **few)
+    monkeypatch.setattr(detector_parts, 'HEADLESS_TRUNK', trunk)
+
+
 def small_soco(cfg):
     """The pretraining model of a config with few channels."""
     model = cfg.model.to_dict()
@@ -79,8 +88,11 @@ def small_soco(cfg):
 
 
 def draw_batch(cfg, images, size=2):
-    """A batch of the config's own pipeline."""
+    """A batch of the config's own pipeline, at views of half the size."""
     dataset = copy.deepcopy(cfg.train_dataloader.dataset)
+    [draw] = [t for t in dataset.pipeline if t.type == 'DrawViews']
+    for view in draw['views']:
+        view['size'] //= 2
     dataset.image_root = str(images.root)
     if dataset.proposals:
         dataset.proposals = str(images.store)
@@ -90,7 +102,7 @@ def draw_batch(cfg, images, size=2):
 
 
 @distinct(PRETRAINING, step_of)
-def test_pretraining_makes_a_step(path, images):
+def test_pretraining_makes_a_step(path, images, narrow_trunk):
     cfg = read(path)
     model = small_soco(cfg).train()
     optimizer = build_optim_wrapper(

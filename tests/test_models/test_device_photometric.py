@@ -206,11 +206,15 @@ def test_colours_are_changed_in_float32_under_autocast(imgs):
         assert view.equal(of)
 
 
-@pytest.fixture(scope='module')
-def compiled():
+# Inductor, which training uses, compiles C++ code for a minute.
+@pytest.fixture(
+    scope='module',
+    params=['aot_eager', pytest.param('inductor', marks=pytest.mark.slow)],
+)
+def compiled(request):
     preprocessor = SoCoDataPreprocessor(**LEVELS, channels_last=True)
     # Refuses to compile only parts.
-    preprocessor.compile_colours(fullgraph=True)
+    preprocessor.compile_colours(fullgraph=True, backend=request.param)
     return preprocessor
 
 

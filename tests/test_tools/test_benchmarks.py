@@ -107,6 +107,7 @@ def test_work_of_a_device_is_counted(tools):
     assert (work.operations, work.bytes) == (3, 4 * (6 + 12 + 12))
 
 
+@pytest.mark.slow
 def test_compiled_colours_are_a_kernel_per_step(tools):
     """Mean grey, four steps, normalising; planes pass between them."""
     cfg = Config.fromfile(tools.colours_speed.CONFIG)
