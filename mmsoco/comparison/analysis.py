@@ -103,6 +103,11 @@ class Results:
         return self.content['plan']
 
     @property
+    def scratch(self) -> str:
+        """Name of the start that differences are taken to."""
+        return self.plan['starts'][0]['name']
+
+    @property
     def budgets(self) -> list[int]:
         """The label budgets, rising."""
         return sorted(budget['labels'] for budget in self.plan['budgets'])
@@ -238,7 +243,7 @@ def fewer_labels(results: Results, start: str) -> list[str]:
     Returns:
         A sentence per budget for which the curve of scratch tells it.
     """
-    scratch = results.plan['starts'][0]['name']
+    scratch = results.scratch
     known = [
         (labels, row.summary.mean)
         for labels in results.budgets

@@ -93,7 +93,7 @@ def interval_plot(results: Results) -> bytes:
             [f'{r.label}, {r.labels} labels' for r in reversed(rows)],
         )
         axes.set_xlabel(
-            f'difference to {results.plan["starts"][0]["name"]}, box AP: '
+            f'difference to {results.scratch}, box AP: '
             'pairs as dots, mean and 95 % interval from three pairs on'
         )
 
@@ -103,7 +103,7 @@ def interval_plot(results: Results) -> bytes:
 def _paint_interval(
     axes: 'Axes', place: int, row: Row, results: Results
 ) -> None:
-    scratch = results.row(results.plan['starts'][0]['name'], row.labels)
+    scratch = results.row(results.scratch, row.labels)
     dots = [ap - scratch.ap[s] for s, ap in row.ap.items() if s in scratch.ap]
     axes.plot(
         dots, [place] * len(dots), 'o', color=COLOURS[0], alpha=0.4,

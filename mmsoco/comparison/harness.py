@@ -235,7 +235,8 @@ class Comparison:
     def _record_failure(self, record: Record, reason: str) -> None:
         print(f'      failed: {reason}', flush=True)
         lines = reason.strip().splitlines()
-        error = lines[-1] if lines else 'unknown'
+        # A record names no folder of the machine.
+        error = (lines or ['unknown'])[-1].replace(str(self.out), 'OUT')
         write_record(
             self.records, replace(record, status='failed', error=error)
         )

@@ -1,8 +1,8 @@
 """What is compared: data, starts, label budgets, seeds, lengths.
 
 A plan is a config in mmengine's dialect whose top-level names are the fields
-of `Plan`. Its paths of configs are relative to the plan's file;
-``mmsoco::PATH`` names a config of the package.
+of `Plan`; names of its own begin with an underscore. Its paths of configs are
+relative to the plan's file; ``mmsoco::PATH`` names a config of the package.
 """
 
 import difflib
@@ -246,7 +246,11 @@ def read_plan(path: str | Path, data_root: str | None = None) -> Plan:
         raise FileNotFoundError(
             f'there is no plan {path}; the plans are in configs/comparison'
         )
-    content = Config.fromfile(path).to_dict()
+    content = {
+        name: value
+        for name, value in Config.fromfile(path).to_dict().items()
+        if not name.startswith('_')
+    }
     if data_root is not None and isinstance(content.get('data'), dict):
         content['data']['root'] = str(data_root)
     return parse_plan(content, path)

@@ -164,7 +164,14 @@ def complete_finetuning(
         format_only=True,
         outfile_prefix=str(work_dir / 'detections'),
     )
+    # Nothing is evaluated on the way: the last checkpoint counts.
+    for key in ('val_dataloader', 'val_cfg', 'val_evaluator'):
+        cfg.pop(key, None)
+    cfg.test_cfg = dict(type='TestLoop')
+    cfg.train_cfg.pop('val_interval', None)
     set_steps(cfg, steps)
+    if 'precise_bn' in cfg.default_hooks:
+        cfg.default_hooks.precise_bn.interval = steps
     cfg.load_from = None if load_from is None else str(load_from)
     _complete(cfg, seed, work_dir, max(1, steps // _CHECKPOINTS_PER_RUN))
 
@@ -186,7 +193,7 @@ def set_steps(cfg: Config, steps: int) -> None:
     """Set the length of a fine-tuning by iterations, schedules included.
 
     A schedule that ends with the run ends with it again; warm-ups keep their
-    length, up to a tenth of the run.
+    length, up to a tenth of the run; decays keep their place in it.
 
     Raises:
         ValueError: The config's loop runs by epochs.
@@ -204,6 +211,10 @@ def set_steps(cfg: Config, steps: int) -> None:
             schedule.end = max(1, min(schedule.end, steps // 10))
         if schedule.get('T_max') == old:
             schedule.T_max = steps
+        if 'milestones' in schedule:
+            schedule.milestones = [
+                round(step * steps / old) for step in schedule.milestones
+            ]
     cfg.train_cfg.max_iters = steps
 
 

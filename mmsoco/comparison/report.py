@@ -114,37 +114,37 @@ def answer(results: Results, start: str = 'soco') -> list[str]:
         if row is None or not row.records:
             sentences.append(f'With {labels} labels: not run.')
             continue
-        parts = [_verdict(row.to_scratch, results, labels, is_best=False)]
+        parts = [
+            f'against {_named(results, results.scratch)}: '
+            f'{_verdict(row.to_scratch)}'
+        ]
         if row.to_best is not None:
-            parts.append(_verdict(row.to_best, results, labels, is_best=True))
+            best = _named(results, results.best[labels])
+            parts.append(
+                f'against the best image-level method, {best}: '
+                f'{_verdict(row.to_best)}'
+            )
         sentences.append(
             f'With {labels} labels, {row.label} ' + '; '.join(parts) + '.'
         )
     return [*sentences, *analysis.fewer_labels(results, start)]
 
 
-def _verdict(
-    difference: Difference | None,
-    results: Results,
-    labels: int,
-    is_best: bool,
-) -> str:
+def _named(results: Results, name: str) -> str:
+    """Return a start's name for readers."""
     names = {
         s['name']: s['title'] or s['name'] for s in results.plan['starts']
     }
-    if not is_best:
-        against = names[results.plan['starts'][0]['name']]
-    else:
-        best = names.get(results.best[labels], '')
-        against = f'the best image-level method ({best})'
-    if difference is None:
-        return f'has no pair against {against}'
-    return verdict(difference, against)
+    return names[name]
+
+
+def _verdict(difference: Difference | None) -> str:
+    return verdict(difference) if difference else 'no pair yet'
 
 
 AP_HEADER = (
     'start', 'n', 'AP', 'AP50', 'AP75', 'to scratch', 'p',
-    'to best image-level', 'verdict',
+    'to best image-level', 'against scratch',
 )  # fmt: skip
 
 
@@ -168,7 +168,7 @@ def _ap_rows(rows: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
 def _row_verdict(row: Row) -> str:
     words = []
     if row.to_scratch is not None:
-        words.append(verdict(row.to_scratch, 'scratch'))
+        words.append(verdict(row.to_scratch))
     elif not row.records:
         words.append('not run')
     return '; '.join([*words, *(f'FAILED {f}' for f in row.failures)]) or NONE

@@ -171,35 +171,26 @@ def more_seeds(sd: float, n: int, resolution: float = RESOLUTION) -> int:
     return _MOST_SEEDS
 
 
-def verdict(difference: Difference, against: str) -> str:
-    """Say in words what a difference shows.
-
-    Args:
-        difference: To the other start.
-        against: The other start's name.
-    """
+def verdict(difference: Difference) -> str:
+    """Say in words what the difference to another start shows."""
     if difference.n < LEAST_PAIRS:
-        lacking = LEAST_PAIRS - difference.n
         return (
-            f'cannot tell yet against {against}: {difference.n} of at least '
-            f'{LEAST_PAIRS} pairs, {lacking} more needed'
+            f'cannot tell yet: {difference.n} of at least {LEAST_PAIRS} '
+            f'pairs, {LEAST_PAIRS - difference.n} more needed'
         )
     low, high = difference.low, difference.high
     if low > 0:
-        return f'helps by {low:.1f} to {high:.1f} AP against {against}'
+        return f'helps by {low:.1f} to {high:.1f} AP'
     if high < 0:
-        return f'hurts by {-high:.1f} to {-low:.1f} AP against {against}'
-    wide = half_width(difference.sd, difference.n)
-    if wide <= RESOLUTION:
-        return (
-            f'no gain shown against {against}: the difference lies between '
-            f'{low:+.1f} and {high:+.1f} AP'
-        )
+        return f'hurts by {-high:.1f} to {-low:.1f} AP'
+    between = f'between {low:+.1f} and {high:+.1f} AP'
+    if half_width(difference.sd, difference.n) <= RESOLUTION:
+        return f'no gain shown: {between}'
     more = more_seeds(difference.sd, difference.n)
     about = f'{more}' if more < _MOST_SEEDS else 'more than 1,000'
     return (
-        f'cannot tell yet against {against} ({low:+.1f} to {high:+.1f} AP): '
-        f'about {about} more seeds would resolve {RESOLUTION:g} AP'
+        f'cannot tell yet ({between}): about {about} more seeds would '
+        f'resolve {RESOLUTION:g} AP'
     )
 
 

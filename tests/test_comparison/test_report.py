@@ -143,8 +143,8 @@ def test_correlation_of_a_gauge_with_ap(results):
 
 def test_answer_names_both_comparisons(results):
     first, second, third = report.answer(results)
-    assert 'helps by 4.3 to 6.7 AP against from scratch' in first
-    assert 'best image-level method (byol)' in first
+    assert 'against from scratch: helps by 4.3 to 6.7 AP' in first
+    assert 'best image-level method, byol: helps by 3.3' in first
     assert 'cannot tell yet' in second
     assert 'times as many' in third
 

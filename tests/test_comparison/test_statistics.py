@@ -68,7 +68,7 @@ def test_below_three_pairs_there_is_no_interval():
     difference = st.paired_difference([1.0, 1.5])
     assert difference.low is None
     assert difference.p is None
-    assert '1 more needed' in st.verdict(difference, 'scratch')
+    assert '1 more needed' in st.verdict(difference)
     with pytest.raises(ValueError, match='at least one pair'):
         st.paired_difference([])
 
@@ -105,7 +105,7 @@ def test_more_seeds_is_the_least_number():
 )
 def test_verdicts(values, words):
     # 5, 6, 5.5: sd 0.5, 4.303 * 0.5 / sqrt(3) = 1.24
-    assert words in st.verdict(st.paired_difference(values), 'scratch')
+    assert words in st.verdict(st.paired_difference(values))
 
 
 def test_labels_between_budgets_lie_on_the_log_line():
