@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _WIDTH = 9.0
 # More curves than this cannot be told apart.
 _MOST_CURVES = 8
+# Distance of the dots of two starts, as a part of the number of labels.
+_SHIFT = 0.012
 
 
 def draw(paint: Callable[['Axes'], None], height: float) -> bytes:
@@ -47,7 +49,9 @@ def label_curve(results: Results) -> bytes:
         ]
         for index, start in enumerate(starts[:_MOST_CURVES]):
             rows = [r for r in _rows_of(results, start) if r.records]
-            _paint_curve(axes, rows, COLOURS[index % len(COLOURS)])
+            # Dots of equal AP would hide each other.
+            shift = 1 + _SHIFT * (index - (len(starts) - 1) / 2)
+            _paint_curve(axes, rows, COLOURS[index % len(COLOURS)], shift)
         axes.set_xscale('log')
         axes.set_xticks(results.budgets, [str(b) for b in results.budgets])
         axes.minorticks_off()
@@ -65,7 +69,9 @@ def _rows_of(results: Results, start: dict) -> list[Row]:
     return sorted(rows, key=lambda row: row.labels)
 
 
-def _paint_curve(axes: 'Axes', rows: list[Row], colour: str) -> None:
+def _paint_curve(
+    axes: 'Axes', rows: list[Row], colour: str, shift: float
+) -> None:
     labels = np.array([row.labels for row in rows])
     means = np.array([row.summary.mean for row in rows])
     spread = np.array([row.summary.sd or 0.0 for row in rows])
@@ -75,7 +81,7 @@ def _paint_curve(axes: 'Axes', rows: list[Row], colour: str) -> None:
     )
     for row in rows:
         axes.plot(
-            [row.labels] * len(row.ap), list(row.ap.values()), 'o',
+            [row.labels * shift] * len(row.ap), list(row.ap.values()), 'o',
             color=colour, markersize=4, alpha=0.8,
         )  # fmt: skip
 
@@ -92,6 +98,7 @@ def interval_plot(results: Results) -> bytes:
             range(len(rows)),
             [f'{r.label}, {r.labels} labels' for r in reversed(rows)],
         )
+        axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.set_xlabel(
             f'difference to {results.scratch}, box AP: '
             'pairs as dots, mean and 95 % interval from three pairs on'

@@ -78,7 +78,11 @@ def prepare(plan: Plan, out: Path) -> Materials:
     notes = _check_separate(plan, paths, val_paths)
     subsets = {}
     for labels, seed in _wanted_subsets(plan):
-        subset = draw_subset(document, labels, seed)
+        try:
+            subset = draw_subset(document, labels, seed)
+        except ValueError as error:
+            where = f'{plan.file}, {data.path("labels")}'
+            raise ValueError(f'{where}: {error}') from error
         path = out / 'subsets' / f'{labels}_seed{seed}.json'
         write_json(path, subset.document)
         subsets[labels, seed] = path

@@ -188,6 +188,11 @@ def test_validation_pictures_in_pretraining_are_refused_or_reported(
     assert '1 of 2 validation pictures were also seen' in notes[0]
 
 
+def test_a_budget_larger_than_the_labels_names_both_files(compare):
+    with pytest.raises(ValueError, match=r'plan\.py, .*train\.json: .* 9 lab'):
+        compare(budgets=[dict(labels=9, seeds=[0])])
+
+
 def test_classes_that_differ_are_shown(compare, root):
     labels = json.loads((root / 'val.json').read_text())
     labels['categories'][0]['name'] = 'Disc'

@@ -123,6 +123,14 @@ def test_one_fine_tuning_leaves_its_record(cell):
     assert set(record.ap_by_class) == set(comparison_plans.CLASSES)
     assert record.seconds > 0
     assert 'torch' in record.versions
+    # killed before it wrote its record: nothing is trained again
+    comparison.records.joinpath(
+        f'{record.cell}-{record.fingerprint[:8]}.json'
+    ).unlink()
+    assert work.main([str(folder)]) == 0
+    again = comparison.record_of('finetuning_mine_4_seed0')
+    assert (again.ap, again.loaded) == (record.ap, record.loaded)
+    assert again.seconds == pytest.approx(record.seconds)
 
 
 def test_a_fine_tuning_whose_weights_do_not_fit_fails(cell, capsys):
