@@ -47,7 +47,9 @@ def test_package_data_names_every_file(repo_dir):
         )
         found |= {path.resolve() for path in files}
     assert {repo_dir / name for name in shipped(repo_dir)} <= found
-    assert package / 'visualization' / 'report.html' in found
+    # templates of reports, wherever they lie; `.mim` is a link
+    assert set(package.glob('[a-z]*/**/*.html')) <= found
+    assert package / 'comparison' / 'report.md' in found
 
 
 @pytest.mark.slow
