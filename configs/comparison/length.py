@@ -1,5 +1,7 @@
 """How the gain moves with the length of pretraining: three lengths on bins.
 
+With `--out` of bins.py and `--records` of its own, its trainings are used.
+
 hardware:  2 CPU cores
 duration:  days; the longest pretraining takes about two hours
 command:   mmsoco compare configs/comparison/length.py --data data/bins

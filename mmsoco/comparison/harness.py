@@ -272,7 +272,10 @@ class Comparison:
             return dict(pictures=hashes['pictures'])
         return dict(
             subset=self.materials.subset_hash(cell.labels, cell.seed),
-            val_labels=hashes['val_labels'],
+            **{
+                name: hashes[name]
+                for name in ('images', 'val_labels', 'val_images')
+            },
         )
 
     def _fingerprint(self, cell: Cell) -> str:
@@ -294,8 +297,16 @@ class Comparison:
             )
             content['parts'] = start.parts
             if start.checkpoint:
-                content['checkpoint'] = sha256(start.checkpoint)
+                content['checkpoint'] = self._checkpoint_hash(start)
         return recipes.hash_of(content)
+
+    def _checkpoint_hash(self, start: Start) -> str:
+        if not Path(start.checkpoint).is_file():
+            raise FileNotFoundError(
+                f'{self.plan.file}: start {start.name!r}: the checkpoint '
+                f'{start.checkpoint} does not exist'
+            )
+        return sha256(start.checkpoint)
 
     def _samples(self, start: Start) -> int:
         return start.samples or self.plan.pretraining.samples

@@ -66,7 +66,7 @@ def prepare(plan: Plan, out: Path) -> Materials:
     document = read_labels(data.path('labels'))
     validation = read_labels(data.path('val_labels'))
     classes = _common_classes(plan, document, validation)
-    pictures.labelled_paths(data.path('images'), document)
+    images = pictures.labelled_paths(data.path('images'), document)
     val_paths = pictures.labelled_paths(data.path('val_images'), validation)
     folder = data.path('pictures')
     paths = pictures.picture_paths(folder)
@@ -74,6 +74,8 @@ def prepare(plan: Plan, out: Path) -> Materials:
         labels=sha256(data.path('labels')),
         val_labels=sha256(data.path('val_labels')),
         pictures=pictures.fingerprint(folder, paths),
+        images=pictures.fingerprint(data.path('images'), images),
+        val_images=pictures.fingerprint(data.path('val_images'), val_paths),
     )
     notes = _check_separate(plan, paths, val_paths)
     subsets = {}

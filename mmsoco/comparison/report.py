@@ -85,10 +85,7 @@ def chapter(results: Results, folder: Path) -> Chapter:
         answer=tuple(answer(results)),
         facts=tuple(_facts(results)),
         tables=tuple(tables),
-        pictures=dict(
-            labels=figures.label_curve(results),
-            intervals=figures.interval_plot(results),
-        ),
+        pictures=_pictures(results),
         captions=dict(
             labels='AP over the number of labelled pictures. A dot is one '
             'seed, the line the mean, the band one standard deviation.',
@@ -97,6 +94,16 @@ def chapter(results: Results, folder: Path) -> Chapter:
         ),
         provenance=tuple(_provenance(results, folder)),
     )
+
+
+def _pictures(results: Results) -> dict[str, bytes]:
+    """Draw what there is to draw."""
+    pictures = {}
+    if any(row.records for row in results.rows):
+        pictures['labels'] = figures.label_curve(results)
+    if any(row.to_scratch for row in results.rows):
+        pictures['intervals'] = figures.interval_plot(results)
+    return pictures
 
 
 def answer(results: Results, start: str = 'soco') -> list[str]:

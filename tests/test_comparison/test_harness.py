@@ -90,7 +90,12 @@ def test_a_record_says_what_made_it(compare):
     record = comparison.record_of('finetuning_soco_4_seed0')
     assert record.command.endswith('--only finetuning_soco_4_seed0')
     assert len(record.config_sha256) == 64
-    assert set(record.data_sha256) == {'subset', 'val_labels'}
+    assert set(record.data_sha256) == {
+        'subset',
+        'images',
+        'val_labels',
+        'val_images',
+    }
 
 
 def test_a_failed_cell_is_recorded_and_the_plan_goes_on(compare):
@@ -191,6 +196,19 @@ def test_validation_pictures_in_pretraining_are_refused_or_reported(
 def test_a_budget_larger_than_the_labels_names_both_files(compare):
     with pytest.raises(ValueError, match=r'plan\.py, .*train\.json: .* 9 lab'):
         compare(budgets=[dict(labels=9, seeds=[0])])
+
+
+def test_a_checkpoint_that_is_not_there(compare):
+    start = dict(name='mine', kind='weights', checkpoint='gone.pth')
+    with pytest.raises(FileNotFoundError, match=r"'mine': .*gone\.pth"):
+        compare(start)
+
+
+def test_pictures_that_changed_remake_the_fine_tunings(compare, root):
+    compare()
+    comparison_plans.pictures(root / 'val', 2, 1000, size=72)
+    compare()
+    assert {n.split('_')[0] for n in FakeJob.made} == {'finetuning'}
 
 
 def test_classes_that_differ_are_shown(compare, root):
