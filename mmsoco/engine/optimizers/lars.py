@@ -1,6 +1,7 @@
 """Layer-wise adaptive rate scaling, for large batches."""
 
 import itertools
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from mmsoco.engine.optimizers.finite_steps import zero_if
 from mmsoco.registry import OPTIMIZERS
 
 # Elements of a row of `FlatBuffer`; the last row of a tensor is padded.
@@ -119,9 +121,16 @@ class LARS(Optimizer):
         trust_coefficient: size of an update relative to its parameter at a
             learning rate of 1.
 
+    Attributes:
+        skip_if: None, or a scalar tensor on the device: where it is above 0,
+            a step leaves parameters and velocities as they are, and nothing
+            waits for it.
+
     Raises:
-        ValueError: a hyperparameter is negative.
+        ValueError: a hyperparameter is negative or not finite.
     """
+
+    skip_if: Tensor | None = None
 
     def __init__(
         self,
@@ -138,9 +147,10 @@ class LARS(Optimizer):
             trust_coefficient=trust_coefficient,
         )
         for name, value in defaults.items():
-            if value < 0:
+            if not 0 <= value < math.inf:
                 raise ValueError(
-                    f'LARS expects {name} >= 0, but got {name}={value}.'
+                    f'LARS expects a finite {name} >= 0, but got '
+                    f'{name}={value}.'
                 )
         super().__init__(params, defaults)
 
@@ -168,6 +178,8 @@ class LARS(Optimizer):
         params = [p for p in group['params'] if p.grad is not None]
         layers = [p for p in params if p.ndim > 1]
         vectors = [p for p in params if p.ndim <= 1]
+        if self.skip_if is not None:
+            zero_if([p.grad for p in (*vectors, *layers)], self.skip_if)
         updates = [p.grad for p in vectors]
         if layers:
             updates += scale_layerwise(
@@ -181,9 +193,27 @@ class LARS(Optimizer):
         if not params:
             return
         velocities = [self._velocity(p) for p in params]
+        if self.skip_if is not None:
+            self._step_gated(params, velocities, updates, group)
+            return
         torch._foreach_mul_(velocities, group['momentum'])
         torch._foreach_add_(velocities, updates)
         torch._foreach_add_(params, velocities, alpha=-group['lr'])
+
+    def _step_gated(
+        self,
+        params: list[Tensor],
+        velocities: list[Tensor],
+        updates: list[Tensor],
+        group: dict[str, Any],
+    ) -> None:
+        """Steps where `skip_if` lets it, with updates that are finite."""
+        take = (self.skip_if <= 0).to(params[0].dtype)
+        torch._foreach_mul_(velocities, 1 - take * (1 - group['momentum']))
+        torch._foreach_mul_(updates, take)  # weight decay is left
+        torch._foreach_add_(velocities, updates)
+        steps = torch._foreach_mul(velocities, -group['lr'] * take)
+        torch._foreach_add_(params, steps)
 
     def _velocity(self, param: Tensor) -> Tensor:
         state = self.state[param]
