@@ -31,6 +31,19 @@ class SmallRegressor(BaseModel):
         return dict(loss=output.square().mean())
 
 
+@MODELS.register_module()
+class PlainRegressor(BaseModel):
+    """Two layers without anything that keeps numbers small."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+
+    def forward(self, inputs, mode):
+        """The mean square of the last layer's output."""
+        return dict(loss=self.layers(torch.stack(inputs)).square().mean())
+
+
 @DATASETS.register_module()
 class NamedPoints(torch.utils.data.Dataset):
     """Points with the names of images."""

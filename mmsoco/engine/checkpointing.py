@@ -32,7 +32,14 @@ class FinishedError(Exception):
 
 
 class CheckpointingRunner(MMEngineRunner):
-    """The part of `Runner` that saves, loads and resumes."""
+    """The part of `Runner` that saves, loads and resumes.
+
+    Attributes:
+        failed_steps: Optimizer steps in a row, up to now, that were not
+            taken.
+    """
+
+    failed_steps = 0
 
     @master_only
     def save_interim(self, iters: int) -> bool:
@@ -56,11 +63,6 @@ class CheckpointingRunner(MMEngineRunner):
         path = Path(self.work_dir, INTERIM_NAME)
         write_text(Path(self.work_dir, NOTE_NAME), str(path))
         return True
-
-    @property
-    def failed_steps(self) -> int:
-        """Optimizer steps in a row, up to now, that were not taken."""
-        return 0
 
     @master_only
     def save_checkpoint(

@@ -15,8 +15,11 @@ from torch import distributed, nn
 from mmsoco.checkpoints.guard import tensors_only
 from mmsoco.checkpoints.io import run_types
 from mmsoco.engine.checkpointing import CheckpointingRunner, FinishedError
+from mmsoco.engine.hooks.arguments import check_hooks
+from mmsoco.engine.hooks.finite_hook import FiniteHook
 from mmsoco.engine.interruption import Interruption, StoppedError
 from mmsoco.engine.loops import EpochBasedTrainLoop
+from mmsoco.engine.optimizers.finite_steps import guard_steps
 from mmsoco.engine.run_record import batch_size_of
 from mmsoco.engine.work_dir import claimed
 from mmsoco.registry import RUNNERS
@@ -35,6 +38,7 @@ class Runner(CheckpointingRunner):
       run there without ``overwrite=True`` in the config;
     - a checkpoint appears under its name only when it is complete, and only
       if its weights are finite;
+    - a step that is not finite is not taken, and a run that takes none ends;
     - weights come in only as data, from whatever location;
     - a resumed run is the same run, see `resume`; Ctrl-C and SIGTERM let the
       iteration end and save it;
@@ -95,6 +99,43 @@ class Runner(CheckpointingRunner):
         finally:
             # The saved config stays that of the run on GPUs.
             self.cfg.sync_bn = sync_bn
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Builds the optimizer, which takes no step that is not finite.
+
+        Args:
+            optim_wrapper: the config's ``optim_wrapper``.
+
+        Returns:
+            The wrapper of the optimizer.
+        """
+        return guard_steps(super().build_optim_wrapper(optim_wrapper))
+
+    def register_default_hooks(self, hooks: dict | None = None) -> None:
+        """Registers the default hooks, and always `FiniteHook`.
+
+        Args:
+            hooks: the config's ``default_hooks``.
+
+        Raises:
+            ValueError: an interval is 0.
+        """
+        hooks = dict(hooks or {})
+        hooks.setdefault('finite', dict(type=FiniteHook))
+        check_hooks('default_hooks', hooks)
+        super().register_default_hooks(hooks)
+
+    def register_custom_hooks(self, hooks: list) -> None:
+        """Registers the further hooks.
+
+        Args:
+            hooks: the config's ``custom_hooks``.
+
+        Raises:
+            ValueError: an interval is 0.
+        """
+        check_hooks('custom_hooks', dict(enumerate(hooks)))
+        super().register_custom_hooks(hooks)
 
     def scale_lr(
         self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None

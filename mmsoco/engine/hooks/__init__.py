@@ -2,6 +2,7 @@
 
 from .checkpoint_hook import CheckpointHook
 from .collapse_hook import CollapseHook
+from .finite_hook import FiniteHook
 from .input_convention_hook import InputConventionHook
 from .load_report_hook import LoadReportHook
 from .precise_bn_hook import PreciseBNHook
@@ -13,6 +14,7 @@ __all__ = [
     'CheckpointHook',
     'CollapseHook',
     'DeferredRuntimeInfoHook',
+    'FiniteHook',
     'InputConventionHook',
     'LoadReportHook',
     'PreciseBNHook',

@@ -1,0 +1,120 @@
+"""Find where numbers stop being finite, and keep the batch for a replay."""
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from mmsoco.checkpoints.guard import not_finite
+from mmsoco.checkpoints.io import load, save_atomic
+
+
+def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
+    """Name the first layer whose output is not finite.
+
+    Args:
+        model: An mmengine model, not wrapped; one forward pass is made.
+        batch: What the data loader gave.
+        context: Of the forward pass, such as one of mixed precision.
+
+    Returns:
+        The name of a layer, with the kind of what is not finite; or that of
+        a weight or of the images where they are not finite themselves.
+    """
+    weights = not_finite(model.state_dict())
+    if weights:
+        return f'{weights[0]}, a weight'
+    found: list[str] = []
+
+    def watch(name: str) -> Any:
+        def look(module: nn.Module, inputs: Any, output: Any) -> None:
+            if not found and not_finite(output):
+                found.append(f'{name} ({type(module).__name__})')
+
+        return look
+
+    handles = [
+        module.register_forward_hook(watch(name))
+        for name, module in model.named_modules()
+        if name
+    ]
+    try:
+        with torch.no_grad(), context or nullcontext():
+            data = model.data_preprocessor(batch, True)
+            if not_finite(data):
+                return 'none: the images or boxes themselves'
+            losses = model(**data, mode='loss')
+    finally:
+        for handle in handles:
+            handle.remove()
+    if found:
+        return found[0]
+    if not_finite(losses):
+        return 'none: the loss is computed outside of layers'
+    return 'none: the gradients alone, in the backward pass'
+
+
+def keep_batch(path: Path, content: dict[str, Any]) -> None:
+    """Write a batch and what belongs to it, as tensors and plain values.
+
+    Args:
+        path: The file.
+        content: By name; data elements become dicts.
+    """
+    save_atomic(plain(content), path)
+
+
+def replay(path: str | Path, model: nn.Module) -> str:
+    """Run a kept batch of `SoCo` again.
+
+    Args:
+        path: A file of `keep_batch`.
+        model: The model of its config; it gets the kept weights.
+
+    Returns:
+        See `first_not_finite`.
+    """
+    content = load(path)
+    model.load_state_dict(content['state_dict'])
+    model.train()
+    return first_not_finite(model, content['batch'])
+
+
+def image_names(batch: Any, dataset: Any) -> list[str]:
+    """Name the images of a batch, as far as batch and data set tell.
+
+    Args:
+        batch: What the data loader gave.
+        dataset: What it was drawn from.
+    """
+    samples = batch.get('data_samples') if isinstance(batch, dict) else None
+    if isinstance(samples, Mapping) and hasattr(dataset, 'records'):
+        indices = torch.as_tensor(samples['index']).tolist()
+        return [dataset.records[index].file_name for index in indices]
+    if isinstance(samples, list | tuple):
+        return [str(getattr(s, 'img_path', 'unknown')) for s in samples]
+    return []
+
+
+def plain(value: Any) -> Any:
+    """Turn a value into tensors and plain values."""
+    if isinstance(value, Tensor):
+        return value.detach().cpu().clone()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, BaseDataElement):
+        return {key: plain(item) for key, item in value.all_items()}
+    if isinstance(value, np.ndarray) and value.dtype.kind in 'biuf':
+        return torch.from_numpy(value.copy())
+    if hasattr(value, 'tensor'):  # mmdet's boxes
+        return plain(value.tensor)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)

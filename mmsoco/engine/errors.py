@@ -1,0 +1,5 @@
+"""What ends a training whose numbers are no longer worth anything."""
+
+
+class TrainingFailedError(ValueError):
+    """The training cannot go on; the message says why and what helps."""

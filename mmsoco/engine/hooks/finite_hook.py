@@ -1,0 +1,218 @@
+"""Counts the steps that were not taken, and ends a run that takes none."""
+
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import get_rank, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from mmengine.runner import Runner
+
+from mmsoco.engine.diagnosis import first_not_finite, image_names, keep_batch
+from mmsoco.engine.errors import TrainingFailedError
+from mmsoco.engine.hooks.arguments import check_interval
+from mmsoco.engine.hooks.runtime_info_hook import LoggedValues
+from mmsoco.engine.work_dir import checkpoints_of
+from mmsoco.registry import HOOKS
+
+_NAMED = 4
+_REPORTED = 3  # of a row of failed steps
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A step whose outcome is on its way to the host."""
+
+    iter: int
+    epoch: int
+    batches: list[Any]
+    outcome: LoggedValues
+
+
+@HOOKS.register_module()
+class FiniteHook(Hook):
+    """Ends a run whose steps are not finite, and says where it began.
+
+    mmsoco's runner skips single steps whose loss or gradients are not finite
+    (`FiniteSteps`) and always has this hook: it counts them as
+    ``skipped_steps``, names the images, and after some in a row ends the run
+    with an error that names the step, its images and the first layer whose
+    output is not finite. The last batch is kept in
+    ``WORK_DIR/not_finite/``, see `mmsoco.engine.diagnosis.replay`.
+
+    On a GPU it learns of a step one iteration late, and never waits for it.
+
+    Args:
+        stop_after: failed steps in a row that end the run.
+        stop_after_scaled: the same with fp16's loss scaling, which begins
+            with a scale that is too large and fails on purpose until it fits.
+
+    Raises:
+        ValueError: a number is not a whole number of at least 1.
+    """
+
+    # Before the hooks that log and save.
+    priority = 'VERY_HIGH'
+
+    def __init__(
+        self, stop_after: int = 5, stop_after_scaled: int = 30
+    ) -> None:
+        check_interval(self, 'stop_after', stop_after)
+        check_interval(self, 'stop_after_scaled', stop_after_scaled)
+        self.stop_after = stop_after
+        self.stop_after_scaled = stop_after_scaled
+
+    def before_train(self, runner: Runner) -> None:
+        """Begins with no failed steps.
+
+        Args:
+            runner: the runner.
+        """
+        self._batches: list[Any] = []
+        self._pending: deque[_Step] = deque()
+        self._skipped = 0
+        runner.failed_steps = 0
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Takes the flags of the wrapper, and judges earlier steps.
+
+        Args:
+            runner: the runner.
+            batch_idx: iteration within the epoch.
+            data_batch: the batch.
+            outputs: what the model logged.
+
+        Raises:
+            TrainingFailedError: too many steps in a row have failed.
+        """
+        self._batches.append(data_batch)
+        flags = [
+            flag
+            for wrapper in _wrappers(runner)
+            for flag in getattr(wrapper, 'take_flags', list)()
+        ]
+        if not flags:
+            return
+        outcome = LoggedValues({str(i): flag for i, flag in enumerate(flags)})
+        self._pending.append(
+            _Step(runner.iter, runner.epoch, self._batches, outcome)
+        )
+        self._batches = []
+        late = int(outcome.is_travelling and batch_idx > 0)
+        while len(self._pending) > late:
+            self._judge(runner, self._pending.popleft())
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Judges all steps; a checkpoint may be written after this.
+
+        Args:
+            runner: the runner.
+        """
+        while self._pending:
+            self._judge(runner, self._pending.popleft())
+
+    def _judge(self, runner: Runner, step: _Step) -> None:
+        if not any(step.outcome.arrived().values()):
+            runner.failed_steps = 0
+            return
+        runner.failed_steps += 1
+        self._skipped += 1
+        runner.message_hub.update_scalar('train/skipped_steps', self._skipped)
+        scaled = any(
+            getattr(wrapper, 'scales_loss', False)
+            for wrapper in _wrappers(runner)
+        )
+        limit = self.stop_after_scaled if scaled else self.stop_after
+        if runner.failed_steps >= limit:
+            raise TrainingFailedError(self._end(runner, step))
+        if runner.failed_steps <= _REPORTED:
+            why = ' (fp16 lowers its scale)' if scaled else ''
+            runner.logger.warning(
+                f'Iteration {step.iter + 1}: loss or gradients are not '
+                f'finite; the step is not taken{why}. '
+                f'{_images(runner, step)}'
+            )
+
+    def _end(self, runner: Runner, step: _Step) -> str:
+        """Keeps the batch and says what is known."""
+        model = runner.model
+        model = model.module if is_model_wrapper(model) else model
+        batch = step.batches[-1]
+        layer = _layer(runner, model, batch)
+        path = Path(
+            runner.work_dir,
+            'not_finite',
+            f'iter_{step.iter + 1}_rank{get_rank()}.pt',
+        )
+        keep_batch(
+            path,
+            dict(
+                batch=batch,
+                batches_before=step.batches[:-1],
+                iter=step.iter + 1,
+                epoch=step.epoch + 1,
+                seed=runner.seed,
+                images=image_names(batch, runner.train_dataloader.dataset),
+                layer=layer,
+                state_dict=model.state_dict() if is_main_process() else {},
+            ),
+        )
+        return (
+            f'Iteration {step.iter + 1} (epoch {step.epoch + 1}): loss or '
+            f'gradients are not finite, for {runner.failed_steps} steps in a '
+            f'row. First layer whose output is not finite: {layer}. '
+            f'{_images(runner, step)} The batch is kept in {path}. None of '
+            f'these steps was taken. {_remedy(runner)}'
+        )
+
+
+def _wrappers(runner: Runner) -> list[Any]:
+    wrapper = runner.optim_wrapper
+    if isinstance(wrapper, OptimWrapperDict):
+        return list(wrapper.values())
+    return [wrapper]
+
+
+def _layer(runner: Runner, model: Any, batch: Any) -> str:
+    wrapper = _wrappers(runner)[0]
+    try:
+        return first_not_finite(model, batch, wrapper.optim_context(model))
+    except Exception as error:  # a model of any kind; the run ends anyway
+        return f'not found ({type(error).__name__}: {error})'
+
+
+def _images(runner: Runner, step: _Step) -> str:
+    dataset = runner.train_dataloader.dataset
+    names = [n for batch in step.batches for n in image_names(batch, dataset)]
+    if not names:
+        return 'The data set does not tell its images.'
+    more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
+    return f'Images: {", ".join(names[:_NAMED])}{more}.'
+
+
+def _remedy(runner: Runner) -> str:
+    saved = checkpoints_of(runner.work_dir)
+    rates = [
+        group['lr']
+        for wrapper in _wrappers(runner)
+        for group in wrapper.param_groups
+    ]
+    lower = (
+        'a lower learning rate (optim_wrapper.optimizer.lr; it stood at '
+        f'{max(rates):g})'
+    )
+    if saved:
+        return (
+            f'Continue from {saved[0].name} with --resume and {lower}, or '
+            'look at the images.'
+        )
+    return f'Nothing was saved yet: begin anew with {lower}.'

@@ -1,0 +1,141 @@
+"""Not a number: no step, no file, and an end that says where it began."""
+
+import math
+
+import pytest
+import torch
+from small_runs import NamedPoints, diary, small_runner
+
+from mmsoco.checkpoints.guard import not_finite
+from mmsoco.checkpoints.io import load, load_run
+from mmsoco.engine.errors import TrainingFailedError
+
+NAN = math.nan
+
+
+def poison(monkeypatch, first, last=10**9, value=NAN):
+    """Makes the samples of some iterations not finite."""
+    get = NamedPoints.__getitem__
+    made = []
+
+    def poisoned(self, key):
+        sample = get(self, key)
+        if first <= len(made) // 2 <= last:
+            sample['inputs'][0] = value
+        made.append(key)
+        return sample
+
+    monkeypatch.setattr(NamedPoints, '__getitem__', poisoned)
+
+
+@pytest.mark.parametrize('value', [NAN, math.inf])
+def test_inputs_that_are_not_finite_after_a_good_epoch(
+    tmp_path, monkeypatch, value
+):
+    poison(monkeypatch, first=4, value=value)
+    runner = small_runner(
+        tmp_path,
+        train_cfg=dict(max_epochs=9),
+        default_hooks=dict(checkpoint=dict(max_keep_ckpts=1)),
+    )
+    with pytest.raises(
+        TrainingFailedError,
+        match=r'Iteration 9 \(epoch 3\): .* 5 steps in a row.*images or boxes '
+        r'themselves.*iter_9_rank0.pt.*Continue from epoch_1.pth',
+    ):
+        runner.train()
+    assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
+    good = load_run(tmp_path / 'epoch_1.pth')['state_dict']
+    for name, tensor in runner.model.state_dict().items():
+        assert torch.equal(tensor, good[name]), name
+    kept = load(tmp_path / 'not_finite' / 'iter_9_rank0.pt')
+    assert (kept['iter'], kept['epoch'], kept['seed']) == (9, 3, 0)
+    assert not_finite(kept['batch'])
+
+
+@pytest.mark.parametrize('lr', [1e30, 1e38])
+def test_a_rate_that_is_far_too_high(tmp_path, lr):
+    runner = small_runner(
+        tmp_path,
+        optim_wrapper=dict(optimizer=dict(lr=lr)),
+        train_cfg=dict(max_epochs=50),
+        model=dict(type='PlainRegressor'),
+    )
+    with pytest.raises(
+        (TrainingFailedError, ValueError),
+        match=r'not finite.*optim_wrapper.optimizer.lr',
+    ):
+        runner.train()
+    for path in tmp_path.glob('*.pth'):
+        assert not not_finite(load_run(path)['state_dict'])
+
+
+def test_one_bad_batch_is_left_out(tmp_path, monkeypatch, capfd):
+    poison(monkeypatch, first=5, last=5)
+    runner = small_runner(tmp_path)
+    runner.train()
+    assert 'Iteration 6: loss or gradients are not finite' in log_of(tmp_path)
+    assert not not_finite(load_run(tmp_path / 'epoch_3.pth'))
+    skipped = runner.message_hub.get_scalar('train/skipped_steps')
+    assert skipped.current() == 1
+
+
+def test_a_bad_batch_in_accumulated_gradients(tmp_path, monkeypatch):
+    poison(monkeypatch, first=4, last=4)
+    runner = small_runner(
+        tmp_path, optim_wrapper=dict(accumulative_counts=2)
+    )
+    runner.train()
+    assert not not_finite(load_run(tmp_path / 'epoch_3.pth'))
+    assert 'Iteration 6: ' in log_of(tmp_path)  # where its step would be
+
+
+def test_bad_steps_at_the_end_of_an_epoch_put_the_checkpoint_off(
+    tmp_path, monkeypatch
+):
+    poison(monkeypatch, first=6, last=8)
+    small_runner(
+        tmp_path, default_hooks=dict(checkpoint=dict(max_keep_ckpts=1))
+    ).train()
+    log = log_of(tmp_path)
+    assert 'put off: the last 2 steps were not taken' in log
+    assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_3.pth']
+
+
+def test_weights_that_are_not_finite_are_not_written(tmp_path):
+    runner = small_runner(tmp_path)
+
+    def break_weights(runner):
+        if runner.iter == 7:
+            with torch.no_grad():
+                runner.optim_wrapper.optimizer.step = lambda: None
+                runner.model.layers[0].weight.fill_(NAN)
+
+    diary(runner).on_iter = break_weights
+    with pytest.raises(
+        ValueError, match='not finite.*layers.0.weight|layers.0.weight.*--res'
+    ):
+        runner.train()
+    for path in tmp_path.glob('*.pth'):
+        assert not not_finite(load_run(path)['state_dict'])
+
+
+def log_of(work_dir):
+    return next(work_dir.glob('*/*.log')).read_text()
+
+
+def test_a_resumed_run_begins_with_no_failures(tmp_path, monkeypatch):
+    """The advice can be followed."""
+    with monkeypatch.context() as patched:
+        poison(patched, first=4)
+        with pytest.raises(TrainingFailedError, match='--resume and a lower'):
+            small_runner(tmp_path, train_cfg=dict(max_epochs=4)).train()
+    runner = small_runner(
+        tmp_path,
+        resume=True,
+        train_cfg=dict(max_epochs=4),
+        optim_wrapper=dict(optimizer=dict(lr=0.01)),
+    )
+    runner.train()
+    assert runner.iter == 16
+    assert set(diary(runner).rates.values()) == {0.01}
