@@ -245,10 +245,11 @@ def describe(plan: Plan, steps: int, seconds: float) -> str:
     """Say what is going to be done and how long it takes."""
     seeds = len(plan.budgets[0].seeds)
     cells = sum(len(b.seeds) for b in plan.budgets) * len(plan.starts)
+    budgets = len(plan.budgets)
     text = (
-        f'{cells} fine-tunings ({len(plan.starts)} starts, '
-        f'{len(plan.budgets)} label budgets, {seeds} seeds) of {steps} steps: '
-        f'about {describe_time(seconds)}'
+        f'{cells} fine-tunings (2 starts, {budgets} label '
+        f'budget{"s" * (budgets > 1)}, {seeds} seed{"s" * (seeds > 1)}) of '
+        f'{steps} steps: about {describe_time(seconds)}'
     )
     if seeds < 3:
         text += '; fewer than 3 seeds give no interval'

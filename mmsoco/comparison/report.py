@@ -71,11 +71,13 @@ def chapter(results: Results, folder: Path) -> Chapter:
     tables = []
     for labels in results.budgets:
         rows = results.at(labels)
-        tables += [
-            Table(f'Box AP with {labels} labels', AP_HEADER, _ap_rows(rows)),
-            Table(f'Costs with {labels} labels', COST_HEADER, _costs(rows)),
-            _details(results, rows, labels),
-        ]
+        tables.append(
+            Table(f'Box AP with {labels} labels', AP_HEADER, _ap_rows(rows))
+        )
+        if any(row.records or row.pretrainings for row in rows):
+            title = f'Costs with {labels} labels'
+            tables.append(Table(title, COST_HEADER, _costs(rows)))
+            tables.append(_details(results, rows, labels))
     correlations = _correlations(results)
     if correlations.rows:
         tables.append(correlations)
