@@ -111,6 +111,18 @@ def test_zero_weights_still_learn():
     assert torch.equal(param, torch.full((2, 2), -0.5))
 
 
+def test_layers_with_a_zero_gradient_do_not_decay(layers):
+    idle = nn.Parameter(layers['conv'].clone())
+    busy = nn.Parameter(layers['fc'].clone())
+    optimizer = LARS([idle, busy], lr=8.0, weight_decay=1e-5)
+    for _ in range(20):
+        idle.grad = torch.zeros_like(idle)
+        busy.grad = torch.ones_like(busy)
+        optimizer.step()
+    assert torch.equal(idle, layers['conv'])
+    assert not torch.equal(busy, layers['fc'])
+
+
 def test_without_any_gradient_nothing_happens(layers):
     param = nn.Parameter(layers['fc'].clone())
     LARS([param], lr=1.0).step()

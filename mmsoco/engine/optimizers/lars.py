@@ -74,6 +74,10 @@ def scale_layerwise(
 
         d * trust_coefficient * |p| / |d|     (d itself where a norm is 0)
 
+    A layer whose gradient is zero stays as it is. The rule would give even
+    its slightest decay the size of a full step: the convolution of a pyramid
+    level without any box shrank from norm 4.6 to 0.1 within 625 steps.
+
     The norms stay on the device: nothing here waits for it.
 
     Args:
@@ -94,7 +98,9 @@ def scale_layerwise(
     grad_norms = torch.stack(torch._foreach_norm(decayed))  # (N,)
     ratios = trust_coefficient * param_norms / (grad_norms + EPS)
     both_positive = (param_norms > 0) & (grad_norms > 0)
-    memory.scale(torch.where(both_positive, ratios, 1.0))
+    factors = torch.where(both_positive, ratios, 1.0)
+    has_gradient = torch.stack(torch._foreach_norm(grads)) > 0
+    memory.scale(torch.where(has_gradient, factors, 0.0))
     return decayed
 
 
