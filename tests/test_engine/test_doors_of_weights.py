@@ -78,6 +78,7 @@ def run(door, content, folder):
         custom_hooks=[LoadReportHook(), snapshot],
         default_hooks=dict(checkpoint=None),
         experiment_name=f'{door}-{folder.name}',
+        default_scope='mmsoco',
         cfg=loop,
         **loop,
     )

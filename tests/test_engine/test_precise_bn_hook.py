@@ -105,6 +105,7 @@ def test_runs_before_each_evaluation(by_epoch, interval, tmp_path):
         custom_hooks=[PreciseBNHook(2, interval), recorder],
         default_hooks=dict(checkpoint=None),
         experiment_name=f'precise-{by_epoch}-{interval}',
+        default_scope='mmsoco',
         cfg=dict(train_dataloader=loader),
     )
     runner.train()
