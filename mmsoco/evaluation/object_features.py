@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmsoco.engine.hooks.precise_bn_hook import recompute_statistics
 from mmsoco.models.detector_parts import probe_levels
 from mmsoco.models.object_encoder import ObjectEncoder
-from mmsoco.models.roi_pooling import RoIs, merge_levels, roi_align
+from mmsoco.models.roi_pooling import AssignedRoIs, merge_levels, roi_align
 
 from .picture_batches import Batch
 
@@ -19,11 +19,11 @@ from .picture_batches import Batch
 _STATISTICS_BATCHES = 12
 
 
-def rois_of(encoder: ObjectEncoder, boxes: Tensor) -> RoIs:
+def rois_of(encoder: ObjectEncoder, boxes: Tensor) -> AssignedRoIs:
     """Assign (R, 5) boxes to the pyramid levels of the encoder."""
     extractor = encoder.roi_extractor
     levels = extractor.map_roi_levels(boxes, extractor.num_inputs)
-    return RoIs(boxes, levels, tuple(levels.unique().tolist()))
+    return AssignedRoIs(boxes, levels, tuple(levels.unique().tolist()))
 
 
 class ModuleFeatures:

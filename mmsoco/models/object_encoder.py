@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mmsoco.registry import MODELS
 
 from . import detector_parts, roi_pooling
-from .roi_pooling import RoIs
+from .roi_pooling import AssignedRoIs
 from .shared_calls import call_with_each
 from .trimmable_fpn import TrimmableFPN
 
@@ -171,7 +171,7 @@ class ObjectEncoder(BaseModule):
     def encode(
         self,
         images: Tensor,
-        sets: Sequence[RoIs],
+        sets: Sequence[AssignedRoIs],
         heads: Sequence[nn.Module] = (),
     ) -> list[list[Tensor]]:
         """Embed the boxes of one view, computing the view's maps once.
@@ -187,7 +187,7 @@ class ObjectEncoder(BaseModule):
         features = self(images, self.finest_level(sets))
         return self.embed(features, sets, heads)
 
-    def finest_level(self, sets: Sequence[RoIs]) -> int:
+    def finest_level(self, sets: Sequence[AssignedRoIs]) -> int:
         """Names the first feature map that the RoI sets of a view need.
 
         Args:
@@ -202,7 +202,7 @@ class ObjectEncoder(BaseModule):
             return 0
         return min(min(rois.used + rois.tied) for rois in sets)
 
-    def assign(self, bboxes: Sequence[Tensor]) -> list[RoIs]:
+    def assign(self, bboxes: Sequence[Tensor]) -> list[AssignedRoIs]:
         """Assigns the boxes of all RoI sets to pyramid levels.
 
         Args:
@@ -219,7 +219,9 @@ class ObjectEncoder(BaseModule):
             for own in boxes
         ]
         used = roi_pooling.used_levels(levels, extractor.num_inputs)
-        rois = [RoIs(*of) for of in zip(boxes, levels, used, strict=True)]
+        rois = [
+            AssignedRoIs(*of) for of in zip(boxes, levels, used, strict=True)
+        ]
         # A level that another set uses needs no tie, and to go without saves
         # the way back through its layers. The last set is of the last view,
         # the smallest one.
@@ -230,7 +232,7 @@ class ObjectEncoder(BaseModule):
     def embed(
         self,
         features: Sequence[Tensor],
-        sets: Sequence[RoIs],
+        sets: Sequence[AssignedRoIs],
         heads: Sequence[nn.Module] = (),
     ) -> list[list[Tensor]]:
         """Embeds boxes and passes the embeddings through further heads.

@@ -10,7 +10,7 @@ from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 
-class RoIs(NamedTuple):
+class AssignedRoIs(NamedTuple):
     """The boxes of one RoI set over a batch.
 
     Attributes:
@@ -28,7 +28,7 @@ class RoIs(NamedTuple):
     tied: tuple[int, ...] = ()
 
 
-class RoIFeatures(NamedTuple):
+class PooledRoIs(NamedTuple):
     """RoI features of one RoI set that share batch-norm statistics.
 
     Attributes:
@@ -106,7 +106,7 @@ def roi_align(layer: RoIAlign, feature: Tensor, boxes: Tensor) -> Tensor:
     Args:
         layer: The RoI layer of the feature map's level.
         feature: (N, C, H, W), any floating type or memory format.
-        boxes: (R, 5) float32, see `RoIs`.
+        boxes: (R, 5) float32, see `AssignedRoIs`.
 
     Returns:
         (R, C, h, w) float32.
@@ -118,8 +118,10 @@ def roi_align(layer: RoIAlign, feature: Tensor, boxes: Tensor) -> Tensor:
 
 
 def pool_every_used_level(
-    layers: nn.ModuleList, features: Sequence[Tensor], sets: Sequence[RoIs]
-) -> list[list[RoIFeatures]]:
+    layers: nn.ModuleList,
+    features: Sequence[Tensor],
+    sets: Sequence[AssignedRoIs],
+) -> list[list[PooledRoIs]]:
     """Pools every box of a set on each level that the set uses.
 
     This keeps the batch-norm statistics of the published code, which runs
@@ -135,20 +137,22 @@ def pool_every_used_level(
     Returns:
         Per set, one element for each level that it uses.
     """
-    pooled: list[list[RoIFeatures]] = [[] for _ in sets]
+    pooled: list[list[PooledRoIs]] = [[] for _ in sets]
     for level in _union(sets):
         users = [n for n, rois in enumerate(sets) if level in rois.used]
         boxes = [sets[n].boxes for n in users]
         rows = roi_align(layers[level], features[level], torch.cat(boxes))
         for n, own in zip(users, _split_like(rows, boxes), strict=True):
             valid = sets[n].levels == level
-            pooled[n].append(RoIFeatures(own, valid))
+            pooled[n].append(PooledRoIs(own, valid))
     return pooled
 
 
 def pool_own_level(
-    layers: nn.ModuleList, features: Sequence[Tensor], sets: Sequence[RoIs]
-) -> list[list[RoIFeatures]]:
+    layers: nn.ModuleList,
+    features: Sequence[Tensor],
+    sets: Sequence[AssignedRoIs],
+) -> list[list[PooledRoIs]]:
     """Pools each box on its own level, as the detector does.
 
     Args:
@@ -171,12 +175,12 @@ def pool_own_level(
         pooled = pooled + torch.where(own[..., None, None], features_of, 0)
     rows = _split_like(pooled, [rois.boxes for rois in sets])
     return [
-        [RoIFeatures(own, torch.ones_like(rois.levels, dtype=torch.bool))]
+        [PooledRoIs(own, torch.ones_like(rois.levels, dtype=torch.bool))]
         for own, rois in zip(rows, sets, strict=True)
     ]
 
 
-def _union(sets: Sequence[RoIs]) -> list[int]:
+def _union(sets: Sequence[AssignedRoIs]) -> list[int]:
     """The levels that any set uses, ascending."""
     return sorted({level for rois in sets for level in rois.used})
 

@@ -28,7 +28,7 @@ from .contrast_head import embedding_std
 from .detector_config import read_detector
 from .object_encoder import ObjectEncoder, reset_parameters
 from .recompute import RecomputedForward
-from .roi_pooling import RoIs
+from .roi_pooling import AssignedRoIs
 from .target_network import TargetNetwork
 
 # Graphs that the compiler may make of one part: two networks, four views and
@@ -254,7 +254,7 @@ class SoCo(BaseModel):
                 'pairs in the same order'
             )
 
-    def _assign(self, bboxes: Sequence[Tensor]) -> dict[RoISet, RoIs]:
+    def _assign(self, bboxes: Sequence[Tensor]) -> dict[RoISet, AssignedRoIs]:
         return dict(
             zip(self.roi_sets, self.encoder.assign(bboxes), strict=True)
         )
@@ -264,7 +264,7 @@ class SoCo(BaseModel):
         encoder: ObjectEncoder,
         heads: Sequence[nn.Module],
         inputs: list[Tensor],
-        rois: dict[RoISet, RoIs],
+        rois: dict[RoISet, AssignedRoIs],
     ) -> dict[RoISet, list[Tensor]]:
         """Embeds every RoI set once, computing each view's maps once."""
         outputs = {}
@@ -277,7 +277,7 @@ class SoCo(BaseModel):
 
     @torch.no_grad()
     def _target_projections(
-        self, inputs: list[Tensor], rois: dict[RoISet, RoIs]
+        self, inputs: list[Tensor], rois: dict[RoISet, AssignedRoIs]
     ) -> dict[RoISet, Tensor]:
         heads = [self.target.projector]
         outputs = self._embed(self.target.encoder, heads, inputs, rois)

@@ -23,7 +23,10 @@ class ViewPair(NamedTuple):
 
 
 class RoISet(NamedTuple):
-    """The K boxes of one draw of proposals on one view.
+    """Names the K boxes of one draw of proposals on one view.
+
+    The boxes themselves travel as tensors in the order of `roi_sets`. With
+    their pyramid levels they are `AssignedRoIs`, pooled `PooledRoIs`.
 
     Attributes:
         view: The view that the boxes lie on, counted from 1.

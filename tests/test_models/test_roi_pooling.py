@@ -7,7 +7,7 @@ from torch import nn
 
 from mmsoco.models import roi_pooling
 from mmsoco.models.roi_pooling import (
-    RoIs,
+    AssignedRoIs,
     index_boxes,
     merge_levels,
     pool_every_used_level,
@@ -35,11 +35,11 @@ def features() -> list[torch.Tensor]:
     ]
 
 
-def rois(levels: list[int]) -> RoIs:
+def rois(levels: list[int]) -> AssignedRoIs:
     boxes = torch.tensor([[0, 2.0, 2, 12, 14], [0, 4, 4, 30, 28]])
     boxes = torch.cat([boxes, boxes + torch.tensor([1.0, 0, 0, 0, 0])])
     levels = torch.tensor(levels)
-    return RoIs(boxes, levels, tuple(levels.unique().tolist()))
+    return AssignedRoIs(boxes, levels, tuple(levels.unique().tolist()))
 
 
 def test_index_boxes_counts_images():

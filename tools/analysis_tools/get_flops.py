@@ -35,7 +35,7 @@ from mmsoco.cli.common import add_cfg_options, run_script
 from mmsoco.config.reading import read_config
 from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.datasets.samplers import EpochIndexSampler, SampleKey
-from mmsoco.models.roi_pooling import RoIs
+from mmsoco.models.roi_pooling import AssignedRoIs
 from mmsoco.registry import DATASETS, MODELS
 
 # Used and tied levels per RoI set.
@@ -193,7 +193,7 @@ def use_levels(encoder: nn.Module, levels: Levels) -> None:
     """
     assign = encoder.assign
 
-    def assign_given(bboxes: Sequence[Tensor]) -> list[RoIs]:
+    def assign_given(bboxes: Sequence[Tensor]) -> list[AssignedRoIs]:
         return [
             rois._replace(used=used, tied=tied)
             for rois, (used, tied) in zip(assign(bboxes), levels, strict=True)

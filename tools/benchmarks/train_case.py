@@ -14,7 +14,7 @@ from mmsoco.config.reading import read_config
 from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.engine.hooks.target_update_hook import target_momentum
 from mmsoco.engine.optimizers import LARS
-from mmsoco.models.roi_pooling import RoIs
+from mmsoco.models.roi_pooling import AssignedRoIs
 from mmsoco.registry import MODELS
 
 # What a variant's name may be made of, joined by '+'.
@@ -136,7 +136,7 @@ def pool_on_every_level(encoder: nn.Module) -> None:
     assign = encoder.assign
     every = tuple(range(encoder.roi_extractor.num_inputs))
 
-    def assign_to_all(bboxes: Sequence[Tensor]) -> list[RoIs]:
+    def assign_to_all(bboxes: Sequence[Tensor]) -> list[AssignedRoIs]:
         return [rois._replace(used=every) for rois in assign(bboxes)]
 
     encoder.assign = assign_to_all
