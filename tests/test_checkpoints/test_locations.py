@@ -1,0 +1,70 @@
+"""Spellings of where weights lie, and what comes from there."""
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import torch
+
+from mmsoco.checkpoints.locations import load_weights, local_file
+
+STATE = {'layer1.0.conv1.weight': torch.ones(2)}
+
+
+@pytest.fixture
+def file(tmp_path):
+    torch.save(STATE, tmp_path / 'weights.pth')
+    return tmp_path / 'weights.pth'
+
+
+@pytest.fixture
+def address(file):
+    """The file over HTTP, from this process."""
+    handler = partial(SimpleHTTPRequestHandler, directory=file.parent)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f'http://127.0.0.1:{server.server_port}/weights.pth'
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def cache(tmp_path):
+    before = torch.hub.get_dir()
+    torch.hub.set_dir(str(tmp_path / 'hub'))
+    yield tmp_path / 'hub'
+    torch.hub.set_dir(before)
+
+
+def test_files_in_any_spelling(file):
+    for location in (file, str(file), f'file://{file}'):
+        assert local_file(location) == file
+    assert load_weights(file).keys() == STATE.keys()
+
+
+def test_address_is_downloaded_once(address, cache):
+    for _ in range(2):
+        path = local_file(address)
+        assert path == cache / 'checkpoints' / 'weights.pth'
+        assert load_weights(path).keys() == STATE.keys()
+    assert [p.name for p in path.parent.iterdir()] == ['weights.pth']
+
+
+def test_address_without_a_file_leaves_nothing(address, cache):
+    with pytest.raises(OSError, match=r"could not be.*init='scratch'"):
+        local_file(address.replace('weights', 'none'))
+    assert not list(cache.glob('**/*.pth'))
+
+
+@pytest.mark.parametrize(
+    ('location', 'message'),
+    [
+        ('torchvision://resnet1', "no weights 'resnet1'"),
+        ('bucket://a/b.pth', r'no location of weights.*torchvision://'),
+    ],
+)
+def test_unknown_locations_are_refused(location, message):
+    with pytest.raises(ValueError, match=message):
+        local_file(location)
