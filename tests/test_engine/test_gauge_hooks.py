@@ -6,8 +6,11 @@ from types import SimpleNamespace
 import pytest
 from mmengine.logging import MessageHub
 
+from mmsoco.engine.errors import TrainingFailedError
 from mmsoco.engine.hooks import CollapseHook, ThroughputHook
 from mmsoco.engine.hooks.throughput_hook import missing_workers
+
+NAN = float('nan')
 
 
 @pytest.fixture
@@ -20,9 +23,8 @@ def runner(request):
         log_processor=SimpleNamespace(window_size=2),
         world_size=2,
         iter=0,
-        train_dataloader=SimpleNamespace(
-            num_workers=4, batch_sampler=SimpleNamespace(batch_size=8)
-        ),
+        train_dataloader=SimpleNamespace(num_workers=4, batch_size=8),
+        cfg={},
     )
 
 
@@ -38,10 +40,15 @@ def current(runner, name):
     return runner.message_hub.get_scalar(f'train/{name}').current()
 
 
+def start(runner, hook):
+    """Training begins, and its first iteration."""
+    hook.before_train(runner)
+    feed(runner, hook, time=90.0, data_time=80.0)
+
+
 def test_throughput_over_the_window_of_the_log(runner):
     hook = ThroughputHook()
-    hook.before_train(runner)
-    hook.before_train_epoch(runner)
+    start(runner, hook)
     feed(runner, hook, time=9.0, data_time=9.0)  # leaves the window
     feed(runner, hook, time=1.0, data_time=0.2)
     feed(runner, hook, time=3.0, data_time=0.2)
@@ -49,35 +56,68 @@ def test_throughput_over_the_window_of_the_log(runner):
     assert current(runner, 'data_wait') == pytest.approx(0.4 / 4)
 
 
-def test_says_how_many_workers_are_missing(runner, caplog):
+def test_starting_is_not_counted_but_said(runner, caplog):
+    runner.cfg = dict(compile=True)
     hook = ThroughputHook()
     hook.before_train(runner)
-    hook.before_train_epoch(runner)
-    feed(runner, hook, time=2.0, data_time=1.0)
     with caplog.at_level(logging.INFO):
-        hook.after_train_epoch(runner)
+        for seconds in (50.0, 20.0, 2.0, 2.0, 2.0, 4.0):
+            feed(runner, hook, time=seconds, data_time=0.0)
+    assert current(runner, 'images_per_s') == pytest.approx(2 * 8 / 4)
+    assert 'Starting took 76.0 s' in caplog.text
+
+
+def test_first_iteration_of_an_epoch_is_not_counted(runner):
+    """Its data workers start anew."""
+    hook = ThroughputHook()
+    start(runner, hook)
+    feed(runner, hook, time=2.0, data_time=0.0)
+    runner.iter = 0  # the iteration within the epoch
+    feed(runner, hook, time=60.0, data_time=58.0)
+    assert current(runner, 'images_per_s') == pytest.approx(2 * 8 / 2)
+
+
+def epoch(runner, hook, iterations, **times):
+    for _ in range(iterations):
+        feed(runner, hook, **times)
+    hook.after_train_epoch(runner)
+
+
+def test_says_how_many_workers_are_missing(runner, caplog):
+    hook = ThroughputHook()
+    start(runner, hook)
+    with caplog.at_level(logging.INFO):
+        epoch(runner, hook, 10, time=2.0, data_time=1.0)
     assert 'waited for data 50% of the time' in caplog.text
     assert 'About 4 more data workers' in caplog.text
+
+
+def test_gives_no_advice_from_an_epoch_that_only_started(runner, caplog):
+    hook = ThroughputHook()
+    start(runner, hook)
+    epoch(runner, hook, 6, time=2.0, data_time=1.0)
+    assert 'more data workers' not in caplog.text
+    with caplog.at_level(logging.INFO):  # together they are enough
+        epoch(runner, hook, 6, time=2.0, data_time=1.0)
+    assert 'waited for data 50% of the time' in caplog.text
 
 
 def test_advises_workers_where_there_are_none(runner, caplog):
     runner.train_dataloader.num_workers = 0
     hook = ThroughputHook()
-    hook.before_train(runner)
-    hook.before_train_epoch(runner)
-    feed(runner, hook, time=2.0, data_time=1.0)
+    start(runner, hook)
     with caplog.at_level(logging.INFO):
-        hook.after_train_epoch(runner)
+        epoch(runner, hook, 10, time=2.0, data_time=1.0)
     assert 'It loads the data itself' in caplog.text
 
 
 def test_is_silent_where_data_is_fast_enough(runner, caplog):
     hook = ThroughputHook()
-    hook.before_train(runner)
-    hook.before_train_epoch(runner)
-    feed(runner, hook, time=2.0, data_time=0.01)
+    start(runner, hook)
+    epoch(runner, hook, 10, time=2.0, data_time=0.01)
+    caplog.clear()
     with caplog.at_level(logging.INFO):
-        hook.after_train_epoch(runner)
+        epoch(runner, hook, 10, time=2.0, data_time=0.01)
     assert not caplog.records
 
 
@@ -87,6 +127,12 @@ def test_is_silent_where_data_is_fast_enough(runner, caplog):
 )
 def test_missing_workers(data_wait, workers, missing):
     assert missing_workers(data_wait, workers) == missing
+
+
+@pytest.mark.parametrize('tolerance', [-0.1, 2])
+def test_a_tolerance_that_is_no_share_is_refused(tolerance):
+    with pytest.raises(ValueError, match='tolerance from 0 to 1'):
+        ThroughputHook(tolerance)
 
 
 def looks(runner, hook, spreads):
@@ -116,3 +162,34 @@ def test_a_new_collapse_is_told_at_once(runner, caplog):
 def test_spread_embeddings_raise_no_alarm(runner, caplog):
     looks(runner, CollapseHook(interval=1), [0.9, 0.5, 0.1])
     assert not caplog.records
+
+
+def test_a_spread_that_is_not_a_number_is_no_collapse(runner, caplog):
+    looks(runner, CollapseHook(interval=2), [NAN, NAN, 0.9, NAN])
+    assert not caplog.records
+    looks(runner, CollapseHook(interval=2), [NAN, 0.02])
+    assert 'embedding_std is 0.020' in caplog.text
+
+
+def test_stops_after_some_collapsed_looks(runner):
+    hook = CollapseHook(interval=1, stop=True, patience=2)
+    looks(runner, hook, [0.01, 0.9, 0.01])
+    with pytest.raises(
+        TrainingFailedError, match='COLLAPSED(.|\n)*--resume WORK_DIR/epoch_N'
+    ):
+        looks(runner, hook, [0.01])
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (dict(interval=0), 'interval to be a whole number of at least 1'),
+        (dict(interval=2.5), 'got 2.5'),
+        (dict(silence=0), 'silence'),
+        (dict(patience=-1), 'patience'),
+        (dict(threshold=2), 'threshold between 0 and 1'),
+    ],
+)
+def test_arguments_out_of_range_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=f'CollapseHook expects .*{message}'):
+        CollapseHook(**arguments)

@@ -82,9 +82,7 @@ def test_one_bad_batch_is_left_out(tmp_path, monkeypatch, capfd):
 
 def test_a_bad_batch_in_accumulated_gradients(tmp_path, monkeypatch):
     poison(monkeypatch, first=4, last=4)
-    runner = small_runner(
-        tmp_path, optim_wrapper=dict(accumulative_counts=2)
-    )
+    runner = small_runner(tmp_path, optim_wrapper=dict(accumulative_counts=2))
     runner.train()
     assert not not_finite(load_run(tmp_path / 'epoch_3.pth'))
     assert 'Iteration 6: ' in log_of(tmp_path)  # where its step would be

@@ -1,12 +1,13 @@
 """Logs images per second and the share of time spent waiting for data."""
 
 import math
+from collections import deque
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
+from mmsoco.engine.run_record import batch_size_of
 from mmsoco.registry import HOOKS
 
 
@@ -24,44 +25,66 @@ def missing_workers(data_wait: float, workers: int) -> int:
     return math.ceil(workers / (1 - data_wait)) - workers
 
 
+# Iterations that start something: data workers in each epoch (unless they
+# persist), and compiled layers, also for the second and third shapes.
+_START = 1
+_START_COMPILED = 5
+# Fewer iterations say nothing about the number of workers.
+_ENOUGH = 10
+
+
 @HOOKS.register_module()
 class ThroughputHook(Hook):
     """Adds ``images_per_s`` and ``data_wait`` to the log.
 
     ``images_per_s`` counts the images of all processes. ``data_wait`` is the
     share of the time in which the training step waited for data, from 0 to
-    1; at the end of an epoch, a larger share than ``tolerance`` is reported
+    1; a larger share than ``tolerance`` is reported at the end of an epoch,
     with the number of data workers that are missing.
+
+    Starting is not counted: the first iteration of an epoch, which waits for
+    data workers to start, and the first ones of a run whose layers are
+    compiled. What a run took to start is said once. An epoch of a few
+    iterations gets no advice; its times count in the next one's.
 
     It reads the times that mmengine's ``IterTimerHook`` measures, over the
     window of the log.
 
     Args:
         tolerance: share of waiting that needs no report.
+
+    Raises:
+        ValueError: the tolerance is not a share.
     """
 
     # After IterTimerHook, which has the same priority and comes first.
     priority = 'NORMAL'
 
     def __init__(self, tolerance: float = 0.02) -> None:
+        if not 0 <= tolerance <= 1:
+            raise ValueError(
+                'ThroughputHook expects a tolerance from 0 to 1 (a share of '
+                f'the time), but got {tolerance}.'
+            )
         self.tolerance = tolerance
 
     def before_train(self, runner: Runner) -> None:
-        """Notes the images of one iteration.
+        """Starts the counts.
 
         Args:
             runner: the runner.
         """
-        sampler = runner.train_dataloader.batch_sampler
-        self.batch_size = sampler.batch_size * runner.world_size
-
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Starts the sums of an epoch.
-
-        Args:
-            runner: the runner.
-        """
-        self.epoch_time = self.epoch_wait = 0.0
+        processes = runner.world_size
+        self.batch_size = batch_size_of(runner.train_dataloader) * processes
+        compiled = bool(runner.cfg.get('compile'))
+        self._starting = _START_COMPILED if compiled else _START
+        self._start_seconds = 0.0
+        self._is_reported = False
+        self._window: deque[tuple[float, float]] = deque(
+            maxlen=runner.log_processor.window_size
+        )
+        self._counted = 0
+        self._time = self._wait = 0.0
 
     def after_train_iter(
         self,
@@ -74,18 +97,29 @@ class ThroughputHook(Hook):
 
         Args:
             runner: the runner.
-            batch_idx: iteration within the epoch.
+            batch_idx: iteration within the epoch, or of the run.
             data_batch: the batch.
             outputs: what the model logged.
         """
         hub = runner.message_hub
-        window = runner.log_processor.window_size
-        time = _mean(hub, 'time', min(window, batch_idx + 1))
-        wait = _mean(hub, 'data_time', min(window, batch_idx + 1))
-        hub.update_scalar('train/images_per_s', self.batch_size / time)
-        hub.update_scalar('train/data_wait', wait / time)
-        self.epoch_time += _mean(hub, 'time', 1)
-        self.epoch_wait += _mean(hub, 'data_time', 1)
+        time = hub.get_scalar('train/time').current()
+        wait = hub.get_scalar('train/data_time').current()
+        if self._starting > 0:
+            self._starting -= 1
+            self._start_seconds += time
+            return
+        if batch_idx == 0:
+            return
+        if not self._is_reported:
+            self._report_start(runner)
+        self._counted += 1
+        self._time += time
+        self._wait += wait
+        self._window.append((time, wait))
+        times, waits = map(sum, zip(*self._window, strict=True))
+        images = self.batch_size * len(self._window)
+        hub.update_scalar('train/images_per_s', images / times)
+        hub.update_scalar('train/data_wait', waits / times)
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Reports the epoch, if it waited for data.
@@ -93,18 +127,23 @@ class ThroughputHook(Hook):
         Args:
             runner: the runner.
         """
-        if not self.epoch_time:
+        if self._counted < _ENOUGH:
             return
-        data_wait = self.epoch_wait / self.epoch_time
+        data_wait = self._wait / self._time
         if data_wait > self.tolerance:
             runner.logger.info(
                 f'The training step waited for data {data_wait:.0%} of the '
                 f'time. {_advice(data_wait, runner)}'
             )
+        self._counted, self._time, self._wait = 0, 0.0, 0.0
 
-
-def _mean(hub: MessageHub, name: str, window: int) -> float:
-    return float(hub.get_scalar(f'train/{name}').mean(window))
+    def _report_start(self, runner: Runner) -> None:
+        """Says what the start took."""
+        self._is_reported = True
+        runner.logger.info(
+            f'Starting took {self._start_seconds:.1f} s (data workers, first '
+            'iterations, compiling); images_per_s does not count it.'
+        )
 
 
 def _advice(data_wait: float, runner: Runner) -> str:

@@ -1,0 +1,170 @@
+"""Processes that are killed, meet each other, or find their port taken."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmsoco.checkpoints.io import load_run
+from mmsoco.utils.processes import is_alive
+
+TESTS = Path(__file__).resolve().parent.parent
+TRAIN = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from small_runs import diary, small_runner
+
+runner = small_runner(
+    sys.argv[1],
+    launcher='pytorch' if 'distributed' in sys.argv else 'none',
+    experiment_name='processes',
+    train_cfg=dict(max_epochs=int(sys.argv[2])),
+    resume='resume' in sys.argv,
+)
+
+
+def slowly(runner):
+    print('iteration', runner.iter, flush=True)
+    time.sleep(0.2)
+
+
+diary(runner).on_iter = slowly
+runner.train()
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / 'train.py'
+    path.write_text(TRAIN.format(tests=str(TESTS)))
+    return path
+
+
+def begin(command):
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def read_until(process, text):
+    read = []
+    for line in process.stdout:
+        read.append(line)
+        if text in line:
+            return
+    raise AssertionError(''.join(read))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError('waited in vain')
+
+
+def children_of(pid):
+    listed = Path(f'/proc/{pid}/task/{pid}/children').read_text()
+    return [int(child) for child in listed.split()]
+
+
+@pytest.mark.slow
+def test_ranks_end_with_a_launcher_that_was_killed(script, tmp_path):
+    work = tmp_path / 'work'
+    launch = ['-m', 'torch.distributed.run', '--nproc_per_node=2']
+    process = begin(
+        [*launch, f'--master_port={free_port()}', script, work, 500]
+        + ['distributed']
+    )
+    read_until(process, 'iteration 5')
+    ranks = children_of(process.pid)
+    assert len(ranks) == 2
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(is_alive(rank) for rank in ranks), 10)
+    # What users then type: it meets nobody, and goes on.
+    again = begin(
+        [*launch, f'--master_port={free_port()}', script, work, 4]
+        + ['distributed', 'resume']
+    )
+    output = again.communicate(timeout=120)[0]
+    assert again.returncode == 0, output
+    assert load_run(work / 'epoch_4.pth')['meta']['epoch'] == 4
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_and_a_second_training_is_refused(script, tmp_path):
+    work = tmp_path / 'work'
+    first = begin([script, work, 500])
+    read_until(first, 'iteration 5')
+    second = begin([script, work, 500, 'resume'])
+    output = second.communicate(timeout=120)[0]
+    assert second.returncode == 1
+    assert f'in use: process {first.pid} of' in output
+    first.send_signal(signal.SIGINT)
+    output = first.communicate(timeout=60)[0]
+    (stopped,) = re.findall(r'INFO - Stopped after iteration (\d+)', output)
+    assert load_run(work / 'interim.pth')['meta']['iter'] == int(stopped)
+    third = begin([script, work, 2, 'resume'])
+    output = third.communicate(timeout=120)[0]
+    assert third.returncode == 0, output
+    assert f'after {stopped} of 8' in output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGTERM])
+def test_the_signals_of_a_launcher_save(script, tmp_path, sent):
+    work = tmp_path / 'work'
+    process = begin(
+        ['-m', 'torch.distributed.run', '--nproc_per_node=2']
+        + [f'--master_port={free_port()}', script, work, 500, 'distributed']
+    )
+    read_until(process, 'iteration 5')
+    process.send_signal(sent)
+    process.communicate(timeout=90)
+    assert load_run(work / 'interim.pth')['meta']['iter'] >= 5
+
+
+@pytest.mark.parametrize(
+    ('variables', 'gpus', 'message'),
+    [
+        (dict(PORT='{taken}'), '1', 'port {taken} cannot be used.*PORT='),
+        (dict(PORT='70000'), '1', "PORT is a number.*'70000'"),
+        (dict(PORT='x'), '1', "PORT is a number.*'x'"),
+        ({}, '0', "GPUS is a number of processes, got '0'"),
+        ({}, 'two', "got 'two'"),
+    ],
+)
+def test_ports_and_numbers_of_processes(repo_dir, variables, gpus, message):
+    with socket.socket() as holder:
+        holder.bind(('127.0.0.1', 0))
+        holder.listen()
+        taken = holder.getsockname()[1]
+        variables = {k: v.format(taken=taken) for k, v in variables.items()}
+        done = subprocess.run(
+            ['bash', repo_dir / 'tools' / 'dist_train.sh', 'config.py', gpus],
+            env=dict(os.environ, PYTHON=sys.executable, **variables),
+            capture_output=True,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert re.search(message.format(taken=taken), done.stderr)
+    assert len(done.stderr.splitlines()) == 1
