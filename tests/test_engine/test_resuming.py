@@ -16,6 +16,15 @@ from mmsoco.engine.resuming import set_resume
 from mmsoco.engine.schedulers import warmup_cosine
 from mmsoco.engine.work_dir import newest_usable
 
+
+@pytest.fixture(autouse=True)
+def heard_ctrl_c():
+    """A shell that runs the tests in the background has it ignored."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
 COSINE = dict(
     type='WarmupCosineLR', warmup=1, convert_to_iter_based=True, minimum=0.0
 )
