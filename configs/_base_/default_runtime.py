@@ -15,8 +15,10 @@ default_hooks = dict(
     # Statistics of batch norm differ between processes where it is not
     # synchronised (on CPUs); the checkpoint gets their mean.
     sync_buffers=dict(type='SyncBuffersHook'),
-    # At least 2: the oldest is removed before the new one is written.
+    # In addition, interim.pth is written between them, see the hook.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),
+    # Ends a run after so many steps in a row that were not finite.
+    finite=dict(type='FiniteHook', stop_after=5),
 )
 log_processor = dict(
     type='LogProcessor',

@@ -65,7 +65,8 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         last_step: index of the last step made.
 
     Raises:
-        ValueError: the warm-up is negative or leaves nothing of the run.
+        ValueError: the warm-up is negative or leaves nothing of the run, or
+            a rate is out of range.
     """
 
     def __init__(
@@ -78,13 +79,9 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         by_epoch: bool = True,
         last_step: int = -1,
     ) -> None:
-        if not 0 <= warmup < end:
-            raise ValueError(
-                'WarmupCosineLR expects 0 <= warmup < end, but got '
-                f'warmup={warmup} and end={end}. Shorten the warm-up: '
-                "--cfg-options param_scheduler.warmup=N, N below the run's "
-                'length.'
-            )
+        _check(warmup, end, 'epochs' if by_epoch else 'iterations')
+        _check_range('warmup_ratio', warmup_ratio, 1.0)
+        _check_range('minimum', minimum, math.inf)
         self.warmup = warmup
         self.warmup_ratio = warmup_ratio
         self.minimum = minimum
@@ -126,6 +123,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
                 f'and warmup_share={warmup_share}. Set the other to None.'
             )
         if warmup is None:
+            _check_range('warmup_share', warmup_share, 1.0)
             warmup = warmup_share * end
         if not by_epoch or not epoch_length:
             raise ValueError(
@@ -133,6 +131,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
                 'expected by_epoch=True and epoch_length > 0, but got '
                 f'by_epoch={by_epoch} and epoch_length={epoch_length}.'
             )
+        _check(warmup, end, 'epochs')
         return cls(
             *args,
             warmup=round(warmup * epoch_length),
@@ -153,3 +152,26 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
             )
             for base in self.base_values
         ]
+
+
+def _check(warmup: float, end: float, unit: str) -> None:
+    """Refuses a warm-up that is negative or as long as the run."""
+    if 0 <= warmup < end:
+        return
+    raise ValueError(
+        f'The warm-up of {warmup:g} {unit} leaves nothing of a run of '
+        f'{end:g} {unit} (WarmupCosineLR expects 0 <= warmup < end). Shorten '
+        'the warm-up, for instance param_scheduler.warmup='
+        f'{max(end, 0) / 10:g}, which may be a fraction of an epoch, or '
+        'param_scheduler.warmup=0 for none; or train longer '
+        '(train_cfg.max_epochs).'
+    )
+
+
+def _check_range(name: str, value: float, highest: float) -> None:
+    """Refuses a value out of the range from 0 to the highest one."""
+    if not 0 <= value <= highest or math.isinf(value):
+        raise ValueError(
+            f'WarmupCosineLR expects {name} from 0 to {highest:g}, but got '
+            f'{value}.'
+        )
