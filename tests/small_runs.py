@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch import nn
@@ -108,7 +109,7 @@ def small_runner(work_dir: Path, **settings) -> Runner:
         experiment_name=f'small-{time.monotonic_ns()}',
         randomness=dict(seed=0),
     )
-    return Runner.from_cfg(_merged(cfg, settings))
+    return Runner.from_cfg(Config(_merged(cfg, settings)))
 
 
 def _merged(old: dict, new: dict) -> dict:

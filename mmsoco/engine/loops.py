@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmsoco.datasets.samplers import EpochIndexSampler
+from mmsoco.engine.checks import check_whole
 from mmsoco.engine.rng import set_random_states
 from mmsoco.engine.run_record import batch_size_of
 from mmsoco.registry import LOOPS
@@ -56,9 +57,9 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         max_epochs: int,
         **kwargs: Any,
     ) -> None:
-        check_length('train_cfg.max_epochs', max_epochs)
+        check_whole('train_cfg.max_epochs', max_epochs)
         if 'val_interval' in kwargs:
-            check_length('train_cfg.val_interval', kwargs['val_interval'])
+            check_whole('train_cfg.val_interval', kwargs['val_interval'])
         super().__init__(runner, dataloader, max_epochs, **kwargs)
         self._done = 0
         self._random_states: dict | None = None
@@ -116,22 +117,6 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
             set_random_states(states)
 
 
-def check_length(name: str, value: Any) -> None:
-    """Refuses a length that is not a whole number of at least 1.
-
-    Args:
-        name: the option, for the message.
-        value: epochs or iterations.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    if not isinstance(value, int | float) or value != int(value) or value < 1:
-        raise ValueError(
-            f'{name} expects a whole number of at least 1, but got {value!r}.'
-        )
-
-
 @LOOPS.register_module()
 class SampleBudgetTrainLoop(EpochBasedTrainLoop):
     """Trains for more epochs where there are fewer images.
@@ -161,8 +146,8 @@ class SampleBudgetTrainLoop(EpochBasedTrainLoop):
         max_epochs: int,
         **kwargs: Any,
     ) -> None:
-        check_length('train_cfg.num_samples', num_samples)
-        check_length('train_cfg.min_epochs', min_epochs)
+        check_whole('train_cfg.num_samples', num_samples)
+        check_whole('train_cfg.min_epochs', min_epochs)
         super().__init__(runner, dataloader, max_epochs, **kwargs)
         num_images = len(self.dataloader.dataset)
         self._max_epochs = epochs_for(

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
+from mmengine.config import Config
 from mmengine.device import is_cuda_available
 from mmengine.dist import is_distributed, is_main_process
 from mmengine.model import revert_sync_batchnorm
@@ -15,7 +16,7 @@ from torch import distributed, nn
 from mmsoco.checkpoints.guard import tensors_only
 from mmsoco.checkpoints.io import run_types
 from mmsoco.engine.checkpointing import CheckpointingRunner, FinishedError
-from mmsoco.engine.hooks.arguments import check_hooks
+from mmsoco.engine.checks import check_training
 from mmsoco.engine.hooks.finite_hook import FiniteHook
 from mmsoco.engine.interruption import Interruption, StoppedError
 from mmsoco.engine.loops import EpochBasedTrainLoop
@@ -24,6 +25,9 @@ from mmsoco.engine.run_record import batch_size_of
 from mmsoco.engine.work_dir import claimed
 from mmsoco.registry import RUNNERS
 from mmsoco.utils.processes import die_with_parent
+
+# Of torch's batch norm.
+_ONE_VALUE = 'Expected more than 1 value per channel'
 
 
 @RUNNERS.register_module()
@@ -48,6 +52,22 @@ class Runner(CheckpointingRunner):
 
     interruption: Interruption | None = None
     _may_dump = False
+
+    @classmethod
+    def from_cfg(cls, cfg: Config | dict) -> 'Runner':
+        """Builds the runner of a config.
+
+        Args:
+            cfg: the config.
+
+        Returns:
+            The runner.
+
+        Raises:
+            ValueError: a setting is out of range.
+        """
+        check_training(cfg.to_dict() if isinstance(cfg, Config) else cfg)
+        return super().from_cfg(cfg)
 
     def setup_env(self, env_cfg: dict) -> None:
         """Sets up processes and threads.
@@ -116,26 +136,10 @@ class Runner(CheckpointingRunner):
 
         Args:
             hooks: the config's ``default_hooks``.
-
-        Raises:
-            ValueError: an interval is 0.
         """
         hooks = dict(hooks or {})
         hooks.setdefault('finite', dict(type=FiniteHook))
-        check_hooks('default_hooks', hooks)
         super().register_default_hooks(hooks)
-
-    def register_custom_hooks(self, hooks: list) -> None:
-        """Registers the further hooks.
-
-        Args:
-            hooks: the config's ``custom_hooks``.
-
-        Raises:
-            ValueError: an interval is 0.
-        """
-        check_hooks('custom_hooks', dict(enumerate(hooks)))
-        super().register_custom_hooks(hooks)
 
     def scale_lr(
         self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
@@ -257,6 +261,7 @@ class Runner(CheckpointingRunner):
                 ``overwrite`` is set.
             StoppedError: the training was stopped; what it had done is
                 saved.
+            ValueError: a batch is too small, or too many steps fail.
         """
         claim = nullcontext()
         if is_main_process():
@@ -272,6 +277,14 @@ class Runner(CheckpointingRunner):
                 return super().train()
             except FinishedError:
                 return self.model
+            except ValueError as error:
+                if _ONE_VALUE not in str(error):
+                    raise
+                raise ValueError(
+                    f'{error}. Batch norm needs at least two values per '
+                    'channel: raise train_dataloader.batch_size, which is '
+                    f'{self._train_batch_size()} per process.'
+                ) from error
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
         """Calls the hooks, and stops after them where that was asked for.

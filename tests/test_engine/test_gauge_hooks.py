@@ -183,7 +183,7 @@ def test_stops_after_some_collapsed_looks(runner):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(interval=0), 'interval to be a whole number of at least 1'),
+        (dict(interval=0), 'interval expects a whole number of at least 1'),
         (dict(interval=2.5), 'got 2.5'),
         (dict(silence=0), 'silence'),
         (dict(patience=-1), 'patience'),
@@ -191,5 +191,5 @@ def test_stops_after_some_collapsed_looks(runner):
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=f'CollapseHook expects .*{message}'):
+    with pytest.raises(ValueError, match=f'CollapseHook.*{message}'):
         CollapseHook(**arguments)

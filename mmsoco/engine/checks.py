@@ -1,0 +1,102 @@
+"""Refuse settings of a training that are out of range, by their keys."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+# Whole numbers of at least 1, or of at least 0.
+_COUNTS = {
+    'train_dataloader.batch_size': 1,
+    'train_dataloader.num_workers': 0,
+    'train_cfg.max_epochs': 1,
+    'train_cfg.max_iters': 1,
+    'train_cfg.min_epochs': 1,
+    'train_cfg.num_samples': 1,
+    'train_cfg.val_interval': 1,
+    'optim_wrapper.accumulative_counts': 1,
+    'auto_scale_lr.base_batch_size': 1,
+    'randomness.seed': 0,
+}
+_RATES = (
+    'optim_wrapper.optimizer.lr',
+    'optim_wrapper.optimizer.weight_decay',
+    'optim_wrapper.optimizer.momentum',
+)
+
+
+def check_training(cfg: Mapping) -> None:
+    """Refuse a length, a batch, a rate or an interval that cannot be.
+
+    Args:
+        cfg: The config; what it does not set is not looked at.
+
+    Raises:
+        ValueError: A setting is out of range; the message names its key.
+    """
+    for key, lowest in _COUNTS.items():
+        value = _get(cfg, key)
+        if value is not None:
+            check_whole(key, value, lowest)
+    for key in _RATES:
+        value = _get(cfg, key)
+        if value is not None and not (
+            _is_number(value) and 0 <= value < math.inf
+        ):
+            raise ValueError(
+                f'{key} expects a finite number of at least 0, but got '
+                f'{value!r}.'
+            )
+    _check_intervals('default_hooks', cfg.get('default_hooks') or {})
+    _check_intervals(
+        'custom_hooks', dict(enumerate(cfg.get('custom_hooks') or ()))
+    )
+
+
+def check_whole(key: str, value: Any, lowest: int = 1) -> None:
+    """Refuse what is not a whole number of at least some size.
+
+    Args:
+        key: The setting, for the message.
+        value: Its value.
+        lowest: The smallest number.
+
+    Raises:
+        ValueError: The value is something else.
+    """
+    if not _is_number(value) or value != value // 1 or value < lowest:
+        raise ValueError(
+            f'{key} expects a whole number of at least {lowest}, but got '
+            f'{value!r}.'
+        )
+
+
+def _check_intervals(key: str, hooks: Mapping) -> None:
+    """Refuse hooks of an interval of 0, which would never run, in silence."""
+    for name, hook in hooks.items():
+        if not isinstance(hook, Mapping) or hook.get('interval') in (None, -1):
+            continue
+        try:
+            check_whole(f'{key}.{name}.interval', hook['interval'])
+        except ValueError as error:
+            raise ValueError(
+                f'{error} To train without this hook, set {key}.{name}=None.'
+            ) from None
+
+
+def _is_number(value: Any) -> bool:
+    """Tell numbers from texts, booleans and NaN."""
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and not math.isnan(value)
+    )
+
+
+def _get(cfg: Mapping, key: str) -> Any:
+    """Return the value of ``a.b.c``, None where there is none."""
+    value: Any = cfg
+    for part in key.split('.'):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(part)
+    return value
