@@ -1,0 +1,98 @@
+"""Checkpoints by epochs, and by minutes between them."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.fileio import LocalBackend
+from small_runs import diary, small_runner
+
+from mmsoco.checkpoints.io import load_run
+from mmsoco.engine.hooks import CheckpointHook, checkpoint_hook
+
+ONE = dict(default_hooks=dict(checkpoint=dict(max_keep_ckpts=1)))
+
+
+class Clock:
+    """Stands still between the iterations of a test."""
+
+    def __init__(self):
+        self.seconds = 0.0
+
+    def monotonic(self):
+        """As the module time."""
+        return self.seconds
+
+
+def test_saves_after_a_minute_and_then_ever_more_seldom(tmp_path, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(checkpoint_hook, 'time', clock)
+    runner = small_runner(
+        tmp_path,
+        train_cfg=dict(max_epochs=10),
+        default_hooks=dict(checkpoint=dict(interval=10, interim_minutes=4)),
+    )
+    saved = {}
+
+    def note(runner):
+        interim = tmp_path / 'interim.pth'
+        if interim.is_file():
+            saved.setdefault(load_run(interim)['meta']['iter'], clock.seconds)
+        clock.seconds += 30
+
+    diary(runner).on_iter = note
+    runner.train()
+    # After 1, 2, 4, and then every 4 minutes, counted in halves of them.
+    assert list(saved) == [2, 6, 14, 22, 30, 38]
+    assert sorted(p.name for p in tmp_path.glob('*.pth')) == ['epoch_10.pth']
+
+
+def test_none_saves_nothing_in_between(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint_hook, '_FIRST_SECONDS', 0)
+    runner = small_runner(
+        tmp_path, default_hooks=dict(checkpoint=dict(interim_minutes=None))
+    )
+    diary(runner).on_iter = lambda _: None
+    runner.train()
+    assert not (tmp_path / 'interim.pth').exists()
+
+
+def test_the_only_checkpoint_stays_until_the_next_is_written(
+    tmp_path, monkeypatch
+):
+    put = LocalBackend.put
+
+    def full_later(self, content, path):
+        if 'epoch_2' in str(path):
+            Path(path).write_bytes(content[:10])
+            raise OSError(28, 'No space left on device')
+        put(self, content, path)
+
+    monkeypatch.setattr(LocalBackend, 'put', full_later)
+    with pytest.raises(OSError, match='epoch_2.pth could not be written'):
+        small_runner(tmp_path, **ONE).train()
+    assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
+    monkeypatch.undo()
+    small_runner(tmp_path, resume=True, **ONE).train()
+    assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_3.pth']
+
+
+def test_keeps_as_many_as_it_is_told(tmp_path):
+    small_runner(
+        tmp_path,
+        train_cfg=dict(max_epochs=5),
+        default_hooks=dict(checkpoint=dict(max_keep_ckpts=2)),
+    ).train()
+    names = sorted(p.name for p in tmp_path.glob('*.pth'))
+    assert names == ['epoch_4.pth', 'epoch_5.pth']
+    ids = load_run(tmp_path / 'epoch_5.pth')['message_hub']['runtime_info']
+    assert ids['keep_ckpt_ids'] == [4, 5]
+
+
+@pytest.mark.parametrize(
+    'arguments',
+    [dict(interval=0), dict(max_keep_ckpts=0), dict(interim_minutes=0)],
+)
+def test_arguments_out_of_range_are_refused(arguments):
+    [name] = arguments
+    with pytest.raises(ValueError, match=f'CheckpointHook.*{name}'):
+        CheckpointHook(**arguments)
