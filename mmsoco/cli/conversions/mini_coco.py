@@ -41,10 +41,11 @@ def run(args: argparse.Namespace) -> None:
     files = {p: args.out / f'{stem}_{p:g}pct.json' for p in args.percents}
     for file in files.values():
         refuse_existing(file, args.overwrite)
+    from mmsoco.datasets.coco_document import read_document
     from mmsoco.datasets.converters import mini_coco
     from mmsoco.utils.files import write_json
 
-    document = mini_coco.read_coco(args.annotations)
+    document = read_document(args.annotations)
     ids = mini_coco.shuffled_ids(document, args.seed)
     for percent, file in files.items():
         part = mini_coco.take_part(document, ids, percent)

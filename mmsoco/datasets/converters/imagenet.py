@@ -11,7 +11,8 @@ compared with those of ImageNet-1k. `mmsoco convert imagenet` does it.
 import io
 import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from scipy.io import loadmat
@@ -35,19 +36,32 @@ def unpack_train(archive: Path, folder: Path) -> None:
     with tarfile.open(archive) as classes:
         for member in classes:
             wnid = Path(member.name).stem
+            # macOS puts ._WNID.tar beside each; no name leaves the folder.
+            if not member.isfile() or wnid.startswith('.'):
+                continue
             if not (folder / wnid).is_dir():
                 images = io.BytesIO(classes.extractfile(member).read())
-                unfinished = _fresh(folder / f'.{wnid}.part')
-                with tarfile.open(fileobj=images) as tar:
+                with (
+                    _unfinished(folder / wnid) as unfinished,
+                    tarfile.open(fileobj=images) as tar,
+                ):
                     tar.extractall(unfinished, filter='data')
-                unfinished.rename(folder / wnid)
 
 
-def _fresh(folder: Path) -> Path:
-    """Makes an empty folder, without what a killed run left in it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill, which gets its name when it is whole.
+
+    What a killed run left in it is removed first.
+    """
+    unfinished = folder.with_name(f'.{folder.name}.part')
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def val_classes(devkit: Path) -> list[str]:
@@ -71,7 +85,13 @@ def val_classes(devkit: Path) -> list[str]:
         meta = io.BytesIO(tar.extractfile(files['data/meta.mat']).read())
     synsets = loadmat(meta, squeeze_me=True)['synsets']
     wnids = {int(row[0]): str(row[1]) for row in synsets}
-    return [wnids[int(number)] for number in truth]
+    try:
+        return [wnids[int(number)] for number in truth]
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f'{devkit} is damaged: {TRUTH} has an entry ({error}) that is '
+            'not the number of a class of data/meta.mat'
+        ) from None
 
 
 def unpack_val(archive: Path, folder: Path, classes: Sequence[str]) -> None:
@@ -81,19 +101,28 @@ def unpack_val(archive: Path, folder: Path, classes: Sequence[str]) -> None:
         archive: ILSVRC2012_img_val.tar.
         folder: appears when it is whole.
         classes: see :func:`val_classes`.
+
+    Raises:
+        ValueError: a name has no number, or one without a label.
     """
     if folder.is_dir():
         return
-    unfinished = _fresh(folder.with_name(f'.{folder.name}.part'))
-    for wnid in set(classes):
-        (unfinished / wnid).mkdir()
-    with tarfile.open(archive) as tar:
+    with _unfinished(folder) as unfinished, tarfile.open(archive) as tar:
+        for wnid in set(classes):
+            (unfinished / wnid).mkdir()
         for member in tar:
             name = Path(member.name)
-            number = int(name.stem.rpartition('_')[2])
-            member.name = f'{classes[number - 1]}/{name.name}'
+            if not member.isfile() or name.name.startswith('.'):
+                continue
+            number = name.stem.rpartition('_')[2]
+            if not number.isdecimal() or not 1 <= int(number) <= len(classes):
+                raise ValueError(
+                    f'{archive} holds {member.name!r}; expected names such '
+                    'as ILSVRC2012_val_00000001.JPEG, with numbers of 1 to '
+                    f'{len(classes)}, as many as the development kit labels'
+                )
+            member.name = f'{classes[int(number) - 1]}/{name.name}'
             tar.extract(member, unfinished, filter='data')
-    unfinished.rename(folder)
 
 
 def write_list(folder: Path, path: Path) -> tuple[int, int, Problems]:

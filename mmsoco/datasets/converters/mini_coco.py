@@ -3,12 +3,9 @@
 The images are shuffled once, by a fixed seed; each part takes the first of
 them. So everybody gets the same parts, and a smaller part lies in every larger
 one. Images without objects count too, as in the whole set.
-`mmsoco convert mini-coco` writes the parts.
 """
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -47,23 +44,3 @@ def take_part(document: dict, ids: Sequence[int], percent: float) -> dict:
             a for a in document['annotations'] if a['image_id'] in chosen
         ],
     )
-
-
-def read_coco(path: Path) -> dict:
-    """Reads COCO annotations.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: it holds something else.
-    """
-    try:
-        document = json.loads(path.read_text(encoding='utf-8'))
-        names = document.keys()
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise ValueError(f'{path} is no COCO annotation: {error}') from None
-    missing = {'images', 'annotations', 'categories'} - names
-    if missing:
-        raise ValueError(
-            f'{path} is no COCO annotation: {sorted(missing)} are missing'
-        )
-    return document

@@ -2,15 +2,16 @@
 
 import io
 import json
+import re
 import tarfile
 
 import numpy as np
 import pytest
-from command import succeed
+from command import call, succeed
 from PIL import Image
 from scipy.io import savemat
 
-from mmsoco.datasets.converters import imagenet, mini_coco
+from mmsoco.datasets.converters import mini_coco
 
 
 def save_image(path):
@@ -75,16 +76,16 @@ def test_parts_depend_on_ids_and_seed_alone(coco, tmp_path):
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ('{', 'is no COCO annotation'),
-        ('[]', 'is no COCO annotation'),
-        ('{"images": []}', 'annotations.*categories.*missing'),
+        ('{', 'is not JSON'),
+        ('[]', 'is not a COCO label file'),
+        ('{"images": []}', "'annotations' is missing.*'categories' is miss"),
     ],
 )
 def test_parts_refuse_another_file(tmp_path, text, message):
     path = tmp_path / 'x.json'
     path.write_text(text)
-    with pytest.raises(ValueError, match=message):
-        mini_coco.read_coco(path)
+    outcome = call('convert', 'mini-coco', path, '--out', tmp_path / 'mini')
+    assert outcome.status == 1 and re.search(message, outcome.err)
     assert not (tmp_path / 'mini').exists()
 
 
@@ -124,7 +125,7 @@ def archives(tmp_path):
 
 def imagenet_args(archives):
     return [
-        'convert', 'imagenet', archives / 'imagenet',
+        archives / 'imagenet',
         '--train-tar', archives / 'train.tar',
         '--val-tar', archives / 'val.tar',
         '--devkit', archives / 'devkit.tar.gz',
@@ -144,7 +145,7 @@ def check_imagenet(root):
 
 
 def test_imagenet_from_archives(archives):
-    printed = succeed(*imagenet_args(archives))
+    printed = succeed('convert', 'imagenet', *imagenet_args(archives))
     check_imagenet(archives / 'imagenet')
     assert '2 classes, 4 images (ImageNet-1k has 1000 and 1281167)' in printed
 
@@ -155,7 +156,7 @@ def test_imagenet_goes_on_after_a_kill(archives):
     (root / 'train/.n01.part').mkdir(parents=True)
     (root / 'train/.n01.part/rest.JPEG').write_bytes(b'')
     (root / '.val.part/old').mkdir(parents=True)
-    succeed(*imagenet_args(archives))
+    succeed('convert', 'imagenet', *imagenet_args(archives))
     check_imagenet(root)
     assert not list(root.rglob('*.part'))
 
@@ -163,21 +164,61 @@ def test_imagenet_goes_on_after_a_kill(archives):
 def test_imagenet_lists_what_is_there(tmp_path):
     (tmp_path / 'val/n05').mkdir(parents=True)
     (tmp_path / 'val/n05/a.JPEG').write_bytes(b'x')
-    imagenet.prepare(tmp_path)
+    (tmp_path / 'val/.ipynb_checkpoints').mkdir()
+    printed = succeed('convert', 'imagenet', tmp_path)
+    assert 'hidden' in printed and '.ipynb_checkpoints/' in printed
     assert (tmp_path / 'meta/val.txt').read_text() == 'n05/a.JPEG 0\n'
     assert not (tmp_path / 'meta/train.txt').exists()
+
+
+def refuse(*args):
+    """What the converter says where it refuses."""
+    outcome = call('convert', 'imagenet', *args)
+    assert outcome.status == 1
+    return outcome.err
 
 
 def test_imagenet_refuses_images_without_class(tmp_path):
     (tmp_path / 'val').mkdir()
     (tmp_path / 'val/a.JPEG').write_bytes(b'x')
-    with pytest.raises(ValueError, match='expected .*CLASS/IMAGE.*--devkit'):
-        imagenet.prepare(tmp_path)
+    assert re.search('expected .*CLASS/IMAGE.*--devkit', refuse(tmp_path))
 
 
-def test_imagenet_needs_labels_and_images(archives):
-    root = archives / 'imagenet'
-    with pytest.raises(ValueError, match='name the development kit'):
-        imagenet.prepare(root, val_tar=archives / 'val.tar')
-    with pytest.raises(FileNotFoundError, match='neither .*train nor .*val'):
-        imagenet.prepare(root)
+def test_imagenet_needs_labels_and_images(archives, tmp_path):
+    root, _, _, *val = imagenet_args(archives)
+    assert 'name the development kit' in refuse(root, *val[:2])
+    assert re.search('neither .*train nor .*val', refuse(root))
+
+
+@pytest.mark.parametrize(
+    'name', ['picture.JPEG', 'ILSVRC2012_val_0.JPEG', 'ILSVRC2012_val_4.JPEG']
+)
+def test_imagenet_refuses_pictures_without_label(archives, name):
+    with tarfile.open(archives / 'val.tar', 'w') as val:
+        add(val, 'ILSVRC2012_val_1.JPEG', b'x')
+        add(val, name, b'x')
+    text = refuse(*imagenet_args(archives))
+    assert f'val.tar holds {name!r}' in text and '1 to 3' in text
+    assert not (archives / 'imagenet/val').exists()
+
+
+def test_nothing_leaves_the_folder_of_imagenet(archives):
+    """Neither the classes' archives nor what is inside of them."""
+    inside = io.BytesIO()
+    with tarfile.open(fileobj=inside, mode='w') as tar:
+        add(tar, '../../../outside.JPEG', b'x')
+    train = archives / 'train.tar'
+    with tarfile.open(train, 'w') as tar:
+        add(tar, '../n03.tar', inside.getvalue())
+    text = refuse(archives / 'imagenet', '--train-tar', train)
+    assert 'outside' in text
+    assert not list(archives.parent.rglob('outside.JPEG'))
+    with tarfile.open(train, 'w') as tar:
+        add(tar, '._n01.tar', b'x')
+        tar.addfile(tarfile.TarInfo('folder.tar'))
+    with tarfile.open(train, 'a') as tar:
+        link = tarfile.TarInfo('n09.tar')
+        link.type, link.linkname = tarfile.SYMTYPE, '/etc/passwd'
+        tar.addfile(link)
+    refuse(archives / 'imagenet', '--train-tar', train)
+    assert not list((archives / 'imagenet').glob('train/*'))
