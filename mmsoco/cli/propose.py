@@ -28,7 +28,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from mmsoco.cli.common import add_out, add_overwrite, integer, path
+from mmsoco.cli.common import (
+    add_out,
+    add_overwrite,
+    integer,
+    number,
+    path,
+)
 from mmsoco.cli.spec_options import add_spec_options, spec_from
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.search.spec import SearchSpec
@@ -62,6 +68,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='processes; default: all cores (%(default)s)',
     )
     parser.add_argument(
+        '--memory',
+        type=number(0, above=True),
+        metavar='MIB',
+        help='what each process may take for one image; larger images are '
+        'left out and named. Default: the processes share what is free',
+    )
+    parser.add_argument(
+        '--shrink',
+        action='store_true',
+        help='search images beyond --memory at a smaller size instead',
+    )
+    parser.add_argument(
         '--shard',
         default='0/1',
         metavar='i/n',
@@ -82,19 +100,23 @@ def run(args: argparse.Namespace) -> None:
     """Make the store, and describe it."""
     search, filters = spec_from(args, SearchSpec), spec_from(args, FilterSpec)
 
-    from mmsoco.images.lists import collect_names, parse_shard
+    from mmsoco.images.lists import find_some_images, parse_shard
     from mmsoco.proposals.generation.generate import generate
     from mmsoco.proposals.generation.job import Job
     from mmsoco.proposals.summary import describe
 
+    found = find_some_images(args.images, args.ann_file)
+    print(found.report())
     job = Job(
         image_root=str(args.images),
-        all_names=collect_names(args.images, args.ann_file),
+        all_names=found.names,
         out=str(args.out),
         search=search,
         filters=filters,
         keep_regions=args.keep_regions,
         shard=parse_shard(args.shard),
+        memory_mib=args.memory,
+        shrink=args.shrink,
     )
     summary = generate(job, args.workers, args.overwrite)
     print(describe(summary.store))

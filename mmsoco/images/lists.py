@@ -122,23 +122,29 @@ def find_images(
     return ImageList(root, sorted(names), problems)
 
 
-def collect_names(
+def find_some_images(
     root: str | os.PathLike, ann_file: str | os.PathLike | None = None
-) -> list[str]:
-    """Return the names that `find_images` finds, at least one.
+) -> ImageList:
+    """Find the images to work on, at least one; see `find_images`.
 
     Raises:
         ValueError: If there is no image; the message says what was left out.
-        OSError: See `find_images`, as for other errors.
     """
     found = find_images(root, ann_file)
     if found.names:
-        return found.names
+        return found
     where = f'in {found.root!r} or below'
     if ann_file is not None:
         where = f'named by {str(ann_file)!r} that are in {found.root!r}'
     message = f'no images {where}; expected files such as .jpg or .png'
     raise ValueError('\n'.join(filter(None, [message, str(found.problems)])))
+
+
+def collect_names(
+    root: str | os.PathLike, ann_file: str | os.PathLike | None = None
+) -> list[str]:
+    """Return the names that `find_some_images` finds."""
+    return find_some_images(root, ann_file).names
 
 
 def _walk(

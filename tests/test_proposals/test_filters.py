@@ -103,6 +103,8 @@ def test_golden_filtered_lists(golden_photos):
     'limits, text',
     [
         (dict(min_size=0), 'min_size must be 1'),
+        (dict(min_size=100000), 'min_size must be 1 to 65535'),
+        (dict(min_scale=1.5, max_scale=2), 'min_scale <= 1'),
         (dict(min_ratio=0), '0 < min_ratio'),
         (dict(min_ratio=2, max_ratio=1), 'got 2 and 1'),
         (dict(min_scale=0.9), 'got 0.9 and 0.8'),

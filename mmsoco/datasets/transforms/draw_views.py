@@ -18,11 +18,15 @@ from .geometry import (
     jitter_bboxes,
     overlaps,
 )
-from .views import ResizedView
+from .views import ResizedView, check_count
 
 # As the published code does, a pair of views is drawn again until it has so
 # many proposals in common.
 _MIN_SHARED = 2
+# The paper takes 4 and tries up to 16; an image has about 25, and what it
+# lacks is repeated.
+_MAX_PROPOSALS = 128
+_MAX_TRIES = 1000
 
 
 @TRANSFORMS.register_module()
@@ -73,17 +77,13 @@ class DrawViews:
         num_proposals: int = 4,
         max_tries: int = 5,
     ) -> None:
-        for name, value in (
-            ('num_proposals', num_proposals),
-            ('max_tries', max_tries),
-        ):
-            if value < 1:
-                raise ValueError(f'{name} must be at least 1, got {value}')
         self.views = [TRANSFORMS.build(view) for view in views]
         self.pairs = parse_pairs(pairs) if len(pairs) else []
         self.roi_sets = roi_sets(self.pairs)
-        self.num_proposals = num_proposals
-        self.max_tries = max_tries
+        self.num_proposals = check_count(
+            'num_proposals', num_proposals, _MAX_PROPOSALS
+        )
+        self.max_tries = check_count('max_tries', max_tries, _MAX_TRIES)
         self._check_views()
         self._check_borrowed()
 

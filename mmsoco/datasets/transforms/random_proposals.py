@@ -5,7 +5,7 @@ import numpy as np
 from mmsoco.registry import TRANSFORMS
 
 from .geometry import draw_crop
-from .views import check_range
+from .views import check_count, check_range
 
 
 @TRANSFORMS.register_module()
@@ -30,9 +30,7 @@ class RandomProposals:
         scale: tuple[float, float] = (0.3, 0.8),
         aspect: tuple[float, float] = (1 / 3, 3.0),
     ) -> None:
-        if num_boxes < 1:
-            raise ValueError(f'num_boxes must be at least 1, got {num_boxes}')
-        self.num_boxes = num_boxes
+        self.num_boxes = check_count('num_boxes', num_boxes, 10_000)
         self.scale = check_range('scale', scale, upper=1.0)
         self.aspect = check_range('aspect', aspect)
 

@@ -11,6 +11,10 @@ from mmsoco.registry import TRANSFORMS
 
 from .geometry import CropParams, draw_crop
 
+# Below, a backbone's feature map has no pixel to tell objects apart; above,
+# a view is larger than the images that detectors train on.
+MIN_VIEW, MAX_VIEW = 8, 4096
+
 
 class View:
     """What all kinds of view have in common.
@@ -142,14 +146,41 @@ def parse_size(size: int | Sequence[int]) -> tuple[int, int]:
         (height, width).
 
     Raises:
-        ValueError: If it is not one or two positive numbers.
+        ValueError: If it is not one or two whole numbers of ``MIN_VIEW`` to
+            ``MAX_VIEW`` pixels.
     """
     sides = (size, size) if isinstance(size, int) else tuple(size)
-    if len(sides) != 2 or min(sides) < 1:
+    good = all(
+        isinstance(side, int) and MIN_VIEW <= side <= MAX_VIEW
+        for side in sides
+    )
+    if len(sides) != 2 or not good:
         raise ValueError(
-            f'size must be a positive number or (height, width), got {size!r}'
+            f'size must be a whole number of {MIN_VIEW} to {MAX_VIEW} pixels, '
+            f'or (height, width), got {size!r}'
         )
     return sides
+
+
+def check_count(name: str, value: int, upper: int) -> int:
+    """Give the value back if it is a whole number of 1 to ``upper``.
+
+    Args:
+        name: What to call it in the error.
+        value: A number of things.
+        upper: Largest allowed value.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: If it lies outside, or is not whole.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f'{name} must be at least 1 and whole, got {value!r}')
+    if value > upper:
+        raise ValueError(f'{name} must be at most {upper}, got {value}')
+    return value
 
 
 def check_share(name: str, value: float) -> float:

@@ -41,6 +41,21 @@ class Job:
     memory_mib: float | None = None
     shrink: bool = False
 
+    def __post_init__(self) -> None:
+        """Check what would only fail after hours.
+
+        Raises:
+            ValueError: If a path is empty, there are no images, or the
+                memory is not positive.
+        """
+        for name in ('image_root', 'out'):
+            if not str(getattr(self, name)).strip():
+                raise ValueError(f'{name} must not be empty')
+        if not self.all_names:
+            raise ValueError(f'no images of {self.image_root!r} to work on')
+        if self.memory_mib is not None:
+            MemoryLimit(self.memory_mib)
+
     @cached_property
     def _fingerprint(self) -> str:
         return fingerprint(self.all_names)

@@ -231,7 +231,11 @@ def test_transform_is_shown_and_sent_whole():
     'change, text',
     [
         (dict(num_proposals=0), 'num_proposals must be at least 1'),
+        (dict(num_proposals=500), 'num_proposals must be at most 128'),
+        (dict(num_proposals=2.5), 'num_proposals must be at least 1 and wh'),
+        (dict(num_proposals=True), 'num_proposals must be at least 1 and wh'),
         (dict(max_tries=0), 'max_tries must be at least 1'),
+        (dict(max_tries=10**9), 'max_tries must be at most 1000'),
         (dict(pairs=[(1, 2)]), r'each of the 3 views.*use \[1, 2\]'),
         (dict(pairs=[(1, 2), (1, 4)]), 'each of the 3 views'),
         (

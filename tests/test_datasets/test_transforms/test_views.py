@@ -51,7 +51,11 @@ def test_views_are_shown_and_sent_with_their_settings(view):
 @pytest.mark.parametrize(
     'kwargs, text',
     [
-        (dict(size=0), 'size must be a positive number'),
+        (dict(size=0), 'size must be a whole number of 8 to 4096'),
+        (dict(size=1), 'size must be a whole number of 8 to 4096'),
+        (dict(size=(224, 1)), 'got .224, 1.'),
+        (dict(size=100000), 'got 100000'),
+        (dict(size=(224.0, 224.0)), 'size must be a whole number'),
         (dict(size=(8, 8, 8)), 'size must be'),
         (dict(size=8, area=(0.5, 1.5)), r'area must be \(low, high\)'),
         (dict(size=8, area=(0.0, 0.5)), 'area'),
