@@ -6,7 +6,7 @@ too low trains in silence.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +39,9 @@ class _Place(NamedTuple):
 
 
 def check_detector_labels(
-    cfg: Mapping, mended_dir: str | os.PathLike | None = None
+    cfg: Mapping,
+    splits: Sequence[str] = SPLITS,
+    mended_dir: str | os.PathLike | None = None,
 ) -> dict[str, Labels]:
     """Check all COCO labels of a config, and mend what can be mended.
 
@@ -50,6 +52,7 @@ def check_detector_labels(
 
     Args:
         cfg: A detector's config; changed in place.
+        splits: What of ``train``, ``val`` and ``test`` to check.
         mended_dir: By default ``labels`` below the config's ``work_dir``.
 
     Returns:
@@ -64,7 +67,7 @@ def check_detector_labels(
     found: dict[str, Labels] = {}
     errors: list[str] = []
     classes_of: dict[str, tuple[str, ...]] = {}
-    for place in _places(cfg):
+    for place in _places(cfg, splits):
         classes, source = _classes(place)
         classes_of[source] = classes
         labels = _read(place, classes)
@@ -80,7 +83,7 @@ def check_detector_labels(
         errors += [f'{place.key}: {line}' for line in listed]
         found[place.key] = labels
     errors += _split_errors(classes_of)
-    errors += _metric_errors(cfg)
+    errors += _metric_errors(cfg, splits)
     if errors:
         lines = [f'- {line}' for line in dict.fromkeys(errors)]
         raise ValueError(
@@ -101,8 +104,8 @@ def describe_labels(found: Mapping[str, Labels]) -> str:
     )
 
 
-def _places(cfg: Mapping) -> Iterator[_Place]:
-    for split in SPLITS:
+def _places(cfg: Mapping, splits: Sequence[str] = SPLITS) -> Iterator[_Place]:
+    for split in splits:
         loader = cfg.get(f'{split}_dataloader')
         if isinstance(loader, Mapping) and 'dataset' in loader:
             key = f'{split}_dataloader.dataset'
@@ -236,11 +239,11 @@ def _split_errors(classes_of: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [f'all datasets need the same classes in the same order: {texts}']
 
 
-def _metric_errors(cfg: Mapping) -> list[str]:
+def _metric_errors(cfg: Mapping, splits: Sequence[str]) -> list[str]:
     """Compare the label files of metrics and datasets."""
     errors = []
-    places = list(_places(cfg))
-    for split in SPLITS[1:]:
+    places = list(_places(cfg, splits))
+    for split in splits:
         read = [_paths(p.dataset)[0] for p in places if p.split == split]
         errors += [
             f'{key}.ann_file is {metric["ann_file"]!r}, but '
@@ -267,7 +270,9 @@ def _use_mended(
         labels = found.get(place.key)
         if labels is None or not labels.is_changed:
             continue
-        folder = mended_dir or os.path.join(cfg['work_dir'], 'labels')
+        folder = mended_dir or os.path.join(
+            cfg.get('work_dir') or 'work_dirs', 'labels'
+        )
         name = f'{place.split}_{labels.path.stem}.json'
         path = Path(folder).absolute() / name
         labels.write(path)

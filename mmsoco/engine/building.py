@@ -1,6 +1,7 @@
 """Run a config, with messages that name the config's keys."""
 
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -58,10 +59,35 @@ def run_config(cfg: Config, mode: str) -> Any:
 
     Raises:
         ValueError: A key of the config fits nothing; the message names it.
+            Or the labels do not fit the config.
     """
     check_types(cfg)
+    check_labels(cfg, mode)
     with explained_errors(cfg):
         return getattr(RUNNERS.build(cfg), mode)()
+
+
+def check_labels(cfg: Config, mode: str) -> None:
+    """Check the labels of a detector, and say what they hold.
+
+    Args:
+        cfg: The config; labels that had to be mended are replaced in it.
+        mode: ``'train'`` or ``'test'``.
+
+    Raises:
+        ValueError: The labels do not fit the config.
+        OSError: They cannot be read.
+    """
+    # Late: it imports mmdet's datasets.
+    from mmsoco.datasets.detector_labels import (
+        check_detector_labels,
+        describe_labels,
+    )
+
+    splits = ('test',) if mode == 'test' else ('train', 'val')
+    found = check_detector_labels(cfg, splits)
+    if found and int(os.environ.get('RANK', 0)) == 0:
+        print(describe_labels(found), flush=True)
 
 
 def check_types(cfg: Config) -> None:

@@ -183,6 +183,30 @@ def test_a_part_that_got_lost_stops_the_run(config, pretrained, tmp_path):
     assert_refused(outcome, 'bbox_head')
 
 
+@pytest.mark.parametrize(
+    'verb, option, message',
+    [
+        (
+            'train',
+            'model.roi_head.bbox_head.num_classes=5',
+            'num_classes is 5, but there are 2 classes: set it to 2',
+        ),
+        (
+            'test',
+            "test_dataloader.dataset.metainfo.classes=('First class','b')",
+            "'Firstclass' of test_dataloader.* did you mean first class",
+        ),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused_before_all_else(
+    config, pretrained, tmp_path, verb, option, message
+):
+    weights = [pretrained] if verb == 'test' else []
+    outcome = run(verb, tmp_path, config, *weights, options=[option])
+    assert outcome.status == 1 and re.search(message, outcome.err)
+    assert not list(tmp_path.glob('*/*.log'))
+
+
 def test_missing_annotations_are_named(config, tmp_path):
     options = ['train_dataloader.dataset.ann_file=lost.json']
     outcome = run('train', tmp_path, config, options=options)
