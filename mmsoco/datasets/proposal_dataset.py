@@ -260,9 +260,14 @@ class ProposalDataset(BaseDataset):
                 'Set image_root to that folder, or make a new store with '
                 '`mmsoco propose`'
             )
-        for i, name in zip(picked, names, strict=True):
-            if name not in missing:
-                self._check_image(store[int(i)], root)
+        there = [
+            store[int(i)]
+            for i, name in zip(picked, names, strict=True)
+            if name not in missing
+        ]
+        for record in there:
+            self._check_image(record, root)
+        _warn_of_changes(there, root)
 
     def _check_image(self, record: ProposalRecord, root: Path) -> None:
         try:
@@ -342,6 +347,24 @@ def _pairs(
             f'{image_root!r} and {proposals!r}'
         )
     return list(zip(roots, stores, strict=True))
+
+
+def _warn_of_changes(records: Sequence[ProposalRecord], root: Path) -> None:
+    """Warn where images are not those that proposals were made from."""
+    changed = [
+        record.file_name
+        for record in records
+        if record.stamp and not record.stamp.of_same(root / record.file_name)
+    ]
+    if changed:
+        print_log(
+            f'{len(changed)} of {len(records)} images looked at in '
+            f'{str(root)!r} have changed since their proposals were made, '
+            f'such as {changed[0]!r}; call `mmsoco propose` again, which '
+            'works on changed images alone',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def _log_fallbacks(source: Source) -> None:

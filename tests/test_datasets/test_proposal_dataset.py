@@ -1,7 +1,9 @@
 import io
 import logging
+import os
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from mmengine.dataset import (
 )
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
+from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmsoco.datasets.proposal_dataset import (
@@ -22,6 +25,7 @@ from mmsoco.datasets.proposal_dataset import (
 )
 from mmsoco.datasets.samplers import EpochIndexSampler, SampleKey
 from mmsoco.images.reading import UnreadableImageError
+from mmsoco.images.stamps import read_stamped
 from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
 from mmsoco.registry import DATASETS, TRANSFORMS
 
@@ -412,3 +416,25 @@ def test_damaged_store_stops_the_run(image_set, pipeline):
     image_set.store.write_bytes(data)
     with pytest.raises(ValueError, match='proposals.arrow.*damaged'):
         ProposalDataset(image_set.root, image_set.store, pipeline)
+
+
+def test_images_that_changed_are_warned_of(image_set, pipeline):
+    records = [
+        replace(r, stamp=read_stamped(image_set.root / r.file_name)[1])
+        for r in ProposalStore(image_set.store)
+    ]
+    with ProposalStoreWriter(image_set.store) as writer:
+        writer.write(records)
+
+    def open_it():
+        ProposalDataset(image_set.root, image_set.store, pipeline)
+
+    assert 'have changed' not in collect(open_it)
+    # the same bytes at another time, as after a copy
+    for record in records:
+        os.utime(image_set.root / record.file_name, ns=(1, 1))
+    assert 'have changed' not in collect(open_it)
+    pixels = np.zeros((90, 70, 3), np.uint8)
+    Image.fromarray(pixels).save(image_set.root / 'b/many.png')
+    messages = collect(open_it)
+    assert '1 of 6 images' in messages and "such as 'b/many.png'" in messages

@@ -228,9 +228,13 @@ def _read_object(
         raise AnnotationError('an <object> has no <bndbox>')
     x1, y1, x2, y2 = (_corner(box, tag) for tag in CORNERS)
     if x2 < x1 or y2 < y1:
+        x1, x2, y1, y2 = *sorted((x1, x2)), *sorted((y1, y2))
+        if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
+            raise AnnotationError(
+                'corners of a box are neither in order nor in the picture'
+            )
         what = 'corners of a box are swapped: put in order'
         problems.add(MENDED, what, str(path))
-        x1, x2, y1, y2 = *sorted((x1, x2)), *sorted((y1, y2))
     left, top = max(x1 - 1, 0.0), max(y1 - 1, 0.0)
     right, bottom = min(x2, width), min(y2, height)
     if right <= left or bottom <= top:

@@ -140,6 +140,10 @@ CAT = object_xml('cat', (1, 1, 10, 20))
             annotation_xml('one.jpg', object_xml(' ', (1, 1, 2, 3))),
             'an <object> has no <name>',
         ),
+        (
+            annotation_xml('one.jpg', object_xml('a', (900, 1, 20, 3))),
+            'neither in order nor in the picture',
+        ),
     ],
 )
 def test_what_cannot_be_read_is_left_out_and_named(voc, content, what):
