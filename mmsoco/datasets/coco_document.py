@@ -23,6 +23,11 @@ _TOLERANCE = 1.0
 MIN_SIDE = 1.0
 # From so many boxes on, most of them outside is no accident of one picture.
 _ENOUGH_BOXES = 4
+# Detectors read such a picture upright, and the boxes would lie elsewhere.
+TURNED = (
+    'picture is turned by its EXIF tag, but its labels are of the picture as '
+    'it is stored: turn the pixels and drop the tag, or turn the labels'
+)
 _SECTIONS = {
     'images': ('id', 'file_name'),
     'annotations': ('image_id', 'category_id'),
@@ -92,6 +97,7 @@ def _outline_problems(document: Any) -> list[str]:
 def mend_document(
     document: dict[str, Any],
     read_size: Callable[[str], tuple[int, int] | None],
+    is_turned: Callable[[str], bool],
     problems: Problems,
 ) -> None:
     """Check and mend a document in place.
@@ -100,12 +106,19 @@ def mend_document(
         document: See `read_document`.
         read_size: Gives the (height, width) of a picture by its name, or
             None where it is not there, not readable or not looked at.
+        is_turned: Tells whether EXIF turns a picture by a quarter.
         problems: Gets what is wrong.
     """
     _check_unique(document['categories'], 'category', 'name', problems)
     _check_unique(document['images'], 'image', 'file_name', problems)
     for image in document['images']:
-        _mend_size(image, read_size(str(image['file_name'])), problems)
+        name = str(image['file_name'])
+        size = read_size(name)
+        told = (image.get('width'), image.get('height'))
+        if told == size and size[0] != size[1] and is_turned(name):
+            problems.add(STOP, TURNED, name)
+        else:
+            _mend_size(image, size, problems)
     images = {image['id']: image for image in document['images']}
     categories = {c['id']: c for c in document['categories']}
     boxes_before = problems.count(STOP)

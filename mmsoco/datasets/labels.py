@@ -16,7 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmsoco.images.reading import UnreadableImageError, read_size
+from mmsoco.images.reading import (
+    UnreadableImageError,
+    is_turned,
+    read_size,
+)
 from mmsoco.utils.files import write_json
 from mmsoco.utils.names import near
 from mmsoco.utils.problems import Outcome, Problems, table
@@ -166,7 +170,9 @@ def read_labels(
         )
     _find_pictures(document['images'], images, problems)
     sizes = _size_reader(document['images'], images, problems)
-    mend_document(document, sizes, problems)
+    mend_document(
+        document, sizes, lambda name: is_turned(images / name), problems
+    )
     if classes is not None:
         _order_categories(document, classes, problems)
     chosen = None if classes is None else tuple(classes)

@@ -111,6 +111,16 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
         return _upright_size(image)
 
 
+def is_turned(path: str | os.PathLike) -> bool:
+    """Tell whether EXIF turns an image by a quarter, so that its sides swap.
+
+    Raises:
+        UnreadableImageError: If the file is missing or no image.
+    """
+    with _named(path), _open(path) as image:
+        return _orientation(image) in _TURNED
+
+
 def decode_size(data: bytes, path: str | os.PathLike) -> tuple[int, int]:
     """Tell the (height, width) of an image from its bytes; see `read_size`."""
     with _named(path), _open(io.BytesIO(data)) as image:

@@ -331,3 +331,21 @@ def test_backslashes_are_mended(read, tmp_path):
     labels = read(update('images', 2, file_name='d\\c.png'))
     assert labels.document['images'][2]['file_name'] == 'd/c.png'
     check_labels(labels)
+
+
+def turn(path):
+    """Store a picture on its side, with the tag that turns it upright."""
+    with Image.open(path) as picture:
+        stored = picture.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stored.save(path, exif=exif)
+
+
+def test_labels_of_a_picture_as_it_is_stored_stop(read, tmp_path):
+    """Detectors turn the picture, and the boxes would lie elsewhere."""
+    turn(tmp_path / 'images' / 'a.png')
+    assert not read().problems
+    stored = update('images', 0, height=60, width=40)
+    with pytest.raises(ValueError, match='turned by its EXIF tag.*a.png'):
+        check_labels(read(stored))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmsoco.datasets.coco_document import TURNED
 from mmsoco.utils.problems import Outcome, Problems
 
 MENDED, LOST = Outcome.MENDED, Outcome.LOST
@@ -139,6 +140,7 @@ def read_annotation(
     path: Path,
     find_picture: Callable[[str], str],
     read_size: Callable[[str], tuple[int, int]],
+    is_turned: Callable[[str], bool],
     problems: Problems,
 ) -> VocImage:
     """Read a VOC annotation and what its picture tells.
@@ -153,6 +155,7 @@ def read_annotation(
             there.
         read_size: Gives the (height, width) of a picture; raises
             AnnotationError if it is not readable.
+        is_turned: Tells whether EXIF turns a picture by a quarter.
         problems: Gets what was repaired, and boxes that were left out.
 
     Raises:
@@ -170,7 +173,10 @@ def read_annotation(
         what = 'no <filename>: the picture of the same name taken'
         problems.add(MENDED, what, str(path))
     height, width = read_size(picture)
-    _compare_size(root, (height, width), path, problems)
+    told = _told_size(root)
+    if told == (width, height) and height != width and is_turned(picture):
+        raise AnnotationError(TURNED)
+    _compare_size(told, (height, width), path, problems)
     objects = [
         _read_object(node, height, width, path, problems)
         for node in root.findall('object')
@@ -183,20 +189,24 @@ def read_annotation(
     )
 
 
+def _told_size(root: ElementTree.Element) -> tuple[int, int]:
+    """Return the (height, width) that an annotation tells, zeros if none."""
+    texts = [
+        root.findtext(f'size/{side}') or '' for side in ('height', 'width')
+    ]
+    try:
+        return tuple(int(float(text)) for text in texts)
+    except (ValueError, OverflowError):
+        return (0, 0)
+
+
 def _compare_size(
-    root: ElementTree.Element,
+    told: tuple[int, int],
     size: tuple[int, int],
     path: Path,
     problems: Problems,
 ) -> None:
     """Say where an annotation's size is not the picture's."""
-    texts = [
-        root.findtext(f'size/{side}') or '' for side in ('height', 'width')
-    ]
-    try:
-        told = tuple(int(float(text)) for text in texts)
-    except (ValueError, OverflowError):
-        told = (0, 0)
     if told == size:
         return
     if min(told) <= 0:

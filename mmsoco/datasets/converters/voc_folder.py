@@ -5,7 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmsoco.images.lists import files_in, is_image
-from mmsoco.images.reading import UnreadableImageError, read_size
+from mmsoco.images.reading import (
+    UnreadableImageError,
+    is_turned,
+    read_size,
+)
 from mmsoco.utils.files import decode_text
 from mmsoco.utils.problems import Outcome, Problems
 
@@ -146,6 +150,7 @@ class VocFolder:
                     path,
                     lambda named, stem=stem: self.picture(stem, named),
                     self.size,
+                    lambda name: is_turned(self.root / 'JPEGImages' / name),
                     self.problems,
                 )
             except (AnnotationError, OSError) as error:

@@ -381,3 +381,18 @@ def test_joins_splits_of_several_data_sets(voc, tmp_path):
 def test_refuses_a_part_without_a_split(voc, part):
     with pytest.raises(ValueError, match=f'VOC2007/trainval, got .{part}'):
         voc2coco.convert(voc, parts=[part])
+
+
+def test_boxes_of_a_picture_as_it_is_stored_are_left_out(voc):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    # 100 x 80 when upright, and said to be 80 x 100
+    picture = Image.new('RGB', (80, 100))
+    picture.save(voc / 'JPEGImages/one.jpg', exif=exif)
+    _, problems = convert_one(voc, GOOD)
+    assert not problems.count(Outcome.LOST)
+    content = GOOD.replace('<width>100<', '<width>80<')
+    content = content.replace('<height>80<', '<height>100<')
+    document, problems = convert_one(voc, content)
+    assert [i['file_name'] for i in document['images']] == ['two.jpg']
+    assert 'turned by its EXIF tag' in str(problems)
