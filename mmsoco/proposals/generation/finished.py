@@ -109,21 +109,31 @@ class Finished:
 
     def _add_unreadable(self, entry: dict[str, Any]) -> None:
         """Keep what is known of an unreadable image if it still holds."""
-        name, stamp = entry['file_name'], entry.get('stamp')
+        name = entry['file_name']
         # Names that cannot be printed are not those of files.
         if self._index(name) is not None:
-            path = os.path.join(self._root, name)
-            now = stamp and FileStamp(*stamp).of_same(path)
-            if now is None:
+            entry = self._current(entry, os.path.join(self._root, name))
+            if entry is None:
                 self.changed.append(name)
                 return
-            if list(now) != stamp:
-                entry = {**entry, 'stamp': list(now)}
-                self._is_restamped = True
         needs_mib = entry.get('needs_mib')
         if needs_mib and (self._limit.shrink or needs_mib <= self._limit.mib):
             return
         self.unreadable[name] = entry
+
+    def _current(
+        self, entry: dict[str, Any], path: str
+    ) -> dict[str, Any] | None:
+        """Return an unreadable image's entry, None if its file has changed."""
+        stamp = entry.get('stamp')
+        if stamp is None:
+            return None if os.access(path, os.R_OK) else entry
+        now = FileStamp(*stamp).of_same(path)
+        if now is None:
+            return None
+        if list(now) != stamp:
+            self._is_restamped = True
+        return {**entry, 'stamp': list(now)}
 
     def missing(self) -> list[str]:
         """Name the images that are left to do."""

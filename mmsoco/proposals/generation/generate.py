@@ -23,6 +23,8 @@ from mmsoco.proposals.store import ProposalStore
 
 _MAX_CHUNK = 64
 _CHUNKS_PER_WORKER = 16
+# So often images that change under way are done anew.
+_MAX_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -88,19 +90,25 @@ def generate(
             remove_parts(job.out_path)
             return Summary(ProposalStore(job.out_path), 0, 0.0, 0.0)
         _refuse_other_images(job, finished)
-        missing = finished.missing()
-        cpu_seconds = 0.0
-        if missing:
-            _say_what_is_done(finished, missing, report)
-            cpu_seconds = _make_parts(
+        _say_what_is_done(finished, report)
+        made, cpu_seconds = 0, 0.0
+        for _ in range(_MAX_ROUNDS):
+            missing = finished.missing()
+            if not missing:
+                break
+            cpu_seconds += _make_parts(
                 parts, missing, workers, limit, len(job.names), progress
             )
+            made += len(missing)
+            # Images may have changed while they were worked on.
             finished = parts.gather(limit, report)
+        else:
+            report(f'{len(finished.missing())} images keep changing')
         _refuse_all_unreadable(parts, finished)
         parts.join(finished)
     seconds = time.perf_counter() - started
     store = ProposalStore(job.out_path)
-    return Summary(store, len(missing), seconds, cpu_seconds)
+    return Summary(store, made, seconds, cpu_seconds)
 
 
 def _clear(job: Job) -> None:
@@ -122,11 +130,12 @@ def _refuse_other_images(job: Job, finished: Finished) -> None:
 
 
 def _say_what_is_done(
-    finished: Finished, missing: list[str], report: Callable[[str], None]
+    finished: Finished, report: Callable[[str], None]
 ) -> None:
     total = len(finished.names)
-    if len(missing) < total:
-        report(f'going on after {total - len(missing)} of {total} images')
+    left = len(finished.missing())
+    if 0 < left < total:
+        report(f'going on after {total - left} of {total} images')
     if finished.changed:
         report(
             f'{len(finished.changed)} images have changed and are done anew, '

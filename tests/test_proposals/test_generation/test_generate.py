@@ -276,6 +276,37 @@ def test_images_that_changed_are_done_anew_and_no_others(
     assert os.stat(job.out).st_mtime_ns == before.st_mtime_ns
 
 
+def test_images_that_change_under_way_are_done_anew(
+    image_root, tmp_path, monkeypatch
+):
+    """One is changed, another removed, after they were searched."""
+    job = make_job(image_root, tmp_path / 'out.arrow')
+    add_image = worker_module.add_image
+
+    def change_after(found, root, name, *args):
+        add_image(found, root, name, *args)
+        if name == 'f.png' and not (tmp_path / 'once').exists():
+            (tmp_path / 'once').touch()
+            save_blocks(image_root / 'c d.png', 77, 100)
+            (image_root / 'f.png').unlink()
+
+    monkeypatch.setattr(worker_module, 'add_image', change_after)
+    summary, _ = run(job, workers=1)
+    monkeypatch.undo()
+    names = [record.file_name for record in summary.store]
+    assert 'c d.png' in names and 'f.png' not in names
+    entries = summary.store.metadata['unreadable']
+    assert {'f.png', *BAD} == {entry['file_name'] for entry in entries}
+    whole, _ = run(make_job(image_root, tmp_path / 'w.arrow'))
+    rows = [list(map(as_row, s)) for s in (summary.store, whole.store)]
+    assert rows[0] == rows[1]
+    assert run(job)[0].made == 0
+
+
+def as_row(record):
+    return record.file_name, record.bboxes.tolist(), record.stamp
+
+
 def test_store_of_other_images_is_not_overwritten(image_root, tmp_path):
     out = tmp_path / 'out.arrow'
     names = collect_names(image_root)
