@@ -78,7 +78,7 @@ def test_backbone_of_a_whole_detector_is_mmdets():
 @pytest.mark.parametrize(
     ('name', 'remedy'),
     [
-        ('encoder.layer1.0.conv1.weight', r'convert_reference\.py'),
+        ('encoder.layer1.0.conv1.weight', r'mmsoco convert checkpoint'),
         ('rpn_head.rpn_conv.weight', 'load_from'),
         ('layer1.0.conv1.weight', 'init_cfg'),
         ('blocks.0.attn.qkv.weight', 'cannot read it'),
