@@ -271,29 +271,3 @@ def _jitter_bboxes(
             out[i, axis] += shift * side
             out[i, axis + 2] = out[i, axis] + (1 + stretch) * side
     return out
-
-
-def pyramid_levels(
-    bboxes: np.ndarray, finest_scale: float = 24, num_levels: int = 4
-) -> np.ndarray:
-    """Give the pyramid level from which a box is pooled.
-
-    level = floor(log2(sqrt(area) / finest_scale)), between 0 (P2) and
-    num_levels - 1: with the defaults the levels change at sqrt(area) = 48,
-    96 and 192 pixels of the view (scale-aware assignment in section 3 of the
-    paper). It is the rule of mmdet's ``SingleRoIExtractor``.
-
-    Args:
-        bboxes: (N, 4) boxes in the view's pixels.
-        finest_scale: Half the square root of the area at which level 1
-            begins.
-        num_levels: Number of levels.
-
-    Returns:
-        (N,) int64, 0 for the finest level.
-    """
-    sizes = np.asarray(bboxes, np.float64)[:, 2:] - bboxes[:, :2]
-    scale = np.sqrt(np.maximum(sizes, 0).prod(axis=1))
-    # 1e-6 as in mmdet: no logarithm of zero.
-    levels = np.floor(np.log2(scale / finest_scale + 1e-6))
-    return np.clip(levels, 0, num_levels - 1).astype(np.int64)
