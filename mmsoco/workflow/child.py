@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 POLL_SECONDS = 0.3
-_STOP_SECONDS = 20.0
+# A training that is stopped finishes its iteration and saves.
+_STOP_SECONDS = 60.0
 _TAIL_LINES = 12
 # Passes of an OpenMP thread through its waiting loop before it sleeps. torch's
 # wheels bring GNU's libgomp, whose default of 300,000 passes takes some 15 ms

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmsoco.images.reading import UnreadableImageError
 from mmsoco.proposals.filters import FilterSpec, filter_regions
-from mmsoco.proposals.generation.worker import find_regions
+from mmsoco.proposals.generation.memory import share_of_machine
+from mmsoco.proposals.generation.worker import Found, add_image
 from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.structures.boxes import box_iou
@@ -140,16 +140,12 @@ def sample_regions(
         All regions of each picture that can be read.
     """
     at = np.linspace(0, len(names) - 1, min(number, len(names)))
-    records = []
+    found = Found()
+    limit = share_of_machine(workers=1)
     for index in at.round().astype(int):
-        try:
-            records.append(
-                find_regions(str(image_root), names[index], SearchSpec())
-            )
-        except UnreadableImageError:
-            pass  # the generator names it
+        add_image(found, str(image_root), names[index], SearchSpec(), limit)
         on_picture()
-    return records
+    return found.regions
 
 
 def choose_filter(

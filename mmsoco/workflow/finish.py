@@ -49,7 +49,9 @@ def finish_pretraining(
         OSError: Something could not be written.
     """
     detector = folder.path / 'detector.pth'
-    manifest = export_detector(folder.checkpoints, detector)
+    epochs = Config.fromfile(folder.path / 'pretrain.py').train_cfg.max_epochs
+    last = folder.checkpoints / f'epoch_{epochs}.pth'
+    manifest = export_detector(last, detector)
     folder.save(exported=json.loads(json.dumps(manifest['parts'])))
     _write_finetune_config(folder, settings, labels, detector)
     if labels is not None:

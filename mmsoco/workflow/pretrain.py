@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 
 from mmsoco.datasets.labels import Labels, check_labels, read_labels
-from mmsoco.images.lists import collect_names, fingerprint
+from mmsoco.images.lists import ImageList, find_images, fingerprint
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.generate import generate
 from mmsoco.proposals.generation.job import Job
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.files import atomic_path
+from mmsoco.utils.machine import available_cores
+from mmsoco.utils.problems import Outcome
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.filter_choice import (
     SAMPLE,
@@ -130,8 +132,9 @@ class _Pretraining:
         self.asked = settings
         self.console = console
         self.images = settings.images
-        self.names = collect_names(settings.images)
-        refuse_too_few(len(self.names), settings.images)
+        self.found = find_images(settings.images)
+        self.names = self.found.names
+        refuse_too_few(len(self.names), settings.images, self.found)
         self.folder = RunFolder(settings.out, 'pretraining')
 
     def run(self) -> PretrainedRun:
@@ -187,7 +190,7 @@ class _Pretraining:
 
     @property
     def workers(self) -> int:
-        return self.settings.workers or len(os.sched_getaffinity(0))
+        return self.settings.workers or available_cores()
 
     def _check_inputs(self) -> None:
         """Find what is wrong with the input before the long steps."""
@@ -212,9 +215,8 @@ class _Pretraining:
         store = ProposalStore(self.store_path)
         refuse_too_few(len(store), self.images)
         choice = self.choice
-        self.console.step(
-            number, 'proposals', describe_proposals(store, choice)
-        )
+        text = describe_proposals(store, choice, self.found)
+        self.console.step(number, 'proposals', text)
         if choice is not None:
             self.console.detail(
                 'filter', f'{describe_filter(choice.spec)} ({choice.reason})'
@@ -321,25 +323,48 @@ class _Pretraining:
         self.console.step(STEPS.index('export') + 1, 'export', text)
 
 
-def refuse_too_few(number: int, images: Path) -> None:
-    """Raise ValueError if there are too few pictures to pretrain on."""
-    if number < LEAST_PICTURES:
-        raise ValueError(
-            f'{number} readable pictures in {images} are too few to pretrain '
-            f'on: at least {LEAST_PICTURES} make a batch, and {MANY_PICTURES} '
-            'are worth the time. Pictures without labels will do'
-        )
+def refuse_too_few(
+    number: int, images: Path, found: ImageList | None = None
+) -> None:
+    """Raise ValueError if there are too few pictures to pretrain on.
+
+    Args:
+        number: How many there are.
+        images: Their folder.
+        found: What was left out of them, for the message.
+    """
+    if number >= LEAST_PICTURES:
+        return
+    message = (
+        f'{number} pictures in {images} are too few to pretrain on: '
+        f'expected at least {LEAST_PICTURES}, which make a batch, and '
+        f'{MANY_PICTURES} are worth the time. Pictures without labels will do'
+    )
+    if found is not None and len(found.problems):
+        message += f'\n{found.problems}'
+    raise ValueError(message)
 
 
 def describe_proposals(
-    store: ProposalStore, choice: FilterChoice | None
+    store: ProposalStore, choice: FilterChoice | None, found: ImageList
 ) -> str:
-    """Describe a run's proposals in a line."""
+    """Describe a run's proposals in a line.
+
+    Args:
+        store: The proposals.
+        choice: The choice of their filter, if one was made.
+        found: The pictures, and what was left out of them.
+    """
     text = f'{len(store):,} pictures'
-    unreadable = store.metadata.get('unreadable', [])
-    if unreadable:
-        names = ', '.join(e['file_name'] for e in unreadable[:3])
-        text += f' ({len(unreadable)} left out, not readable: {names})'
+    unreadable = len(store.metadata.get('unreadable', []))
+    left_out = [f'{unreadable} not readable'] if unreadable else []
+    left_out += [
+        f'{problem.count} {problem}'
+        for problem in found.problems.of(Outcome.LOST)
+    ]
+    if left_out:
+        number = unreadable + found.problems.count(Outcome.LOST)
+        text += f' ({number} left out: {", ".join(left_out)})'
     boxes = store.metadata['boxes'] / max(len(store), 1)
     text += f', {boxes:.0f} boxes each'
     if choice is not None and choice.chosen.recall is not None:

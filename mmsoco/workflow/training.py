@@ -15,6 +15,7 @@ from torch import nn
 from mmsoco.checkpoints.load_report import LoadReport
 from mmsoco.checkpoints.warm_start import load_start, parse_starts
 from mmsoco.proposals.store import ProposalStore
+from mmsoco.utils.machine import available_cores
 from mmsoco.visualization.report import LEAST_OF_PAIR
 from mmsoco.workflow import pretrain_config as configs
 from mmsoco.workflow.child import (
@@ -125,7 +126,7 @@ class Training:
         if self.settings.seed is not None:
             options = {'randomness.seed': self.settings.seed, **options}
         if not self.has_gpu:
-            cores = len(os.sched_getaffinity(0))
+            cores = available_cores()
             workers = self.settings.workers or min(cores, 4)
             options = {'train_dataloader.num_workers': workers, **options}
         elif self.settings.workers is not None:
@@ -242,7 +243,7 @@ class Training:
         return {**found, **fastest(found['steps'])}
 
     def _candidates(self) -> tuple[Sequence[str], Sequence[int]]:
-        cores = len(os.sched_getaffinity(0)) // self.devices or 1
+        cores = available_cores() // self.devices or 1
         precisions: Sequence[str] = ('fp32', 'bf16')
         if self.settings.precision is not None:
             precisions = (self.settings.precision,)
@@ -255,7 +256,7 @@ class Training:
         if self.has_gpu:
             where = f'{self.devices} x {torch.cuda.get_device_name()}'
         else:
-            where = f'CPU, {len(os.sched_getaffinity(0))} cores'
+            where = f'CPU, {available_cores()} cores'
         pictures = plan.steps_per_epoch * plan.batch_size * self.devices
         seconds = plan.epochs * pictures / plan.images_per_s
         return (
@@ -349,7 +350,7 @@ def images_per_second(
     if has_gpu:
         seconds = max(measured['seconds'], loading / max(workers, 1))
     else:
-        cores = len(os.sched_getaffinity(0)) / devices
+        cores = available_cores() / devices
         seconds = measured['seconds'] + loading / max(cores, 1)
     return devices * size / seconds
 

@@ -158,8 +158,12 @@ def test_broken_pictures_are_named(pictures, tmp_path, calls):
     mixed = tmp_path / 'mixed'
     shutil.copytree(pictures, mixed)
     (mixed / '03.png').write_bytes(b'broken')
-    _, text = run(mixed, tmp_path / 'out')
-    assert '17 pictures' in text and '03.png' in text
+    (mixed / 'notes.txt').touch()
+    found, text = run(mixed, tmp_path / 'out')
+    assert '17 pictures (2 left out: 1 not readable' in text
+    assert 'notes.txt' in text
+    (entry,) = ProposalStore(found.proposals).metadata['unreadable']
+    assert entry['file_name'] == '03.png'
 
 
 @pytest.mark.parametrize('number', [1, 3, 15])
@@ -168,7 +172,7 @@ def test_too_few_pictures(pictures, tmp_path, number):
     few.mkdir()
     for path in sorted(pictures.iterdir())[:number]:
         shutil.copy(path, few)
-    with pytest.raises(ValueError, match=f'{number} .* at least 16'):
+    with pytest.raises(ValueError, match=f'{number} pictures .* at least 16'):
         run(few, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
 
