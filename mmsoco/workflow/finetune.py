@@ -335,10 +335,7 @@ class _Finetuning:
         return (pretraining.get('plan') or {}).get('threads')
 
     def _evaluate(self) -> dict[str, float]:
-        from mmsoco.workflow.run_report import (
-            write_finetune_report,
-            write_run_report,
-        )
+        from mmsoco.workflow import run_report
 
         start = time.monotonic()
         out = self.folder.path / 'evaluation'
@@ -361,8 +358,8 @@ class _Finetuning:
                 val_images=str(self.val.images.absolute()),
             )
             self.folder.note('evaluate', time.monotonic() - start)
-            write_finetune_report(self.folder.path)
-            write_run_report(self.settings.run)
+            run_report.write_finetune_report(self.folder.path)
+            run_report.write_run_report(self.settings.run)
         metrics = self.folder.manifest['metrics']
         self._print(metrics)
         return metrics

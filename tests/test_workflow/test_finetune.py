@@ -1,0 +1,227 @@
+"""The steps of a fine-tuning; training and evaluation are stand-ins."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import mmsoco
+from mmsoco.workflow import child, finetune, run_report
+from mmsoco.workflow.console import Console
+from mmsoco.workflow.pretrain_config import (
+    build_config,
+    load_detector,
+    load_recipe,
+    write_config,
+)
+from mmsoco.workflow.run_folder import RunFolder
+
+
+def write_labels(path, images, number, masks=False, **changes):
+    images.mkdir(exist_ok=True)
+    document = dict(images=[], annotations=[], categories=[])
+    for i in range(number):
+        name = f'{i}.png'
+        Image.fromarray(np.full((60, 80, 3), 9 * i, np.uint8)).save(
+            images / name
+        )
+        document['images'].append(
+            dict(id=i, file_name=name, width=80, height=60)
+        )
+        annotation = dict(
+            id=i + 1, image_id=i, category_id=1 + (i == 0), iscrowd=0,
+            bbox=[5, 5, 30, 20], area=600,
+        )  # fmt: skip
+        if masks:
+            annotation['segmentation'] = [[5, 5, 35, 5, 35, 25]]
+        document['annotations'].append(annotation)
+    document['categories'] = [
+        dict(id=1, name='cat'), dict(id=2, name='dog'),
+    ]  # fmt: skip
+    document.update(changes)
+    path.write_text(json.dumps(document))
+    return document
+
+
+@pytest.fixture(scope='module')
+def pretrained(tmp_path_factory):
+    """What a pretraining leaves behind, without its weights."""
+    path = tmp_path_factory.mktemp('pretrained') / 'out'
+    folder = RunFolder(path, 'pretraining')
+    folder.begin(dict(folder='/pictures', pictures=20, sha256='0'), {})
+    folder.note('export', 1.0)
+    folder.save(plan=dict(threads=1))
+    (path / 'detector.pth').write_bytes(b'weights')
+    cfg = build_config(
+        load_recipe(False), load_detector(None, False), path / 'a',
+        path / 'p.arrow', path / 'checkpoints', {},
+    )  # fmt: skip
+    write_config(cfg, path / 'pretrain.py', 'x')
+    return path
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_labels(tmp_path / 'train.json', tmp_path / 'train', 12)
+    write_labels(tmp_path / 'val.json', tmp_path / 'val', 3)
+    return tmp_path
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Leave behind what a training and an evaluation would."""
+    made = []
+
+    def run(command, log, threads=None, on_poll=None):
+        made.append(command)
+        work_dir = command[command.index('--work-dir') + 1]
+        start = finetune.Path(work_dir, '20260101_000000')
+        (start / 'vis_data').mkdir(parents=True)
+        if 'train' in command:
+            (start.parent / 'epoch_2.pth').touch()
+            entry = dict(step=6, epoch=2, loss=1.0, loss_cls=0.5, time=1.0)
+            path = start / 'vis_data' / 'scalars.json'
+            path.write_text(json.dumps(entry) + '\n')
+            on_poll()
+        else:
+            keys = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+            metrics = {f'coco/bbox_{key}': 0.25 for key in keys}
+            metrics['coco/cat_precision'] = 0.5
+            (start / 'm.json').write_text(json.dumps(metrics))
+            found = [dict(image_id=1, category_id=1, bbox=[5, 5, 30, 20],
+                          score=0.9)]  # fmt: skip
+            path = start.parent.parent / 'detections.bbox.json'
+            path.write_text(json.dumps(found))
+
+    monkeypatch.setattr(finetune, 'run_child', run)
+    monkeypatch.setattr(run_report, 'write_run_report', made.append)
+    assert child.run_child is not run
+    return made
+
+
+def run(pretrained, data, **options):
+    stream = io.StringIO()
+    options = dict(
+        train_images=data / 'train', val_images=data / 'val',
+        out=data / 'fine', epochs=2, console=Console(3, stream), **options,
+    )  # fmt: skip
+    found = mmsoco.finetune(
+        pretrained, data / 'train.json', data / 'val.json', **options
+    )
+    return found, stream.getvalue()
+
+
+def test_three_steps(pretrained, data, calls):
+    found, text = run(pretrained, data)
+    assert '12 pictures, 12 boxes of 2 classes (cat 11, dog 1)' in text
+    assert 'fewer than 10 boxes to learn from: dog' in text
+    assert 'box AP 25.0 (AP50 25.0)' in text
+    assert 'cat: AP 50.0, 11 boxes' in text
+    # 12 pictures in batches of 4, twice
+    assert '2 epochs, 6 steps' in text
+    assert found.metrics['bbox_mAP'] == 0.25
+    assert found.checkpoint.is_file()
+    page = found.report.read_text()
+    assert '<td>cat</td><td>11</td><td>50.0</td>' in page
+    assert page.count('<img src="data:image/') == 2
+
+
+def test_the_config_says_what_the_files_say(pretrained, data, calls):
+    from mmengine.config import Config
+
+    found, _ = run(pretrained, data)
+    cfg = Config.fromfile(found.config)
+    assert cfg.model.type == 'FasterRCNN'
+    assert cfg.model.roi_head.bbox_head.num_classes == 2
+    dataset = cfg.train_dataloader.dataset
+    assert tuple(dataset.metainfo.classes) == ('cat', 'dog')
+    assert dataset.pipeline[2].scale == (80, 60)
+    assert cfg.load_from == str(pretrained / 'detector.pth')
+
+
+def test_masks_are_trained_where_there_are_any(pretrained, data, calls):
+    from mmengine.config import Config
+
+    for name, number in (('train', 12), ('val', 3)):
+        write_labels(data / f'{name}.json', data / name, number, masks=True)
+    with pytest.raises(KeyError, match='segm'):  # the stand-in judges none
+        run(pretrained, data)
+    cfg = Config.fromfile(data / 'fine' / 'finetune.py')
+    assert cfg.model.type == 'MaskRCNN'
+    assert cfg.test_evaluator.metric == ['bbox', 'segm']
+
+
+def test_called_again_nothing_is_made_anew(pretrained, data, calls):
+    run(pretrained, data)
+    calls.clear()
+    _, text = run(pretrained, data)
+    assert calls == []
+    assert 'done before' in text and 'box AP 25.0' in text
+
+
+def test_other_labels_are_refused(pretrained, data, calls):
+    run(pretrained, data)
+    write_labels(data / 'train.json', data / 'train', 11)
+    with pytest.raises(FileExistsError, match='train'):
+        run(pretrained, data)
+
+
+def test_some_labels_and_from_scratch(pretrained, data, calls):
+    from mmengine.config import Config
+
+    found, text = run(pretrained, data, labels=5, scratch=True)
+    assert '5 pictures, 5 boxes' in text and 'from scratch' in text
+    written = json.loads((data / 'fine' / 'train.json').read_text())
+    assert len(written['images']) == 5
+    assert Config.fromfile(found.config).load_from is None
+    settings = finetune.FinetuneSettings(
+        pretrained, data, data, labels=5, scratch=True
+    )
+    assert settings.folder == pretrained / 'finetune-5-scratch'
+
+
+@pytest.mark.parametrize('missing', ['categories', 'images', 'annotations'])
+def test_labels_that_lack_a_part(pretrained, data, calls, missing):
+    document = json.loads((data / 'train.json').read_text())
+    del document[missing]
+    (data / 'train.json').write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=missing):
+        run(pretrained, data)
+    assert calls == [] and not (data / 'fine').exists()
+
+
+def test_pictures_that_are_not_there(pretrained, data, calls):
+    (data / 'train' / '3.png').unlink()
+    with pytest.raises(ValueError, match='3.png'):
+        run(pretrained, data)
+    assert calls == []
+
+
+def test_a_class_of_the_training_is_not_judged(pretrained, data, calls):
+    names = [dict(id=1, name='Cat'), dict(id=2, name='dog')]
+    write_labels(data / 'val.json', data / 'val', 3, categories=names)
+    with pytest.raises(ValueError, match='did you mean Cat'):
+        run(pretrained, data)
+
+
+def test_a_folder_that_is_no_pretraining(data, calls):
+    with pytest.raises(FileNotFoundError, match='holds no pretraining'):
+        run(data / 'nowhere', data)
+    folder = RunFolder(data / 'begun', 'pretraining')
+    folder.begin(dict(folder='/a'), {})
+    with pytest.raises(FileNotFoundError, match='is not finished'):
+        run(data / 'begun', data)
+
+
+def test_a_json_needs_the_folder_of_its_pictures(pretrained, data):
+    with pytest.raises(ValueError, match='needs --train-images'):
+        mmsoco.finetune(pretrained, data / 'train.json', data / 'val.json')
+
+
+def test_an_evaluation_without_metrics(tmp_path):
+    (tmp_path / 't').mkdir()
+    (tmp_path / 't' / 'a.json').write_text('{"coco/other": 1}')
+    with pytest.raises(FileNotFoundError, match='left no metrics'):
+        finetune.read_evaluation(tmp_path)
