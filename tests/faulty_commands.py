@@ -3,6 +3,8 @@
 The files are those of `faulty_files.fill`. A pattern is a regular expression.
 """
 
+from faulty_runs import FINETUNE, PRETRAIN
+
 MAIN = [
     ('', 'usage: mmsoco VERB'),
     ('propos', "no verb 'propos'; did you mean propose"),
@@ -436,4 +438,5 @@ DEMO = [
 QUICK = (
     MAIN, PROPOSE, BROWSE, EXPORT, INSPECT, PUBLISH, CHECKPOINT, VOC,
     MINI_COCO, IMAGENET, PROPOSALS, SHARDS, REGIONS, TRAIN, TEST, DEMO,
+    PRETRAIN, FINETUNE,
 )  # fmt: skip

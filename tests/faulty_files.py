@@ -28,6 +28,7 @@ def fill(root: Path) -> None:
         (root / name).write_text('just a text')
     for name in ('nothing.txt', 'nothing.json', 'nothing.pth', 'nothing.py'):
         (root / name).touch()
+    (root / 'no-backbone.py').write_text("model = dict(type='FasterRCNN')")
     (root / 'latin.json').write_bytes(b'{"images": "\xe4"}')
     _images(root)
     _stores(root)
@@ -46,6 +47,10 @@ def _images(root: Path) -> None:
         pixels = cells.repeat(40, 0).repeat(40, 1)  # (120, 160, 3)
         Image.fromarray(pixels).save(root / 'images' / name)
     Image.new('RGB', (160, 120)).save(root / 'others' / 'x.png')
+    (root / 'many pictures').mkdir()
+    for i in range(16):
+        path = root / 'many pictures' / f'{i}.png'
+        Image.new('RGB', (24, 24), (i, i, i)).save(path)
 
 
 def _stores(root: Path) -> None:

@@ -145,6 +145,11 @@ def run(args: argparse.Namespace) -> None:
             'cfg_options',
         )
     }  # fmt: skip
-    if (args.out / 'manifest.json').is_file():
-        args.log_folder = args.out / 'logs'
-    pretrain(args.images, args.out, filters=filters, **options)
+    try:
+        pretrain(args.images, args.out, filters=filters, **options)
+    except FileExistsError:
+        raise  # the folder is of another run
+    except Exception:
+        if (args.out / 'manifest.json').is_file():
+            args.log_folder = args.out / 'logs'
+        raise

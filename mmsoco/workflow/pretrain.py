@@ -7,6 +7,7 @@ A call that was interrupted and is repeated goes on where it was.
 
 import os
 import shutil
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from mmsoco.images.lists import ImageList, find_images, fingerprint
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.generate import generate
 from mmsoco.proposals.generation.job import Job
+from mmsoco.proposals.generation.worker import warm_up
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.files import atomic_path
 from mmsoco.utils.machine import available_cores
@@ -41,6 +43,8 @@ STEPS = ('proposals', 'look', 'pretrain', 'export')
 # One batch of the smallest recipe. With fewer the batch norm sees too little,
 # and there is nothing to tell apart.
 LEAST_PICTURES = 16
+# Loading compiled kernels is quicker than this.
+_SLOW_SECONDS = 5.0
 # What pretraining is for; a rule of thumb of the field's practitioners.
 MANY_PICTURES = 'several thousand'
 
@@ -138,15 +142,18 @@ class _Pretraining:
         self.folder = RunFolder(settings.out, 'pretraining')
 
     def run(self) -> PretrainedRun:
+        identity = dict(
+            folder=os.path.abspath(self.images),
+            pictures=len(self.names),
+            sha256=fingerprint(self.names),
+        )
+        given = self.asked.given()
+        # All that can be refused is, before anything is written.
+        self.folder.refuse_other(identity, given)
+        self.settings = self._begun_settings(given)
+        self._check_inputs()
         with self.folder.lock():
-            identity = dict(
-                folder=os.path.abspath(self.images),
-                pictures=len(self.names),
-                sha256=fingerprint(self.names),
-            )
-            self.folder.begin(identity, self.asked.given())
-            self.settings = self._begun_settings()
-            self._check_inputs()
+            self.folder.begin(identity, given)
             self._propose()
             self._look()
             self._train()
@@ -157,18 +164,18 @@ class _Pretraining:
         self.console.line(f'next: {command}')
         return PretrainedRun(self.asked.out, self.folder.manifest, command)
 
-    def _begun_settings(self) -> PretrainSettings:
-        """Return the settings with which the run was begun."""
-        begun = dict(self.folder.settings)
+    def _begun_settings(self, given: dict[str, Any]) -> PretrainSettings:
+        """Return the settings with which the run was, or will be, begun."""
+        begun = dict(self.folder.manifest.get('settings', given))
         for name in ('check', 'proposals'):
             if name in begun:
                 begun[name] = Path(begun[name])
-        begun.update(
+        return PretrainSettings(
             images=self.images,
             out=self.asked.out,
             workers=self.asked.workers,
+            **begun,
         )
-        return PretrainSettings(**begun)
 
     @cached_property
     def labels(self) -> Labels | None:
@@ -252,6 +259,7 @@ class _Pretraining:
     def _choose_filter(self) -> FilterChoice:
         names = [n for n in self.names if n in self.boxes] or self.names
         number = min(SAMPLE, len(names))
+        self._warm_up()
         with self.console.progress('sample', number) as progress:
             regions = sample_regions(
                 self.images, names, on_picture=lambda: progress.update(1)
@@ -262,6 +270,23 @@ class _Pretraining:
                 f'such as {names[0]}; check the folder and the files'
             )
         return choose_filter(regions, self.boxes, self.settings.filters)
+
+    def _warm_up(self) -> None:
+        """Load the kernels of the search, and say so where it takes long."""
+        notice = threading.Timer(
+            _SLOW_SECONDS,
+            self.console.detail,
+            (
+                'search',
+                'its kernels are compiled, once per machine: half a minute',
+            ),
+        )
+        notice.daemon = True
+        notice.start()
+        try:
+            warm_up()
+        finally:
+            notice.cancel()
 
     def _take_proposals(self) -> None:
         """Use a store that the user has."""

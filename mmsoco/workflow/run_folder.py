@@ -71,8 +71,10 @@ class RunFolder:
         """Return the only right to work in the folder, a context manager."""
         return FolderLock(self.path, f'running a {self.kind}')
 
-    def begin(self, identity: Mapping[str, Any], given: Mapping) -> None:
-        """Begin a run, or check that this one is the run that is there.
+    def refuse_other(
+        self, identity: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> None:
+        """Refuse a call that is not of the run that is there, if there is one.
 
         Args:
             identity: What the run is of, by name: its pictures.
@@ -83,6 +85,24 @@ class RunFolder:
             FileExistsError: The folder holds a run of something else, or one
                 with other settings; the message names them.
         """
+        if self.manifest:
+            _refuse_other_images(self.path, self.manifest['images'], identity)
+            _refuse_other_settings(self.path, self.manifest['settings'], given)
+
+    def begin(
+        self, identity: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> None:
+        """Begin a run, or go on with the one that is there.
+
+        Args:
+            identity: See `refuse_other`.
+            given: See `refuse_other`.
+
+        Raises:
+            FileExistsError: See `refuse_other`.
+            OSError: The manifest could not be written.
+        """
+        self.refuse_other(identity, given)
         if not self.manifest:
             self.manifest = dict(
                 format=_FORMAT,
@@ -93,9 +113,6 @@ class RunFolder:
                 steps={},
             )
             self.save()
-            return
-        _refuse_other_images(self.path, self.manifest['images'], identity)
-        _refuse_other_settings(self.path, self.manifest['settings'], given)
 
     def save(self, **entries: Any) -> None:
         """Enter values into the manifest and write it.

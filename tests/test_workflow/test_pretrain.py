@@ -222,7 +222,7 @@ def test_labels_that_do_not_fit(
     labels.write_text(json.dumps(document))
     with pytest.raises(ValueError, match=message):
         run(pictures, tmp_path / 'out', check=labels)
-    assert calls == []
+    assert calls == [] and not (tmp_path / 'out').exists()
 
 
 def test_a_disk_that_fills_up(pictures, tmp_path, calls, monkeypatch):

@@ -1,0 +1,58 @@
+"""Bad input of the verbs that take pictures to a detector.
+
+See `faulty_commands`.
+"""
+
+_MANY = "pretrain 'many pictures' --out new"
+PRETRAIN = [
+    ('pretrain', 'FOLDER'),
+    ('pretrain images', '--out'),
+    ('pretrain nowhere --out new', "'nowhere' does not exist"),
+    ('pretrain text.txt --out new', "'text.txt' is a file"),
+    ('pretrain empty --out new', '0 pictures in empty.*at least 16'),
+    ('pretrain images --out new', '3 pictures in images.*at least 16'),
+    (f'{_MANY} --chek coco.json', 'did you mean --check'),
+    (f'{_MANY} --epochs 0', '--epochs'),
+    (f'{_MANY} --epochs two', '--epochs'),
+    (f'{_MANY} --time 2', 'such as 2h'),
+    (f'{_MANY} --time -2h', '--time'),
+    (f'{_MANY} --epochs 2 --time 2h', 'both --epochs and --time'),
+    (f'{_MANY} --batch-size 1', '--batch-size.*4 or more'),
+    (f'{_MANY} --precision int8', 'int8'),
+    (f'{_MANY} --devices 0', '--devices'),
+    (f'{_MANY} --seed -1', '--seed'),
+    (f'{_MANY} --min-size -1', '--min-size'),
+    (f'{_MANY} --cfg-options modell.x=1', 'unknown key modell'),
+    (f'{_MANY} --check nowhere.json', 'nowhere.json'),
+    (f'{_MANY} --check text.json', 'text.json'),
+    (f'{_MANY} --check list.json', 'list.json'),
+    (f'{_MANY} --check no-categories.json', 'categories'),
+    (f'{_MANY} --check no-images.json', 'images'),
+    (f'{_MANY} --check coco.json', r'a\.png'),
+    (f'{_MANY} --init nowhere.pth', '--init: there is no file nowhere.pth'),
+    (f'{_MANY} --init text.pth', '--init .*text.pth'),
+    (f'{_MANY} --init cut.pth', '--init .*cut.pth'),
+    (f'{_MANY} --init list.pth', '--init .*list.pth'),
+    (f'{_MANY} --init unknown.pth', '--init .*unknown.pth'),
+    (f'{_MANY} --init run.pth', '--init .*run.pth'),
+    (f'{_MANY} --detector nowhere.py', '--detector nowhere.py'),
+    (f'{_MANY} --detector nothing.py', '--detector nothing.py'),
+    (f'{_MANY} --detector folder.py', '--detector folder.py'),
+    (f'{_MANY} --detector text.txt', '--detector text.txt'),
+    (f'{_MANY} --detector no-backbone.py', 'no backbone'),
+    (f'{_MANY} --detector mmdet::nowhere.py', 'mmdet::nowhere.py'),
+    ("pretrain 'many pictures' --out text.txt", 'text.txt is a file'),
+    ("pretrain 'many pictures' --out voc", 'voc holds files, but no run'),
+]
+
+_RUN = 'finetune voc --train coco.json --train-images images'
+FINETUNE = [
+    ('finetune', 'DIR'),
+    ('finetune voc', '--train'),
+    (_RUN, '--val'),
+    (f'{_RUN} --val coco.json --val-images images', 'voc holds no pretr'),
+    (f'{_RUN} --val coco.json --labels 0', '--labels'),
+    (f'{_RUN} --val coco.json --label 3', 'did you mean --labels'),
+    (f'{_RUN} --val coco.json --epochs x', '--epochs'),
+    (f'{_RUN} --val ""', '--val'),
+]
