@@ -39,6 +39,8 @@ from mmsoco.workflow.labels import boxes_by_picture
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.settings import PretrainSettings, next_command
 
+# Settings that the proposals depend on.
+_OF_PROPOSALS = ('check', 'filters', 'proposals')
 STEPS = ('proposals', 'look', 'pretrain', 'export')
 # One batch of the smallest recipe. With fewer the batch norm sees too little,
 # and there is nothing to tell apart.
@@ -149,6 +151,7 @@ class _Pretraining:
         )
         given = self.asked.given()
         # All that can be refused is, before anything is written.
+        self._forget_untrained(given)
         self.folder.refuse_other(identity, given)
         self.settings = self._begun_settings(given)
         self._check_inputs()
@@ -163,6 +166,20 @@ class _Pretraining:
         )
         self.console.line(f'next: {command}')
         return PretrainedRun(self.asked.out, self.folder.manifest, command)
+
+    def _forget_untrained(self, given: Mapping[str, Any]) -> None:
+        """Let other settings replace those of a run that was never trained.
+
+        A mistyped option would otherwise stay until the folder is removed.
+        """
+        manifest = self.folder.manifest
+        if not manifest or 'plan' in manifest:
+            return
+        before = manifest['settings']
+        same = all(before.get(n) == given.get(n) for n in _OF_PROPOSALS)
+        if before != given and same:
+            manifest['settings'] = dict(given)
+            manifest['steps'].pop('look', None)
 
     def _begun_settings(self, given: dict[str, Any]) -> PretrainSettings:
         """Return the settings with which the run was, or will be, begun."""

@@ -207,10 +207,11 @@ def _refuse_other_images(
 def _refuse_other_settings(
     path: Path, begun: Mapping[str, Any], given: Mapping[str, Any]
 ) -> None:
+    before, now = _as_options(begun), _as_options(given)
     different = [
-        f'{_option(name)} was {_shown(begun.get(name))}, now {value}'
-        for name, value in given.items()
-        if begun.get(name) != value
+        f'{option} was {_shown(before.get(option))}, now {value}'
+        for option, value in now.items()
+        if before.get(option) != value
     ]
     if different:
         raise FileExistsError(
@@ -221,8 +222,19 @@ def _refuse_other_settings(
         )
 
 
-def _option(name: str) -> str:
-    return '--' + name.replace('_', '-')
+def _as_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by the options that a user types."""
+    options = {}
+    for name, value in settings.items():
+        if name == 'cfg_options':
+            options.update(
+                {f'--cfg-options {key}': item for key, item in value.items()}
+            )
+        elif isinstance(value, Mapping):  # limits of the filter
+            options.update(_as_options(value))
+        else:
+            options[f'--{name.replace("_", "-")}'] = value
+    return options
 
 
 def _shown(value: Any) -> Any:

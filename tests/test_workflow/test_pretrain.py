@@ -75,6 +75,7 @@ def _draw(out, made):
 
 def _train(self, made):
     made.append('pretrain')
+    self.folder.save(plan={})
     self.folder.note('pretrain', 1.0)
 
 
@@ -127,6 +128,23 @@ def test_after_an_interruption_it_goes_on(
     assert calls == ['look', 'pretrain', 'export']
     after = (tmp_path / 'out' / 'proposals.arrow').stat().st_mtime_ns
     assert before == after
+
+
+def test_settings_of_a_run_that_was_never_trained_may_change(
+    pictures, tmp_path, calls, monkeypatch
+):
+    def refused(self, number):
+        raise ChildProcessError('no such optimizer')
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Training, 'run', refused)
+        with pytest.raises(ChildProcessError):
+            run(pictures, tmp_path / 'out', epochs=3, seed=1)
+    found, _ = run(pictures, tmp_path / 'out', epochs=4)
+    assert found.manifest['settings'] == dict(epochs=4)
+    # ... but the proposals are made by some of them
+    with pytest.raises(FileExistsError, match='--min-size'):
+        run(pictures, tmp_path / 'out', filters=dict(min_size=8))
 
 
 def test_labels_choose_the_filter(pictures, tmp_path, calls, labels):

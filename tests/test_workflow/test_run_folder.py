@@ -34,10 +34,16 @@ def test_other_pictures_are_refused(tmp_path, images, message):
 
 
 def test_other_settings_are_named_with_the_remedy(tmp_path):
-    begun(tmp_path, epochs=8, batch_size=16)
+    options = {'a.b': 1, 'c': 2}
+    begun(tmp_path, epochs=8, batch_size=16, cfg_options=options)
     with pytest.raises(FileExistsError) as caught:
-        begun(tmp_path, epochs=12, seed=3, batch_size=16)
+        begun(
+            tmp_path, epochs=12, seed=3, batch_size=16,
+            filters=dict(min_size=8), cfg_options=dict(options, c=3),
+        )  # fmt: skip
     message = str(caught.value)
+    assert '--cfg-options c was 2, now 3' in message and 'a.b' not in message
+    assert '--min-size was not given, now 8' in message
     assert '--epochs was 8, now 12' in message
     assert '--seed was not given, now 3' in message
     assert '--batch-size' not in message

@@ -1,0 +1,127 @@
+"""From pictures to a judged detector, with everything that is heavy."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import mmsoco
+from mmsoco.workflow.console import Console
+
+pytestmark = pytest.mark.slow
+
+NUMBER = 16
+VOC = """<annotation><filename>{name}</filename>
+<size><width>96</width><height>96</height><depth>3</depth></size>
+<object><name>{label}</name><bndbox><xmin>{x}</xmin><ymin>{y}</ymin>
+<xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object></annotation>"""
+# Two passes at views of 64 pixels.
+OPTIONS = (
+    '--epochs', '2', '--batch-size', '8', '--seed', '3', '--precision',
+    'fp32', '--cfg-options',
+    'train_dataloader.dataset.pipeline.0.views.0.size=64',
+    'train_dataloader.dataset.pipeline.0.views.1.size=64',
+    'default_hooks.checkpoint.interval=1',
+)  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def voc(tmp_path_factory):
+    """A data set in VOC layout, in a folder whose name has a space."""
+    root = tmp_path_factory.mktemp('data') / 'my data'
+    for name in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
+        (root / name).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(NUMBER):
+        pixels = np.full((96, 96, 3), rng.integers(0, 255, 3), np.uint8)
+        x, y = rng.integers(1, 50, 2)
+        pixels[y : y + 40, x : x + 40] = rng.integers(0, 255, 3)
+        Image.fromarray(pixels).save(root / 'JPEGImages' / f'{i}.png')
+        text = VOC.format(
+            name=f'{i}.png', label=('cat', 'dog')[i % 2], x=x + 1, y=y + 1,
+            right=x + 40, bottom=y + 40,
+        )  # fmt: skip
+        (root / 'Annotations' / f'{i}.xml').write_text(text)
+    for split, names in (('train', range(12)), ('val', range(12, NUMBER))):
+        path = root / 'ImageSets' / 'Main' / f'{split}.txt'
+        path.write_text('\n'.join(map(str, names)))
+    return root
+
+
+def command(voc, out):
+    words = ('pretrain', str(voc / 'JPEGImages'), '--out', str(out))
+    return [sys.executable, '-m', 'mmsoco', *words, *OPTIONS]
+
+
+def weights(out):
+    path = out / 'detector.pth'
+    return torch.load(path, weights_only=True)['state_dict']
+
+
+@pytest.fixture(scope='module')
+def pretrained(voc, tmp_path_factory):
+    out = tmp_path_factory.mktemp('runs') / 'whole'
+    done = subprocess.run(command(voc, out), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '[4/4] export' in done.stdout
+    assert 'mmengine - INFO' not in done.stdout + done.stderr
+    return out
+
+
+def test_the_folder_holds_what_is_promised(pretrained):
+    for name in (
+        'detector.pth', 'report.html', 'proposals.arrow', 'pretrain.py',
+        'finetune.py', 'look/proposals.jpg', 'look/views.jpg',
+        'manifest.json', 'checkpoints', 'logs',
+    ):  # fmt: skip
+        assert (pretrained / name).exists(), name
+    page = (pretrained / 'report.html').read_text()
+    assert 'too short' in page or 'fewer than the 1000' in page
+
+
+def test_killed_and_called_again_the_weights_are_the_same(
+    voc, pretrained, tmp_path
+):
+    out = tmp_path / 'killed'
+    # The measured threads are part of the run: one setting for both.
+    process = subprocess.Popen(
+        command(voc, out), stdout=subprocess.DEVNULL,
+        env=dict(os.environ, OMP_NUM_THREADS='1'),
+    )  # fmt: skip
+    deadline = time.monotonic() + 600
+    while not (out / 'checkpoints' / 'epoch_1.pth').is_file():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run(command(voc, out), check=True, capture_output=True)
+    ours, theirs = weights(out), weights(pretrained)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], msg=name)
+
+
+def test_a_voc_folder_is_fine_tuned_on(voc, pretrained):
+    lists = voc / 'ImageSets' / 'Main'
+    stream = io.StringIO()
+    run = mmsoco.finetune(
+        pretrained,
+        lists / 'train.txt',
+        lists / 'val.txt',
+        epochs=1,
+        console=Console(3, stream),
+    )
+    text = stream.getvalue()
+    assert '12 pictures, 12 boxes of 2 classes (cat 6, dog 6)' in text
+    assert 0 <= run.metrics['bbox_mAP'] <= 1
+    assert run.checkpoint.is_file()
+    page = (pretrained / 'report.html').read_text()
+    assert 'Fine-tuning: finetune' in page
+    assert 'backbone' in run.report.read_text()  # what was loaded
