@@ -133,6 +133,33 @@ def test_one_fine_tuning_leaves_its_record(cell):
     assert again.seconds == pytest.approx(record.seconds)
 
 
+class Stop(work.Hook):
+    """Ends a training in its second step."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch, outputs) -> None:
+        if runner.iter == 1:
+            raise RuntimeError('the machine was taken away')
+
+
+def test_a_stopped_fine_tuning_goes_on_from_its_checkpoint(
+    cell, monkeypatch, capsys
+):
+    _, comparison = cell({'backbone.conv1.weight': torch.ones(1)})
+    shutil.rmtree(comparison.out / 'cells')
+    folder, comparison = cell(backbone_state(comparison))
+    train = work.train
+    monkeypatch.setattr(work, 'train', lambda c, h: train(c, [*h, Stop()]))
+    assert work.main([str(folder)]) == 1
+    assert 'taken away' in capsys.readouterr().out
+    begun = sorted(p.name for p in (folder / 'run').glob('iter_*.pth'))
+    assert begun == ['iter_1.pth']
+    monkeypatch.setattr(work, 'train', train)
+    assert work.main([str(folder)]) == 0
+    record = comparison.record_of('finetuning_mine_4_seed0')
+    assert record.steps == 2
+    assert record.loaded['backbone'] > 0  # noted before the first step
+
+
 def test_a_fine_tuning_whose_weights_do_not_fit_fails(cell, capsys):
     folder, comparison = cell({'backbone.layer9.weight': torch.ones(1)})
     assert work.main([str(folder)]) == 1
