@@ -36,11 +36,10 @@ class PackViews:
 
     def __call__(self, results: dict) -> dict:
         """Pack one sample; see the class."""
-        boxes = torch.from_numpy(np.stack(results['view_bboxes']))
         cutout = results.get('cutout')
         originals = results['originals']
         data_samples = dict(
-            bboxes=list(boxes.unbind()),
+            bboxes=[torch.from_numpy(b) for b in results['view_bboxes']],
             cutout=[torch.empty(0, 4)] * len(originals)
             if cutout is None
             else [torch.from_numpy(b) for b in cutout],

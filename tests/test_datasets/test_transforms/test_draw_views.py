@@ -3,7 +3,7 @@ import pickle
 import numpy as np
 import pytest
 
-from mmsoco.datasets.transforms import DrawViews
+from mmsoco.datasets.transforms import DrawViews, PackViews
 from mmsoco.datasets.transforms.draw_views import choose_proposals
 from mmsoco.datasets.transforms.geometry import (
     CropParams,
@@ -266,3 +266,26 @@ def test_counting_view_of_this_test_overlaps_as_told():
         for rect in (LEFT, MIDDLE, RIGHT)
     ]
     assert shown == [0, 1, 2]
+
+
+def test_without_pairs_each_view_is_drawn_alone():
+    """The input of image-level methods: eight views, no boxes."""
+    crop = dict(type='RandomCropView', size=8, area=(0.2, 1.0))
+    whole = dict(type='WholeImageView', size=16)
+    draw = DrawViews([whole] + [crop] * 7)
+    results = dict(
+        img=np.zeros((32, 48, 3), np.uint8),
+        bboxes=np.array([[0, 0, 48, 32]]),
+        rng=np.random.default_rng(0),
+        index=0,
+    )
+    results = draw(results)
+    assert len(results['crops']) == 8
+    assert results['crops'][0][:4] == (0, 0, 48, 32)
+    rects = {crop[:4] for crop in results['crops'][1:]}
+    assert len(rects) == 7
+    sample = PackViews()(results)
+    assert [tuple(v.shape) for v in sample['inputs']] == (
+        [(16, 16, 3)] + [(8, 8, 3)] * 7
+    )
+    assert sample['data_samples']['bboxes'] == []
