@@ -14,27 +14,30 @@ Example:
 import argparse
 from pathlib import Path
 
+from mmsoco.cli.common import integer, path
+
 INTERRUPTED = 'stopped; the same command goes on from here'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument('plan', type=Path, help='file of the plan')
+    parser.add_argument('plan', type=path, help='file of the plan')
     parser.add_argument(
         '--out',
-        type=Path,
+        type=path,
         metavar='DIR',
         help='folder of trainings and report (default: '
         'work_dirs/comparison/NAME)',
     )
     parser.add_argument(
         '--records',
-        type=Path,
+        type=path,
         metavar='DIR',
         help='folder of the JSON records (default: OUT/records)',
     )
     parser.add_argument(
         '--data',
+        type=path,
         metavar='DIR',
         help="folder of the data (default: the plan's)",
     )
@@ -52,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--status', action='store_true', help='list the cells and stop'
     )
     parser.add_argument(
-        '--threads', type=int, help='of each cell (default: all cores)'
+        '--threads', type=integer(1), help='of each cell (default: all cores)'
     )
 
 
