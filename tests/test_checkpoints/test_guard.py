@@ -209,7 +209,9 @@ def test_good_weights_come_through(tmp_path):
     with pytest.raises(FileNotFoundError, match='nowhere.pth'):
         CheckpointLoader.load_checkpoint(tmp_path / 'nowhere.pth')
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ValueError, match='good.pth is damaged: it is cut short'):
+    with pytest.raises(
+        ValueError, match='good.pth is damaged: it is cut short'
+    ):
         CheckpointLoader.load_checkpoint(path)
 
 
