@@ -105,7 +105,9 @@ def test_whole_mmdet_config_is_a_detector(folder, repo_dir):
     )
     base, own = example.split('\n', 1)
     assert Config.fromstring(base, '.py').model.type == 'SoCo'
-    done = train(Runner, DEMO + own.replace('_r101_', '_r18_') + TINY)
+    own = own.replace('_r101_', '_r18_')
+    # mmdet's config would download its start.
+    done = train(Runner, DEMO + own + "model['init'] = 'scratch'\n" + TINY)
     assert done.iter == 1
     assert len(done.model.encoder.backbone.layer1) == 2  # ResNet-18
 

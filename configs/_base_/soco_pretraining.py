@@ -2,7 +2,7 @@
 
 A leaf names a detector, the data and this file, and puts them together:
 
-    model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.soco)
+    model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.algorithm)
 """
 
 _base_ = [
@@ -10,3 +10,6 @@ _base_ = [
     'schedules/soco_lars-coslr-100e.py',
     'pretraining_runtime.py',
 ]
+
+# `_delete_`: the leaf inherits the detector under `model`, and replaces it.
+algorithm = dict(_delete_=True, **_base_.soco)

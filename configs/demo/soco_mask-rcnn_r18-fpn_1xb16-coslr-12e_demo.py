@@ -12,7 +12,7 @@ _base_ = [
     '../_base_/soco_pretraining.py',
 ]
 
-model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.soco)
+model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.algorithm)
 model.update(
     projector=dict(_base_.soco.projector, hid_channels=512, out_channels=128),
     predictor=dict(

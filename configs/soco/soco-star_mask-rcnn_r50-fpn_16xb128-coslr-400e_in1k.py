@@ -17,6 +17,6 @@ _base_ = [
     '../_base_/soco_pretraining.py',
 ]
 
-model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.soco)
+model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.algorithm)
 
 train_cfg = dict(max_epochs=400)

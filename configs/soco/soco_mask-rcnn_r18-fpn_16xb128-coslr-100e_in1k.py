@@ -15,4 +15,4 @@ _base_ = [
     '../_base_/soco_pretraining.py',
 ]
 
-model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.soco)
+model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.algorithm)

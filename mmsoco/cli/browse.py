@@ -9,8 +9,10 @@ from, a grey square is cut out while training.
 
 Examples:
   mmsoco browse proposals.arrow --out look
-  mmsoco browse configs/soco/soco_mask-rcnn_r50-fpn_custom.py --out views \
-      --cfg-options train_dataloader.dataset.image_root="my pictures" \
+  mmsoco browse \
+      configs/soco/soco_mask-rcnn_r50-fpn_1xb32-coslr-400e_custom.py \
+      --out views --cfg-options \
+      train_dataloader.dataset.image_root="my pictures" \
       train_dataloader.dataset.proposals=proposals.arrow
 """
 

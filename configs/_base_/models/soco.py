@@ -1,8 +1,6 @@
 """SoCo without its detector and its pairs of views.
 
-A leaf puts them together:
-
-    model = dict(detector=_base_.model, pairs=_base_.pairs, **_base_.soco)
+`soco_pretraining.py` says how a leaf puts them together.
 """
 
 # Linear, BN, ReLU, linear (paper section 4.1: hidden 4096, output 256). The
@@ -19,8 +17,6 @@ embedding_neck = dict(
     norm_cfg=dict(type='BN1d'),
 )
 soco = dict(
-    # The leaf's `model` replaces the detector that it inherits as `model`.
-    _delete_=True,
     type='SoCo',
     projector=embedding_neck,
     predictor=dict(in_channels=256, **embedding_neck),
