@@ -11,12 +11,13 @@ from mmengine.registry import DefaultScope
 
 from mmsoco.config.keys import RUN_KEYS
 from mmsoco.config.reading import apply_options, read_config
+from mmsoco.models.detector_config import read_detector
 from mmsoco.models.object_encoder import ObjectEncoder
 from mmsoco.utils.files import atomic_path
 
 # Recipe and detector of a machine with a GPU, and of one without.
 LARGE = (
-    'soco/soco_mask-rcnn_r50-fpn_custom.py',
+    'soco/soco_mask-rcnn_r50-fpn_1xb32-coslr-400e_custom.py',
     '_base_/models/mask-rcnn_r50-fpn.py',
 )
 SMALL = (
@@ -94,7 +95,7 @@ def load_detector(name: str | None, is_large: bool) -> dict:
             f'`model`, got the keys {sorted(cfg)[:8]}'
         )
     if model.get('detector'):  # a pretraining config names its detector
-        model = model['detector']
+        model = ConfigDict(read_detector(model['detector']))
     return model.to_dict()
 
 

@@ -111,6 +111,19 @@ def test_files_without_a_detector(tmp_path, text, message):
     assert '--detector' in str(caught.value)
 
 
+@pytest.mark.parametrize('name', [*configs.LARGE, *configs.SMALL])
+def test_the_default_configs_are_there(name):
+    assert configs.shipped_config(name).is_file()
+
+
+def test_a_detector_that_a_pretraining_config_names(tmp_path):
+    path = tmp_path / 'own.py'
+    detector = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
+    path.write_text(f"model = dict(type='SoCo', detector='{detector}')")
+    model = configs.load_detector(str(path), is_large=False)
+    assert model == configs.load_detector(detector, is_large=False)
+
+
 def test_a_config_that_is_not_there():
     for name in ('nowhere.py', 'mmdet::nowhere.py'):
         with pytest.raises(FileNotFoundError, match='--detector'):
