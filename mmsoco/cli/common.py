@@ -244,6 +244,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help='what started the processes (set by the dist_*.sh and '
         'slurm_*.sh scripts)',
     )
+    # mim starts several processes with torch.distributed.launch, which adds
+    # this; the rank comes from the environment.
+    parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
 
 
 def load_config(args: argparse.Namespace) -> Config:

@@ -10,6 +10,7 @@ from mmsoco.cli.common import (
     Parser,
     add_cfg_options,
     add_out,
+    add_run_options,
     call_reported,
     integer,
     load_config,
@@ -220,3 +221,10 @@ def test_abbreviations_are_refused(capsys):
     with pytest.raises(SystemExit):
         parse(lambda parser: add_out(parser, 'the file'), '--ou', 'x')
     assert 'did you mean --out?' in capsys.readouterr().err
+
+
+def test_launcher_of_mim_may_name_the_rank():
+    parser = argparse.ArgumentParser()
+    add_run_options(parser)
+    parser.parse_args(['--launcher', 'pytorch', '--local-rank=1'])
+    assert '--local-rank' not in parser.format_help()
