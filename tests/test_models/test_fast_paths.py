@@ -103,6 +103,8 @@ def test_compiled_layers_compute_the_same(plain):
     assert_same(losses_and_gradients(model, tiny_models.batch()), plain)
 
 
+# Compiling takes twenty seconds; the test above does it once for all.
+@pytest.mark.slow
 @pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
 def test_all_options_together_train(roi_levels):
     model = build(

@@ -134,7 +134,10 @@ def batch() -> dict:
     return batch
 
 
-@pytest.mark.parametrize('option', ['plain', 'recompute', 'compile'])
+@pytest.mark.parametrize(
+    'option',
+    ['plain', 'recompute', pytest.param('compile', marks=pytest.mark.slow)],
+)
 def test_step_without_the_finest_map_equals_the_whole(
     batch, option, monkeypatch
 ):
