@@ -92,8 +92,7 @@ def train(runner, text):
 def test_inherited_recipe_trains(folder, runner):
     done = train(runner, DEMO + TINY)
     assert done.iter == 1
-    logged = done.message_hub.get_scalar('train/images_per_s').current()
-    assert logged > 0
+    assert done.message_hub.get_scalar('train/loss').current() < 0
     assert (folder / 'work_dir' / 'epoch_1.pth').is_file()
 
 
