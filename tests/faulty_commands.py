@@ -3,7 +3,7 @@
 The files are those of `faulty_files.fill`. A pattern is a regular expression.
 """
 
-from faulty_runs import FINETUNE, PRETRAIN
+from faulty_runs import COMPARE, FINETUNE, PILOT, PRETRAIN
 
 MAIN = [
     ('', 'usage: mmsoco VERB'),
@@ -438,5 +438,5 @@ DEMO = [
 QUICK = (
     MAIN, PROPOSE, BROWSE, EXPORT, INSPECT, PUBLISH, CHECKPOINT, VOC,
     MINI_COCO, IMAGENET, PROPOSALS, SHARDS, REGIONS, TRAIN, TEST, DEMO,
-    PRETRAIN, FINETUNE,
+    PRETRAIN, FINETUNE, PILOT, COMPARE,
 )  # fmt: skip

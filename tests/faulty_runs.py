@@ -1,4 +1,4 @@
-"""Bad input of the verbs that take pictures to a detector.
+"""Bad input of the verbs that take pictures to a detector, and judge it.
 
 See `faulty_commands`.
 """
@@ -22,6 +22,11 @@ PRETRAIN = [
     (f'{_MANY} --devices 0', '--devices'),
     (f'{_MANY} --seed -1', '--seed'),
     (f'{_MANY} --min-size -1', '--min-size'),
+    (f'{_MANY} --min-size 100000', '--min-size.*65535'),
+    (f'{_MANY} --min-scale 2', '--min-scale'),
+    (f'{_MANY} --workers -1', '--workers'),
+    (f'{_MANY} --proposals nowhere.arrow', 'nowhere.arrow'),
+    (f'{_MANY} --proposals text.arrow', 'text.arrow'),
     (f'{_MANY} --cfg-options modell.x=1', 'unknown key modell'),
     (f'{_MANY} --check nowhere.json', 'nowhere.json'),
     (f'{_MANY} --check text.json', 'text.json'),
@@ -55,4 +60,29 @@ FINETUNE = [
     (f'{_RUN} --val coco.json --label 3', 'did you mean --labels'),
     (f'{_RUN} --val coco.json --epochs x', '--epochs'),
     (f'{_RUN} --val ""', '--val'),
+]
+
+_LABELS = '--train coco.json --val coco.json'
+PILOT = [
+    ('pilot', 'DIR'),
+    (f'pilot nowhere {_LABELS}', 'nowhere'),
+    (f'pilot text.txt {_LABELS}', 'text.txt'),
+    (f'pilot empty {_LABELS}', 'empty'),
+    (f'pilot empty {_LABELS} --labels 0', '--labels'),
+    (f'pilot empty {_LABELS} --labels x', '--labels'),
+    (f'pilot empty {_LABELS} --seeds 0', '--seeds'),
+    (f'pilot empty {_LABELS} --time soon', '--time'),
+    (f'pilot empty {_LABELS} --threads 0', '--threads'),
+]
+COMPARE = [
+    ('compare', 'plan'),
+    ('compare ""', 'plan'),
+    ('compare nowhere.py', 'nowhere.py'),
+    ('compare folder.py', 'folder.py'),
+    ('compare nothing.py', 'nothing.py'),
+    ('compare no-python.py', 'no-python.py'),
+    ('compare text.txt', r'\.py.*text.txt'),
+    ('compare no-model.py', 'no-model.py'),
+    ('compare no-model.py --shard 2/2', '2/2'),
+    ('compare no-model.py --threads 0', '--threads'),
 ]

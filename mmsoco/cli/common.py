@@ -127,6 +127,16 @@ def number(
     return read
 
 
+def duration(text: str) -> float:
+    """Read a time such as 2h, 90m or 1h30m: seconds."""
+    from mmsoco.workflow.settings import parse_time
+
+    try:
+        return parse_time(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_out(
     parser: argparse.ArgumentParser, what: str, positional: bool = True
 ) -> None:

@@ -15,7 +15,7 @@ Example:
 import argparse
 from pathlib import Path
 
-from mmsoco.cli.common import integer, path
+from mmsoco.cli.common import duration, integer, path
 
 INTERRUPTED = 'stopped; the same command goes on from here'
 
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--time',
+        type=duration,
         metavar='T',
         help='time for everything, such as 2h (default: 1,500 steps each)',
     )
@@ -76,7 +77,6 @@ def run(args: argparse.Namespace) -> int:
     """Run the pilot; return 1 if a fine-tuning failed."""
     from mmsoco.cli.compare import write_pages
     from mmsoco.comparison.pilot import Question, answer_question
-    from mmsoco.workflow.settings import parse_time
 
     question = Question(
         run=args.run,
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         val_images=args.val_images or args.val.parent,
         labels=tuple(args.labels or ()),
         seeds=args.seeds,
-        seconds=parse_time(args.time) if args.time else None,
+        seconds=args.time,
         init=args.init,
         out=args.out or args.run / 'pilot',
         command=('mmsoco', 'pilot', *shown_words(args)),

@@ -20,7 +20,14 @@ and finetune.py (whole configs), checkpoints/, logs/ and manifest.json.
 
 import argparse
 
-from mmsoco.cli.common import add_cfg_options, add_out, integer, number, path
+from mmsoco.cli.common import (
+    add_cfg_options,
+    add_out,
+    duration,
+    integer,
+    path,
+)
+from mmsoco.cli.spec_options import TYPES
 
 INTERRUPTED = (
     'interrupted; call the same command again, and it goes on from the last '
@@ -66,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name in _LIMITS:
         limits.add_argument(
-            f'--{name.replace("_", "-")}', type=number(0), metavar='X'
+            f'--{name.replace("_", "-")}', type=TYPES[name], metavar='X'
         )
 
 
@@ -79,7 +86,7 @@ def _add_length(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--time',
-        type=_time,
+        type=duration,
         metavar='T',
         help='how long the training may take, such as 2h or 90m',
     )
@@ -117,15 +124,6 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         help='proposal store of the pictures, instead of a new one',
     )
     add_cfg_options(parser)
-
-
-def _time(text: str) -> float:
-    from mmsoco.workflow.settings import parse_time
-
-    try:
-        return parse_time(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def run(args: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ Spec = TypeVar('Spec', FilterSpec, SearchSpec)
 
 # What an option may be at all; what fits together, the specs check. No
 # picture has a side above 65535 pixels, and a box is within its picture.
-_TYPES = {
+TYPES = {
     'min_size': number(1, 65535),
     'min_ratio': number(0, above=True),
     'max_ratio': number(0, above=True),
@@ -31,7 +31,7 @@ def add_spec_options(
     for name, value in spec.as_dict().items():
         group.add_argument(
             f'--{name.replace("_", "-")}',
-            type=_TYPES[name],
+            type=TYPES[name],
             default=value,
             metavar='X',
             help='default: %(default).6g',

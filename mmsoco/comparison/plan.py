@@ -12,9 +12,10 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import ConfigDict
 
 import mmsoco
+from mmsoco.config.reading import read_file
 
 PACKAGE_CONFIGS = Path(mmsoco.__file__).parent / '.mim' / 'configs'
 KINDS = ('scratch', 'weights', 'soco', 'image-level')
@@ -248,7 +249,7 @@ def read_plan(path: str | Path, data_root: str | None = None) -> Plan:
         )
     content = {
         name: value
-        for name, value in Config.fromfile(path).to_dict().items()
+        for name, value in read_file(path).to_dict().items()
         if not name.startswith('_')
     }
     if data_root is not None and isinstance(content.get('data'), dict):

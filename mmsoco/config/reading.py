@@ -30,16 +30,8 @@ def read_config(path: str | os.PathLike, options: dict[str, Any]) -> Config:
         ValueError: It cannot be read as a config, or a key of the file or of
             the options is read by nothing.
     """
-    from mmengine.config import Config
-
-    file = _find(path)
-    _refuse_circle(file, ())
-    try:
-        cfg = Config.fromfile(file)
-    except Exception as error:  # a config is code: it may raise anything
-        raise ValueError(_unreadable(file, error)) from error
-    if not len(cfg):
-        raise ValueError(f'the config {path} is empty: it sets no key')
+    file = find_config(path)
+    cfg = read_file(file)
     check_keys(cfg, file)
     apply_options(cfg, options)
     return cfg
@@ -61,7 +53,32 @@ def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
     check_keys(cfg)
 
 
-def _find(path: str | os.PathLike) -> str:
+def read_file(file: str | os.PathLike) -> Config:
+    """Read a file in mmengine's language of configs, whatever it is for.
+
+    Raises:
+        ValueError: It cannot be read, or is empty; the message names file
+            and line.
+    """
+    from mmengine.config import Config
+
+    file = os.fspath(file)
+    if Path(file).suffix not in ('.py', '.json', '.yaml', '.yml'):
+        raise ValueError(
+            f'expected a config file that ends in .py, .json or .yaml, got '
+            f'{file}'
+        )
+    _refuse_circle(file, ())
+    try:
+        cfg = Config.fromfile(file)
+    except Exception as error:  # a config is code: it may raise anything
+        raise ValueError(_unreadable(file, error)) from error
+    if not len(cfg):
+        raise ValueError(f'the config {file} is empty: it sets no key')
+    return cfg
+
+
+def find_config(path: str | os.PathLike) -> str:
     """Return the file of a config; see `read_config`."""
     text = os.fspath(path)
     if '::' in text:
@@ -75,11 +92,6 @@ def _find(path: str | os.PathLike) -> str:
         raise FileNotFoundError(
             f'There is no config {text}. The configs are below configs/soco '
             '(pretraining) and configs/finetune.'
-        )
-    if Path(text).suffix not in ('.py', '.json', '.yaml', '.yml'):
-        raise ValueError(
-            f'expected a config file that ends in .py, .json or .yaml, got '
-            f'{text}'
         )
     return text
 

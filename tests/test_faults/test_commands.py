@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import shutil
 
 import pytest
 from command import call
@@ -25,6 +26,7 @@ def sandbox(filled, monkeypatch):
     before = contents(filled)
     yield filled
     after = contents(filled)
+    shutil.rmtree(filled / 'run', ignore_errors=True)
     for name in set(after) - set(before):
         (filled / name).unlink()
     changed = {
@@ -34,11 +36,12 @@ def sandbox(filled, monkeypatch):
 
 
 def contents(root):
-    """Sizes of all files by name; logs of runs may come."""
+    """Sizes of all files by name; the folders of runs may come."""
     return {
         str(path.relative_to(root)): path.stat().st_size
         for path in sorted(root.rglob('*'))
-        if path.is_file() and path.relative_to(root).parts[0] != 'work_dirs'
+        if path.is_file()
+        and path.relative_to(root).parts[0] not in ('work_dirs', 'run')
     }
 
 
