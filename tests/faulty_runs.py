@@ -25,8 +25,9 @@ PRETRAIN = [
     (f'{_MANY} --min-size 100000', '--min-size.*65535'),
     (f'{_MANY} --min-scale 2', '--min-scale'),
     (f'{_MANY} --workers -1', '--workers'),
-    (f'{_MANY} --proposals nowhere.arrow', 'nowhere.arrow'),
-    (f'{_MANY} --proposals text.arrow', 'text.arrow'),
+    # The run's folder is begun: it is there with its log.
+    ("pretrain 'many pictures' --out run --proposals text.arrow", 'text.arr'),
+    ("pretrain 'many pictures' --out run --proposals no.arrow", 'no.arrow'),
     (f'{_MANY} --cfg-options modell.x=1', 'unknown key modell'),
     (f'{_MANY} --check nowhere.json', 'nowhere.json'),
     (f'{_MANY} --check text.json', 'text.json'),

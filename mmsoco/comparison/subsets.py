@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmsoco.datasets.converters.mini_coco import read_coco
+from mmsoco.datasets.coco_document import read_document
 
 _MAX_DRAWS = 1000
 
@@ -105,7 +105,7 @@ def read_labels(path: Path) -> dict:
     """
     if not path.is_file():
         raise FileNotFoundError(f'the labels {path} do not exist')
-    document = read_coco(path)
+    document = read_document(path)
     if not labelled_ids(document):
         raise ValueError(f'{path} has no objects to learn from')
     return document

@@ -23,12 +23,14 @@ def filled(tmp_path_factory):
 def sandbox(filled, monkeypatch):
     """The folder of good and bad files, which no command may change."""
     monkeypatch.chdir(filled)
-    before = contents(filled)
+    before, there = contents(filled), set(filled.iterdir())
     yield filled
     after = contents(filled)
-    shutil.rmtree(filled / 'run', ignore_errors=True)
-    for name in set(after) - set(before):
-        (filled / name).unlink()
+    for path in set(filled.iterdir()) - there:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
     changed = {
         name for name in before | after if before.get(name) != after.get(name)
     }
