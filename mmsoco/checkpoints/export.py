@@ -17,7 +17,7 @@ from mmsoco.version import __version__
 from . import foreign, io
 from .incoming import to_mmdet
 from .integrity import CHECKSUM, tensors_sha256
-from .layouts import is_pretrainable
+from .layouts import check_resnet, is_pretrainable
 from .load_report import is_counter, part_of
 from .locations import load_weights
 
@@ -129,8 +129,9 @@ def export_detector(
 
     Raises:
         FileNotFoundError: ``source`` does not exist.
-        ValueError: ``source`` has an unknown layout, lacks a part, or holds
-            weights that are not finite.
+        ValueError: ``source`` has an unknown layout, lacks a part or a piece
+            of its ResNet, holds weights that are not finite, or was trained
+            on an input that torchvision does not give.
         OSError: ``target`` could not be written.
     """
     source = io.find_checkpoint(source)
@@ -142,8 +143,14 @@ def export_detector(
         raise ValueError(f'{source}: {error}') from error
     if to != 'mmdet':
         exported = {n: t for n, t in exported.items() if is_pretrainable(n)}
+    check_resnet(exported, source)
     meta = checkpoint.get('meta') or {}
+    convention = InputConvention.of_meta(meta) or InputConvention()
+    if to.startswith('torchvision'):
+        foreign.check_input_of_torchvision(convention)
     manifest = manifest_of(exported, meta, source, to)
+    if to == 'detectron2':
+        manifest['input'] = foreign.input_for_detectron2(convention)
     converted = CONVERSIONS[to](exported)
     manifest[CHECKSUM] = tensors_sha256(converted)
     write_detector(converted, manifest, target)
@@ -171,7 +178,7 @@ def write_detector(
             model=arrays,
             __author__='mmsoco',
             matching_heuristics=False,
-            meta=dict(manifest, input=foreign.INPUT),
+            meta=manifest,
         )
         with atomic_path(target) as partial:
             partial.write_bytes(pickle.dumps(content))

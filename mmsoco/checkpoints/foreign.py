@@ -7,16 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from mmsoco.structures import InputConvention
+
 from .layouts import Layer, ResNet, Table, find_resnet, rename, table_of
 from .load_report import part_of, preview
 
-# What a detector of another program has to be told about these weights.
-INPUT = dict(
-    format='RGB, 0 to 255, before normalisation',
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    stride_of_bottleneck='in its 3x3 convolution',
-)
 _NECK = {'lateral_convs': 'lateral', 'fpn_convs': 'output'}
 
 
@@ -83,6 +78,39 @@ def _detectron2_resnet(is_c4: bool) -> Callable[[str, bool], str]:
     return new_name
 
 
+def input_for_detectron2(convention: InputConvention) -> dict:
+    """Say what a detector of detectron2 has to be told about these weights.
+
+    Args:
+        convention: The input that the weights were trained on.
+
+    Returns:
+        Plain values for the meta of the file.
+    """
+    return dict(
+        convention.to_meta(),
+        format=f'{convention.channels}, 0 to 255, before normalisation',
+        stride_of_bottleneck='in its 3x3 convolution',
+    )
+
+
+def check_input_of_torchvision(convention: InputConvention) -> None:
+    """Refuse weights that expect another input than torchvision gives.
+
+    Args:
+        convention: The input that the weights were trained on.
+
+    Raises:
+        ValueError: It is not RGB with ImageNet's mean and deviation.
+    """
+    theirs = InputConvention()
+    if not convention.is_like(theirs):
+        raise ValueError(
+            f'the weights were trained on {convention}, but the models of '
+            f'torchvision get {theirs}. Export them for mmdet (--to mmdet).'
+        )
+
+
 def detectron2_table(state: Mapping[str, Tensor]) -> Table:
     """From mmdet's names to detectron2's, for FPN and C4 detectors."""
     is_c4 = not any(name.startswith('neck.') for name in state)
@@ -109,8 +137,9 @@ def detectron2_table(state: Mapping[str, Tensor]) -> Table:
 def to_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Renames exported weights for detectron2.
 
-    The detector needs ``INPUT.FORMAT: RGB``, the mean and deviation of
-    `INPUT`, ``RESNETS.STRIDE_IN_1X1: False``, and norms where these weights
+    The detector needs ``INPUT.FORMAT``, ``MODEL.PIXEL_MEAN`` and
+    ``MODEL.PIXEL_STD`` as the file's meta says (see `input_for_detectron2`),
+    ``RESNETS.STRIDE_IN_1X1: False``, and norms where these weights
     have them (``FPN.NORM``, ``ROI_BOX_HEAD.NORM``, ``RESNETS.NORM``: SyncBN).
 
     Args:

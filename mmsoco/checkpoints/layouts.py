@@ -101,6 +101,40 @@ def find_resnet(names: Iterable[str]) -> ResNet:
     return ResNet(blocks, max(conv for _, _, conv in found))
 
 
+def check_resnet(names: Iterable[str], source: object) -> None:
+    """Refuse a ResNet from the middle of which a stage or a block is missing.
+
+    Args:
+        names: Names of tensors of any detector; without a ResNet they pass.
+        source: The file, for the message.
+
+    Raises:
+        ValueError: Convolutions are missing.
+    """
+    names = list(names)
+    pattern = re.compile(r'\blayer(\d)\.(\d+)\.conv(\d)\.weight$')
+    found = {
+        tuple(map(int, match.groups()))
+        for name in names
+        if (match := pattern.search(name))
+    }
+    if not found:
+        return
+    resnet = find_resnet(names)
+    missing = [
+        f'layer{stage}.{block}.conv{conv}'
+        for stage, blocks in enumerate(resnet.blocks, start=1)
+        for block in range(max(blocks, 1))
+        for conv in range(1, resnet.convs + 1)
+        if (stage, block, conv) not in found
+    ]
+    if missing:
+        raise ValueError(
+            f'the ResNet in {source} is not whole: it lacks '
+            f'{len(missing)} convolutions ({preview(missing)})'
+        )
+
+
 def table_of(layers: Iterable[Layer]) -> Table:
     """Writes out the names of all tensors of layers."""
     return {

@@ -87,7 +87,7 @@ def load_weights(
         state = dict(weights)
     else:
         path = io.find_checkpoint(weights)
-        state = io.state_dict_of(io.load_run(path), path)
+        state = io.weights_of(io.load_run(path), path)
     if any(name.startswith(ENCODER) for name in state):
         state = {
             name.removeprefix(ENCODER): tensor

@@ -199,3 +199,30 @@ def test_manifest_keeps_the_input_of_the_run(tmp_path):
         io.save_atomic(run, tmp_path / 'run.pth')
         manifest = export_detector(tmp_path / 'run.pth', tmp_path / 'out.pth')
         assert manifest['input'] == bgr
+
+
+def test_half_a_backbone_is_not_exported(tmp_path):
+    state = randomized('mask_rcnn_fpn').state_dict()
+    half = {n: t for n, t in state.items() if '.layer3.' not in n}
+    torch.save(dict(model=half), tmp_path / 'run.pth')
+    with pytest.raises(ValueError, match=r'not whole.*layer3\.0\.conv1'):
+        export_detector(tmp_path / 'run.pth', tmp_path / 'out.pth')
+    export_detector(tmp_path / 'run.pth', tmp_path / 'out.pth', ['neck'])
+
+
+def test_other_programs_are_told_the_input(tmp_path):
+    model = randomized('mask_rcnn_c4')
+    bgr = dict(channels='BGR', mean=[1.0, 2.0, 3.0], std=[1.0, 1.0, 1.0])
+    run = dict(state_dict=model.state_dict(), meta=dict(input=bgr))
+    source, target = tmp_path / 'run.pth', tmp_path / 'out'
+    io.save_atomic(run, source)
+    with pytest.raises(
+        ValueError, match='trained on BGR.*torchvision get RGB'
+    ):
+        export_detector(source, target, to='torchvision-backbone')
+    manifest = export_detector(source, target, to='detectron2')
+    assert manifest['input']['format'].startswith('BGR')
+    assert manifest['input']['mean'] == bgr['mean']
+    del run['meta']['input']
+    io.save_atomic(run, source)
+    export_detector(source, target, to='torchvision-backbone')

@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from mmengine.utils import get_installed_path
 
 import mmsoco.registry  # noqa: F401  (lets mmselfsup be imported)
-from mmsoco.checkpoints.io import load, state_dict_of
+from mmsoco.checkpoints.io import load, weights_of
 from mmsoco.checkpoints.load_report import compare
 from mmsoco.cli.common import run_script
 
@@ -70,7 +70,7 @@ def check_weights(weights: Path, config: Path) -> None:
         from mmselfsup.registry import MODELS
 
         model = MODELS.build(cfg.model)
-    report = compare(state_dict_of(load(weights), weights), model.state_dict())
+    report = compare(weights_of(load(weights), weights), model.state_dict())
     print(report.table())
     report.check()
 
