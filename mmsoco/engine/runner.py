@@ -241,6 +241,11 @@ class Runner(CheckpointingRunner):
             return super().build_model(model)
 
     def _init_model_weights(self) -> None:
+        model = getattr(self.model, 'module', self.model)
+        if self._resume and self._load_from and hasattr(model, 'starts'):
+            # The checkpoint has all weights; the file of `SoCo(init=...)`
+            # may be gone by now.
+            model.starts = []
         with tensors_only():
             super()._init_model_weights()
 

@@ -134,3 +134,48 @@ def test_damaged_bytes_stop(door, tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(ValueError, match='is damaged'):
         io.load(tmp_path / 'weights.pth')
+
+
+class StartedDetector(Detector):
+    """Starts from a file, as SoCo does."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.starts = [start]
+
+    def init_weights(self):
+        for start in self.starts:
+            self.load_state_dict(io.load(start), strict=False)
+
+
+def test_resumed_run_does_not_need_the_file_that_it_started_from(tmp_path):
+    start = tmp_path / 'start.pth'
+    torch.save(weights(), start)
+    loop = dict(
+        train_dataloader=dict(
+            batch_size=2,
+            dataset=[dict(inputs=torch.ones(3)) for _ in range(4)],
+            sampler=dict(type='mmengine.DefaultSampler', shuffle=False),
+            collate_fn=dict(type='default_collate'),
+        ),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        default_hooks=dict(
+            checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False)
+        ),
+        default_scope='mmsoco',
+        work_dir=str(tmp_path / 'run'),
+    )
+    for length, resume in ((1, False), (2, True)):
+        cfg = dict(by_epoch=False, max_iters=length)
+        runner = Runner(
+            model=StartedDetector(start),
+            train_cfg=cfg,
+            load_from=str(tmp_path / 'run/iter_1.pth') if resume else None,
+            resume=resume,
+            experiment_name=f'started-{length}-{tmp_path.name}',
+            cfg=dict(loop, train_cfg=cfg),
+            **loop,
+        )
+        runner.train()
+        start.unlink(missing_ok=True)
+    assert runner.iter == 2
