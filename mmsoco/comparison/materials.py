@@ -1,5 +1,6 @@
 """Makes what the cells of a plan need: scenes, subsets, proposals."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from .plan import Plan
 from .subsets import draw_subset, read_labels
 
 SCENES_DONE = 'scenes.json'
+# Between two looks whether another shard has made the proposals.
+WAIT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,13 @@ def make_proposals(plan: Plan, out: Path, workers: int) -> Path:
         search=SearchSpec(),
         filters=FilterSpec(**plan.data.filters),
     )
-    generate(job, workers)
-    return store
+    while True:
+        try:
+            generate(job, workers)
+            return store
+        except BlockingIOError:
+            print('      another process makes the proposals', flush=True)
+            time.sleep(WAIT_SECONDS)
 
 
 def with_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> Plan:

@@ -8,7 +8,7 @@ import comparison_plans
 import pytest
 from mmengine.config import Config
 
-from mmsoco.comparison import harness
+from mmsoco.comparison import harness, materials
 from mmsoco.comparison.plan import parse_plan
 from mmsoco.comparison.records import Record, read_record, write_record
 from mmsoco.workflow.steps import StepError
@@ -237,3 +237,21 @@ def test_a_cell_that_another_process_makes_is_left_alone(compare):
         assert is_free
         comparison.run(only=cell.name)
     assert FakeJob.made == []
+
+
+def test_a_shard_waits_for_the_proposals_of_another(
+    root, tmp_path, monkeypatch
+):
+    answers = [BlockingIOError('another process'), None]
+
+    def generate(job, workers):
+        answer = answers.pop(0)
+        if answer:
+            raise answer
+
+    monkeypatch.setattr(materials, 'generate', generate)
+    monkeypatch.setattr(materials, 'WAIT_SECONDS', 0.0)
+    plan = parse_plan(comparison_plans.plan(root), root / 'plan.py')
+    store = materials.make_proposals(plan, tmp_path, 1)
+    assert store == tmp_path / 'proposals.arrow'
+    assert not answers
