@@ -163,8 +163,8 @@ def _check_classes(
             wrong.append(f'{name!r} is in no annotation{near(name, there)}')
     if wrong:
         raise ValueError(
-            f'--classes: {"; ".join(wrong)}. The classes of {str(root)!r} '
-            f'are {sorted(there)}'
+            f'--classes: {", ".join(wrong)} (the classes of {str(root)!r} '
+            f'are {sorted(there)})'
         )
 
 

@@ -304,7 +304,7 @@ def test_missing_files(voc):
 @pytest.mark.parametrize(
     ('classes', 'message'),
     [
-        (['dog'], "'dog' is in no annotation. .* are .'ant', 'bee', 'cat'"),
+        (['dog'], "'dog' is in no annotation .* are .'ant', 'bee', 'cat'"),
         (['cat', 'BEE'], r"'BEE' is in no .*; did you mean bee\?"),
         (['cat', 'cat'], "'cat' comes twice"),
     ],
