@@ -140,9 +140,15 @@ def readable_errors(path: Any) -> Iterator[None]:
 
 
 def _refused(error: Exception) -> str:
-    """The line of torch's message that names the refused type."""
+    """The line of torch's message that names the refused type.
+
+    Where there is none, torch could not read the bytes at all, and advises to
+    load them as code.
+    """
     lines = str(error).splitlines()
     named = [line.strip() for line in lines if 'GLOBAL' in line]
+    if not named and 'Weights only load failed' in str(error):
+        return 'its bytes are not what `torch.save` writes'
     return (named or lines or [type(error).__name__])[0].rstrip('.')
 
 

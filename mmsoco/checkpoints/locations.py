@@ -83,9 +83,10 @@ def _download(address: str) -> Path:
             torch.hub.download_url_to_file(address, str(partial))
     except OSError as error:
         raise OSError(
-            f'{address} could not be downloaded ({error}). Fetch the file on '
-            'another machine and name its path instead. Where the config of '
-            "a detector asks for it, SoCo(init='scratch') goes without."
+            f'{address} could not be downloaded ({error.__cause__ or error}). '
+            'Fetch the file on another machine and name its path instead. '
+            'Where the config of a detector asks for it, '
+            "SoCo(init='scratch') goes without."
         ) from error
     return path
 

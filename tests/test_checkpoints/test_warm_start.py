@@ -205,6 +205,14 @@ def test_files_without_a_detector_are_refused(content, message, tmp_path):
         started('mask_rcnn_fpn', str(tmp_path / 'odd.pth'))
 
 
+def test_a_file_of_text_gets_no_advice_to_run_it(tmp_path):
+    path = tmp_path / 'config.pth'
+    path.write_text('{"model": 1}')
+    with pytest.raises(ValueError, match='not what `torch.save` writes') as e:
+        started('mask_rcnn_fpn', str(path))
+    assert 'weights_only' not in str(e.value)
+
+
 def test_pickles_run_nothing(tmp_path):
     canary = tmp_path / 'ran'
 
