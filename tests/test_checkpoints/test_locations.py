@@ -31,11 +31,9 @@ def address(file):
 
 
 @pytest.fixture
-def cache(tmp_path):
-    before = torch.hub.get_dir()
-    torch.hub.set_dir(str(tmp_path / 'hub'))
-    yield tmp_path / 'hub'
-    torch.hub.set_dir(before)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
+    return tmp_path / 'torch' / 'hub'
 
 
 def test_files_in_any_spelling(file):
