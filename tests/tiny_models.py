@@ -189,7 +189,7 @@ def soco(detector: dict, pairs: list = PAIRS, **kwargs) -> SoCo:
     """A pretraining model with a small projector, with start weights."""
     cfg = Config.fromfile(CONFIGS / '_base_' / 'models' / 'soco.py').soco
     cfg = cfg.to_dict()
-    del cfg['type'], cfg['_delete_']
+    del cfg['type']
     small = dict(hid_channels=32, out_channels=16)
     cfg['projector'].update(small)
     cfg['predictor'].update(small, in_channels=16)
