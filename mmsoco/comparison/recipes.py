@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from mmsoco.config.keys import RUN_KEYS
+from mmsoco.structures import InputConvention
 from mmsoco.utils.files import write_text
 
 from .plan import Plan, Start
@@ -70,7 +71,7 @@ def pretraining_config(plan: Plan, start: Start) -> Config:
 
 
 def _set_backbone(model: ConfigDict, detector: ConfigDict) -> None:
-    """Give an image-level method the detector's backbone."""
+    """Give an image-level method the detector's backbone and input."""
     backbone = copy.deepcopy(detector.backbone)
     channels = detector.neck.in_channels[-1] if detector.get('neck') else None
     # The last of the detector's maps, as a tuple of one.
@@ -78,6 +79,13 @@ def _set_backbone(model: ConfigDict, detector: ConfigDict) -> None:
     # The method's scope is mmselfsup's; the backbone stays mmdet's class.
     backbone['_scope_'] = 'mmdet'
     model.backbone = backbone
+    convention = InputConvention.of_detector(detector)
+    if convention is not None:
+        model.data_preprocessor.update(
+            mean=convention.mean,
+            std=convention.std,
+            bgr=convention.channels == 'BGR',
+        )
     if channels is not None:
         model.neck.in_channels = channels
 

@@ -13,6 +13,7 @@ from mmsoco.checkpoints.export import export_detector
 from mmsoco.comparison import recipes, work
 from mmsoco.comparison.plan import Plan, parse_plan
 from mmsoco.registry import MODELS
+from mmsoco.structures import InputConvention
 
 BASELINES = sorted((comparison_plans.CONFIGS / 'baselines').glob('*.py'))
 OWN = sorted((comparison_plans.CONFIGS / 'comparison' / 'starts').glob('*.py'))
@@ -83,6 +84,12 @@ def test_one_step_of_each_method_of_mmselfsup(path, root, tmp_path, detector):
     assert type(backbone) is type(detector.backbone)
     source = io.find_checkpoint(tmp_path / 'run')
     work.export_backbone(source, tmp_path / 'detector.pth')
+    # what the detector's own preprocessor gives, or loading would refuse it
+    expected = InputConvention.of_detector(
+        recipes.finetuning_config(plan).model
+    )
+    meta = io.load(tmp_path / 'detector.pth')['meta']
+    assert expected.is_like(InputConvention(**meta['input']))
     trained = {f'backbone.{n}': t for n, t in backbone.state_dict().items()}
     assert trained
     check_arrival(trained, tmp_path / 'detector.pth', detector, 'backbone.')

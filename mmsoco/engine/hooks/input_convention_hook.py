@@ -52,6 +52,9 @@ def convention_of(runner: Runner) -> InputConvention | None:
     model = model.module if is_model_wrapper(model) else model
     if hasattr(model, 'input_convention'):
         return model.input_convention
+    # A method of another package on our views.
+    if hasattr(getattr(model, 'data_preprocessor', None), 'convention'):
+        return model.data_preprocessor.convention
     cfg = runner.cfg.get('model') or {}
     if not cfg.get('data_preprocessor'):
         cfg = dict(data_preprocessor=runner.cfg.get('data_preprocessor'))
