@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from mmsoco.checkpoints.guard import not_finite
 from mmsoco.checkpoints.io import load, save_atomic
+from mmsoco.engine.optimizers.finite_steps import KeptBuffers
+from mmsoco.engine.run_record import image_name
 
 
 def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
     """Name the first layer whose output is not finite.
 
     Args:
-        model: An mmengine model, not wrapped; one forward pass is made.
+        model: An mmengine model, not wrapped; one forward pass is made, and
+            its buffers are put back.
         batch: What the data loader gave.
         context: Of the forward pass, such as one of mixed precision.
 
@@ -43,6 +46,7 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
         for name, module in model.named_modules()
         if name
     ]
+    buffers = KeptBuffers(model)
     try:
         with torch.no_grad(), context or nullcontext():
             data = model.data_preprocessor(batch, True)
@@ -52,6 +56,7 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
     finally:
         for handle in handles:
             handle.remove()
+        buffers.put_back_if(torch.ones(()))
     if found:
         return found[0]
     if not_finite(losses):
@@ -93,9 +98,12 @@ def image_names(batch: Any, dataset: Any) -> list[str]:
         dataset: What it was drawn from.
     """
     samples = batch.get('data_samples') if isinstance(batch, dict) else None
-    if isinstance(samples, Mapping) and hasattr(dataset, 'records'):
+    if isinstance(samples, Mapping) and 'index' in samples:
+        while hasattr(dataset, 'dataset'):  # the places are those inside
+            dataset = dataset.dataset
         indices = torch.as_tensor(samples['index']).tolist()
-        return [dataset.records[index].file_name for index in indices]
+        names = [image_name(dataset, index) for index in indices]
+        return [name for name in names if name]
     if isinstance(samples, list | tuple):
         return [str(getattr(s, 'img_path', 'unknown')) for s in samples]
     return []

@@ -178,15 +178,20 @@ def names_of(dataset: Any) -> str | None:
     picked = [count * i // _SAMPLED for i in range(_SAMPLED)]
     digest = hashlib.sha256()
     for index in dict.fromkeys(i for i in picked if i < count):
-        if hasattr(dataset, 'records'):
-            name = dataset.records[index].file_name
-        elif hasattr(dataset, 'get_data_info'):
-            path = dataset.get_data_info(index).get('img_path', '')
-            name = str(path).rpartition('/')[2]
-        else:
+        name = image_name(dataset, index)
+        if name is None:
             return None
         digest.update(f'{name}\n'.encode())
     return digest.hexdigest()[:16]
+
+
+def image_name(dataset: Any, index: int) -> str | None:
+    """Name an image of a data set, None where the data set tells nothing."""
+    if not hasattr(dataset, 'get_data_info'):
+        return None
+    info = dataset.get_data_info(index)
+    path = str(info.get('img_path', ''))
+    return info.get('file_name') or path.rpartition('/')[2]
 
 
 def _flatten(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
