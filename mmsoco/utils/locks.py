@@ -13,6 +13,7 @@ from typing import Any
 from mmsoco.utils.processes import is_alive
 
 LOCK_NAME = '.lock'
+_ENDING_SECONDS = 10
 
 
 class FolderLock:
@@ -37,18 +38,29 @@ class FolderLock:
         Raises:
             BlockingIOError: Another process has it; the message names it.
         """
+        # What an owner that was killed has just forked may hold the lock for
+        # a moment: it has not yet come to let it go.
+        for _ in range(_ENDING_SECONDS * 10):
+            if self._try() or self._owner_is_alive():
+                break
+            time.sleep(0.1)
+        if self._file is None:
+            raise BlockingIOError(
+                f'{self.path.parent} is in use: {self._describe_owner()}. '
+                'Wait for it or end it first, or choose another folder '
+                '(--work-dir).'
+            )
+
+    def _try(self) -> bool:
+        """Take the lock if nobody has it; tell whether it was taken."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Not 'w': that would empty the note of another owner.
         file = open(self.path, 'a+', encoding='utf-8')  # noqa: SIM115
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = self._describe_owner(file)
             file.close()
-            raise BlockingIOError(
-                f'{self.path.parent} is in use: {owner}. Wait for it or end '
-                'it first, or choose another folder (--work-dir).'
-            ) from None
+            return False
         except OSError:  # a file system without locks
             pass
         # A forked child, such as a data worker that outlives a kill for some
@@ -58,6 +70,7 @@ class FolderLock:
         file.write(json.dumps(self._note()))
         file.flush()
         self._file = file
+        return True
 
     def release(self) -> None:
         """Give the lock back.
@@ -92,21 +105,28 @@ class FolderLock:
             since=time.strftime('%Y-%m-%d %H:%M:%S'),
         )
 
-    @staticmethod
-    def _describe_owner(file: Any) -> str:
-        """Name the process that wrote the note."""
-        file.seek(0)
+    def _read_note(self) -> dict[str, Any]:
+        """Read who the owner is, as far as the file tells."""
         try:
-            note = json.loads(file.read())
-            where = f'on {note["host"]}'
-            if note['host'] == platform.node() and not is_alive(note['pid']):
-                where = 'which is ending'
-            return (
-                f'process {note["pid"]} of {note["user"]} ({where}, since '
-                f'{note["since"]}) is {note["work"]} there'
-            )
-        except (ValueError, KeyError):
+            return json.loads(self.path.read_text(encoding='utf-8'))
+        except (OSError, ValueError):
+            return {}
+
+    def _owner_is_alive(self) -> bool:
+        """Tell whether the owner lives, or may live on another machine."""
+        note = self._read_note()
+        is_here = note.get('host') == platform.node()
+        return not is_here or is_alive(note['pid'])
+
+    def _describe_owner(self) -> str:
+        """Name the process that wrote the note."""
+        note = self._read_note()
+        if not note:
             return 'another process works there'
+        return (
+            f'process {note["pid"]} of {note["user"]} (on {note["host"]}, '
+            f'since {note["since"]}) is {note["work"]} there'
+        )
 
 
 def _user() -> str:
