@@ -6,7 +6,7 @@ from pathlib import Path
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.export import describe
 from mmsoco.checkpoints.layouts import guess_layout
-from mmsoco.checkpoints.load_report import part_of
+from mmsoco.checkpoints.load_report import is_counter, part_of
 from mmsoco.utils.files import sha256
 
 
@@ -29,6 +29,8 @@ def summarize(path: str | Path, with_config: bool = False) -> str:
     state = io.state_dict_of(checkpoint, path)
     numbers, sizes = Counter(), Counter()
     for name, tensor in state.items():
+        if is_counter(name):  # as load reports and manifests count
+            continue
         numbers[part_of(name)] += 1
         sizes[part_of(name)] += tensor.numel()
     lines = [f'{path}: {guess_layout(state)}, sha256 {sha256(path)}']

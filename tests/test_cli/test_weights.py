@@ -1,5 +1,6 @@
 """The verbs about weights: export, inspect, publish, convert."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,8 @@ def test_export_then_inspect(run, tmp_path):
     assert 'bbox_head: 22' in succeed('export', run, '--out', out)
     text = succeed('inspect', out, '--config')
     assert f'{out}: mmdet' in text
+    # Four convolutions with a batch norm each, and a linear layer.
+    assert re.search(r'^bbox_head +22 tensors', text, re.MULTILINE)
     assert 'epoch: 2' in text
     assert text.strip().endswith('seed = 1')
 
