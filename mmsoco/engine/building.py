@@ -1,5 +1,6 @@
 """Run a config, with messages that name the config's keys."""
 
+import difflib
 import inspect
 import os
 import re
@@ -9,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.registry import Registry
 
 from mmsoco.config.keys import walk
 from mmsoco.registry import (
@@ -31,6 +33,12 @@ _MISSING = re.compile(
     r'(\w+)\.__init__\(\) missing \d+ required \S+ arguments?: (.+)'
 )
 _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the .+ registry')
+_OPEN_ENDED = (
+    inspect.Parameter.VAR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+)
+# "intervall" for "interval", but not "by_epoch" for "epoch".
+_ALIKE = 0.85
 _NO_TYPE = 'must contain the key "type"'
 # Where the main parts stand in a config; * is any key.
 _PLACES = {
@@ -112,12 +120,29 @@ def check_types(cfg: Config) -> None:
                 if name in node
             ]
         for node in nodes:
-            kind = node.get('type') if isinstance(node, Mapping) else None
-            if isinstance(kind, str) and registry.get(kind) is None:
-                raise ValueError(
-                    f'unknown type {kind!r} in {place}.type'
-                    f'{near(kind, _names_in(registry))}'
-                )
+            if isinstance(node, Mapping):
+                _check_type(place, node, registry)
+
+
+def _check_type(place: str, node: Mapping, registry: Registry) -> None:
+    """Refuse an unknown type, and a typo that ``**kwargs`` would swallow."""
+    kind = node.get('type')
+    if not isinstance(kind, str):
+        return
+    built = registry.get(kind)
+    if built is None:
+        raise ValueError(
+            f'unknown type {kind!r} in {place}.type'
+            f'{near(kind, _names_in(registry))}'
+        )
+    known = _arguments_of(built, getattr(built, '__name__', ''))
+    missing = set(known) - set(node)
+    for key in set(node) - set(known) - {'type', '_scope_'}:
+        if difflib.get_close_matches(key, missing, 1, _ALIKE):
+            raise ValueError(
+                f'unknown key {place}.{key}{near(key, missing)} '
+                f'({built.__name__} takes {", ".join(known)})'
+            )
 
 
 @contextmanager
@@ -232,15 +257,22 @@ def _local(error: Exception, name: str) -> Any:
 
 
 def _arguments_of(built: Callable | None, name: str) -> list[str]:
-    """Name the arguments of a class, unless it is another one."""
+    """Name the arguments of a class, unless it is another one.
+
+    What a class hands on by ``**kwargs`` are arguments of its bases.
+    """
     if getattr(built, '__name__', None) != name:
         return []
-    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    return [
-        parameter.name
-        for parameter in inspect.signature(built).parameters.values()
-        if parameter.kind not in kinds
+    makers = [
+        c.__dict__.get('__init__') for c in getattr(built, '__mro__', ())
     ]
+    names: list[str] = []
+    for maker in [m for m in makers if m] or [built]:
+        parameters = inspect.signature(maker).parameters.values()
+        names += [p.name for p in parameters if p.kind not in _OPEN_ENDED]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return [n for n in dict.fromkeys(names) if n != 'self']
 
 
 def _names_in(registry: Any) -> list[str]:
