@@ -165,9 +165,7 @@ class Job:
         log = self.log_path(step)
         log.parent.mkdir(parents=True, exist_ok=True)
         self._begun(step).write_text(step.fingerprint())
-        program = [
-            sys.executable if c == 'python' else c for c in step.command
-        ]
+        program = _program(step.command)
         start = time.monotonic()
         with log.open('w') as output:
             process = subprocess.Popen(
@@ -186,6 +184,18 @@ class Job:
             peak_mib=usage.ru_maxrss / 1024,
             fingerprint=step.fingerprint(),
         )
+
+
+def _program(command: Sequence[str]) -> list[str]:
+    """Return what is started for a command.
+
+    A Python module is tied to this process: it must not go on alone after
+    the job was killed, since the next call would meet it in its folder.
+    """
+    if tuple(command[:2]) != ('python', '-m'):
+        return [sys.executable if c == 'python' else c for c in command]
+    tether = ['-m', 'mmsoco.workflow.tethered']
+    return [sys.executable, *tether, *command[1:]]
 
 
 def read_records(folder: Path) -> dict[str, Record]:

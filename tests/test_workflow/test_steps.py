@@ -1,9 +1,13 @@
 import json
+import os
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from mmsoco.utils.processes import is_alive
 from mmsoco.workflow.steps import Job, Step, StepError, last_line, read_records
 
 
@@ -140,3 +144,43 @@ def test_records_are_plain_json(log):
     text = (log.folder / 'job' / 'steps.json').read_text()
     assert set(json.loads(text)) == {'a'}
     assert read_records(log.folder / 'nowhere') == {}
+
+
+SLEEPER = """
+import os, pathlib, sys, time
+pathlib.Path(sys.argv[1]).write_text(str(os.getpid()))
+time.sleep(200)
+"""
+KILLED_JOB = """
+import sys
+from pathlib import Path
+from mmsoco.workflow.steps import Job, Step
+out = Path(sys.argv[1])
+command = ('python', '-m', 'sleeper', str(out / 'pid'))
+Job(out, [Step('a', 'Sleep', command, ())], {}).run()
+"""
+
+
+def test_a_step_does_not_outlive_its_job(tmp_path):
+    (tmp_path / 'sleeper.py').write_text(SLEEPER)
+    (tmp_path / 'job.py').write_text(KILLED_JOB)
+    places = [str(tmp_path), os.environ.get('PYTHONPATH', '')]
+    job = subprocess.Popen(
+        [sys.executable, tmp_path / 'job.py', tmp_path],
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join(places)),
+    )
+    try:
+        pid = tmp_path / 'pid'
+        wait_until(lambda: pid.is_file() and pid.read_text())
+    finally:
+        job.kill()
+        job.wait()
+    wait_until(lambda: not is_alive(int(pid.read_text())), seconds=20)
+
+
+def wait_until(condition, seconds=60):
+    for _ in range(10 * seconds):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise AssertionError('waited in vain')
