@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,9 @@ from mmsoco.workflow.filter_choice import (
 from mmsoco.workflow.labels import boxes_by_picture
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.settings import PretrainSettings, next_command
+
+if TYPE_CHECKING:
+    from mmsoco.workflow.training import Training
 
 # Settings that the proposals depend on.
 _OF_PROPOSALS = ('check', 'filters', 'proposals')
@@ -208,6 +211,12 @@ class _Pretraining:
         """(n, 4) xyxy boxes of the labels by picture."""
         return boxes_by_picture(self.labels.document) if self.labels else {}
 
+    @cached_property
+    def training(self) -> 'Training':
+        from mmsoco.workflow.training import Training
+
+        return Training(self.folder, self.settings, self.console)
+
     @property
     def store_path(self) -> Path:
         return self.folder.path / 'proposals.arrow'
@@ -222,9 +231,6 @@ class _Pretraining:
             return
         if self.labels is not None and len(self.labels.problems):
             self.console.line(f'--check: {self.labels.problems}')
-        from mmsoco.workflow.training import Training
-
-        self.training = Training(self.folder, self.settings, self.console)
         self.training.check()
 
     def _propose(self) -> None:

@@ -14,6 +14,7 @@ from torch import nn
 
 from mmsoco.checkpoints.load_report import LoadReport
 from mmsoco.checkpoints.warm_start import load_start, parse_starts
+from mmsoco.engine.loops import epochs_for
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import available_cores
 from mmsoco.visualization.report import LEAST_OF_PAIR
@@ -32,8 +33,9 @@ from mmsoco.workflow.settings import (
     describe_time,
 )
 
-# How long a run is if nobody says: about 40,000 samples at the small recipe's
-# batch, but never fewer epochs than the recipe has, nor more than SoCo's.
+# How long a run is if neither the user nor the recipe says: about 40,000
+# samples at the small recipe's batch, but never fewer epochs than that has,
+# nor more than SoCo's own.
 DEFAULT_STEPS = 2500
 FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
 # bf16 must be worth its coarser numbers.
@@ -221,6 +223,9 @@ class Training:
             return self.settings.epochs
         if self.settings.time is not None:
             return max(int(self.settings.time * speed / pictures), 1)
+        loop = dict(self.recipe.train_cfg)
+        if loop.pop('type') == 'SampleBudgetTrainLoop':
+            return epochs_for(num_images=pictures, **loop)
         wanted = -(-DEFAULT_STEPS // steps)
         return min(max(wanted, FEWEST_EPOCHS), MOST_EPOCHS)
 

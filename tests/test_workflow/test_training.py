@@ -125,6 +125,16 @@ def test_the_default_length_is_in_steps(tmp_path):
     assert made._epochs(steps=9999, pictures=160000, speed=1.0) == 8
 
 
+def test_a_recipe_that_counts_samples_sets_the_length(tmp_path):
+    made = training(tmp_path)
+    made.recipe.train_cfg = dict(
+        type='SampleBudgetTrainLoop', num_samples=5000, min_epochs=2,
+        max_epochs=40,
+    )  # fmt: skip
+    assert made._epochs(steps=10, pictures=200, speed=1.0) == 25
+    assert made._epochs(steps=10, pictures=20, speed=1.0) == 40
+
+
 @pytest.mark.parametrize(
     ('options', 'kind', 'message'),
     [
