@@ -68,7 +68,7 @@ def calls(monkeypatch):
 
 def _draw(out, made):
     made.append('look')
-    out.mkdir()
+    out.mkdir(exist_ok=True)
     for name in ('proposals.jpg', 'views.jpg'):
         (out / name).touch()
 
