@@ -412,6 +412,8 @@ def read_evaluation(out: Path) -> dict[str, float]:
     """
     for path in sorted(out.glob('*/*.json'), reverse=True):
         metrics = json.loads(path.read_text(encoding='utf-8'))
+        if not isinstance(metrics, dict):  # the load report lies there too
+            continue
         found = {
             name.removeprefix('coco/'): float(value)
             for name, value in metrics.items()

@@ -90,6 +90,7 @@ def calls(monkeypatch):
             metrics = {f'coco/bbox_{key}': 0.25 for key in keys}
             metrics['coco/cat_precision'] = 0.5
             (start / 'm.json').write_text(json.dumps(metrics))
+            (start / 'z.json').write_text('[{"source": "a report"}]')
             found = [dict(image_id=1, category_id=1, bbox=[5, 5, 30, 20],
                           score=0.9)]  # fmt: skip
             path = start.parent.parent / 'detections.bbox.json'
