@@ -49,6 +49,7 @@ def run_child(
     log: Path,
     threads: int | None = None,
     on_poll: Callable[[], None] = lambda: None,
+    what: str = 'training',
 ) -> None:
     """Run a Python module in a process of its own and wait for it.
 
@@ -60,6 +61,7 @@ def run_child(
         log: File for what it prints; an older one is continued.
         threads: See `environment`.
         on_poll: Called a few times a second.
+        what: What the program is, for the message.
 
     Raises:
         ChildProcessError: The program failed; the message has its error and
@@ -88,7 +90,11 @@ def run_child(
                 raise
     on_poll()
     if process.returncode:
-        raise ChildProcessError(_failure(process.returncode, log, begin))
+        reason = _failure(process.returncode, log, begin)
+        raise ChildProcessError(
+            f'the {what} failed: {reason} (all of its output: {log}). Mend '
+            'the cause and call the same command again: it goes on.'
+        )
 
 
 def _stop(process: subprocess.Popen) -> None:
@@ -120,10 +126,7 @@ def _failure(status: int, log: Path, begin: int) -> str:
     else:
         tail = '\n  '.join(lines[-_TAIL_LINES:])
         reason = f'status {status}. The end of its output:\n  {tail}\n'
-    return (
-        f'the training failed: {reason} (all of its output: {log}). Mend the '
-        'cause and call the same command again: it goes on.'
-    )
+    return reason
 
 
 def training_command(

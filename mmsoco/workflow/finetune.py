@@ -352,6 +352,7 @@ class _Finetuning:
                     ),
                     self.folder.logs / 'evaluate.log',
                     self._threads(),
+                    what='evaluation',
                 )
             self.folder.save(
                 metrics=read_evaluation(out),

@@ -77,6 +77,7 @@ def _probe(
              str(weights), str(settings.images), str(written), str(out)),
             folder.logs / 'probe.log',
             folder.manifest['plan']['threads'],
+            what='probe',
         )  # fmt: skip
     except ChildProcessError as error:
         # A gauge that fails must not cost the run that it gauges.

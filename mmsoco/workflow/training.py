@@ -243,6 +243,7 @@ class Training:
                      str(out), ','.join(precisions),
                      ','.join(map(str, threads))),
                     self.folder.logs / 'measure.log',
+                    what='measurement of the speed',
                 )  # fmt: skip
             found = Config.fromfile(out).to_dict()
             self.folder.save(measured=found)

@@ -42,8 +42,9 @@ def test_the_message_is_that_of_the_failed_program(tmp_path, program):
     log.write_text('error: of an earlier call\n')
     command = program('raise SystemExit("error: no such thing\\n(see x)")')
     with pytest.raises(ChildProcessError) as caught:
-        run_child(command, log)
+        run_child(command, log, what='probe')
     message = str(caught.value)
+    assert message.startswith('the probe failed: no such thing')
     assert 'no such thing (see x)' in message and str(log) in message
     assert 'earlier' not in message
 

@@ -74,7 +74,7 @@ def calls(monkeypatch):
     """Leave behind what a training and an evaluation would."""
     made = []
 
-    def run(command, log, threads=None, on_poll=None):
+    def run(command, log, threads=None, on_poll=None, what=''):
         made.append(command)
         work_dir = command[command.index('--work-dir') + 1]
         start = finetune.Path(work_dir, '20260101_000000')
