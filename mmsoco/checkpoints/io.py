@@ -124,7 +124,7 @@ def readable_errors(path: Any) -> Iterator[None]:
         yield
     except pickle.UnpicklingError as error:
         raise RefusedCheckpointError(
-            f'{path} is no checkpoint of tensors and plain values: '
+            f'{path} is not a checkpoint of tensors and plain values: '
             f'{_refused(error)}. Nothing of it was run. If you trust the '
             'file, write its tensors to a new one with the program that made '
             'it.'

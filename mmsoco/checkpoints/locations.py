@@ -60,7 +60,7 @@ def _address(scheme: str, name: str) -> str:
     }
     if scheme not in tables:
         raise ValueError(
-            f'{scheme}://{name} is no location of weights: expected a file, '
+            f'{scheme}://{name} is not a location of weights: expected a file, '
             'http(s)://, torchvision:// or open-mmlab://'
         )
     addresses = tables[scheme]()

@@ -91,7 +91,8 @@ def find_config(path: str | os.PathLike) -> str:
     if not os.path.isfile(text):
         raise FileNotFoundError(
             f'There is no config {text}. The configs are below configs/soco '
-            '(pretraining) and configs/finetune.'
+            '(pretraining) and configs/finetune; one of a package is named '
+            'like mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py.'
         )
     return text
 

@@ -108,7 +108,10 @@ def find_images(
     """
     root = os.fspath(root)
     if not os.path.exists(root):
-        raise FileNotFoundError(f'image folder {root!r} does not exist')
+        raise FileNotFoundError(
+            f'image folder {root!r} does not exist; check the path, and quote '
+            'one with spaces'
+        )
     if not os.path.isdir(root):
         raise NotADirectoryError(
             f'expected a folder of images, but {root!r} is a file'

@@ -78,8 +78,8 @@ def check_detector(detector: dict) -> None:
     name = detector.get('type', 'detector')
     if not detector.get('backbone'):
         raise ValueError(
-            f'the config of {name} has no backbone; pass the whole dict '
-            '`model` of an mmdet config as SoCo.detector'
+            f'the config of {name} has no backbone; take a whole detector, '
+            'the dict `model` of an mmdet config'
         )
     if not detector.get('roi_head') and not detector.get('neck'):
         raise ValueError(

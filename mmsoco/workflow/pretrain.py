@@ -174,9 +174,14 @@ class _Pretraining:
         """Let other settings replace those of a run that was never trained.
 
         A mistyped option would otherwise stay until the folder is removed.
+        Neither does a call that made nothing, such as one on broken pictures,
+        bind the next one: the pictures may have been mended since.
         """
         manifest = self.folder.manifest
         if not manifest or 'plan' in manifest:
+            return
+        if not manifest['steps'] and 'filter' not in manifest:
+            manifest.clear()
             return
         before = manifest['settings']
         same = all(before.get(n) == given.get(n) for n in _OF_PROPOSALS)
@@ -318,7 +323,7 @@ class _Pretraining:
         if store.metadata.get('kind') == 'regions':
             raise ValueError(
                 f'--proposals {path} holds all regions, not the proposals '
-                'chosen from them; choose them with `mmsoco propose refilter`'
+                'chosen from them; choose them with `mmsoco convert regions`'
             )
         known = set(self.names)
         missing = [r.file_name for r in store if r.file_name not in known]

@@ -230,7 +230,7 @@ def test_pickles_run_nothing(tmp_path):
 def test_missing_file_and_odd_locations_are_named():
     with pytest.raises(FileNotFoundError, match='no checkpoint lost.pth'):
         started('mask_rcnn_fpn', 'lost.pth')
-    with pytest.raises(ValueError, match='s3://x is no location'):
+    with pytest.raises(ValueError, match='s3://x is not a location'):
         started('mask_rcnn_fpn', 's3://x')
 
 

@@ -216,6 +216,23 @@ def test_pictures_that_are_all_broken(tmp_path, calls):
     assert calls == []
 
 
+def test_after_broken_pictures_were_mended_it_begins_anew(
+    pictures, tmp_path, calls
+):
+    folder = tmp_path / 'mended'
+    folder.mkdir()
+    for i in range(20):
+        (folder / f'{i}.png').write_bytes(b'no picture')
+    with pytest.raises(ValueError, match='none of 20 pictures'):
+        run(folder, tmp_path / 'out')
+    shutil.rmtree(folder)
+    shutil.copytree(pictures, folder)
+
+    run(folder, tmp_path / 'out')
+
+    assert (tmp_path / 'out' / 'proposals.arrow').exists()
+
+
 def test_the_folder_of_another_run(pictures, tmp_path, calls):
     run(pictures, tmp_path / 'out')
     other = tmp_path / 'other'
