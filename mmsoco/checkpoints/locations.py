@@ -60,8 +60,8 @@ def _address(scheme: str, name: str) -> str:
     }
     if scheme not in tables:
         raise ValueError(
-            f'{scheme}://{name} is not a location of weights: expected a file, '
-            'http(s)://, torchvision:// or open-mmlab://'
+            f'{scheme}://{name} is not a location of weights: expected a '
+            'file, http(s)://, torchvision:// or open-mmlab://'
         )
     addresses = tables[scheme]()
     if name not in addresses:
