@@ -118,7 +118,8 @@ class Runner(CheckpointingRunner):
             )
         finally:
             # The saved config stays that of the run on GPUs.
-            self.cfg.sync_bn = sync_bn
+            if sync_bn is not None:
+                self.cfg.sync_bn = sync_bn
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
         """Builds the optimizer, which takes no step that is not finite.

@@ -151,3 +151,17 @@ def test_sync_bn_becomes_plain_on_a_cpu(tmp_path):
     wrapped = build_runner(tmp_path).wrap_model(None, model)
     assert not isinstance(wrapped[1], nn.SyncBatchNorm)
     wrapped(torch.ones(4, 2))
+
+
+def test_a_failed_wrapper_leaves_the_config_whole(tmp_path, monkeypatch):
+    """On CPUs sync_bn is taken out while the model is wrapped."""
+
+    def fail(*_):
+        raise RuntimeError('no wrapper')
+
+    runner = build_runner(tmp_path, sync_bn='torch')
+    monkeypatch.setattr(Runner, 'distributed', True)
+    monkeypatch.setattr(Runner.__base__, 'wrap_model', fail)
+    with pytest.raises(RuntimeError, match='no wrapper'):
+        runner.wrap_model(None, nn.Linear(2, 2))
+    assert runner.cfg.sync_bn == 'torch'

@@ -1,8 +1,10 @@
 import pickle
 
+import numpy as np
 import pytest
 import tiny_models
 import torch
+from PIL import Image
 
 from mmsoco.models.data_preprocessor import (
     SoCoDataPreprocessor,
@@ -47,6 +49,28 @@ def test_views_are_normalised_and_the_rest_handed_on():
 def test_mean_and_std_are_options():
     result = SoCoDataPreprocessor(mean=[0, 0, 0], std=[255, 255, 255])(batch())
     assert 0 <= result['inputs'][0].min() <= result['inputs'][0].max() <= 1
+
+
+def test_a_view_is_made_of_another_at_its_size():
+    """Pillow's bilinear filter, over all pixels that a new one covers."""
+    data = batch()
+    large, small = data['inputs']
+    rows = ([1, 12, 12], [1, 6, 4], [3, 6, 6])  # view 2 is view 1, smaller
+    data['data_samples']['cutout'].append(torch.zeros(2, 0, 4))
+    data['data_samples']['sources'] = [torch.tensor([row] * 2) for row in rows]
+
+    first, made, last = SoCoDataPreprocessor()(data)['inputs']
+
+    assert first.shape[2:] == large.shape[1:3]
+    assert last.shape[2:] == small.shape[1:3]
+    for picture, channels in zip(first, made, strict=True):
+        for plane, found in zip(picture, channels, strict=True):
+            expected = Image.fromarray(plane.numpy()).resize(
+                (4, 6), Image.Resampling.BILINEAR
+            )
+            torch.testing.assert_close(
+                found, torch.from_numpy(np.array(expected))
+            )
 
 
 def test_cutout_becomes_the_mean():
