@@ -47,6 +47,7 @@ def write_run_report(path: Path) -> None:
         for folder in find_manifests(path, 'fine-tuning', 'evaluate')
     ]
     seconds = {name: _seconds(manifest, name) for name in _TITLES}
+    proposals = _proposals(path / 'proposals.arrow')
     page.write_page(
         path / 'report.html',
         'pretraining.html',
@@ -58,13 +59,15 @@ def write_run_report(path: Path) -> None:
         short=steps < LEAST_STEPS,
         steps=steps,
         least_steps=LEAST_STEPS,
-        tiles=_tiles(manifest, scalars, steps, finetunings),
+        tiles=_tiles(
+            manifest, proposals['images'], scalars, steps, finetunings
+        ),
         times=[
             page.StepTime(title, seconds[name], name)
             for name, title in _TITLES.items()
         ],
         seconds=seconds,
-        proposals=_proposals(path / 'proposals.arrow'),
+        proposals=proposals,
         filter=_filter(manifest),
         went=page.how_it_went(scalars),
         started=page.read_load_reports(path / 'checkpoints'),
@@ -213,12 +216,16 @@ def _seconds(manifest: Mapping[str, Any], step: str) -> float:
 
 def _tiles(
     manifest: Mapping[str, Any],
+    pictures: int,
     scalars: list[dict],
     steps: int,
     finetunings: list[dict[str, Any]],
 ) -> list[tuple[str, str]]:
+    labels = 'no label used'
+    if 'check' in manifest['settings']:
+        labels = 'labels for the filter and the probe alone'
     tiles = [
-        (f'{manifest["images"]["pictures"]:,}', 'pictures, no label used'),
+        (f'{pictures:,}', f'pictures, {labels}'),
         (f'{steps:,}', 'steps'),
         (f'{page.series(scalars, "loss").values[-1]:.2f}', 'last loss'),
         (describe_time(_seconds(manifest, 'pretrain')), 'of training'),
