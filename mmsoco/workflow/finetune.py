@@ -177,6 +177,7 @@ class _Finetuning:
 
     def run(self) -> FinetunedRun:
         with self.folder.lock():
+            self._forget_untrained()
             self.folder.begin(self._identity(), self.settings.given())
             self._write_labels()
             self._write_config()
@@ -185,6 +186,16 @@ class _Finetuning:
         return FinetunedRun(
             self.settings.folder, metrics, self.folder.manifest
         )
+
+    def _forget_untrained(self) -> None:
+        """Let other settings replace those of a run that was never trained.
+
+        A mistyped option would otherwise stay until the folder is removed.
+        """
+        manifest = self.folder.manifest
+        trained = any(self.folder.checkpoints.glob('*.pth'))
+        if manifest and 'finetune' not in manifest['steps'] and not trained:
+            manifest.clear()
 
     def _read(
         self,

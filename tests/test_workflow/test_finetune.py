@@ -162,6 +162,25 @@ def test_called_again_nothing_is_made_anew(pretrained, data, calls):
     assert 'done before' in text and 'box AP 25.0' in text
 
 
+@pytest.mark.parametrize(
+    ('wrong', 'message'),
+    [
+        (dict(labels=5000), '5000: the file has 12 pictures'),
+        (dict(cfg_options={'pairs': 1}), 'unknown key pairs'),
+    ],
+)
+def test_a_wrong_option_may_be_mended(pretrained, data, calls, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        run(pretrained, data, **wrong)
+    assert calls == []
+
+    found, _ = run(pretrained, data, labels=4)
+
+    assert found.manifest['settings']['labels'] == 4
+    with pytest.raises(FileExistsError, match='--labels was 4, now 5'):
+        run(pretrained, data, labels=5)
+
+
 def test_other_labels_are_refused(pretrained, data, calls):
     run(pretrained, data)
     write_labels(data / 'train.json', data / 'train', 11)
