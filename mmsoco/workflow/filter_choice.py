@@ -92,10 +92,9 @@ class FilterChoice:
         if lost <= _MOST_LOST:
             return None
         return (
-            f'{lost:.0%} of the regions fall to the filter '
-            f'({describe_filter(self.spec)}): if your objects are small, '
-            'give labels of a few pictures (--check LABELS), or --min-size '
-            'and --min-scale'
+            f'the filter removes {lost:.0%} of the regions: if your objects '
+            'are small, give labels of a few pictures (--check LABELS), or '
+            '--min-size and --min-scale'
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -185,7 +184,7 @@ def choose_filter(
         spec = _narrowest_with_enough(regions)
         reason = 'chosen by the number of proposals'
     if spec == FilterSpec() and not limits:
-        reason = "the paper's, which fits these pictures"
+        reason += '; a wider one is not needed'
     return FilterChoice(
         spec=spec,
         reason=reason,

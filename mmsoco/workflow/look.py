@@ -8,6 +8,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 import mmsoco.registry  # noqa: F401  (makes the scope known)
+from mmsoco.engine.building import explained_errors
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.files import atomic_path
 from mmsoco.visualization.browse import choose_rows, draw_record
@@ -36,7 +37,10 @@ def draw_look(store: Path, images: Path, cfg: Config, out: Path) -> None:
     rows = choose_rows(proposals, _PROPOSALS)
     drawn = [draw_record(proposals[row], images, _SIZE) for row in rows]
     _save(contact_sheet(drawn, columns=4), out / 'proposals.jpg')
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+    with (
+        DefaultScope.overwrite_default_scope(cfg.default_scope),
+        explained_errors(cfg),
+    ):
         views = [picture for _, picture in draw_views(cfg, _VIEWS)]
     _save(contact_sheet(views, columns=2), out / 'views.jpg')
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from mmsoco.checkpoints.load_report import LoadReport
 from mmsoco.checkpoints.warm_start import load_start, parse_starts
+from mmsoco.engine.building import check_types
 from mmsoco.engine.loops import epochs_for
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import available_cores
@@ -103,7 +104,7 @@ class Training:
                 f'--devices {self.devices}: this machine has '
                 f'{torch.cuda.device_count()} GPUs'
             )
-        self.config()
+        check_types(self.config())
 
     def _check_start(self, encoder: nn.Module) -> None:
         """Load the weights to start from, to find errors early."""
