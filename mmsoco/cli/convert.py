@@ -1,6 +1,6 @@
 """Convert data sets, proposals and checkpoints into other layouts.
 
-`mmsoco convert WHAT --help` tells about each.
+`mmsoco convert WHAT --help` describes each.
 
 Examples:
   mmsoco convert voc data/bccd --out data/bccd/train.json --split train

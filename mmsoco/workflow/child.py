@@ -122,7 +122,7 @@ def _failure(status: int, log: Path, begin: int) -> str:
         name = signal.Signals(-status).name
         reason = f'it was ended by {name}'
         if name == 'SIGKILL':
-            reason += ', most likely for want of memory'
+            reason += ', most likely because memory ran out'
     else:
         tail = '\n  '.join(lines[-_TAIL_LINES:])
         reason = f'status {status}. The end of its output:\n  {tail}\n'

@@ -2,8 +2,8 @@
 
 The published layout is {basename: [[x, y, w, h], ...]}, without sizes, so its
 import reads them from the images. COCO-style JSON keeps everything. On import
-the layout is told by the content; boxes that cannot be read are left out and
-counted. The exit status is 3 if anything was left out.
+the layout is recognized by the content; boxes that cannot be read are left out
+and counted. The exit status is 3 if anything was left out.
 
 Examples:
   mmsoco convert proposals a.arrow --out a.json

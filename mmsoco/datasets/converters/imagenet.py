@@ -11,14 +11,13 @@ compared with those of ImageNet-1k. `mmsoco convert imagenet` does it.
 import io
 import shutil
 import tarfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from scipy.io import loadmat
 
 from mmsoco.images.lists import find_images
-from mmsoco.utils.files import write_text
+from mmsoco.utils.files import atomic_folder, write_text
 from mmsoco.utils.problems import Problems
 
 # Classes and images of ILSVRC 2012.
@@ -33,6 +32,7 @@ def unpack_train(archive: Path, folder: Path) -> None:
         archive: ILSVRC2012_img_train.tar, which holds WNID.tar files.
         folder: gets a folder per class.
     """
+    _remove_unfinished(folder, 'n*')
     with tarfile.open(archive) as classes:
         for member in classes:
             wnid = Path(member.name).stem
@@ -42,26 +42,16 @@ def unpack_train(archive: Path, folder: Path) -> None:
             if not (folder / wnid).is_dir():
                 images = io.BytesIO(classes.extractfile(member).read())
                 with (
-                    _unfinished(folder / wnid) as unfinished,
+                    atomic_folder(folder / wnid) as unfinished,
                     tarfile.open(fileobj=images) as tar,
                 ):
                     tar.extractall(unfinished, filter='data')
 
 
-@contextmanager
-def _unfinished(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill, which gets its name when it is whole.
-
-    What a killed run left in it is removed first.
-    """
-    unfinished = folder.with_name(f'.{folder.name}.part')
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    try:
-        yield unfinished
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+def _remove_unfinished(folder: Path, names: str) -> None:
+    """Remove what killed runs left of the folders of some names."""
+    for path in folder.glob(f'.{names}.*part'):
+        shutil.rmtree(path)
 
 
 def val_classes(devkit: Path) -> list[str]:
@@ -107,7 +97,8 @@ def unpack_val(archive: Path, folder: Path, classes: Sequence[str]) -> None:
     """
     if folder.is_dir():
         return
-    with _unfinished(folder) as unfinished, tarfile.open(archive) as tar:
+    _remove_unfinished(folder.parent, folder.name)
+    with atomic_folder(folder) as unfinished, tarfile.open(archive) as tar:
         for wnid in set(classes):
             (unfinished / wnid).mkdir()
         for member in tar:
