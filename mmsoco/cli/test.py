@@ -1,11 +1,12 @@
-"""Evaluate a detector on the test data of its config.
+r"""Evaluate a detector on the test data of its config.
 
 Prints the metrics (COCO average precision for boxes and masks) and writes
 them to WORK_DIR/TIME/TIME.json.
 
 Examples:
-  mmsoco test configs/finetune/CONFIG.py work_dirs/X/epoch_12.pth
-  mmsoco test CONFIG.py work_dirs/X --show-dir painted
+  mmsoco test out/mine/finetune/finetune.py out/mine/finetune/checkpoints
+  mmsoco test configs/finetune/mask-rcnn_r50-fpn_soco_8xb2-1x_coco.py \
+      work_dirs/mask-rcnn_r50-fpn_soco_8xb2-1x_coco --show-dir painted
 """
 
 import argparse

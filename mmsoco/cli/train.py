@@ -4,10 +4,11 @@ On several GPUs or CPU processes: tools/dist_train.sh; under Slurm:
 tools/slurm_train.sh.
 
 Examples:
-  mmsoco train configs/soco/CONFIG.py
-  mmsoco train configs/soco/CONFIG.py --amp --resume
-  mmsoco train configs/finetune/CONFIG.py \
-      --cfg-options load_from=work_dirs/detector.pth
+  mmsoco train out/mine/pretrain.py      # as `mmsoco pretrain` wrote it
+  mmsoco train configs/soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k.py \
+      --amp --resume
+  mmsoco train configs/finetune/mask-rcnn_r50-fpn_soco_8xb2-1x_coco.py \
+      --cfg-options load_from=out/mine/detector.pth
 """
 
 from __future__ import annotations
