@@ -48,6 +48,7 @@ RUN_KEYS = RUNNER_KEYS | LOOKED_UP_KEYS
 # torch's init_process_group.
 PLAIN_KEYS = {
     'auto_scale_lr': ('enable', 'base_batch_size'),
+    'custom_imports': ('imports', 'allow_failed_imports'),
     'env_cfg': (
         'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit',
     ),
@@ -56,8 +57,18 @@ PLAIN_KEYS = {
         'backend', 'timeout', 'init_method', 'init_backend', 'port',
         'world_size', 'rank', 'store', 'device_id', 'pg_options',
     ),
+    'optim_wrapper.clip_grad': (
+        'type', 'max_norm', 'norm_type', 'clip_value', 'error_if_nonfinite',
+        'foreach',
+    ),
     'randomness': ('seed', 'diff_rank_seed', 'deterministic'),
 }  # fmt: skip
+# Of mmengine's own constructor of optimizers; another one has its own keys.
+_PARAMWISE_KEYS = (
+    'custom_keys', 'bias_lr_mult', 'bias_decay_mult', 'norm_decay_mult',
+    'flat_decay_mult', 'dwconv_decay_mult', 'dcn_offset_lr_mult',
+    'bypass_duplicate',
+)  # fmt: skip
 # The test-time augmentation of mmdet's own tools: a variable test_pipeline is
 # not a misspelt tta_pipeline.
 _TYPO_TARGETS = RUN_KEYS - {'tta_model', 'tta_pipeline'}
@@ -90,16 +101,24 @@ def check_keys(cfg: Config, file: str | None = None) -> None:
         UnknownKeyError: The first such key.
     """
     for name, known in PLAIN_KEYS.items():
-        node = _get(cfg, name)
-        for key in node if isinstance(node, Mapping) else ():
-            if key not in known:
-                raise UnknownKeyError(
-                    f'unknown key {name}.{key}{near(key, known)} '
-                    f'({name} takes {", ".join(sorted(known))})'
-                )
+        _check_plain(cfg, name, known)
+    wrapper = _get(cfg, 'optim_wrapper')
+    if isinstance(wrapper, Mapping) and 'constructor' not in wrapper:
+        _check_plain(cfg, 'optim_wrapper.paramwise_cfg', _PARAMWISE_KEYS)
     _check_values(cfg)
     if file is not None:
         _check_names(cfg, file)
+
+
+def _check_plain(cfg: Config, name: str, known: Sequence[str]) -> None:
+    """Refuse a key of a dict that is not among those that it takes."""
+    node = _get(cfg, name)
+    for key in node if isinstance(node, Mapping) else ():
+        if key not in known:
+            raise UnknownKeyError(
+                f'unknown key {name}.{key}{near(key, known)} '
+                f'({name} takes {", ".join(sorted(known))})'
+            )
 
 
 def _check_values(cfg: Config) -> None:

@@ -4,7 +4,7 @@ import difflib
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -40,6 +40,8 @@ _OPEN_ENDED = (
 # "intervall" for "interval", but not "by_epoch" for "epoch".
 _ALIKE = 0.85
 _NO_TYPE = 'must contain the key "type"'
+# Packages whose types are looked up before anything is built.
+_SCOPES = ('mmsoco', 'mmdet')
 # Where the main parts stand in a config; * is any key.
 _PLACES = {
     'model': MODELS,
@@ -107,7 +109,7 @@ def check_types(cfg: Config) -> None:
     Raises:
         ValueError: The first such type; the message names its key.
     """
-    if cfg.get('default_scope', 'mmsoco') not in ('mmsoco', 'mmdet'):
+    if cfg.get('default_scope', 'mmsoco') not in _SCOPES:
         return  # the types of another package are not looked up here
     for place, registry in _PLACES.items():
         nodes = [cfg]
@@ -120,8 +122,28 @@ def check_types(cfg: Config) -> None:
                 if name in node
             ]
         for node in nodes:
-            if isinstance(node, Mapping):
+            if isinstance(node, Mapping) and not _is_foreign(cfg, place):
                 _check_type(place, node, registry)
+    for place, node in walk('model', cfg.get('model')):
+        if not isinstance(node, Mapping) or _is_foreign(cfg, place):
+            continue
+        kind = node.get('type')
+        built = MODELS.get(kind) if isinstance(kind, str) else None
+        if built is not None:  # else a part of another registry
+            _check_typos(place, node, built)
+
+
+def _is_foreign(cfg: Mapping, place: str) -> bool:
+    """Tell parts whose types another package has, by their ``_scope_``."""
+    node: Any = cfg
+    for key in place.split('.'):
+        node = node[int(key)] if isinstance(node, Sequence) else node.get(key)
+        scoped = isinstance(node, Mapping) and node.get('_scope_')
+        if scoped and scoped not in _SCOPES:
+            return True
+        if node is None:
+            return False
+    return False
 
 
 def _check_type(place: str, node: Mapping, registry: Registry) -> None:
@@ -135,12 +157,24 @@ def _check_type(place: str, node: Mapping, registry: Registry) -> None:
             f'unknown type {kind!r} in {place}.type'
             f'{near(kind, _names_in(registry))}'
         )
+    _check_typos(place, node, built)
+
+
+def _check_typos(place: str, node: Mapping, built: Callable) -> None:
+    """Refuse a key that looks like a misspelt argument.
+
+    The argument itself may be given too, as a base config has it where the
+    command line misspells it.
+    """
+    makers = [of.__init__ for of in getattr(built, '__mro__', ())]
+    if any(hasattr(maker, '__wrapped__') for maker in makers):
+        return  # some of mmcv's layers take old names of arguments, too
     known = _arguments_of(built, getattr(built, '__name__', ''))
-    missing = set(known) - set(node)
-    for key in set(node) - set(known) - {'type', '_scope_'}:
-        if difflib.get_close_matches(key, missing, 1, _ALIKE):
+    meant = {*known, 'type'}
+    for key in set(node) - meant - {'_scope_'}:
+        if difflib.get_close_matches(key, meant, 1, _ALIKE):
             raise ValueError(
-                f'unknown key {place}.{key}{near(key, missing)} '
+                f'unknown key {place}.{key}{near(key, meant)} '
                 f'({built.__name__} takes {", ".join(known)})'
             )
 
@@ -185,13 +219,17 @@ def _explain_unexpected(
     error: Exception, cfg: Mapping, name: str, argument: str
 ) -> str | None:
     dicts = [(p, node) for p, node in _dicts(cfg) if argument in node]
+    built = _local(error, 'obj_cls')
+    if name in [base.__name__ for base in getattr(built, '__mro__', ())]:
+        name = built.__name__  # the error speaks of the base
     typed = [of for of in dicts if _type_name(of[1]) == name]
-    # Loaders and loops have no type in the config where it is the usual one.
-    found = typed or [of for of in dicts if 'type' not in of[1]]
+    # Loaders and loops have no type in the config where it is the usual one;
+    # short names, such as BN, stand for a class of another name.
+    found = typed or [of for of in dicts if 'type' not in of[1]] or dicts
     if not found:
         return None
     keys = ' or '.join(f'{place}.{argument}' for place, _ in found)
-    known = _arguments_of(_local(error, 'obj_cls'), name)
+    known = _arguments_of(built, name)
     takes = f' ({name} takes {", ".join(known)})' if known else ''
     siblings = [key for key in found[0][1] if key != argument]
     return f'unknown key {keys}{near(argument, known or siblings)}{takes}'
@@ -224,12 +262,22 @@ def _explain_unknown_type(
 def _explain_no_type(error: Exception, cfg: Mapping) -> str | None:
     built = _local(error, 'cfg')
     places = [place for place, node in _dicts(cfg) if node == built]
+    if not places and built:  # it was completed by the part that builds it
+        places = [
+            place
+            for place, node in _dicts(cfg)
+            if node and 'type' not in node and _is_part(node, built)
+        ]
     if not places:
         return None
     return (
         f'{places[0]} has no type: expected dict(type=..., ...), got '
         f'{dict(built)}'
     )
+
+
+def _is_part(node: Mapping, whole: Mapping) -> bool:
+    return all(key in whole and whole[key] == node[key] for key in node)
 
 
 def _dicts(cfg: Mapping) -> Iterator[tuple[str, Mapping]]:

@@ -1,5 +1,6 @@
 """The part of a detector that pretraining trains, built from its config."""
 
+import math
 from collections.abc import Sequence
 
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
@@ -59,6 +60,11 @@ class ObjectEncoder(BaseModule):
             raise ValueError(
                 f'roi_levels must be one of {sorted(roi_pooling.POOLING)}, '
                 f'got {roi_levels!r}'
+            )
+        if not 0 < finest_scale < math.inf:
+            raise ValueError(
+                'finest_scale must be a finite number of pixels above 0, '
+                f'got {finest_scale!r}'
             )
         detector_parts.check_detector(detector)
         self.roi_levels = roi_levels

@@ -104,6 +104,8 @@ class SoCo(BaseModel):
         self.starts = parse_starts(init, detector)
         self.start_reports: list[LoadReport] = []
         self.encoder = ObjectEncoder(detector, roi_levels, finest_scale)
+        _check_widths('projector', projector)
+        _check_widths('predictor', predictor)
         self.projector = MODELS.build(
             dict(projector, in_channels=self.encoder.embedding_dims)
         )
@@ -342,3 +344,10 @@ def _stack(
     return torch.stack(
         [torch.stack([embeddings[of] for of in pair]) for pair in pairs]
     )
+
+
+def _check_widths(name: str, cfg: Mapping) -> None:
+    """Refuse a part without channels or layers, which fails much later."""
+    for key, value in cfg.items():
+        if (key.endswith('channels') or key == 'num_layers') and value < 1:
+            raise ValueError(f'{name}.{key} must be 1 or more, got {value!r}')

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from mmsoco.engine.building import explain, explained_errors
+from mmsoco.engine.building import check_types, explain, explained_errors
 from mmsoco.registry import HOOKS, MODELS, OPTIMIZERS
 
 
@@ -84,3 +84,26 @@ def test_other_errors_pass(error):
     with pytest.raises(type(error)) as caught, explained_errors(cfg):
         raise error
     assert caught.value is error
+
+
+def test_misspelt_argument_beside_the_right_one():
+    head = dict(type='mmdet.RPNHead', in_channels=8, in_chanels=9)
+    detector = dict(type='mmdet.FasterRCNN', rpn_head=head)
+    cfg = Config(dict(model=dict(type='SoCo', detector=detector)))
+    with pytest.raises(
+        ValueError, match=r'detector\.rpn_head\.in_chanels; did you mean in_ch'
+    ):
+        check_types(cfg)
+
+
+def test_old_names_of_arguments_are_no_typos():
+    """mmcv still takes ``deformable_groups`` for ``deform_groups``."""
+    dcn = dict(type='DCNv2', deformable_groups=1)
+    backbone = dict(type='mmdet.ResNet', depth=18, dcn=dcn)
+    check_types(Config(dict(model=dict(backbone=backbone))))
+
+
+def test_types_of_another_package_are_left_to_it():
+    """The baselines are mmselfsup's models, which mmsoco does not know."""
+    model = dict(_scope_='mmselfsup', type='SimSiam', backbone=dict(type='R'))
+    check_types(Config(dict(default_scope='mmsoco', model=model)))
