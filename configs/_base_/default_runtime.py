@@ -23,7 +23,7 @@ default_hooks = dict(
 log_processor = dict(
     type='LogProcessor',
     window_size=50,
-    mean_pattern='.*(loss|time|grad_norm|embedding_std|pair_cosine|acc).*',
+    mean_pattern='.*(loss|time|grad_norm|embedding_std|pair_cosine|retrieval|acc).*',
 )
 log_level = 'INFO'
 visualizer = dict(

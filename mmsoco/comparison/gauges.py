@@ -14,10 +14,10 @@ from mmengine.dataset import default_collate
 from mmsoco.datasets.proposal_dataset import ProposalDataset
 from mmsoco.datasets.samplers import SampleKey
 from mmsoco.evaluation.encoders import build_encoder, load_weights
-from mmsoco.evaluation.gauges import effective_rank, retrieval_hit_rate
 from mmsoco.evaluation.object_features import ModuleFeatures
 from mmsoco.evaluation.picture_batches import Batch
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
+from mmsoco.models.gauges import effective_rank, retrieval_hit_rate
 
 PICTURES = 64
 BOXES = 4

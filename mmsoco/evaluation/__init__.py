@@ -1,1 +1,1 @@
-"""What weights are worth: probes on labelled boxes, gauges without labels."""
+"""What weights are worth: probes on labelled boxes."""

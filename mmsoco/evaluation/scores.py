@@ -11,8 +11,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
 
 from mmsoco.models.contrast_head import embedding_std
+from mmsoco.models.gauges import effective_rank
 
-from .gauges import effective_rank
 from .labelled_pictures import LabelledPicture, LabelledSplit
 
 # Inverse strength of the L2 penalty on standardized features.
@@ -33,7 +33,7 @@ class Score:
         linear_error: Standard error of ``linear``, in which the boxes of a
             picture count as one draw.
         spread: `embedding_std` of the features.
-        effective_rank: See `mmsoco.evaluation.gauges.effective_rank`.
+        effective_rank: See `mmsoco.models.gauges.effective_rank`.
         dims: Number of features.
     """
 

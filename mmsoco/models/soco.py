@@ -26,6 +26,7 @@ from mmsoco.structures import (
 from . import detector_parts
 from .contrast_head import embedding_std
 from .detector_config import read_detector
+from .gauges import retrieval_hit_rate
 from .object_encoder import ObjectEncoder, reset_parameters
 from .recompute import RecomputedForward
 from .roi_pooling import AssignedRoIs
@@ -213,7 +214,8 @@ class SoCo(BaseModel):
 
         Returns:
             For ``'loss'``: a scalar ``loss_ij`` per pair of views, and the
-            gauges ``embedding_std`` and ``pair_cosine``. For ``'tensor'``:
+            gauges ``embedding_std``, ``pair_cosine`` and ``retrieval`` (see
+            `mmsoco.models.gauges.retrieval_hit_rate`). For ``'tensor'``:
             ``projections`` and ``predictions``, each a dict from RoI set to
             (N * K, d).
 
@@ -304,8 +306,24 @@ class SoCo(BaseModel):
         gauges = dict(
             embedding_std=embedding_std(torch.cat(list(projections.values()))),
             pair_cosine=cosine,
+            retrieval=_retrieval(projections, views),
         )
         return dict(zip(names, losses, strict=True), **gauges)
+
+
+def _retrieval(
+    projections: dict[RoISet, Tensor], pairs: Sequence[Sequence[RoISet]]
+) -> Tensor:
+    """Return how often objects are found again, averaged over the pairs.
+
+    Loss and spread look fine where every object is answered with nearly the
+    same few vectors; the objects then are not found again.
+    """
+    rates = [
+        retrieval_hit_rate(projections[one], projections[two])
+        for one, two in pairs
+    ]
+    return torch.stack(rates).mean()
 
 
 def _with_input_of(detector: dict, preprocessor: dict) -> dict:

@@ -70,6 +70,7 @@ class PretrainingNews(TrainingNews):
             f'loss {entry["loss"]:.1f} (least {self.least:.0f})',
             f'spread {spread:.2f} {verdict}',
             f'same object {entry.get("pair_cosine", float("nan")):.2f}',
+            f'found again {entry.get("retrieval", float("nan")):.2f}',
             f'{entry.get("images_per_s", float("nan")):.0f} images/s',
         ]
 

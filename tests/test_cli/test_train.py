@@ -165,6 +165,7 @@ def test_logs_what_a_newcomer_needs(finished):
         'loss_13',
         'embedding_std',
         'pair_cosine',
+        'retrieval',
         'images_per_s',
         'data_wait',
         'target_momentum',

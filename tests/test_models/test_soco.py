@@ -79,6 +79,19 @@ def test_gauges_are_detached_and_no_loss(model):
     torch.testing.assert_close(losses['pair_cosine'], mean.detach())
 
 
+def test_retrieval_is_that_of_a_double_loop():
+    model = tiny_models.soco(tiny_models.mask_rcnn_fpn(), [(1, 2)])
+    batch = tiny_models.batch([(1, 2)])
+    found = model(**batch, mode='loss')['retrieval']
+    one, two = model(**batch)['projections'].values()
+    hits = 0
+    for views in ((one, two), (two, one)):
+        for row, embedding in enumerate(views[0]):
+            cosines = F.cosine_similarity(embedding[None], views[1])
+            hits += int(cosines.argmax() == row)
+    assert found.item() == pytest.approx(hits / 2 / len(one), abs=1e-6)
+
+
 def test_start_of_the_target_is_the_online_network(model):
     online = model.state_dict()
     for name, value in model.target.state_dict().items():
@@ -115,7 +128,8 @@ def test_step_leaves_the_target_and_update_moves_it():
     before = copy.deepcopy(dict(model.target.named_parameters()))
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1))
     log = model.train_step(tiny_models.batch([(1, 2)]), wrapper)
-    assert {'loss', 'loss_12', 'embedding_std', 'pair_cosine'} == set(log)
+    gauges = {'embedding_std', 'pair_cosine', 'retrieval'}
+    assert {'loss', 'loss_12'} | gauges == set(log)
     for name, parameter in model.target.named_parameters():
         assert torch.equal(parameter, before[name])
     model.target.update(0.9)

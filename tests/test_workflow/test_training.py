@@ -58,6 +58,7 @@ class Bar(Progress):
 
 def entry(step, epoch, **values):
     common = dict(loss=-4.6, time=0.5, embedding_std=0.74, pair_cosine=0.58)
+    common['retrieval'] = 0.25
     return dict(common, step=step, epoch=epoch, images_per_s=27.4, **values)
 
 
@@ -71,7 +72,7 @@ def test_news_in_words():
     # 600 steps of half a second are left
     assert text == (
         'loss -4.6 (least -8)   spread 0.74 ok   same object 0.58   '
-        '27 images/s   5 min left'
+        'found again 0.25   27 images/s   5 min left'
     )
     news.take([entry(800, 8, embedding_std=0.05)])
     assert 'COLLAPSED' in news.text and 'left' not in news.text

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from mmsoco.evaluation.gauges import effective_rank, retrieval_hit_rate
+from mmsoco.models.gauges import effective_rank, retrieval_hit_rate
 
 
 @pytest.mark.parametrize('dims', [1, 3, 8])
