@@ -3,6 +3,7 @@
 import ast
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from functools import cache
@@ -15,6 +16,7 @@ from mmsoco.cli.common import (
     call_reported,
     resolve_out,
 )
+from mmsoco.utils.machine import limit_spinning
 from mmsoco.utils.names import near
 from mmsoco.version import __version__
 
@@ -104,6 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return STATUS_USAGE
+    limit_spinning(os.environ)  # before anything imports torch
     module = importlib.import_module(f'mmsoco.cli.{verb}')
     parser = parser_of(verb, module)
     args = parser.parse_args(arguments)

@@ -10,19 +10,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from mmsoco.utils.machine import limit_spinning
+
 POLL_SECONDS = 0.3
 # A training that is stopped finishes its iteration and saves.
 _STOP_SECONDS = 60.0
 _TAIL_LINES = 12
-# Passes of an OpenMP thread through its waiting loop before it sleeps. torch's
-# wheels bring GNU's libgomp, whose default of 300,000 passes takes some 15 ms
-# on CPUs with a slow PAUSE: beside another job the spinning threads hold the
-# cores that the others need. Without any spinning (OMP_WAIT_POLICY=PASSIVE)
-# each of the thousand parallel regions of a step pays for a wake-up. 3,000
-# passes, 0.1 to 0.2 ms, bridge the gaps within a step and no more.
-SPIN_COUNT = 3000
-# The same for Intel's and LLVM's OpenMP, in ms; their default is 200.
-BLOCK_TIME = 1
 
 
 def environment(threads: int | None) -> dict[str, str]:
@@ -35,10 +28,7 @@ def environment(threads: int | None) -> dict[str, str]:
         threads: Threads of a process; None leaves them to torch.
     """
     values = dict(os.environ, PYTHONWARNINGS='ignore', PYTHONUNBUFFERED='1')
-    # What the user set stands.
-    if 'OMP_WAIT_POLICY' not in os.environ:
-        values.setdefault('GOMP_SPINCOUNT', str(SPIN_COUNT))
-        values.setdefault('KMP_BLOCKTIME', str(BLOCK_TIME))
+    limit_spinning(values)
     if threads is not None:
         values['OMP_NUM_THREADS'] = values['MKL_NUM_THREADS'] = str(threads)
     return values

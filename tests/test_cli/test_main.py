@@ -11,6 +11,7 @@ from command import call, succeed
 
 from mmsoco.cli.convert import CONVERSIONS
 from mmsoco.cli.main import known_verbs, overview
+from mmsoco.utils.machine import SPIN_COUNT
 from mmsoco.version import __version__
 
 HEAVY = ('torch', 'mmengine', 'mmcv', 'mmdet', 'numba', 'cv2')
@@ -129,3 +130,20 @@ def test_a_door_is_open(repo_dir, tmp_path):
     )
     assert done.returncode == 1
     assert done.stderr.startswith('error: There is no config none.py')
+
+
+@pytest.mark.parametrize(
+    ('policy', 'expected'), [(None, str(SPIN_COUNT)), ('ACTIVE', None)]
+)
+def test_waiting_threads_sleep_soon(monkeypatch, policy, expected):
+    """OpenMP reads it when torch is loaded, which a verb does later."""
+    for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME'):
+        monkeypatch.delenv(name, raising=False)
+    if policy is not None:
+        monkeypatch.setenv('OMP_WAIT_POLICY', policy)
+
+    assert call('inspect', 'gone.pth').status == 1
+
+    assert os.environ.get('GOMP_SPINCOUNT') == expected
+    monkeypatch.delenv('GOMP_SPINCOUNT', raising=False)
+    monkeypatch.delenv('KMP_BLOCKTIME', raising=False)

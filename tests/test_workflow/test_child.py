@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mmsoco.utils.machine import SPIN_COUNT
 from mmsoco.utils.processes import is_alive
 from mmsoco.workflow import child
 from mmsoco.workflow.child import ScalarsFollower, run_child
@@ -108,7 +109,7 @@ def test_threads_that_wait_sleep_soon(monkeypatch):
     for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'OMP_NUM_THREADS'):
         monkeypatch.delenv(name, raising=False)
     values = child.environment(3)
-    assert values['GOMP_SPINCOUNT'] == str(child.SPIN_COUNT)
+    assert values['GOMP_SPINCOUNT'] == str(SPIN_COUNT)
     assert values['OMP_NUM_THREADS'] == values['MKL_NUM_THREADS'] == '3'
     assert 'OMP_NUM_THREADS' not in child.environment(None)
     monkeypatch.setenv('OMP_WAIT_POLICY', 'ACTIVE')
