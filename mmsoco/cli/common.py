@@ -75,6 +75,19 @@ def path(text: str) -> Path:
     return Path(text)
 
 
+def checkpoint(text: str) -> Path:
+    """Read the path of a checkpoint; refuse an address, which is no path."""
+    scheme, slashes, rest = text.partition('://')
+    if slashes and scheme == 'file':
+        return path('/' + rest.lstrip('/'))
+    if slashes:
+        raise argparse.ArgumentTypeError(
+            f'expected a file of this machine, got the address {text}; '
+            'download it, and name the file'
+        )
+    return path(text)
+
+
 def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
     """Return an option type: an integer of ``lowest`` to ``highest``."""
     limits = f'{lowest} or more'

@@ -14,7 +14,7 @@ Examples:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.cli.common import add_out, add_overwrite, checkpoint
 from mmsoco.utils.files import refuse_existing
 
 # The keys of mmsoco.checkpoints.export.CONVERSIONS, which imports torch.
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument(
         'checkpoint',
-        type=path,
+        type=checkpoint,
         help='checkpoint of a pretraining run, or the work dir of the run, '
         'whose newest checkpoint is taken; with --parts also weights of a '
         'detector in another layout',

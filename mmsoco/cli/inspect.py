@@ -7,14 +7,14 @@ Examples:
 
 import argparse
 
-from mmsoco.cli.common import path
+from mmsoco.cli.common import checkpoint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument(
         'checkpoint',
-        type=path,
+        type=checkpoint,
         help='a checkpoint of any layout, or the work dir of a run, whose '
         'newest checkpoint is taken',
     )

@@ -10,7 +10,7 @@ Example:
 
 import argparse
 
-from mmsoco.cli.common import add_out, path
+from mmsoco.cli.common import add_out, checkpoint
 
 
 def file_stem(text: str) -> str:
@@ -26,7 +26,7 @@ def file_stem(text: str) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument(
-        'checkpoint', type=path, help='of a run, or an exported detector'
+        'checkpoint', type=checkpoint, help='of a run, or an exported detector'
     )
     add_out(parser, 'the folder to write to')
     parser.add_argument(

@@ -11,7 +11,7 @@ Examples:
 
 import argparse
 
-from mmsoco.cli.common import add_run_options, load_config, path
+from mmsoco.cli.common import add_run_options, checkpoint, load_config, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', type=path, help='config file')
     parser.add_argument(
         'checkpoint',
-        type=path,
+        type=checkpoint,
         help='weights of the detector, or the work dir of its training',
     )
     parser.add_argument(

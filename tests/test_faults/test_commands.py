@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 from command import call
-from faulty_commands import BUILT, QUICK
+from faulty_commands import QUICK
 from faulty_files import fill
+from faulty_settings import BUILT
 
 CASES = [case for table in QUICK for case in table]
 

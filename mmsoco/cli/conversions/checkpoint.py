@@ -10,13 +10,15 @@ ours in the authors' layout:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.cli.common import add_out, add_overwrite, checkpoint
 from mmsoco.utils.files import refuse_existing
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the conversion."""
-    parser.add_argument('checkpoint', type=path, help='checkpoint to read')
+    parser.add_argument(
+        'checkpoint', type=checkpoint, help='checkpoint to read'
+    )
     add_out(parser, 'the checkpoint to write')
     add_overwrite(parser)
     parser.add_argument(
