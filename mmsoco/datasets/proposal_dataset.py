@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from mmsoco.images.lists import find_images
 from mmsoco.images.reading import UnreadableImageError, read_rgb, read_size
 from mmsoco.proposals.filters import Fallback
+from mmsoco.proposals.records import changed_images
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
 from mmsoco.registry import DATASETS, TRANSFORMS
 
@@ -351,11 +352,7 @@ def _pairs(
 
 def _warn_of_changes(records: Sequence[ProposalRecord], root: Path) -> None:
     """Warn where images are not those that proposals were made from."""
-    changed = [
-        record.file_name
-        for record in records
-        if record.stamp and not record.stamp.of_same(root / record.file_name)
-    ]
+    changed = changed_images(records, root)
     if changed:
         print_log(
             f'{len(changed)} of {len(records)} images looked at in '

@@ -1,6 +1,9 @@
 """Rows of a proposal store, and how they become columns and back."""
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -221,3 +224,23 @@ def check_columns(columns: Columns) -> None:
     if not inside.all():
         row = np.arange(len(names)).repeat(counts)[~inside][0]
         raise ValueError(f'a box of {names[row]!r} is not within its image')
+
+
+def changed_images(
+    records: Iterable[ProposalRecord], root: str | os.PathLike
+) -> list[str]:
+    """Name the images that are not those that proposals were made from.
+
+    Args:
+        records: Rows of a store. Rows without a stamp count as unchanged.
+        root: The image folder.
+
+    Returns:
+        Names of images with other bytes, or gone, in the order of the rows.
+    """
+    root = Path(root)
+    return [
+        record.file_name
+        for record in records
+        if record.stamp and not record.stamp.of_same(root / record.file_name)
+    ]

@@ -23,6 +23,7 @@ from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.generate import generate
 from mmsoco.proposals.generation.job import Job
 from mmsoco.proposals.generation.worker import warm_up
+from mmsoco.proposals.records import changed_images
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.files import atomic_path
 from mmsoco.utils.machine import available_cores
@@ -157,6 +158,7 @@ class _Pretraining:
         self._forget_untrained(given)
         self.folder.refuse_other(identity, given)
         self.settings = self._begun_settings(given)
+        self._notice_changed_pictures()
         self._check_inputs()
         with self.folder.lock():
             self.folder.begin(identity, given)
@@ -188,6 +190,27 @@ class _Pretraining:
         if before != given and same:
             manifest['settings'] = dict(given)
             manifest['steps'].pop('look', None)
+
+    def _notice_changed_pictures(self) -> None:
+        """Work anew on pictures that changed under their names.
+
+        Raises:
+            FileExistsError: The training has begun: it would go on with
+                other pictures than it began with.
+        """
+        if not self.folder.is_done('proposals', self.store_path):
+            return
+        store = ProposalStore(self.store_path)
+        changed = changed_images(store, self.images)
+        if changed and 'plan' in self.folder.manifest:
+            raise FileExistsError(
+                f'{self.folder.path} holds a run of other pictures: '
+                f'{len(changed)} of {len(store)} have changed since, such as '
+                f'{changed[0]}. Choose another --out for the pictures as they '
+                'are now, or put the old ones back'
+            )
+        if changed:
+            self.folder.manifest['steps'].clear()
 
     def _begun_settings(self, given: dict[str, Any]) -> PretrainSettings:
         """Return the settings with which the run was, or will be, begun."""

@@ -60,7 +60,7 @@ def test_address_without_a_file_leaves_nothing(address, cache):
     ('location', 'message'),
     [
         ('torchvision://resnet1', "no weights 'resnet1'"),
-        ('bucket://a/b.pth', r'no location of weights.*torchvision://'),
+        ('bucket://a/b.pth', r'not a location of weights.*torchvision://'),
     ],
 )
 def test_unknown_locations_are_refused(location, message):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 
 import numpy as np
@@ -239,6 +240,40 @@ def test_the_folder_of_another_run(pictures, tmp_path, calls):
     shutil.copytree(pictures, other)
     with pytest.raises(FileExistsError, match='other pictures: folder'):
         run(other, tmp_path / 'out')
+
+
+def change_one(pictures, tmp_path):
+    """Copy the pictures, and give one of them other pixels later."""
+    folder = tmp_path / 'own'
+    shutil.copytree(pictures, folder)
+
+    def change():
+        shutil.copy(folder / '05.png', folder / '03.png')
+        os.utime(folder / '03.png', (1, 1))
+
+    return folder, change
+
+
+def test_a_changed_picture_is_searched_anew(pictures, tmp_path, calls):
+    folder, change = change_one(pictures, tmp_path)
+    found, _ = run(folder, tmp_path / 'out')
+    # As a call leaves it that was stopped before the training.
+    manifest = dict(found.manifest)
+    del manifest['plan']
+    (tmp_path / 'out' / 'manifest.json').write_text(json.dumps(manifest))
+    change()
+    found, _ = run(folder, tmp_path / 'out')
+    boxes = {r.file_name: r.bboxes for r in ProposalStore(found.proposals)}
+    assert np.array_equal(boxes['03.png'], boxes['05.png'])
+
+
+def test_a_changed_picture_stops_a_begun_training(pictures, tmp_path, calls):
+    folder, change = change_one(pictures, tmp_path)
+    found, _ = run(folder, tmp_path / 'out')
+    assert 'plan' in found.manifest
+    change()
+    with pytest.raises(FileExistsError, match='1 of 18 have changed.* 03.png'):
+        run(folder, tmp_path / 'out')
 
 
 @pytest.mark.parametrize(
