@@ -66,7 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='pictures of a batch',
     )
-    parser.add_argument('--seed', type=integer(0), default=0, metavar='N')
+    parser.add_argument(
+        '--seed',
+        type=integer(0),
+        default=0,
+        metavar='N',
+        help='seed of the drawn labels and of the training (default: 0)',
+    )
     parser.add_argument(
         '--out',
         type=path,

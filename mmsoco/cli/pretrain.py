@@ -34,7 +34,13 @@ INTERRUPTED = (
     'checkpoint'
 )
 # Limits of the proposals' filter that can be set by hand.
-_LIMITS = ('min_size', 'min_ratio', 'max_ratio', 'min_scale', 'max_scale')
+_LIMITS = {
+    'min_size': 'smallest width and height of a box, in pixels',
+    'min_ratio': 'smallest width / height of a box',
+    'max_ratio': 'largest width / height of a box',
+    'min_scale': 'smallest sqrt(box area) / sqrt(picture area)',
+    'max_scale': 'largest sqrt(box area) / sqrt(picture area)',
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,9 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits = parser.add_argument_group(
         "the proposals' filter", 'chosen from the pictures unless set'
     )
-    for name in _LIMITS:
+    for name, meaning in _LIMITS.items():
         limits.add_argument(
-            f'--{name.replace("_", "-")}', type=TYPES[name], metavar='X'
+            f'--{name.replace("_", "-")}',
+            type=TYPES[name],
+            metavar='X',
+            help=meaning,
         )
 
 
@@ -105,7 +114,12 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='pictures of a batch on each device',
     )
-    parser.add_argument('--seed', type=integer(0), metavar='N')
+    parser.add_argument(
+        '--seed',
+        type=integer(0),
+        metavar='N',
+        help='seed of all random numbers of the run (default: 0)',
+    )
     parser.add_argument(
         '--precision',
         choices=('fp32', 'bf16', 'fp16'),

@@ -16,6 +16,7 @@ from mmsoco.checkpoints.load_report import LoadReport
 from mmsoco.checkpoints.warm_start import load_start, parse_starts
 from mmsoco.engine.building import check_types
 from mmsoco.engine.loops import epochs_for
+from mmsoco.engine.work_dir import newest_usable
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import available_cores
 from mmsoco.visualization.report import LEAST_OF_PAIR
@@ -162,6 +163,9 @@ class Training:
         self.console.step(number, 'pretrain', self._describe(plan))
         for name, text in self._remarks(plan):
             self.console.detail(name, text)
+        newest, _ = newest_usable(self.folder.checkpoints)
+        if newest is not None:
+            self.console.detail('resume', f'from checkpoints/{newest.name}')
         start = time.monotonic()
         before = self.folder.manifest.get('trained_seconds', 0.0)
         try:

@@ -1,6 +1,7 @@
 import io
 
 import pytest
+import torch
 
 from mmsoco.checkpoints.load_report import LoadReport, PartReport
 from mmsoco.workflow import training as module
@@ -102,6 +103,28 @@ def training(tmp_path, **options):
     folder = RunFolder(tmp_path / 'out', 'pretraining')
     console = type('Silent', (), dict(stream=io.StringIO()))()
     return Training(folder, settings, console)
+
+
+def test_a_second_call_says_where_it_goes_on(tmp_path, monkeypatch):
+    made = training(tmp_path)
+    made.folder.manifest = dict(steps={})
+    details = []
+    made.console.step = lambda *_: None
+    made.console.detail = lambda name, text: details.append((name, text))
+    plan = type('Plan', (), dict(epochs=2))()
+    monkeypatch.setattr(made, 'plan', lambda: plan)
+    monkeypatch.setattr(made, 'config', dict)
+    monkeypatch.setattr(made, '_describe', lambda _: '')
+    monkeypatch.setattr(made, '_remarks', lambda _: [])
+    monkeypatch.setattr(made, '_train', lambda *_: None)
+    monkeypatch.setattr(module.configs, 'apply_plan', lambda *_: {})
+    monkeypatch.setattr(module.configs, 'write_config', lambda *_: None)
+    made.run(3)
+    assert details == []
+    made.folder.checkpoints.mkdir()
+    torch.save({'state_dict': {}}, made.folder.checkpoints / 'epoch_1.pth')
+    made.run(3)
+    assert details == [('resume', 'from checkpoints/epoch_1.pth')]
 
 
 @pytest.mark.parametrize(
