@@ -1,7 +1,6 @@
 """From pictures to a judged detector, with everything that is heavy."""
 
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from PIL import Image
 
 import mmsoco
 from mmsoco.workflow.console import Console
+from mmsoco.workflow.run_folder import RunFolder
 
 pytestmark = pytest.mark.slow
 
@@ -90,11 +90,13 @@ def test_killed_and_called_again_the_weights_are_the_same(
     voc, pretrained, tmp_path
 ):
     out = tmp_path / 'killed'
-    # The measured threads are part of the run: one setting for both.
-    process = subprocess.Popen(
-        command(voc, out), stdout=subprocess.DEVNULL,
-        env=dict(os.environ, OMP_NUM_THREADS='1'),
-    )  # fmt: skip
+    # As many threads as the other run: they decide how sums are rounded.
+    whole = RunFolder(pretrained, 'pretraining').manifest
+    folder = RunFolder(out, 'pretraining')
+    folder.path.mkdir()
+    folder.begin(whole['images'], whole['settings'])
+    folder.save(measured=whole['measured'])
+    process = subprocess.Popen(command(voc, out), stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 600
     while not (out / 'checkpoints' / 'epoch_1.pth').is_file():
         assert time.monotonic() < deadline and process.poll() is None
