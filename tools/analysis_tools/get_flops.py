@@ -23,6 +23,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from unittest import mock
 
 import torch
 from mmengine.config import Config
@@ -174,7 +175,12 @@ def count_flops(
     if levels is not None:
         use_levels(model.encoder, levels)
     batch = random_batch(cfg.model.pairs, view_sizes(cfg), num_images)
-    with PartCounter(model) as counter:
+    # A gauge for the log belongs to no part of the networks.
+    no_gauge = mock.patch(
+        'mmsoco.models.soco.retrieval_hit_rate',
+        lambda *_: torch.zeros(()),
+    )
+    with no_gauge, PartCounter(model) as counter:
         losses = model(**batch, mode='loss')
         sum(v for k, v in losses.items() if k.startswith('loss')).backward()
         counter.switch(None)
