@@ -66,7 +66,7 @@ def manifest_of(
     source: str | Path,
     layout: str = 'mmdet',
 ) -> dict:
-    """Describes exported weights in plain values.
+    """Describe exported weights in plain values.
 
     Args:
         state: The exported tensors.
@@ -160,7 +160,7 @@ def export_detector(
 def write_detector(
     state: Mapping[str, Tensor], manifest: Mapping, target: str | Path
 ) -> None:
-    """Writes weights in the kind of file that their program reads.
+    """Write weights in the kind of file that their program reads.
 
     Args:
         state: The tensors under that program's names.
@@ -187,7 +187,7 @@ def write_detector(
 
 
 def describe(manifest: Mapping) -> str:
-    """A manifest as lines of text, without the config."""
+    """Return a manifest as lines of text, without the config."""
     lines = [
         f'{key}: {value}'
         for key, value in manifest.items()

@@ -32,7 +32,7 @@ class ConvNames(NamedTuple):
 def _conv_modules(
     convs: Iterator[ConvNames], names: Mapping[str, Tensor]
 ) -> Iterator[Layer]:
-    """Convolutions with a norm, or with a bias instead."""
+    """Return convolutions with a norm, or with a bias instead."""
     for source, conv, norm in convs:
         if f'{source}.conv.bias' in names:
             yield Layer(f'{source}.conv', conv, 'linear')
@@ -42,7 +42,7 @@ def _conv_modules(
 
 
 def _modules(pattern: str, names: Mapping[str, Tensor]) -> Iterator[str]:
-    """The modules of a list that have weights, from number 0."""
+    """Return the modules of a list that have weights, from number 0."""
     for number in count():
         name = pattern.format(number)
         if not any(key.startswith(f'{name}.') for key in names):
@@ -53,7 +53,7 @@ def _modules(pattern: str, names: Mapping[str, Tensor]) -> Iterator[str]:
 def _resnet(
     resnet: ResNet, state: Mapping[str, Tensor], new_name: Callable
 ) -> Iterator[Layer]:
-    """The ResNet's layers, in the backbone or (C4) in the RoI head."""
+    """Return the ResNet's layers, in the backbone or (C4) in the RoI head."""
     for name, kind in resnet.layers():
         in_head = f'roi_head.shared_head.{name}.weight' in state
         part = 'roi_head.shared_head' if in_head else 'backbone'
@@ -135,7 +135,7 @@ def detectron2_table(state: Mapping[str, Tensor]) -> Table:
 
 
 def to_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Renames exported weights for detectron2.
+    """Rename exported weights for detectron2.
 
     The detector needs ``INPUT.FORMAT``, ``MODEL.PIXEL_MEAN`` and
     ``MODEL.PIXEL_STD`` as the file's meta says (see `input_for_detectron2`),
@@ -163,7 +163,7 @@ def to_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _of_parts(table: Table, state: Mapping[str, Tensor]) -> Table:
-    """A table's names of the parts that the weights have at all."""
+    """Return a table's names of the parts that the weights have at all."""
     parts = {part_of(name) for name in state}
     return {k: v for k, v in table.items() if part_of(k) in parts}
 
@@ -263,7 +263,7 @@ def torchvision_table(state: Mapping[str, Tensor]) -> Table:
 
 
 def to_torchvision_detector(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Renames exported weights for ``maskrcnn_resnet50_fpn_v2``.
+    """Rename exported weights for ``maskrcnn_resnet50_fpn_v2``.
 
     Args:
         state: Weights under mmdet's names.

@@ -27,7 +27,7 @@ class RefusedCheckpointError(ValueError):
 
 
 def _history_method(owner: Any, name: str) -> Any:
-    """Stands in for `getattr`, by which pickle names HistoryBuffer's methods.
+    """Stand in for `getattr`, by which pickle names HistoryBuffer's methods.
 
     Raises:
         UnpicklingError: A file asks for anything else.
@@ -57,13 +57,13 @@ REFERENCE_TYPES = (argparse.Namespace,)
 
 @contextmanager
 def run_types() -> Iterator[None]:
-    """Lets torch load what the checkpoints of our own runs hold."""
+    """Let torch load what the checkpoints of our own runs hold."""
     with torch.serialization.safe_globals(list(RUN_TYPES)):
         yield
 
 
 def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
-    """Loads a checkpoint file to the CPU.
+    """Load a checkpoint file to the CPU.
 
     Args:
         path: The file.
@@ -140,7 +140,7 @@ def readable_errors(path: Any) -> Iterator[None]:
 
 
 def _refused(error: Exception) -> str:
-    """The line of torch's message that names the refused type.
+    """Return the line of torch's message that names the refused type.
 
     Where there is none, torch could not read the bytes at all, and advises to
     load them as code.
@@ -153,17 +153,17 @@ def _refused(error: Exception) -> str:
 
 
 def load_run(path: str | Path) -> dict:
-    """Loads a checkpoint of one of our own runs; see `load`."""
+    """Load a checkpoint of one of our own runs; see `load`."""
     return load(path, RUN_TYPES)
 
 
 def load_reference(path: str | Path) -> dict:
-    """Loads a checkpoint of SoCo's authors; see `load`."""
+    """Load a checkpoint of SoCo's authors; see `load`."""
     return load(path, REFERENCE_TYPES)
 
 
 def state_dict_of(checkpoint: Mapping, path: str | Path) -> dict:
-    """The tensors of a checkpoint by name.
+    """Return the tensors of a checkpoint by name.
 
     Args:
         checkpoint: What a checkpoint file holds.
@@ -203,7 +203,7 @@ def weights_of(checkpoint: Mapping, path: str | Path) -> dict:
 
 
 def save_atomic(content: Any, path: str | Path) -> None:
-    """Saves under a name that appears only when the file is complete.
+    """Save under a name that appears only when the file is complete.
 
     Args:
         content: What `torch.save` takes.
@@ -218,7 +218,7 @@ def save_atomic(content: Any, path: str | Path) -> None:
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """The newest complete checkpoint of a run.
+    """Return the newest complete checkpoint of a run.
 
     The note ``last_checkpoint`` is followed where it holds; after a kill
     while it was written, or in a moved folder, the checkpoint with the
@@ -246,7 +246,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
 
 
 def find_checkpoint(source: str | Path) -> Path:
-    """The checkpoint that a path names: itself, or a run's newest.
+    """Return the checkpoint that a path names: itself, or a run's newest.
 
     Args:
         source: A checkpoint, or the folder of a run.

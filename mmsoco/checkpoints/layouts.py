@@ -75,7 +75,7 @@ class ResNet(NamedTuple):
 
 
 def find_resnet(names: Iterable[str]) -> ResNet:
-    """Reads from the names of tensors which ResNet they belong to.
+    """Find by the names of tensors which ResNet they belong to.
 
     Args:
         names: Names that contain ``layerS.B.convC.`` with any prefix.
@@ -136,7 +136,7 @@ def check_resnet(names: Iterable[str], source: object) -> None:
 
 
 def table_of(layers: Iterable[Layer]) -> Table:
-    """Writes out the names of all tensors of layers."""
+    """Write out the names of all tensors of layers."""
     return {
         f'{layer.source}.{leaf}': f'{layer.target}.{leaf}'
         for layer in layers
@@ -145,14 +145,14 @@ def table_of(layers: Iterable[Layer]) -> Table:
 
 
 def inverse(table: Mapping[str, str]) -> Table:
-    """The table that leads back."""
+    """Return the table that leads back."""
     return {target: source for source, target in table.items()}
 
 
 def rename(
     state: Mapping[str, Tensor], table: Mapping[str, str], layout: str
 ) -> dict[str, Tensor]:
-    """Renames tensors, each exactly once.
+    """Rename tensors, each exactly once.
 
     Args:
         state: Tensors by name.
@@ -180,7 +180,7 @@ def rename(
 def is_pretrainable(
     name: str, parts: Collection[str] = PRETRAINED_PARTS
 ) -> bool:
-    """Whether pretraining trains a tensor.
+    """Return whether pretraining trains a tensor.
 
     It trains neither classifier and regressor, nor the box head of a
     detector without an RoI head.
@@ -220,7 +220,7 @@ _ADVICE = {
 
 
 def guess_layout(names: Iterable[str]) -> str:
-    """Names the layout that tensors' names look like.
+    """Name the layout that tensors' names look like.
 
     Returns:
         One of 'mmsoco', 'reference', 'mmdet', 'detectron2' and descriptions
@@ -236,7 +236,7 @@ def guess_layout(names: Iterable[str]) -> str:
 def check_layout(
     state: Mapping[str, Tensor], expected: str, source: object
 ) -> None:
-    """Stops where weights have another layout than a tool reads.
+    """Raise where weights have another layout than a tool reads.
 
     Args:
         state: Tensors by name.

@@ -255,7 +255,7 @@ def compare(
 
 
 def _is_same(offered: Tensor, held: Tensor) -> bool:
-    """Whether a model holds a checkpoint's tensor, in the model's type."""
+    """Return whether a model holds a tensor, rounded to the model's type."""
     return torch.equal(offered.to(held.dtype).cpu(), held.detach().cpu())
 
 
@@ -286,12 +286,12 @@ def read_reports(folder: str | Path) -> list[dict]:
 
 
 def is_counter(name: str) -> bool:
-    """Whether a tensor is a counter of batch norm, which no layer reads."""
+    """Return whether a tensor is a counter of batch norm, unread by layers."""
     return name.endswith('num_batches_tracked')
 
 
 def part_of(name: str) -> str:
-    """The part of a detector that a tensor belongs to.
+    """Return the part of a detector that a tensor belongs to.
 
     Examples:
         >>> part_of('roi_head.bbox_head.shared_fcs.0.weight')
@@ -306,12 +306,12 @@ def part_of(name: str) -> str:
 
 
 def depends_on_classes(name: str) -> bool:
-    """Whether a tensor's shape follows the number of classes."""
+    """Return whether a tensor's shape follows the number of classes."""
     return any(layer in name.split('.') for layer in CLASS_LAYERS)
 
 
 def preview(names: Iterable[str], most: int = 4) -> str:
-    """The first of many names, for a message."""
+    """Return the first of many names, for a message."""
     names = list(names)
     rest = f', and {len(names) - most} more' if len(names) > most else ''
     return ', '.join(names[:most]) + rest

@@ -19,7 +19,7 @@ def publish(
     name: str,
     day: date | None = None,
 ) -> Path:
-    """Writes a checkpoint without its training state.
+    """Write a checkpoint without its training state.
 
     Args:
         source: Checkpoint of a run of ours, or an exported detector, whose
@@ -54,5 +54,5 @@ def publish(
 
 
 def is_manifest(meta: Mapping) -> bool:
-    """Whether a checkpoint's ``meta`` is a manifest of exported weights."""
+    """Return whether ``meta`` is a manifest of exported weights."""
     return {'parts', 'layout', 'source_sha256'} <= set(meta)

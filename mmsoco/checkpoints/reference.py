@@ -23,7 +23,7 @@ def convert_reference(
     to: str = 'mmsoco',
     online_only: bool = False,
 ) -> dict:
-    """Converts a checkpoint of the authors to ours, or ours back to theirs.
+    """Convert a checkpoint of the authors to ours, or ours back to theirs.
 
     Nothing is lost on the way there and back: their command line and epoch
     travel in ``meta``.
@@ -61,7 +61,7 @@ def convert_reference(
 
 
 def _to_reference(source: str | Path, online_only: bool) -> dict:
-    """The content of a file in the authors' layout."""
+    """Return the content of a file in the authors' layout."""
     checkpoint = io.load_run(source)
     state = io.weights_of(checkpoint, source)
     check_layout(state, 'mmsoco', source)

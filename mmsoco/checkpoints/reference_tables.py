@@ -22,7 +22,7 @@ from .layouts import (
 
 
 def reference_tables(names: Iterable[str]) -> dict[str, Table]:
-    """The table from the authors' names to ours, by part of the model.
+    """Return the table from the authors' names to ours, by part of the model.
 
     Args:
         names: Names of either layout, which tell the ResNet, and FPN or C4.
@@ -84,7 +84,7 @@ def _mlp(name: str) -> Iterable[Layer]:
 def rename_reference(
     state: Mapping[str, Tensor], to: str, online_only: bool = False
 ) -> dict[str, Tensor]:
-    """Renames weights between the authors' layout and ours.
+    """Rename weights between the authors' layout and ours.
 
     Args:
         state: Tensors in the authors' layout or in ours, without the prefix
