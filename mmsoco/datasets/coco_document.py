@@ -367,7 +367,7 @@ def is_degenerate(annotation: dict) -> bool:
 
 
 def _mend_ids(annotations: list[dict], problems: Problems) -> None:
-    """Number the objects anew unless each has an id of its own.
+    """Give the objects new numbers unless each has an id of its own.
 
     An id of 0 counts as no match in pycocotools' evaluation.
     """

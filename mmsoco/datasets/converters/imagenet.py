@@ -26,7 +26,7 @@ TRUTH = 'data/ILSVRC2012_validation_ground_truth.txt'
 
 
 def unpack_train(archive: Path, folder: Path) -> None:
-    """Unpacks the archive of archives, one class after the other.
+    """Unpack the archive of archives, one class after the other.
 
     Args:
         archive: ILSVRC2012_img_train.tar, which holds WNID.tar files.
@@ -55,7 +55,7 @@ def _remove_unfinished(folder: Path, names: str) -> None:
 
 
 def val_classes(devkit: Path) -> list[str]:
-    """The WNIDs of the validation images in their order.
+    """Return the WNIDs of the validation images in their order.
 
     Args:
         devkit: ILSVRC2012_devkit_t12.tar.gz.
@@ -85,7 +85,7 @@ def val_classes(devkit: Path) -> list[str]:
 
 
 def unpack_val(archive: Path, folder: Path, classes: Sequence[str]) -> None:
-    """Unpacks the validation images into a folder per class.
+    """Unpack the validation images into a folder per class.
 
     Args:
         archive: ILSVRC2012_img_val.tar.
@@ -117,7 +117,7 @@ def unpack_val(archive: Path, folder: Path, classes: Sequence[str]) -> None:
 
 
 def write_list(folder: Path, path: Path) -> tuple[int, int, Problems]:
-    """Names the images of a folder of classes, with their labels.
+    """Name the images of a folder of classes, with their labels.
 
     Args:
         folder: has one folder per class.
@@ -150,7 +150,7 @@ def prepare(
     val_tar: Path | None = None,
     devkit: Path | None = None,
 ) -> list[str]:
-    """Unpacks what is given and lists what is there.
+    """Unpack what is given and list what is there.
 
     Args:
         root: folder of the data set.
@@ -190,7 +190,7 @@ def prepare(
 
 
 def _list_split(root: Path, split: str) -> list[str]:
-    """Writes the list of a split; says how it compares with ImageNet-1k."""
+    """Write the list of a split; say how it compares with ImageNet-1k."""
     path = root / 'meta' / f'{split}.txt'
     *found, left_out = write_list(root / split, path)
     verdict = 'as expected'

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def shuffled_ids(document: dict, seed: int) -> list[int]:
-    """The image ids in the order in which parts take them.
+    """Return the image ids in the order in which parts take them.
 
     Args:
         document: COCO annotations.
@@ -26,7 +26,7 @@ def shuffled_ids(document: dict, seed: int) -> list[int]:
 
 
 def take_part(document: dict, ids: Sequence[int], percent: float) -> dict:
-    """The annotations of the first images of an order.
+    """Return the annotations of the first images of an order.
 
     Args:
         document: COCO annotations.

@@ -30,7 +30,7 @@ NOTE = Outcome.NOTE
 
 
 def to_coco(images: Sequence[VocImage], classes: Sequence[str]) -> dict:
-    """Makes a COCO document.
+    """Make a COCO document.
 
     Args:
         images: In the order of their ids.
