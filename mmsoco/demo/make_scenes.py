@@ -85,7 +85,7 @@ class SceneSpec:
 def coco_annotation(
     instance: Instance, image_id: int, annotation_id: int
 ) -> dict:
-    """Describes an instance in COCO's words (box as x, y, width, height)."""
+    """Describe an instance in COCO's words (box as x, y, width, height)."""
     from pycocotools import mask as mask_api
 
     rle = mask_api.encode(np.asfortranarray(instance.mask.astype(np.uint8)))
@@ -101,7 +101,7 @@ def coco_annotation(
 
 
 def coco_document(images: list[dict], annotations: list[dict]) -> dict:
-    """Joins images and their annotations to a COCO document."""
+    """Join images and their annotations to a COCO document."""
     kept = {image['id'] for image in images}
     return dict(
         images=images,
@@ -115,7 +115,7 @@ def coco_document(images: list[dict], annotations: list[dict]) -> dict:
 def scenes_of(
     spec: SceneSpec, photos: tuple[str, ...], count: int, stream: int
 ) -> Iterator[tuple[np.ndarray, list[Instance]]]:
-    """Draws the scenes of a split; scene i depends on nothing but i."""
+    """Draw the scenes of a split; scene i depends on nothing but i."""
     pictures = [read_photo(name) for name in photos]
     for index in range(count):
         rng = np.random.default_rng((spec.seed, stream, index))
@@ -127,7 +127,7 @@ def write_split(
     folder: Path,
     scenes: Iterator[tuple[np.ndarray, list[Instance]]],
 ) -> tuple[list[dict], list[dict]]:
-    """Writes a split's images; returns COCO's images and annotations."""
+    """Write a split's images; return COCO's images and annotations."""
     folder.mkdir()
     images: list[dict] = []
     annotations: list[dict] = []
@@ -149,7 +149,7 @@ def write_split(
 
 
 def write_scenes(root: Path, spec: SceneSpec) -> None:
-    """Writes all splits and their annotations below an existing folder."""
+    """Write all splits and their annotations below an existing folder."""
     (root / 'annotations').mkdir()
     train, train_labels = write_split(
         root / 'train', scenes_of(spec, TRAIN_PHOTOS, spec.train, 0)
@@ -169,7 +169,7 @@ def write_scenes(root: Path, spec: SceneSpec) -> None:
 
 
 def is_made(out: Path, spec: SceneSpec) -> bool:
-    """Tells whether a folder holds just these scenes.
+    """Return whether a folder holds just these scenes.
 
     Raises:
         FileExistsError: the folder holds something else.
@@ -188,7 +188,7 @@ def is_made(out: Path, spec: SceneSpec) -> bool:
 
 
 def make_scenes(out: Path, spec: SceneSpec, overwrite: bool = False) -> bool:
-    """Makes the scenes unless they are there.
+    """Make the scenes unless they are there.
 
     Args:
         out: Folder to make; it appears only when it is complete.
@@ -211,7 +211,7 @@ def make_scenes(out: Path, spec: SceneSpec, overwrite: bool = False) -> bool:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -228,7 +228,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Makes the scenes that the command line asks for."""
+    """Make the scenes that the command line asks for."""
     args = vars(parse_args(argv))
     out, overwrite = args.pop('out'), args.pop('overwrite')
     try:

@@ -27,7 +27,7 @@ ZOOM = 2
 
 
 def scenes_picture(data: Path, document: dict) -> np.ndarray:
-    """Scenes as they are, two rows."""
+    """Draw scenes as they are, two rows."""
     pictures = [
         read_rgb(data / 'train' / document['images'][i]['file_name'])
         for i in SHOWN_SCENES
@@ -50,7 +50,7 @@ def labels_picture(data: Path, document: dict) -> np.ndarray:
 
 
 def proposals_picture(data: Path, store: ProposalStore) -> np.ndarray:
-    """Scenes with all their proposals, one row."""
+    """Draw scenes with all their proposals, one row."""
     row = []
     for index in SHOWN_PROPOSALS:
         record = store[index]
@@ -63,7 +63,7 @@ def proposals_picture(data: Path, store: ProposalStore) -> np.ndarray:
 
 
 def views_picture(config: Path, data: Path) -> np.ndarray:
-    """Views of two scenes, as the pretraining's own pipeline makes them.
+    """Draw views of two scenes, as the pretraining's own pipeline makes them.
 
     Args:
         config: Of the pretraining.
@@ -85,7 +85,7 @@ def views_picture(config: Path, data: Path) -> np.ndarray:
 def detections_picture(
     data: Path, document: dict, detections: list[Path]
 ) -> np.ndarray:
-    """A row per scene: what is there, then each detector's answer.
+    """Return a row per scene: what is there, then each detector's answer.
 
     Args:
         data: Folder of the scenes.
@@ -122,12 +122,12 @@ def detections_picture(
 
 
 def class_names(document: dict) -> dict[int, str]:
-    """Names of the classes by their COCO id."""
+    """Return the names of the classes by their COCO id."""
     return {c['id']: c['name'] for c in document['categories']}
 
 
 def objects_of(objects: Iterable[dict]) -> dict[int, list[dict]]:
-    """Sorts COCO annotations or detections by image, best scores last."""
+    """Sort COCO annotations or detections by image, best scores last."""
     by_image = defaultdict(list)
     for thing in sorted(objects, key=lambda o: o.get('score', 1)):
         by_image[thing['image_id']].append(thing)
@@ -135,7 +135,7 @@ def objects_of(objects: Iterable[dict]) -> dict[int, list[dict]]:
 
 
 def best_per_place(detections: list[dict]) -> list[dict]:
-    """Leaves out weak detections, and those that better ones overlap.
+    """Leave out weak detections, and those that better ones overlap.
 
     Args:
         detections: COCO detections with masks, of one image.
@@ -156,7 +156,7 @@ def best_per_place(detections: list[dict]) -> list[dict]:
 
 
 def drawn_instance(thing: dict, names: dict[int, str]) -> DrawnInstance:
-    """Turns a COCO annotation or detection into what can be drawn."""
+    """Turn a COCO annotation or detection into what can be drawn."""
     from pycocotools import mask as mask_api
 
     mask = mask_api.decode(thing['segmentation']).astype(bool)

@@ -59,7 +59,7 @@ class Demo:
     records: dict[str, Record]
 
     def commands(self, *names: str) -> list[str]:
-        """The commands of steps."""
+        """Return the commands of steps."""
         return [
             self.records[name].command
             for name in names
@@ -67,7 +67,7 @@ class Demo:
         ]
 
     def scalars(self, name: str) -> list[dict]:
-        """What a training logged."""
+        """Return what a training logged."""
         return page.read_scalars(self.work / name)
 
     def seconds(self, *names: str) -> float:
@@ -79,7 +79,7 @@ class Demo:
         )
 
     def annotations(self, name: str) -> dict:
-        """A COCO file of the scenes."""
+        """Return a COCO file of the scenes."""
         path = self.data / 'annotations' / f'{name}.json'
         return json.loads(path.read_text())
 
@@ -234,7 +234,7 @@ def describe_job(demo: Demo) -> list[tuple[str, str]]:
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -247,7 +247,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Writes the report."""
+    """Write the report."""
     args = parse_args(argv)
     demo = Demo(args.data, args.work, read_records(args.work))
     try:

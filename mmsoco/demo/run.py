@@ -131,7 +131,7 @@ class Demo:
         epochs: int,
         options: dict[str, object],
     ) -> Step:
-        """A training; called again, it goes on from its last checkpoint."""
+        """Return a training, which goes on when it is called again."""
         work_dir = self.work / name
         return Step(
             name=name,
@@ -158,7 +158,7 @@ class Demo:
     def _test(
         self, name: str, title: str, config: Path, checkpoint: Path
     ) -> Step:
-        """An evaluation, which also keeps the detections for the report."""
+        """Return an evaluation that keeps the detections for the report."""
         work_dir = self.work / name
         kept = {'test_evaluator.outfile_prefix': work_dir / 'detections'}
         return Step(

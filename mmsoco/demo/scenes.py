@@ -40,7 +40,7 @@ class Instance:
 
 
 def find_photo(name: str) -> Path:
-    """Returns the path of a photograph inside of the installed packages.
+    """Return the path of a photograph inside of the installed packages.
 
     Raises:
         FileNotFoundError: neither scikit-image nor scikit-learn ships it.
@@ -63,7 +63,7 @@ def find_photo(name: str) -> Path:
 
 
 def read_photo(name: str) -> np.ndarray:
-    """Reads a shipped photograph as (H, W, 3) uint8 RGB."""
+    """Read a shipped photograph as (H, W, 3) uint8 RGB."""
     data = np.fromfile(find_photo(name), np.uint8)
     bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
@@ -72,7 +72,7 @@ def read_photo(name: str) -> np.ndarray:
 def draw_background(
     photo: np.ndarray, height: int, width: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Cuts a random piece out of a photograph and resizes it.
+    """Cut a random piece out of a photograph and resize it.
 
     Returns:
         (height, width, 3) float32 RGB in 0..255.
@@ -95,7 +95,7 @@ def draw_background(
 
 
 def shape_mask(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Tells which points lie inside of a shape that spans [-1, 1]^2.
+    """Find which points lie inside of a shape that spans [-1, 1]^2.
 
     Args:
         shape: One of ``SHAPES``.
@@ -118,7 +118,7 @@ def shape_mask(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 def texture_values(
     texture: str, u: np.ndarray, v: np.ndarray, frequency: float
 ) -> np.ndarray:
-    """Evaluates a two-coloured texture.
+    """Evaluate a two-coloured texture.
 
     Args:
         texture: One of ``TEXTURES``.
@@ -136,7 +136,7 @@ def texture_values(
 
 
 def draw_colours(rng: np.random.Generator) -> np.ndarray:
-    """Draws two colours of clearly different brightness, (2, 3) RGB."""
+    """Draw two colours of clearly different brightness, (2, 3) RGB."""
     dark, bright = rng.uniform(0, 0.35), rng.uniform(0.65, 1.0)
     hues = rng.random(2) * 180
     saturation = rng.uniform(60, 230, 2)
@@ -148,7 +148,7 @@ def draw_colours(rng: np.random.Generator) -> np.ndarray:
 def draw_object(
     label: int, size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draws an object of a class with random pose, colours and light.
+    """Draw an object of a class with random pose, colours and light.
 
     Args:
         label: Index into ``CLASSES``.
@@ -182,7 +182,7 @@ def place(
     canvas: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[int, int] | None:
-    """Finds a corner for an object such that it hides none of the others.
+    """Find a corner for an object such that it hides none of the others.
 
     Args:
         masks: Visible pixels of the earlier objects, (H, W) bool each.
@@ -208,7 +208,7 @@ def place(
 def draw_scene(
     photo: np.ndarray, height: int, width: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, list[Instance]]:
-    """Draws a scene: a background with a few objects, later ones in front.
+    """Draw a scene: a background with a few objects, later ones in front.
 
     Returns:
         (height, width, 3) uint8 RGB image and its instances.
