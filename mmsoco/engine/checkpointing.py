@@ -43,7 +43,7 @@ class CheckpointingRunner(MMEngineRunner):
 
     @master_only
     def save_interim(self, iters: int) -> bool:
-        """Saves the run between its checkpoints.
+        """Save the run between its checkpoints.
 
         Args:
             iters: iterations made.
@@ -68,7 +68,7 @@ class CheckpointingRunner(MMEngineRunner):
     def save_checkpoint(
         self, out_dir: str, filename: str, *args: Any, **kwargs: Any
     ) -> None:
-        """Saves a checkpoint, which gets its name when it is complete.
+        """Save a checkpoint, which gets its name when it is complete.
 
         Args:
             out_dir: folder of the checkpoint.
@@ -126,7 +126,7 @@ class CheckpointingRunner(MMEngineRunner):
         return model.module if is_model_wrapper(model) else model
 
     def load_or_resume(self) -> None:
-        """Loads the weights or the run that the config names, if any.
+        """Load the weights or the run that the config names, if any.
 
         Raises:
             ValueError: there are checkpoints, but none that can be read.
@@ -152,7 +152,7 @@ class CheckpointingRunner(MMEngineRunner):
         resume_param_scheduler: bool = True,
         map_location: Any = 'cpu',
     ) -> None:
-        """Continues a run of our own from its checkpoint.
+        """Continue a run of our own from its checkpoint.
 
         With unchanged settings the run equals one that was not interrupted.
         Where length, rate, batch, processes or images have changed, all
@@ -198,7 +198,7 @@ class CheckpointingRunner(MMEngineRunner):
         self._report_resume(filename, changes)
 
     def _stand_at(self, meta: dict, was: RunRecord, is_same: bool) -> None:
-        """Puts the loop where the run stands."""
+        """Put the loop where the run stands."""
         loop, length = self.train_loop, len(self.train_dataloader)
         by_epoch = isinstance(loop, MMEngineEpochBasedTrainLoop)
         epoch, iters = meta['epoch'], meta['iter']
@@ -229,7 +229,7 @@ class CheckpointingRunner(MMEngineRunner):
             )
 
     def _adopt_seed(self, seed: int | None) -> None:
-        """Goes on with the seed of a run that had drawn one."""
+        """Go on with the seed of a run that had drawn one."""
         if seed is None or seed == self.seed:
             return
         self._randomness_cfg.update(seed=seed)
@@ -240,7 +240,7 @@ class CheckpointingRunner(MMEngineRunner):
                 sampler.seed = seed
 
     def _report_resume(self, filename: str, changes: list[Change]) -> None:
-        """Says where the run stands, what has changed, and if it is over."""
+        """Say where the run stands, what has changed, and if it is over."""
         self.logger.info(
             f'Resumed {filename} after {self.iter} of {self.max_iters} '
             f'iterations (epoch {self.epoch} of {self.max_epochs}).'
@@ -261,7 +261,7 @@ class CheckpointingRunner(MMEngineRunner):
     def load_checkpoint(
         self, filename: str, *args: Any, **kwargs: Any
     ) -> dict:
-        """Loads weights; files that hold more than data are refused.
+        """Load weights; files that hold more than data are refused.
 
         Args:
             filename: a checkpoint.
@@ -289,7 +289,7 @@ class CheckpointingRunner(MMEngineRunner):
 
 
 def _remove_partials(folder: Path, filename: str) -> None:
-    """Removes what ended processes left of this very checkpoint."""
+    """Remove what ended processes left of this very checkpoint."""
     for partial in folder.glob(f'.{filename}.*.part'):
         pid = partial.name.split('.')[-2]
         if not (pid.isdigit() and is_alive(int(pid))):

@@ -17,7 +17,7 @@ from mmsoco.registry import LOOPS
 def epochs_for(
     num_samples: int, num_images: int, min_epochs: int, max_epochs: int
 ) -> int:
-    """The epochs in which a data set gives a number of samples.
+    """Return the epochs in which a data set gives a number of samples.
 
     Args:
         num_samples: samples that the run shall see.
@@ -65,7 +65,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         self._random_states: dict | None = None
 
     def stand_at(self, epoch: int, iters: int, random_states: Any) -> None:
-        """Lets the loop go on from a place.
+        """Let the loop go on from a place.
 
         Args:
             epoch: epochs that were ended.
@@ -79,7 +79,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         self._random_states = random_states
 
     def run_epoch(self) -> None:
-        """Runs the iterations of an epoch, or what is left of it."""
+        """Run the iterations of an epoch, or what is left of it."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         for idx, data_batch in self._rest_of_epoch():
@@ -88,7 +88,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         self._epoch += 1
 
     def _rest_of_epoch(self) -> Iterator[tuple[int, Any]]:
-        """Yields the batches that are left, with their number."""
+        """Yield the batches that are left, with their number."""
         done, self._done = self._done, 0
         sampler = self.dataloader.sampler
         # A sample that depends on its key alone need not be made to be left

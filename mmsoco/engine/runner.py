@@ -55,7 +55,7 @@ class Runner(CheckpointingRunner):
 
     @classmethod
     def from_cfg(cls, cfg: Config | dict) -> 'Runner':
-        """Builds the runner of a config.
+        """Build the runner of a config.
 
         Args:
             cfg: the config.
@@ -70,7 +70,7 @@ class Runner(CheckpointingRunner):
         return super().from_cfg(cfg)
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Sets up processes and threads.
+        """Set up processes and threads.
 
         Args:
             env_cfg: the config's ``env_cfg``.
@@ -88,7 +88,7 @@ class Runner(CheckpointingRunner):
     def wrap_model(
         self, model_wrapper_cfg: dict | None, model: nn.Module
     ) -> nn.Module:
-        """Moves the model to its device and wraps it for distributed runs.
+        """Move the model to its device and wrap it for distributed runs.
 
         Args:
             model_wrapper_cfg: the config's ``model_wrapper_cfg``.
@@ -122,7 +122,7 @@ class Runner(CheckpointingRunner):
                 self.cfg.sync_bn = sync_bn
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Builds the optimizer, which takes no step that is not finite.
+        """Build the optimizer, which takes no step that is not finite.
 
         Args:
             optim_wrapper: the config's ``optim_wrapper``.
@@ -133,7 +133,7 @@ class Runner(CheckpointingRunner):
         return guard_steps(super().build_optim_wrapper(optim_wrapper))
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Registers the default hooks, and always `FiniteHook`.
+        """Register the default hooks, and always `FiniteHook`.
 
         Args:
             hooks: the config's ``default_hooks``.
@@ -145,7 +145,7 @@ class Runner(CheckpointingRunner):
     def scale_lr(
         self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None
     ) -> None:
-        """Scales the learning rate with the batch of an optimizer step.
+        """Scale the learning rate with the batch of an optimizer step.
 
         lr = lr * processes * batch per process * accumulated / base
 
@@ -172,7 +172,7 @@ class Runner(CheckpointingRunner):
         )
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
-        """Builds the training loop with its data.
+        """Build the training loop with its data.
 
         Args:
             loop: the config's ``train_cfg``.
@@ -194,7 +194,7 @@ class Runner(CheckpointingRunner):
         return loop
 
     def _maybe_compile(self, target: str) -> None:
-        """Compiles the model as ``compile`` in the config says.
+        """Compile the model as ``compile`` in the config says.
 
         Args:
             target: what mmengine compiles of models that do not say
@@ -209,7 +209,7 @@ class Runner(CheckpointingRunner):
         self.logger.info('The layers are compiled: the first steps are slow.')
 
     def _own_loop(self, loop: Any) -> Any:
-        """Takes mmsoco's loop where a config asks for mmengine's."""
+        """Replace mmengine's loop by that of mmsoco."""
         if not isinstance(loop, dict):
             return loop
         options = dict(loop)
@@ -230,7 +230,7 @@ class Runner(CheckpointingRunner):
         return batch_size_of(loader)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
-        """Builds the model; weights that it loads come in as data alone.
+        """Build the model; weights that it loads come in as data alone.
 
         Args:
             model: the config's ``model``.
@@ -251,7 +251,7 @@ class Runner(CheckpointingRunner):
             super()._init_model_weights()
 
     def dump_config(self) -> None:
-        """Writes the config into the work dir, once that is claimed."""
+        """Write the config into the work dir, once that is claimed."""
         if self._may_dump:
             super().dump_config()
 
@@ -293,7 +293,7 @@ class Runner(CheckpointingRunner):
                 ) from error
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Calls the hooks, and stops after them where that was asked for.
+        """Call the hooks, and stop after them where that was asked for.
 
         Args:
             fn_name: name of the hooks' method.
@@ -310,7 +310,7 @@ class Runner(CheckpointingRunner):
             self._stop(self.iter)
 
     def _stop(self, iters: int) -> None:
-        """Saves and ends the training, unless gradients are accumulated."""
+        """Save and end the training, unless gradients are accumulated."""
         if not self.save_interim(iters):
             return
         text = (
@@ -324,13 +324,13 @@ class Runner(CheckpointingRunner):
         raise SystemExit(128 + number)
 
     def test(self) -> dict:
-        """Evaluates the model of ``load_from``, a checkpoint of our own."""
+        """Evaluate the model of ``load_from``, a checkpoint of our own."""
         with run_types(), tensors_only():
             return super().test()
 
 
 def _init_gloo(launcher: str, dist_cfg: dict) -> None:
-    """Joins the CPU processes that torchrun started."""
+    """Join the CPU processes that torchrun started."""
     if is_distributed():
         return
     if launcher != 'pytorch':

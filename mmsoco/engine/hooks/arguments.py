@@ -6,7 +6,7 @@ from mmsoco.engine.checks import check_whole
 
 
 def check_interval(owner: object, name: str, value: Any) -> None:
-    """Refuses an interval that is not a whole number of at least 1.
+    """Refuse an interval that is not a whole number of at least 1.
 
     Args:
         owner: whose argument it is, for the message.

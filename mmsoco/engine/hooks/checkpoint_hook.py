@@ -63,7 +63,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         self.interim_minutes = interim_minutes
 
     def before_train(self, runner: Runner) -> None:
-        """Starts the clock.
+        """Start the clock.
 
         Args:
             runner: the runner.
@@ -79,7 +79,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Saves where it is time.
+        """Save where it is time.
 
         Args:
             runner: the runner.
@@ -122,7 +122,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         self._saved_at = time.monotonic()
 
     def _put_off(self, runner: Runner) -> bool:
-        """Tells whether the run is out of order; says so."""
+        """Return whether the run is out of order; say so."""
         failures = getattr(runner, 'failed_steps', 0)
         is_last = self.is_last_train_epoch(runner) or self.is_last_train_iter(
             runner

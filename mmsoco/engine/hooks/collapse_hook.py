@@ -66,7 +66,7 @@ class CollapseHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Looks at the gauges every ``interval`` iterations.
+        """Look at the gauges every ``interval`` iterations.
 
         Args:
             runner: the runner.
@@ -96,7 +96,7 @@ class CollapseHook(Hook):
             runner.logger.warning(message)
 
     def _mean(self, runner: Runner, name: str) -> float | None:
-        """Averages a gauge since the last look; None without any value."""
+        """Average a gauge since the last look; None without any value."""
         hub = runner.message_hub
         if f'train/{name}' not in hub.log_scalars:
             return None

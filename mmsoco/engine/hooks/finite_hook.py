@@ -66,7 +66,7 @@ class FiniteHook(Hook):
         self.stop_after_scaled = stop_after_scaled
 
     def before_train(self, runner: Runner) -> None:
-        """Begins with no failed steps.
+        """Begin with no failed steps.
 
         Args:
             runner: the runner.
@@ -83,7 +83,7 @@ class FiniteHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Takes the flags of the wrapper, and judges earlier steps.
+        """Take the flags of the wrapper, and judge earlier steps.
 
         Args:
             runner: the runner.
@@ -112,7 +112,7 @@ class FiniteHook(Hook):
             self._judge(runner, self._pending.popleft())
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Judges all steps; a checkpoint may be written after this.
+        """Judge all steps; a checkpoint may be written after this.
 
         Args:
             runner: the runner.
@@ -143,7 +143,7 @@ class FiniteHook(Hook):
             )
 
     def _end(self, runner: Runner, step: _Step) -> str:
-        """Keeps the batch and says what is known."""
+        """Keep the batch and say what is known."""
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         batch = step.batches[-1]

@@ -20,7 +20,7 @@ from mmsoco.registry import HOOKS
 def recompute_statistics(
     model: nn.Module, loader: DataLoader, num_iters: int
 ) -> None:
-    """Sets the running statistics to their mean over training batches.
+    """Set the running statistics to their mean over training batches.
 
     Wu and Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576,
     section 3: running averages lag behind weights that change; the mean over
@@ -82,7 +82,7 @@ class PreciseBNHook(Hook):
         self.interval = interval
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Runs at the end of an epoch, in a run by epochs.
+        """Set them at the end of an epoch, in a run by epochs.
 
         Args:
             runner: the runner.
@@ -101,7 +101,7 @@ class PreciseBNHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Runs after an iteration, in a run by iterations.
+        """Set them after an iteration, in a run by iterations.
 
         Args:
             runner: the runner.

@@ -45,7 +45,7 @@ class LoggedValues:
             self._arrival.record()
 
     def arrived(self) -> dict[str, Any]:
-        """Waits for the values and gives them by name, as numbers."""
+        """Wait for the values and give them by name, as numbers."""
         if self.is_travelling:
             self._arrival.synchronize()
         values = self._on_host.tolist() if self._names else []
@@ -65,7 +65,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Starts without any values.
+        """Start without any values.
 
         Args:
             runner: the runner.
@@ -80,7 +80,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Sends for this iteration's values and enters earlier ones.
+        """Send for this iteration's values and enter earlier ones.
 
         Args:
             runner: the runner.
@@ -97,7 +97,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         )
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Enters all values; the checkpoint is written after this.
+        """Enter all values; the checkpoint is written after this.
 
         Args:
             runner: the runner.
@@ -105,7 +105,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         self._enter(runner, all_but=0)
 
     def _enter(self, runner: Runner, all_but: int) -> None:
-        """Moves values, but the newest, to the message hub."""
+        """Move values, but the newest, to the message hub."""
         while len(self._pending) > all_but:
             for name, value in self._pending.popleft().arrived().items():
                 runner.message_hub.update_scalar(f'train/{name}', value)

@@ -11,7 +11,7 @@ from mmsoco.registry import HOOKS
 
 
 def target_momentum(step: int, total: int, base: float) -> float:
-    """The share of the old target that an update keeps.
+    """Return the share of the old target that an update keeps.
 
     ``m = 1 - (1 - base) * (cos(pi * step / total) + 1) / 2``, which grows
     from ``base`` at step 0 to 1 at step ``total``. The word "momentum" also
@@ -59,7 +59,7 @@ class TargetUpdateHook(Hook):
         self.base_momentum = base_momentum
 
     def before_train(self, runner: Runner) -> None:
-        """Checks that the model has a target network.
+        """Check that the model has a target network.
 
         Args:
             runner: the runner.
@@ -82,7 +82,7 @@ class TargetUpdateHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Updates the target if the iteration made an optimizer step.
+        """Update the target if the iteration made an optimizer step.
 
         Args:
             runner: the runner.

@@ -12,7 +12,7 @@ from mmsoco.registry import HOOKS
 
 
 def missing_workers(data_wait: float, workers: int) -> int:
-    """Data workers that are too few, by the share of time spent waiting.
+    """Describe how many data workers are missing, by the time spent waiting.
 
     A step that waits for the share ``w`` of its time runs at the speed of
     the workers, and would need ``workers / (1 - w)`` of them to run at its
@@ -69,7 +69,7 @@ class ThroughputHook(Hook):
         self.tolerance = tolerance
 
     def before_train(self, runner: Runner) -> None:
-        """Starts the counts.
+        """Start the counts.
 
         Args:
             runner: the runner.
@@ -93,7 +93,7 @@ class ThroughputHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Updates both gauges.
+        """Update both gauges.
 
         Args:
             runner: the runner.
@@ -122,7 +122,7 @@ class ThroughputHook(Hook):
         hub.update_scalar('train/data_wait', waits / times)
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Reports the epoch, if it waited for data.
+        """Report the epoch, if it waited for data.
 
         Args:
             runner: the runner.
@@ -138,7 +138,7 @@ class ThroughputHook(Hook):
         self._counted, self._time, self._wait = 0, 0.0, 0.0
 
     def _report_start(self, runner: Runner) -> None:
-        """Says what the start took."""
+        """Say what the start took."""
         self._is_reported = True
         runner.logger.info(
             f'Starting took {self._start_seconds:.1f} s (data workers, first '

@@ -45,7 +45,7 @@ class FlatBuffer:
         ]
 
     def scale(self, factors: Tensor) -> None:
-        """Multiplies each tensor with its factor, in place.
+        """Multiply each tensor with its factor, in place.
 
         Args:
             factors: (number of tensors,).
@@ -54,7 +54,7 @@ class FlatBuffer:
 
 
 def _dense_strides(tensor: Tensor) -> tuple[int, ...]:
-    """The tensor's strides if it fills its memory, else of a fresh one."""
+    """Return the strides of a tensor, fresh ones if it leaves gaps."""
     for memory_format in (torch.contiguous_format, torch.channels_last):
         if tensor.is_contiguous(memory_format=memory_format):
             return tensor.stride()
@@ -68,7 +68,7 @@ def scale_layerwise(
     trust_coefficient: float,
     memory: FlatBuffer | None = None,
 ) -> list[Tensor]:
-    """Adds weight decay and gives each gradient the size of its parameter.
+    """Add weight decay and give each gradient the size of its parameter.
 
     Per tensor, with ``d = g + weight_decay * p``::
 
@@ -164,7 +164,7 @@ class LARS(Optimizer):
     def step(
         self, closure: Callable[[], Tensor] | None = None
     ) -> Tensor | None:
-        """Updates every parameter that has a gradient.
+        """Update every parameter that has a gradient.
 
         Args:
             closure: evaluates the model again and returns the loss.
@@ -213,7 +213,7 @@ class LARS(Optimizer):
         updates: list[Tensor],
         group: dict[str, Any],
     ) -> None:
-        """Steps where `skip_if` lets it, with updates that are finite."""
+        """Step where `skip_if` lets it, with updates that are finite."""
         take = (self.skip_if <= 0).to(params[0].dtype)
         torch._foreach_mul_(velocities, 1 - take * (1 - group['momentum']))
         torch._foreach_mul_(updates, take)  # weight decay is left

@@ -47,7 +47,7 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
         )
 
     def step(self, **kwargs: Any) -> None:
-        """Makes one optimizer step; see :meth:`AmpOptimWrapper.step`."""
+        """Make one optimizer step; see :meth:`AmpOptimWrapper.step`."""
         if self.loss_scaler.is_enabled():
             super().step(**kwargs)
         else:
@@ -55,7 +55,7 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
 
 
 def check_precision(precision: str, device: str) -> None:
-    """Refuses a precision that the device cannot train in.
+    """Refuse a precision that the device cannot train in.
 
     Args:
         precision: ``'bf16'`` or ``'fp16'``.

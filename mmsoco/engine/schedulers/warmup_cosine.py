@@ -19,7 +19,7 @@ def warmup_cosine(
     warmup_ratio: float = 0.01,
     minimum: float = 1e-6,
 ) -> float:
-    """The learning rate of a step.
+    """Return the learning rate of a step.
 
     From ``warmup_ratio * base`` linearly to ``base`` within ``warmup`` steps,
     then by half a cosine to ``minimum``, which step ``total`` would have::
@@ -100,7 +100,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         by_epoch: bool = True,
         **kwargs: Any,
     ) -> 'WarmupCosineLR':
-        """Builds the schedule per iteration from lengths in epochs.
+        """Build the schedule per iteration from lengths in epochs.
 
         Args:
             args: positional arguments of the class.
@@ -155,7 +155,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
 
 
 def _check(warmup: float, end: float, unit: str) -> None:
-    """Refuses a warm-up that is negative or as long as the run."""
+    """Refuse a warm-up that is negative or as long as the run."""
     if 0 <= warmup < end:
         return
     raise ValueError(
@@ -169,7 +169,7 @@ def _check(warmup: float, end: float, unit: str) -> None:
 
 
 def _check_range(name: str, value: float, highest: float) -> None:
-    """Refuses a value out of the range from 0 to the highest one."""
+    """Refuse a value out of the range from 0 to the highest one."""
     if not 0 <= value <= highest or math.isinf(value):
         raise ValueError(
             f'WarmupCosineLR expects {name} from 0 to {highest:g}, but got '
