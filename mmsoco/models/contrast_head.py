@@ -28,7 +28,7 @@ def mean_cosine(prediction: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def embedding_std(embeddings: Tensor) -> Tensor:
-    """How widely normalised embeddings spread: a collapse gauge.
+    """Measure how widely normalised embeddings spread: a collapse gauge.
 
     Args:
         embeddings: (R, D), any floating type.
@@ -64,7 +64,7 @@ class ContrastHead(BaseModule):
     def forward(
         self, predictions: Tensor, targets: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Computes the losses of all pairs of views at once.
+        """Compute the losses of all pairs of views at once.
 
         Args:
             predictions: (P, 2, R, D): p_i and p_j of each of P pairs.

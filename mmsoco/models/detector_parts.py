@@ -30,7 +30,7 @@ class FeatureLevel(NamedTuple):
 
 
 def pretraining_config(part: Any) -> Any:
-    """Takes out of a part's config what must not hold in pretraining.
+    """Take out of a part's config what must not hold in pretraining.
 
     Nothing is frozen and batch norm is trained. Pretrained weights come in
     by `mmsoco.checkpoints.warm_start`, which reports what arrived, and not by
@@ -64,7 +64,7 @@ def _is_pretrained_init(key: str, value: Any) -> bool:
 
 
 def check_detector(detector: dict) -> None:
-    """Refuses what cannot be the config of a detector.
+    """Refuse what cannot be the config of a detector.
 
     Raises:
         TypeError: ``detector`` is no dict.
@@ -91,7 +91,7 @@ def check_detector(detector: dict) -> None:
 
 
 def build_neck(cfg: dict) -> nn.Module:
-    """Builds the detector's neck; an FPN can then leave out its finest maps.
+    """Build the detector's neck; an FPN can then leave out its finest maps.
 
     Other necks, also those derived from FPN, run as they are.
 
@@ -106,7 +106,7 @@ def build_neck(cfg: dict) -> nn.Module:
 def probe_levels(
     backbone: nn.Module, neck: nn.Module | None
 ) -> list[FeatureLevel]:
-    """Measures the feature maps that come out of backbone and neck.
+    """Measure the feature maps that come out of backbone and neck.
 
     Args:
         backbone: Takes (N, 3, H, W).
@@ -140,7 +140,7 @@ def probe_levels(
 def build_roi_extractor(
     cfg: dict | list, levels: list[FeatureLevel], finest_scale: float
 ) -> SingleRoIExtractor:
-    """Builds the detector's RoI extractor with the pretraining's levels.
+    """Build the detector's RoI extractor with the pretraining's levels.
 
     Args:
         cfg: ``bbox_roi_extractor`` of the detector; of a list (one per stage
@@ -172,7 +172,7 @@ def build_roi_extractor(
 
 
 def pyramid_extractor_config(levels: list[FeatureLevel]) -> dict:
-    """The RoI extractor for a detector without an RoI head.
+    """Return the RoI extractor for a detector without an RoI head.
 
     Raises:
         ValueError: The neck's maps differ in their channels.
@@ -197,7 +197,7 @@ def _show(levels: list[FeatureLevel]) -> str:
 
 
 def build_trunk(cfg: dict) -> tuple[BBoxHead, int]:
-    """Builds a box head without its classifier and regressor.
+    """Build a box head without its classifier and regressor.
 
     Args:
         cfg: Config of a `BBoxHead` whose branches share their layers.
@@ -229,7 +229,7 @@ def build_trunk(cfg: dict) -> tuple[BBoxHead, int]:
 
 
 def report_overrides(detector: dict) -> None:
-    """Logs what of the detector pretraining changes or leaves out."""
+    """Log what of the detector pretraining changes or leaves out."""
     roi_head = detector.get('roi_head') or {}
     heads = [key for key in (*detector, *roi_head) if key.endswith('_head')]
     kept = ('roi_head', 'shared_head') + ('bbox_head',) * bool(roi_head)

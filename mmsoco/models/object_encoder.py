@@ -118,7 +118,7 @@ class ObjectEncoder(BaseModule):
                 module.norm_eval = False
 
     def init_weights(self) -> None:
-        """Starts the backbone by its own rule, all else by PyTorch's.
+        """Start the backbone by its own rule, all else by PyTorch's.
 
         In a ResNet the convolutions are normal with fan-out scale and the
         last norm of each residual block is zero; the same holds for a
@@ -150,14 +150,14 @@ class ObjectEncoder(BaseModule):
         return head['shared_head'] if 'shared_head' in head else None
 
     def layers(self) -> list[nn.Module]:
-        """The parts that hold parameters."""
+        """Return the parts that hold parameters."""
         layers = (self.backbone, self.neck, self.shared_head, self.bbox_head)
         return [layer for layer in layers if layer is not None]
 
     def forward(
         self, images: Tensor, finest: int = 0
     ) -> tuple[Tensor | None, ...]:
-        """Computes the feature maps of one view.
+        """Compute the feature maps of one view.
 
         Args:
             images: (N, 3, H, W), normalised.
@@ -194,7 +194,7 @@ class ObjectEncoder(BaseModule):
         return self.embed(features, sets, heads)
 
     def finest_level(self, sets: Sequence[AssignedRoIs]) -> int:
-        """Names the first feature map that the RoI sets of a view need.
+        """Name the first feature map that the RoI sets of a view need.
 
         Args:
             sets: From `assign`, hence the same on every rank.
@@ -209,7 +209,7 @@ class ObjectEncoder(BaseModule):
         return min(min(rois.used + rois.tied) for rois in sets)
 
     def assign(self, bboxes: Sequence[Tensor]) -> list[AssignedRoIs]:
-        """Assigns the boxes of all RoI sets to pyramid levels.
+        """Assign the boxes of all RoI sets to pyramid levels.
 
         Args:
             bboxes: (N, K, 4) boxes x1, y1, x2, y2 in the view's pixels, per
@@ -241,7 +241,7 @@ class ObjectEncoder(BaseModule):
         sets: Sequence[AssignedRoIs],
         heads: Sequence[nn.Module] = (),
     ) -> list[list[Tensor]]:
-        """Embeds boxes and passes the embeddings through further heads.
+        """Embed boxes and pass the embeddings through further heads.
 
         The heads run in here because with ``roi_levels='all'`` they run once
         per level too. Each level is pooled once for all sets. A layer runs
@@ -279,7 +279,7 @@ class ObjectEncoder(BaseModule):
     def _chain(
         self, batches: Sequence[Tensor], heads: Sequence[nn.Module]
     ) -> list[Sequence[Tensor]]:
-        """The batches' outputs of the trunk and of each head."""
+        """Return the batches' outputs of the trunk and of each head."""
         if self.shared_head is not None:
             batches = call_with_each(
                 self.shared_head, batches, self.shared_head
@@ -296,14 +296,14 @@ class ObjectEncoder(BaseModule):
 
 
 def reset_parameters(module: nn.Module) -> None:
-    """Gives every layer below a module PyTorch's default start values."""
+    """Give every layer below a module PyTorch's default start values."""
     for layer in module.modules():
         if hasattr(layer, 'reset_parameters'):
             layer.reset_parameters()
 
 
 def zero_last_norms(module: nn.Module) -> None:
-    """Lets each residual block of a ResNet stage start as the identity."""
+    """Let each residual block of a ResNet stage start as the identity."""
     for block in module.modules():
         if isinstance(block, Bottleneck):
             nn.init.zeros_(block.norm3.weight)

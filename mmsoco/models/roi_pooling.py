@@ -41,7 +41,7 @@ class PooledRoIs(NamedTuple):
 
 
 def index_boxes(bboxes: Tensor) -> Tensor:
-    """Puts the image index before each box.
+    """Put the image index before each box.
 
     Args:
         bboxes: (N, K, 4) boxes x1, y1, x2, y2 in pixels.
@@ -59,7 +59,7 @@ def index_boxes(bboxes: Tensor) -> Tensor:
 def used_levels(
     levels: Sequence[Tensor], num_levels: int
 ) -> list[tuple[int, ...]]:
-    """Lists the levels that hold a box of each set, on any rank.
+    """List the levels that hold a box of each set, on any rank.
 
     All ranks get the same answer, by one small collective for all sets: the
     levels decide which layers run and which have a backward pass. If ranks
@@ -86,7 +86,7 @@ def used_levels(
 
 @functools.cache
 def mmcv_has_roi_align(device_type: str) -> bool:
-    """Whether mmcv's RoIAlign was compiled for a type of device."""
+    """Return whether mmcv's RoIAlign was compiled for a type of device."""
     try:
         RoIAlign(1)(
             torch.zeros(1, 1, 2, 2, device=device_type),
@@ -98,7 +98,7 @@ def mmcv_has_roi_align(device_type: str) -> bool:
 
 
 def roi_align(layer: RoIAlign, feature: Tensor, boxes: Tensor) -> Tensor:
-    """Pools boxes from one feature map, in float32 also under autocast.
+    """Pool boxes from one feature map, in float32 also under autocast.
 
     Positions in half precision would be off by whole pixels. torchvision's
     operator takes over where mmcv's was not compiled for the device.
@@ -122,7 +122,7 @@ def pool_every_used_level(
     features: Sequence[Tensor],
     sets: Sequence[AssignedRoIs],
 ) -> list[list[PooledRoIs]]:
-    """Pools every box of a set on each level that the set uses.
+    """Pool every box of a set on each level that the set uses.
 
     This keeps the batch-norm statistics of the published code, which runs
     every box through every level and drops the embeddings of all but the
@@ -153,7 +153,7 @@ def pool_own_level(
     features: Sequence[Tensor],
     sets: Sequence[AssignedRoIs],
 ) -> list[list[PooledRoIs]]:
-    """Pools each box on its own level, as the detector does.
+    """Pool each box on its own level, as the detector does.
 
     Args:
         layers: One RoI layer per pyramid level.
@@ -181,12 +181,12 @@ def pool_own_level(
 
 
 def _union(sets: Sequence[AssignedRoIs]) -> list[int]:
-    """The levels that any set uses, ascending."""
+    """Return the levels that any set uses, ascending."""
     return sorted({level for rois in sets for level in rois.used})
 
 
 def _split_like(rows: Tensor, parts: Sequence[Tensor]) -> Sequence[Tensor]:
-    """Undoes the concatenation of parts along the first dimension."""
+    """Undo the concatenation of parts along the first dimension."""
     return rows.split([len(part) for part in parts])
 
 
@@ -196,7 +196,7 @@ POOLING = {'all': pool_every_used_level, 'assigned': pool_own_level}
 def merge_levels(
     embeddings: Sequence[Tensor], valid: Sequence[Tensor]
 ) -> Tensor:
-    """Takes each row from the element in which it is valid.
+    """Take each row from the element in which it is valid.
 
     Args:
         embeddings: (R, D) per element of a pooling function's result.
@@ -214,7 +214,7 @@ def merge_levels(
 
 
 def tie(features: Sequence[Tensor]) -> Tensor:
-    """A zero that depends on feature maps.
+    """Return a zero that depends on feature maps.
 
     Added to an embedding, it gives layers behind levels without any box a
     gradient of zero instead of none, which distributed training expects. It

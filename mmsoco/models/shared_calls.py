@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def has_batch_statistics(module: nn.Module) -> bool:
-    """Whether what a module computes for a row depends on the other rows.
+    """Return whether the result of a row depends on the other rows.
 
     That is so for batch norm in training, synchronised or not. Layers that
     keep running statistics of another kind count too, since a call of two
@@ -28,7 +28,7 @@ def call_with_each(
     batches: Sequence[Tensor],
     call: Callable[[Tensor], Tensor],
 ) -> Sequence[Tensor]:
-    """Passes batches through a module as if one after the other.
+    """Pass batches through a module as if one after the other.
 
     They go through in one call where `has_batch_statistics` allows it.
 

@@ -124,7 +124,7 @@ class SoCo(BaseModel):
             self.to(memory_format=views_format)
 
     def compile_parts(self, **options: Any) -> None:
-        """Compiles the layers of both networks with ``torch.compile``.
+        """Compile the layers of both networks with ``torch.compile``.
 
         The parts between them stay as they are: which levels and samples an
         operation concerns differs from step to step, and a compiler would
@@ -202,7 +202,7 @@ class SoCo(BaseModel):
     def forward(
         self, inputs: list[Tensor], data_samples: dict, mode: str = 'tensor'
     ) -> dict:
-        """Computes losses or embeddings of a batch.
+        """Compute losses or embeddings of a batch.
 
         Args:
             inputs: (N, 3, h_v, w_v) per view, normalised.
@@ -270,7 +270,7 @@ class SoCo(BaseModel):
         inputs: list[Tensor],
         rois: dict[RoISet, AssignedRoIs],
     ) -> dict[RoISet, list[Tensor]]:
-        """Embeds every RoI set once, computing each view's maps once."""
+        """Embed every RoI set once, computing each view's maps once."""
         outputs = {}
         for view in sorted({of.view for of in self.roi_sets}):
             names = [of for of in self.roi_sets if of.view == view]
@@ -358,7 +358,7 @@ def _with_input_of(detector: dict, preprocessor: dict) -> dict:
 def _stack(
     embeddings: dict[RoISet, Tensor], pairs: Sequence[Sequence[RoISet]]
 ) -> Tensor:
-    """Orders (R, D) embeddings by pair and view: (P, 2, R, D)."""
+    """Order (R, D) embeddings by pair and view: (P, 2, R, D)."""
     return torch.stack(
         [torch.stack([embeddings[of] for of in pair]) for pair in pairs]
     )

@@ -29,19 +29,19 @@ class TargetNetwork(BaseModule):
         self._online = (encoder, projector)
 
     def init_weights(self) -> None:
-        """Starts as a copy of the online network (initialised before)."""
+        """Start as a copy of the online network (initialised before)."""
         self.copy_online()
 
     @torch.no_grad()
     def copy_online(self) -> None:
-        """Makes parameters and running statistics equal to the online ones."""
+        """Make parameters and running statistics equal to the online ones."""
         pairs = zip((self.encoder, self.projector), self._online, strict=True)
         for own, online in pairs:
             own.load_state_dict(online.state_dict())
 
     @torch.no_grad()
     def update(self, momentum: float) -> None:
-        """Moves the parameters towards the online ones.
+        """Move the parameters towards the online ones.
 
         target = momentum * target + (1 - momentum) * online
 
