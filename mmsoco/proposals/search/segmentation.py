@@ -253,7 +253,7 @@ def _merge(
 
 @njit(cache=True)
 def _label(parents: np.ndarray) -> np.ndarray:
-    """Number the roots in raster order of their first pixel: (P,) int32."""
+    """Count the roots in raster order of their first pixel: (P,) int32."""
     labels = np.full(len(parents), -1, np.int32)
     of_root = np.full(len(parents), -1, np.int32)
     count = 0

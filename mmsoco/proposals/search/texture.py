@@ -31,7 +31,7 @@ def local_binary_patterns(rgb: np.ndarray) -> np.ndarray:
 
 
 def _fractions(length: int) -> np.ndarray:
-    """Weights of the farther pixel for diagonal steps up and down a line.
+    """Return how much the farther pixel weighs in diagonal steps, up and down.
 
     They differ from pixel to pixel in their last bits, as ``i + 0.70711``
     rounds; that decides whether an even surface counts as "as bright".
