@@ -82,7 +82,7 @@ class InputConvention(NamedTuple):
         )
 
     def is_like(self, other: 'InputConvention') -> bool:
-        """Whether two conventions give the same input, but for rounding."""
+        """Return whether both give the same input, except for rounding."""
         numbers = [[*of.mean, *of.std] for of in (self, other)]
         return (
             self.channels == other.channels
