@@ -56,7 +56,7 @@ def _quota() -> int | None:
 
 
 def describe_machine() -> list[tuple[str, str]]:
-    """Returns date, processor, system and versions, as name and text."""
+    """Return date, processor, system and versions, as name and text."""
     now = datetime.datetime.now().astimezone()
     return [
         ('date', now.strftime('%Y-%m-%d %H:%M %Z')),
