@@ -33,7 +33,7 @@ class DrawnInstance:
 def draw_instances(
     image: np.ndarray, instances: Sequence[DrawnInstance], scale: int = 2
 ) -> np.ndarray:
-    """Draws objects onto a copy of an image.
+    """Draw objects onto a copy of an image.
 
     Args:
         image: (H, W, 3) uint8 RGB.

@@ -80,7 +80,7 @@ class StepTime:
 
 
 def read_scalars(work_dir: Path) -> list[dict]:
-    """Reads the numbers that mmengine logged below a work dir.
+    """Read the numbers that mmengine logged below a work dir.
 
     A resumed run writes a folder for each start. Their lines are joined in
     the order of the starts; where two starts logged the same step of the same
@@ -110,7 +110,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
 
 
 def read_metrics(work_dir: Path, name: str) -> dict[str, float]:
-    """Reads what the newest evaluation below a work dir measured.
+    """Read what the newest evaluation below a work dir measured.
 
     Args:
         work_dir: Work dir of `mmsoco test`.
@@ -164,7 +164,7 @@ def _load_table(report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def series(scalars: Iterable[dict], name: str, label: str = '') -> Curve:
-    """Takes one scalar out of the logged lines.
+    """Take one scalar out of the logged lines.
 
     Args:
         scalars: Lines of :func:`read_scalars`.
@@ -180,7 +180,7 @@ def series(scalars: Iterable[dict], name: str, label: str = '') -> Curve:
 
 
 def draw_curves(panels: Sequence[Panel], width: float = 10.0) -> bytes:
-    """Draws panels of curves beside each other.
+    """Draw panels of curves beside each other.
 
     Args:
         panels: At least one.
@@ -226,7 +226,7 @@ def _draw_panel(axis: 'Axes', panel: Panel) -> None:
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """Writes bytes as a URI that needs no second file.
+    """Write bytes as a URI that needs no second file.
 
     Args:
         data: Contents of a file.
@@ -236,7 +236,7 @@ def data_uri(data: bytes, kind: str) -> str:
 
 
 def image_uri(image: np.ndarray, quality: int = 88) -> str:
-    """Embeds a picture as JPEG.
+    """Embed a picture as JPEG.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -256,7 +256,7 @@ def image_uri(image: np.ndarray, quality: int = 88) -> str:
 
 
 def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 6) -> np.ndarray:
-    """Lays pictures out in rows and columns on white.
+    """Lay pictures out in rows and columns on white.
 
     Args:
         rows: (H, W, 3) uint8 pictures; all of one size, rows of one length.
