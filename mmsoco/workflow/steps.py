@@ -98,7 +98,7 @@ class Job:
         self.records = read_records(folder)
 
     def run(self) -> None:
-        """Runs the steps that are not done.
+        """Run the steps that are not done.
 
         A step that runs makes all later ones run again.
 
@@ -130,7 +130,7 @@ class Job:
             )
 
     def is_done(self, step: Step) -> bool:
-        """Tells whether a step needs no run."""
+        """Return whether a step needs no run."""
         record = self.records.get(step.name)
         return (
             record is not None
@@ -139,12 +139,12 @@ class Job:
         )
 
     def has_changed(self, step: Step) -> bool:
-        """Tells whether what is there was made, or begun, by another step."""
+        """Return whether what is there was made, or begun, by another step."""
         begun = self._begun(step)
         return not begun.is_file() or begun.read_text() != step.fingerprint()
 
     def log_path(self, step: Step) -> Path:
-        """Where the output of a step goes."""
+        """Return where the output of a step goes."""
         return self.folder / 'logs' / f'{step.name}.log'
 
     def _begun(self, step: Step) -> Path:
@@ -199,7 +199,7 @@ def _program(command: Sequence[str]) -> list[str]:
 
 
 def read_records(folder: Path) -> dict[str, Record]:
-    """Reads the records of a job, none if there are none."""
+    """Read the records of a job, none if there are none."""
     path = folder / 'steps.json'
     if not path.is_file():
         return {}
@@ -208,7 +208,7 @@ def read_records(folder: Path) -> dict[str, Record]:
 
 
 def last_line(log: Path) -> str:
-    """The end of a log that is being written, in one line."""
+    """Return the end of a log that is being written, in one line."""
     with log.open('rb') as file:
         file.seek(max(0, log.stat().st_size - 4096))
         text = file.read().decode(errors='replace')
@@ -229,7 +229,7 @@ def _remove(paths: Sequence[Path]) -> None:
 def _wait(
     process: subprocess.Popen, log: Path
 ) -> tuple[int, resource.struct_rusage]:
-    """Waits for a process and shows the end of its log meanwhile."""
+    """Wait for a process and show the end of its log meanwhile."""
     start = news = time.monotonic()
     try:
         # Not Popen.wait: it throws away what the process used.
@@ -255,7 +255,7 @@ def _wait(
 
 
 def _show(text: str) -> None:
-    """Replaces the terminal's current line."""
+    """Replace the terminal's current line."""
     width = shutil.get_terminal_size().columns - 1
     print(f'\r\x1b[K{text[:width]}', end='', flush=True)
 
