@@ -55,7 +55,7 @@ DISTRIBUTIONS = {
 
 @contextmanager
 def accepted_mmcv_version() -> Iterator[None]:
-    """Shows an mmcv version inside mmcls' and mmselfsup's window."""
+    """Show an mmcv version inside mmcls' and mmselfsup's window."""
     import mmcv
 
     true_version = mmcv.__version__
@@ -68,7 +68,7 @@ def accepted_mmcv_version() -> Iterator[None]:
 
 @contextmanager
 def torchvision_schemas() -> Iterator[None]:
-    """Declares torchvision's operators for a torch without CUDA.
+    """Declare torchvision's operators for a torch without CUDA.
 
     torchvision registers shape functions for two of its operators while it is
     imported, and finds no such operator where its compiled library cannot be
@@ -222,7 +222,7 @@ class ShimFinder(importlib.abc.MetaPathFinder):
 
 
 def install_shims() -> None:
-    """Puts the shims in place; a second call changes nothing."""
+    """Put the shims in place; a second call changes nothing."""
     # mmengine imports pkg_resources, whose notice of retirement would open
     # every log and tells the reader nothing that he could act on.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
@@ -241,7 +241,7 @@ def _is_being_imported(module: ModuleType) -> bool:
 
 
 def require(module: str) -> ModuleType:
-    """Imports one of the packages that mmsoco builds on.
+    """Import one of the packages that mmsoco builds on.
 
     Raises:
         ImportError: the package is missing or broken; the message says in
@@ -259,7 +259,7 @@ def require(module: str) -> ModuleType:
 
 
 def warn_untested() -> None:
-    """Warns once of each package outside of the tested versions."""
+    """Warn once of each package outside of the tested versions."""
     from mmengine.utils import digit_version
 
     for module, (lowest, highest) in TESTED_VERSIONS.items():
