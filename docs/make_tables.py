@@ -60,7 +60,7 @@ def link(leaf: Leaf, text: str, folder: str) -> str:
 
 
 def is_papers(leaf: Leaf) -> bool:
-    """Whether a recipe is one of the paper's."""
+    """Return whether a recipe is one of the paper's."""
     return not leaf.fields['paper'].startswith('not in the paper')
 
 

@@ -61,7 +61,7 @@ PARTS = {
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -114,7 +114,7 @@ class PartCounter(FlopCounterMode):
             )
 
     def switch(self, running: tuple[str, str] | None) -> None:
-        """Notes what has been counted and who runs from now on.
+        """Note what has been counted and who runs from now on.
 
         Args:
             running: Part and pass; None for what belongs to no part.
@@ -139,7 +139,7 @@ class PartCounter(FlopCounterMode):
 
 
 def _modules(model: nn.Module) -> Iterator[tuple[str, str, nn.Module]]:
-    """The modules that parts are made of, in both networks, with names."""
+    """Return the modules of parts in both networks, with their names."""
     modules = dict(model.named_modules())
     for part, names in PARTS.items():
         for network in ('', 'target.'):
@@ -159,7 +159,7 @@ def _tensors(outputs: Tensor | Sequence | None) -> Iterator[Tensor]:
 def count_flops(
     cfg: Config, num_images: int, levels: Levels | None = None
 ) -> dict[str, dict[str, float]]:
-    """Counts the operations of one step.
+    """Count the operations of one step.
 
     Args:
         cfg: A pretraining config.
@@ -191,7 +191,7 @@ def count_flops(
 
 
 def use_levels(encoder: nn.Module, levels: Levels) -> None:
-    """Lets an encoder use given levels, whatever the boxes.
+    """Let an encoder use given levels, whatever the boxes.
 
     Args:
         encoder: An `ObjectEncoder`; changed.
@@ -209,7 +209,7 @@ def use_levels(encoder: nn.Module, levels: Levels) -> None:
 
 
 def real_levels(cfg: Config, num_images: int, number: int) -> Counter[Levels]:
-    """Finds the levels that batches of a config's data set use.
+    """Find the levels that batches of a config's data set use.
 
     Args:
         cfg: A pretraining config.
@@ -242,7 +242,7 @@ def real_levels(cfg: Config, num_images: int, number: int) -> Counter[Levels]:
 def mean_flops(
     cfg: Config, counts: Counter[Levels]
 ) -> dict[str, dict[str, float]]:
-    """Averages the operations over batches, by the levels that they use.
+    """Average the operations over batches, by the levels that they use.
 
     Args:
         cfg: A pretraining config.
@@ -261,7 +261,7 @@ def mean_flops(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Prints a table."""
+    """Print a table."""
     args = parse_args(argv)
     cfg = read_config(args.config, args.cfg_options)
     if args.real_batches:

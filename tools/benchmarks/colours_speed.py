@@ -155,7 +155,7 @@ class _DeviceWork(TorchDispatchMode):
 
 
 def _size(tree: Any) -> int:
-    """Bytes of the meta device's tensors."""
+    """Return the bytes of the meta device's tensors."""
     return sum(
         leaf.nbytes
         for leaf in tree_leaves(tree)

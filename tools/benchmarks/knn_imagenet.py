@@ -30,7 +30,7 @@ DATA = 'configs/benchmarks/classification/knn_imagenet.py'
 def parse_args(
     argv: Sequence[str] | None = None,
 ) -> tuple[argparse.Namespace, list[str]]:
-    """Reads the command line.
+    """Read the command line.
 
     Args:
         argv: arguments; those of the process if None.
@@ -53,7 +53,7 @@ def parse_args(
 
 
 def check_weights(weights: Path, config: Path) -> None:
-    """Stops where not all of the weights would arrive.
+    """Raise where not all of the weights would arrive.
 
     mmselfsup's tool loads what fits, and measures the rest untrained.
 
@@ -76,7 +76,7 @@ def check_weights(weights: Path, config: Path) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Checks the weights and runs mmselfsup's tool."""
+    """Check the weights and run mmselfsup's tool."""
     args, others = parse_args(argv)
     check_weights(args.weights, args.config)
     home = Path(get_installed_path('mmselfsup'), '.mim')
