@@ -65,8 +65,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     def before_train(self, runner: Runner) -> None:
         """Start the clock.
 
-        Args:
-            runner: the runner.
+        See Hook.before_train.
         """
         super().before_train(runner)
         self._wait = _FIRST_SECONDS
@@ -81,11 +80,7 @@ class CheckpointHook(MMEngineCheckpointHook):
     ) -> None:
         """Save where it is time.
 
-        Args:
-            runner: the runner.
-            batch_idx: iteration within the epoch.
-            data_batch: the batch.
-            outputs: what the model logged.
+        See Hook.after_train_iter.
         """
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
         if self.interim_minutes is None or not hasattr(runner, 'save_interim'):

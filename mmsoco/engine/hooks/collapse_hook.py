@@ -68,11 +68,7 @@ class CollapseHook(Hook):
     ) -> None:
         """Look at the gauges every ``interval`` iterations.
 
-        Args:
-            runner: the runner.
-            batch_idx: iteration within the epoch.
-            data_batch: the batch.
-            outputs: what the model logged.
+        See Hook.after_train_iter.
 
         Raises:
             TrainingFailedError: the embeddings have collapsed, and ``stop``

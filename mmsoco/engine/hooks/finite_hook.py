@@ -68,8 +68,7 @@ class FiniteHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Begin with no failed steps.
 
-        Args:
-            runner: the runner.
+        See Hook.before_train.
         """
         self._batches: list[Any] = []
         self._pending: deque[_Step] = deque()
@@ -85,11 +84,7 @@ class FiniteHook(Hook):
     ) -> None:
         """Take the flags of the wrapper, and judge earlier steps.
 
-        Args:
-            runner: the runner.
-            batch_idx: iteration within the epoch.
-            data_batch: the batch.
-            outputs: what the model logged.
+        See Hook.after_train_iter.
 
         Raises:
             TrainingFailedError: too many steps in a row have failed.
@@ -114,8 +109,7 @@ class FiniteHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Judge all steps; a checkpoint may be written after this.
 
-        Args:
-            runner: the runner.
+        See Hook.after_train_epoch.
         """
         while self._pending:
             self._judge(runner, self._pending.popleft())

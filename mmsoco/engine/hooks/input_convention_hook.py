@@ -23,9 +23,7 @@ class InputConventionHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Write the model's convention into the checkpoint's ``meta``.
 
-        Args:
-            runner: The runner.
-            checkpoint: What is to be saved.
+        See Hook.before_save_checkpoint.
         """
         convention = convention_of(runner)
         if convention is not None:
@@ -34,9 +32,7 @@ class InputConventionHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare the file's convention with the model's.
 
-        Args:
-            runner: The runner.
-            checkpoint: What the file holds.
+        See Hook.after_load_checkpoint.
 
         Raises:
             ValueError: They differ.

@@ -52,11 +52,7 @@ class LoadReportHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Compare checkpoint and model before the weights are copied.
 
-        Args:
-            runner: The runner.
-            checkpoint: What the file holds. Its weights are replaced by
-                those that fit, completed by the model's own: mmengine has
-                nothing left to warn of.
+        See Hook.after_load_checkpoint.
 
         Raises:
             ValueError: The file has no weights, or not finite ones, a part
@@ -84,8 +80,7 @@ class LoadReportHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Compare what reached the model, by value.
 
-        Args:
-            runner: The runner.
+        See Hook.before_train.
 
         Raises:
             ValueError: The model does not hold what a file offered.

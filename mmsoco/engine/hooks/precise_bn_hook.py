@@ -84,8 +84,7 @@ class PreciseBNHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Set them at the end of an epoch, in a run by epochs.
 
-        Args:
-            runner: the runner.
+        See Hook.after_train_epoch.
         """
         if isinstance(runner.train_loop, IterBasedTrainLoop):
             return
@@ -103,11 +102,7 @@ class PreciseBNHook(Hook):
     ) -> None:
         """Set them after an iteration, in a run by iterations.
 
-        Args:
-            runner: the runner.
-            batch_idx: iteration of the run.
-            data_batch: the batch.
-            outputs: what the model logged.
+        See Hook.after_train_iter.
         """
         if not isinstance(runner.train_loop, IterBasedTrainLoop):
             return

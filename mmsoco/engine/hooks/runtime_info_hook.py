@@ -67,8 +67,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     def before_train(self, runner: Runner) -> None:
         """Start without any values.
 
-        Args:
-            runner: the runner.
+        See Hook.before_train.
         """
         super().before_train(runner)
         self._pending: deque[LoggedValues] = deque()
@@ -82,11 +81,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     ) -> None:
         """Send for this iteration's values and enter earlier ones.
 
-        Args:
-            runner: the runner.
-            batch_idx: iteration within the epoch.
-            data_batch: the batch.
-            outputs: what the model logged.
+        See Hook.after_train_iter.
         """
         if outputs is None:
             return
@@ -99,8 +94,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Enter all values; the checkpoint is written after this.
 
-        Args:
-            runner: the runner.
+        See Hook.after_train_epoch.
         """
         self._enter(runner, all_but=0)
 

@@ -61,8 +61,7 @@ class TargetUpdateHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Check that the model has a target network.
 
-        Args:
-            runner: the runner.
+        See Hook.before_train.
 
         Raises:
             TypeError: it has none.
@@ -84,11 +83,7 @@ class TargetUpdateHook(Hook):
     ) -> None:
         """Update the target if the iteration made an optimizer step.
 
-        Args:
-            runner: the runner.
-            batch_idx: iteration within the epoch.
-            data_batch: the batch.
-            outputs: what the model logged.
+        See Hook.after_train_iter.
         """
         if not runner.optim_wrapper.should_update():
             return

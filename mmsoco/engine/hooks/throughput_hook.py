@@ -71,8 +71,7 @@ class ThroughputHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Start the counts.
 
-        Args:
-            runner: the runner.
+        See Hook.before_train.
         """
         processes = runner.world_size
         self.batch_size = batch_size_of(runner.train_dataloader) * processes
@@ -95,11 +94,7 @@ class ThroughputHook(Hook):
     ) -> None:
         """Update both gauges.
 
-        Args:
-            runner: the runner.
-            batch_idx: iteration within the epoch, or of the run.
-            data_batch: the batch.
-            outputs: what the model logged.
+        See Hook.after_train_iter.
         """
         hub = runner.message_hub
         time = hub.get_scalar('train/time').current()
@@ -124,8 +119,7 @@ class ThroughputHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Report the epoch, if it waited for data.
 
-        Args:
-            runner: the runner.
+        See Hook.after_train_epoch.
         """
         if self._counted < _ENOUGH:
             return
