@@ -21,14 +21,24 @@ from mmengine.registry import Registry  # noqa: E402
 __all__ = [
     'DATASETS',
     'DATA_SAMPLERS',
+    'EVALUATOR',
     'HOOKS',
+    'LOG_PROCESSORS',
     'LOOPS',
+    'METRICS',
     'MODELS',
+    'MODEL_WRAPPERS',
     'OPTIMIZERS',
     'OPTIM_WRAPPERS',
+    'OPTIM_WRAPPER_CONSTRUCTORS',
     'PARAM_SCHEDULERS',
     'RUNNERS',
+    'RUNNER_CONSTRUCTORS',
+    'TASK_UTILS',
     'TRANSFORMS',
+    'VISBACKENDS',
+    'VISUALIZERS',
+    'WEIGHT_INITIALIZERS',
 ]
 
 
@@ -67,16 +77,22 @@ PARAM_SCHEDULERS = _child(
     'mmsoco.engine.schedulers',
 )
 
-# mmsoco has no modules of these kinds: its scope hands their names on.
-for _parent in (
-    mmdet_registry.EVALUATOR,
-    mmdet_registry.LOG_PROCESSORS,
-    mmdet_registry.METRICS,
-    mmdet_registry.MODEL_WRAPPERS,
-    mmdet_registry.OPTIM_WRAPPER_CONSTRUCTORS,
-    mmdet_registry.TASK_UTILS,
-    mmdet_registry.VISBACKENDS,
-    mmdet_registry.VISUALIZERS,
-    mmdet_registry.WEIGHT_INITIALIZERS,
-):
-    _child(_parent.name, _parent)
+
+# mmsoco has no modules of these kinds. Its scope hands their names on, and a
+# package that extends mmsoco finds each registry that it may want to fill.
+EVALUATOR = _child('evaluator', mmdet_registry.EVALUATOR)
+LOG_PROCESSORS = _child('log_processor', mmdet_registry.LOG_PROCESSORS)
+METRICS = _child('metric', mmdet_registry.METRICS)
+MODEL_WRAPPERS = _child('model_wrapper', mmdet_registry.MODEL_WRAPPERS)
+OPTIM_WRAPPER_CONSTRUCTORS = _child(
+    'optimizer wrapper constructor', mmdet_registry.OPTIM_WRAPPER_CONSTRUCTORS
+)
+RUNNER_CONSTRUCTORS = _child(
+    'runner constructor', mmdet_registry.RUNNER_CONSTRUCTORS
+)
+TASK_UTILS = _child('task util', mmdet_registry.TASK_UTILS)
+VISBACKENDS = _child('vis_backend', mmdet_registry.VISBACKENDS)
+VISUALIZERS = _child('visualizer', mmdet_registry.VISUALIZERS)
+WEIGHT_INITIALIZERS = _child(
+    'weight initializer', mmdet_registry.WEIGHT_INITIALIZERS
+)

@@ -2,3 +2,7 @@
 
 Importing a module of this room imports the standard library only.
 """
+
+from .setup_env import register_all_modules
+
+__all__ = ['register_all_modules']
