@@ -8,10 +8,12 @@
 # PYTHON=  the interpreter that .venv is made with
 # TORCH=   another torch, as pip arguments: "torch==2.11.0 --index-url URL"
 # STACK=   openmmlab (default) or onedl, the maintained forks
+# CONSTRAINTS=  a file with versions: requirements/lowest.txt for the lowest
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH ?= torch==2.13.0
 STACK ?= openmmlab
+CONSTRAINTS ?= requirements/constraints.txt
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
@@ -20,7 +22,7 @@ RUN = $(VENV)/bin/python
 install:
 	@test -n "$(PYTHON)" || { echo "No Python was found: install Python 3.11 or name one with PYTHON=" >&2; exit 1; }
 	@command -v "$(PYTHON)" >/dev/null || { echo "PYTHON=$(PYTHON) is not a program" >&2; exit 1; }
-	@"$(PYTHON)" tools/setup_env.py --venv "$(VENV)" --torch "$(TORCH)" --stack "$(STACK)"
+	@"$(PYTHON)" tools/setup_env.py --venv "$(VENV)" --torch "$(TORCH)" --stack "$(STACK)" --constraints "$(CONSTRAINTS)"
 
 demo: install
 	$(RUN) -m mmsoco demo

@@ -25,6 +25,9 @@ from typing import Any, Dict, List, Optional
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
 SUPPORTED_PYTHONS = ((3, 11), (3, 12))
+CONSTRAINTS = REQUIREMENTS / 'constraints.txt'
+# Of mmsoco, in pyproject.toml: what `make` and the tests need.
+EXTRAS = 'demo,dev,report'
 STACKS = ('openmmlab', 'onedl')
 # One compile job of mmcv's largest files takes about this much memory.
 BYTES_PER_JOB = 1.4e9
@@ -47,7 +50,12 @@ class SetupError(Exception):
 
 
 def check_python(venv: Path) -> None:
-    """Raises SetupError for a Python that cannot make the environment."""
+    """Refuse a Python that cannot make the environment.
+
+    Raises:
+        SetupError: If its version, its headers or an old environment do not
+            fit.
+    """
     names = ' or '.join('%d.%d' % v for v in SUPPORTED_PYTHONS)
     version = tuple(sys.version_info[:2])
     if version not in SUPPORTED_PYTHONS:
@@ -79,7 +87,11 @@ def check_python(venv: Path) -> None:
 
 
 def find_compiler() -> str:
-    """Returns the C++ compiler; raises SetupError where there is none."""
+    """Return the C++ compiler.
+
+    Raises:
+        SetupError: If there is none.
+    """
     for name in (os.environ.get('CXX'), 'c++', 'g++', 'clang++'):
         if name and shutil.which(shlex.split(name)[0]):
             return name
@@ -89,13 +101,15 @@ def find_compiler() -> str:
     )
 
 
-def fingerprint(torch_spec: str, stack: str) -> str:
-    """What the environment depends on, as one SHA-256."""
+def fingerprint(torch_spec: str, stack: str, constraints: Path) -> str:
+    """Return what the environment depends on, as one SHA-256."""
     digest = hashlib.sha256()
-    files = [*REQUIREMENTS.glob('*.txt'), ROOT / 'setup.cfg']
-    for path in sorted(files):
+    for path in (*sorted(REQUIREMENTS.glob('*.txt')), constraints):
         digest.update(path.read_bytes())
+    # Settings of linters and tests, which come last, install nothing.
+    project = (ROOT / 'pyproject.toml').read_text().split('[tool.')[0]
     settings = [torch_spec, stack, str(ROOT), list(sys.version_info[:2])]
+    settings.append(project)
     digest.update(json.dumps(settings).encode())
     return digest.hexdigest()
 
@@ -103,25 +117,38 @@ def fingerprint(torch_spec: str, stack: str) -> str:
 class Installer:
     """Runs the steps of the set-up inside of one virtual environment."""
 
-    def __init__(self, venv: Path, torch_spec: str, stack: str) -> None:
+    def __init__(
+        self,
+        venv: Path,
+        torch_spec: str,
+        stack: str,
+        constraints: Path = CONSTRAINTS,
+    ) -> None:
         self.venv = venv
         self.torch_spec = torch_spec
         self.stack = stack
+        self.constraints = constraints
         self.python = venv / 'bin' / 'python'
         self.log = venv / 'setup.log'
         self.stamp = venv / 'mmsoco-setup.sha256'
 
     def is_complete(self) -> bool:
-        """Whether a set-up of these very settings has finished here."""
+        """Return whether a set-up of these very settings has finished here."""
         return (
             self.python.exists()
             and self.stamp.is_file()
-            and self.stamp.read_text()
-            == fingerprint(self.torch_spec, self.stack)
+            and self.stamp.read_text() == self._fingerprint()
         )
 
+    def _fingerprint(self) -> str:
+        return fingerprint(self.torch_spec, self.stack, self.constraints)
+
     def install(self) -> None:
-        """Runs all steps; raises SetupError where one fails."""
+        """Run all steps.
+
+        Raises:
+            SetupError: If one fails.
+        """
         self.stamp.unlink(missing_ok=True)
         self._make_venv()
         build = ['-r', str(REQUIREMENTS / 'build.txt')]
@@ -138,19 +165,15 @@ class Installer:
         self._pip(
             'mmdet, mmselfsup and the rest',
             *self._stack_packages(),
-            '-r',
-            str(REQUIREMENTS / 'dev.txt'),
+            *['--no-build-isolation', '-e', '%s[%s]' % (ROOT, EXTRAS)],
             pin,
-        )
-        self._pip(
-            'mmsoco', '--no-build-isolation', '-e', str(ROOT), pin, quiet=True
         )
         self._run('import check', str(self.python), '-c', SMOKE)
         self.show_mim_the_package()
         self._write_stamp()
 
     def show_mim_the_package(self) -> None:
-        """Lets mim find the package although it is not in site-packages.
+        """Let mim find the package although it is not in site-packages.
 
         mim joins the folder of a package's metadata and the first line of
         its top_level.txt, where an editable install has no such folder. A
@@ -233,12 +256,11 @@ class Installer:
         finally:
             shutil.rmtree(str(scratch), ignore_errors=True)
 
-    def _pip(self, step: str, *arguments: str, quiet: bool = False) -> None:
-        constraints = str(REQUIREMENTS / 'constraints.txt')
+    def _pip(self, step: str, *arguments: str) -> None:
         self._run(
-            None if quiet else 'installing ' + step,
+            'installing ' + step,
             *[str(self.python), '-m', 'pip', 'install', *arguments],
-            *['--constraint', constraints],
+            *['--constraint', str(self.constraints)],
         )
 
     def _run(
@@ -266,7 +288,7 @@ class Installer:
 
     def _write_stamp(self) -> None:
         scratch = self.stamp.with_suffix('.tmp')
-        scratch.write_text(fingerprint(self.torch_spec, self.stack))
+        scratch.write_text(self._fingerprint())
         os.replace(str(scratch), str(self.stamp))
 
 
@@ -281,7 +303,7 @@ def _parallel_jobs() -> int:
 
 
 def _warn_without_nvcc(facts: Dict[str, Any]) -> None:
-    """Says what a GPU user loses without a CUDA compiler."""
+    """Say what a GPU user loses without a CUDA compiler."""
     home = os.environ.get('CUDA_HOME', '/usr/local/cuda')
     found = shutil.which('nvcc') or (Path(home) / 'bin' / 'nvcc').exists()
     if facts['gpu'] and not found:
@@ -296,7 +318,7 @@ def _warn_without_nvcc(facts: Dict[str, Any]) -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv')
     parser.add_argument(
@@ -306,14 +328,20 @@ def parse_args() -> argparse.Namespace:
         '--index-url URL" for another CUDA',
     )
     parser.add_argument('--stack', choices=STACKS, default='openmmlab')
+    parser.add_argument(
+        '--constraints',
+        type=Path,
+        default=CONSTRAINTS,
+        help='a file with the versions of packages (default: %(default)s)',
+    )
     return parser.parse_args()
 
 
 def main() -> int:
-    """Sets up the environment unless it is complete."""
+    """Set up the environment unless it is complete."""
     args = parse_args()
     venv = args.venv.absolute()
-    installer = Installer(venv, args.torch, args.stack)
+    installer = Installer(venv, args.torch, args.stack, args.constraints)
     try:
         if installer.is_complete():
             installer.show_mim_the_package()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import sha256, write_json
 from mmsoco.workflow.steps import Job, Step, StepError
 
@@ -75,7 +76,12 @@ class Comparison:
         self._configs: dict[str, Config] = {}
 
     def prepare(self) -> None:
-        """Check the data, draw the subsets, fingerprint the cells."""
+        """Check the data, draw the subsets, fingerprint the cells.
+
+        Raises:
+            ModuleNotFoundError: If what the report needs is missing.
+        """
+        require_extra('report')
         self.plan = with_scenes(self.plan, self.out, self.environment)
         self.materials = prepare(self.plan, self.out)
         for cell in self.cells:

@@ -11,15 +11,17 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING
 
 from mmsoco.utils.files import atomic_path, write_text
+from mmsoco.visualization.report import templates
 
 from . import analysis, figures
 from .analysis import Results, Row
 from .statistics import Difference, verdict
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 NONE = '-'
 _DIGITS = 12
@@ -305,16 +307,9 @@ def _provenance(results: Results, folder: Path) -> list[str]:
     return lines
 
 
-def _environment(autoescape: bool) -> Environment:
+def _environment(escape: bool) -> 'Environment':
     # Markdown has no markup to break out of: its cells are cleaned instead.
-    environment = Environment(
-        loader=PackageLoader('mmsoco.comparison', ''),
-        autoescape=autoescape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = templates('mmsoco.comparison', '', escape)
     environment.filters['cell'] = _markdown_cell
     return environment
 
@@ -331,13 +326,15 @@ def render_markdown(chapters: Sequence[Chapter], pictures: str) -> str:
         chapters: One for each plan.
         pictures: Folder of the pictures, relative to the file.
     """
-    template = _environment(autoescape=False).get_template('report.md')
+    template = _environment(escape=False).get_template('report.md')
     return template.render(chapters=chapters, pictures=pictures)
 
 
 def render_html(chapters: Sequence[Chapter], title: str) -> str:
     """Render the report as a page that needs no other file."""
-    template = _environment(autoescape=True).get_template('report.html')
+    template = _environment(escape=True).get_template('report.html')
+    from markupsafe import Markup
+
     inline = {
         (chapter.name, name): Markup(_without_declaration(svg))
         for chapter in chapters

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mmsoco
+from mmsoco.utils.extras import require_extra
 from mmsoco.utils.machine import available_cores
 from mmsoco.workflow.steps import Job, Step
 
@@ -240,8 +241,12 @@ def run_demo(demo: Demo, threads: int, fresh: bool = False) -> None:
 
     Raises:
         FileNotFoundError: The package came without its configs.
+        ModuleNotFoundError: What the photographs or the report need is
+            missing.
         StepError: A step failed.
     """
+    require_extra('demo')
+    require_extra('report')
     if not config_path(PRETRAIN).is_file():
         raise FileNotFoundError(
             f'the configs of the demo are not in {CONFIGS}; install mmsoco '

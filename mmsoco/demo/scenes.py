@@ -10,6 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmsoco.utils.extras import require_extra
+
 SHAPES = ('disc', 'star')
 TEXTURES = ('striped', 'dotted')
 CLASSES = tuple(
@@ -43,8 +45,10 @@ def find_photo(name: str) -> Path:
     """Return the path of a photograph inside of the installed packages.
 
     Raises:
-        FileNotFoundError: neither scikit-image nor scikit-learn ships it.
+        FileNotFoundError: Neither scikit-image nor scikit-learn ships it.
+        ModuleNotFoundError: One of them is missing.
     """
+    require_extra('demo')
     import skimage
     import sklearn
 

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import confusion_matrix
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
 
 from mmsoco.models.contrast_head import embedding_std
 from mmsoco.models.gauges import effective_rank
+from mmsoco.utils.extras import require_extra
 
 from .labelled_pictures import LabelledPicture, LabelledSplit
 
@@ -62,7 +59,15 @@ def score_features(
         val: The same of the validation boxes.
         data: The pictures and their labels.
         neighbours: Neighbours that vote for a class.
+
+    Raises:
+        ModuleNotFoundError: If scikit-learn is missing.
     """
+    require_extra('report')
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.preprocessing import StandardScaler
+
     labels, truth = data.labels()
     scaler = StandardScaler().fit(train)
     train, val_scaled = scaler.transform(train), scaler.transform(val)
@@ -93,6 +98,8 @@ def _recalls(
     truth: np.ndarray, guesses: np.ndarray, num_classes: int
 ) -> np.ndarray:
     """Return (num_classes,) recalls; NaN for classes without a box."""
+    from sklearn.metrics import confusion_matrix
+
     counts = confusion_matrix(truth, guesses, labels=range(num_classes))
     with np.errstate(invalid='ignore'):
         return counts.diagonal() / counts.sum(axis=1)

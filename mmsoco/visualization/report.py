@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import write_text
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.axes import Axes
 
 COLOURS = (
@@ -352,12 +353,31 @@ def write_page(path: Path, template: str, **context: Any) -> None:
         jinja2.UndefinedError: The template tells of something that
             ``context`` lacks.
     """
-    environment = Environment(
-        loader=PackageLoader('mmsoco.visualization'),
-        autoescape=True,
+    page = templates('mmsoco.visualization').get_template(template)
+    write_text(path, page.render(colours=COLOURS, **context))
+
+
+def templates(
+    package: str, folder: str = 'templates', escape: bool = True
+) -> 'Environment':
+    """Return what reads the templates of a package and fills them in.
+
+    Args:
+        package: Name of the package.
+        folder: Their folder inside of it.
+        escape: Whether texts are escaped for HTML.
+
+    Raises:
+        ModuleNotFoundError: If Jinja2 is missing.
+    """
+    require_extra('report')
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    return Environment(
+        loader=PackageLoader(package, folder),
+        autoescape=escape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    page = environment.get_template(template)
-    write_text(path, page.render(colours=COLOURS, **context))

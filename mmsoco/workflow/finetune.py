@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsoco.datasets.labels import Labels, check_labels, read_labels
+from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import sha256, write_json
 from mmsoco.visualization.report import percent
 from mmsoco.workflow.child import (
@@ -165,6 +166,7 @@ class _Finetuning:
     """The steps of one call, in their order."""
 
     def __init__(self, settings: FinetuneSettings, console: Console) -> None:
+        require_extra('report')
         self.settings = settings
         self.console = console
         refuse_unfinished(settings.run)

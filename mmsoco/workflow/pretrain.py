@@ -25,6 +25,7 @@ from mmsoco.proposals.generation.job import Job
 from mmsoco.proposals.generation.worker import warm_up
 from mmsoco.proposals.records import changed_images
 from mmsoco.proposals.store import ProposalStore
+from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import atomic_path
 from mmsoco.utils.machine import available_cores
 from mmsoco.utils.problems import Outcome
@@ -139,6 +140,7 @@ class _Pretraining:
     """The steps of one call, in their order."""
 
     def __init__(self, settings: PretrainSettings, console: Console) -> None:
+        require_extra('report')
         self.asked = settings
         self.console = console
         self.images = settings.images
