@@ -27,7 +27,8 @@ def summarize(path: str | Path, with_config: bool = False) -> str:
     types = (*io.RUN_TYPES, *io.REFERENCE_TYPES)
     checkpoint = io.load(path, types)
     state = io.state_dict_of(checkpoint, path)
-    numbers, sizes = Counter(), Counter()
+    numbers: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
     for name, tensor in state.items():
         if is_counter(name):  # as load reports and manifests count
             continue

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         own = conversions.add_parser(
             name,
-            help=module.__doc__.splitlines()[0].replace('%', '%%'),
+            help=str(module.__doc__).splitlines()[0].replace('%', '%%'),
             description=module.__doc__,
         )
         module.add_arguments(own)

@@ -45,7 +45,7 @@ def module_path(verb: str) -> Path | None:
     if verb not in {name for names in VERBS.values() for name in names}:
         return None
     spec = importlib.util.find_spec(f'mmsoco.cli.{verb}')
-    return spec and Path(spec.origin)
+    return None if spec is None else Path(str(spec.origin))
 
 
 def known_verbs() -> list[str]:
@@ -56,8 +56,8 @@ def known_verbs() -> list[str]:
 
 def summary(verb: str) -> str:
     """Return the first line of a verb's help, without importing the verb."""
-    tree = ast.parse(module_path(verb).read_text(encoding='utf-8'))
-    return ast.get_docstring(tree).splitlines()[0]
+    source = Path(str(module_path(verb))).read_text(encoding='utf-8')
+    return str(ast.get_docstring(ast.parse(source))).splitlines()[0]
 
 
 def overview() -> str:

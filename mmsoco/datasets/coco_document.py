@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from mmsoco.utils.problems import Outcome, Problems
 
@@ -142,7 +142,7 @@ def _check_unique(
 ) -> None:
     """Drop exact repetitions; report ids or names that come twice."""
     unique: list[dict] = []
-    seen = {}
+    seen: dict[str, dict] = {}
     for entry in entries:
         key = repr(entry['id'])
         where = f'{kind} {entry["id"]}, {entry[name_key]!r}'
@@ -384,7 +384,7 @@ def _mend_ids(annotations: list[dict], problems: Problems) -> None:
     problems.add(MENDED, what, where and f'id {where}')
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Tell whether parsed JSON is a finite number."""
     return (
         isinstance(value, int | float)

@@ -61,7 +61,7 @@ def newest_usable(work_dir: str | Path) -> tuple[Path | None, list[str]]:
         The checkpoint, or None where there is none; and for each newer one
         that was passed over, its name and what is wrong with it.
     """
-    passed = []
+    passed: list[str] = []
     for path in checkpoints_of(work_dir):
         reason = damage(path)
         if reason is None:

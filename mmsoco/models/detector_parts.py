@@ -210,7 +210,7 @@ def build_trunk(cfg: dict) -> tuple[BBoxHead, int]:
             object twice.
     """
     # Regression has no pretext task; its branch would stay without gradient.
-    unused = dict(with_reg=False)
+    unused: dict[str, int] = dict(with_reg=False)
     unused.update({k: 0 for k in ('num_reg_convs', 'num_reg_fcs') if k in cfg})
     try:
         head = MODELS.build(dict(cfg, **unused))

@@ -271,7 +271,7 @@ class SoCo(BaseModel):
         rois: dict[RoISet, AssignedRoIs],
     ) -> dict[RoISet, list[Tensor]]:
         """Embed every RoI set once, computing each view's maps once."""
-        outputs = {}
+        outputs: dict[RoISet, list[Tensor]] = {}
         for view in sorted({of.view for of in self.roi_sets}):
             names = [of for of in self.roi_sets if of.view == view]
             sets = [rois[of] for of in names]

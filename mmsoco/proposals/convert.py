@@ -124,7 +124,8 @@ def _sorted(
 
 def export_coco(store: ProposalStore) -> dict[str, Any]:
     """Turn a store into COCO-style JSON, one annotation per proposal."""
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for image_id, record in enumerate(store, start=1):
         images.append(
             {

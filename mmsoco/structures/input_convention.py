@@ -83,11 +83,11 @@ class InputConvention(NamedTuple):
 
     def is_like(self, other: 'InputConvention') -> bool:
         """Return whether both give the same input, except for rounding."""
-        numbers = [[*of.mean, *of.std] for of in (self, other)]
+        ours, theirs = ([*of.mean, *of.std] for of in (self, other))
         return (
             self.channels == other.channels
-            and len(numbers[0]) == len(numbers[1])
-            and np.allclose(*numbers, atol=1e-2)
+            and len(ours) == len(theirs)
+            and np.allclose(ours, theirs, atol=1e-2)
         )
 
     def check_file(self, meta: Any, source: object) -> None:

@@ -132,4 +132,5 @@ def _two_views(entry: Sequence[int]) -> tuple[int, int]:
         raise ValueError(
             f'a pair is two different views counted from 1, got {tuple(entry)}'
         )
-    return tuple(entry)
+    first, second = entry
+    return first, second

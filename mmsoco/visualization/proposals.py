@@ -58,7 +58,8 @@ def _colour(scale: float) -> tuple[int, int, int]:
     low = int(at)
     high = min(low + 1, len(_COLOURS) - 1)
     mixed = _COLOURS[low] * (1 - at + low) + _COLOURS[high] * (at - low)
-    return tuple(int(value) for value in mixed)
+    red, green, blue = (int(value) for value in mixed)
+    return red, green, blue
 
 
 def add_title(picture: np.ndarray, title: str) -> np.ndarray:

@@ -164,7 +164,9 @@ def _load_table(report: Mapping[str, Any]) -> dict[str, Any]:
     )
 
 
-def series(scalars: Iterable[dict], name: str, label: str = '') -> Curve:
+def series(
+    scalars: Iterable[Mapping[str, float]], name: str, label: str = ''
+) -> Curve:
     """Take one scalar out of the logged lines.
 
     Args:

@@ -129,8 +129,8 @@ def training_command(
         work_dir: Its work dir; it goes on from the newest checkpoint there.
         devices: Number of processes.
     """
-    words = ('-m', 'mmsoco', 'train', str(config), '--work-dir')
-    words += (str(work_dir), '--resume')
+    words: tuple[str, ...] = ('-m', 'mmsoco', 'train', str(config))
+    words += ('--work-dir', str(work_dir), '--resume')
     if devices == 1:
         return words
     launcher = ('-m', 'torch.distributed.run', '--standalone')

@@ -8,7 +8,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Any, TextIO
 
 # Between two lines of a step's progress where the output is no terminal.
 LINE_SECONDS = 30.0
@@ -48,6 +48,7 @@ class Console:
             name: What is done.
             total: Number of its parts, such as pictures or iterations.
         """
+        progress: Progress
         with contextlib.ExitStack() as stack:
             if self.stream.isatty():
                 progress = stack.enter_context(_bar(self.stream, name, total))
@@ -116,7 +117,7 @@ class _Lines(Progress):
 class _Bar(Progress):
     """A bar of `rich`."""
 
-    def __init__(self, bar, name: str, total: int) -> None:
+    def __init__(self, bar: Any, name: str, total: int) -> None:
         super().__init__(total)
         self._bar = bar
         self._task = bar.add_task(name, total=total, text='')

@@ -162,7 +162,8 @@ def convert(source: Path, out: Path, split: Split) -> dict:
             f'{folder} has {len(names)} photographs, expected '
             f'{split.photographs}: it is not the source, or not complete'
         )
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for number, name in enumerate(evenly(names, split.pictures), 1):
         labels = folder / 'labels' / f'{name.rpartition(".")[0]}.txt'
         file_name = f'{split.name}_{number:04d}.jpg'

@@ -133,7 +133,8 @@ def read_names(path: Path) -> set[str]:
         AnnotationError: It is not XML.
     """
     found = parse(path, Problems()).iterfind('object/name')
-    return {node.text.strip() for node in found if (node.text or '').strip()}
+    names = {(node.text or '').strip() for node in found}
+    return names - {''}
 
 
 def read_annotation(
@@ -191,11 +192,11 @@ def read_annotation(
 
 def _told_size(root: ElementTree.Element) -> tuple[int, int]:
     """Return the (height, width) that an annotation tells, zeros if none."""
-    texts = [
+    height, width = (
         root.findtext(f'size/{side}') or '' for side in ('height', 'width')
-    ]
+    )
     try:
-        return tuple(int(float(text)) for text in texts)
+        return int(float(height)), int(float(width))
     except (ValueError, OverflowError):
         return (0, 0)
 

@@ -24,7 +24,8 @@ class LoggedValues:
     """
 
     def __init__(self, outputs: dict[str, Any]) -> None:
-        self._numbers, tensors = {}, {}
+        self._numbers: dict[str, Any] = {}
+        tensors: dict[str, Tensor] = {}
         for name, value in outputs.items():
             kind = tensors if isinstance(value, Tensor) else self._numbers
             kind[name] = value

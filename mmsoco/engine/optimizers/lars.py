@@ -200,7 +200,8 @@ class LARS(Optimizer):
             return
         velocities = [self._velocity(p) for p in params]
         if self.skip_if is not None:
-            self._step_gated(params, velocities, updates, group)
+            take = (self.skip_if <= 0).to(params[0].dtype)
+            self._step_gated(params, velocities, updates, group, take)
             return
         torch._foreach_mul_(velocities, group['momentum'])
         torch._foreach_add_(velocities, updates)
@@ -212,9 +213,9 @@ class LARS(Optimizer):
         velocities: list[Tensor],
         updates: list[Tensor],
         group: dict[str, Any],
+        take: Tensor,
     ) -> None:
-        """Step where `skip_if` lets it, with updates that are finite."""
-        take = (self.skip_if <= 0).to(params[0].dtype)
+        """Step where ``take`` is 1, with updates that are finite."""
         torch._foreach_mul_(velocities, 1 - take * (1 - group['momentum']))
         torch._foreach_mul_(updates, take)  # weight decay is left
         torch._foreach_add_(velocities, updates)

@@ -112,10 +112,11 @@ class Finished:
         name = entry['file_name']
         # Names that cannot be printed are not those of files.
         if self._index(name) is not None:
-            entry = self._current(entry, os.path.join(self._root, name))
-            if entry is None:
+            current = self._current(entry, os.path.join(self._root, name))
+            if current is None:
                 self.changed.append(name)
                 return
+            entry = current
         needs_mib = entry.get('needs_mib')
         if needs_mib and (self._limit.shrink or needs_mib <= self._limit.mib):
             return

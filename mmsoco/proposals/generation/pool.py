@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
@@ -35,7 +35,7 @@ class Chunk(NamedTuple):
 
 def run_pool(
     job: Job, chunks: list[Chunk], workers: int, limit: MemoryLimit
-) -> Iterator[PartDone]:
+) -> Generator[PartDone, None, None]:
     """Yield results as parts get done, with few of them in flight.
 
     The first is empty: it says that the workers have started.
@@ -71,7 +71,7 @@ def _results(
     chunks: list[Chunk],
     limit: MemoryLimit,
     most: int,
-) -> Iterator[PartDone]:
+) -> Generator[PartDone, None, None]:
     """Yield results with at most ``most`` parts in flight; see `run_pool`."""
     waiting = iter(chunks)
     flying: set[Future] = set()

@@ -137,6 +137,7 @@ def add_image(
     """Search one image, and note what came of it."""
     path = os.path.join(image_root, name)
     stamp = None
+    entry: dict[str, Any]
     try:
         data, stamp = _read(path)
         name.encode('utf-8')
