@@ -1,7 +1,7 @@
 # make install   set up .venv (once)
 # make demo      the whole job on data that needs no download
 # make test      the tests;  make test-slow  those that take minutes
-# make lint      what the style asks for;  make format  mends it
+# make lint      what the style and the types ask for;  make format  mends it
 # make docs      write tables and metafiles from the configs
 # make wheel     build the wheel into dist/
 #
@@ -36,6 +36,7 @@ test-slow: install
 lint: install
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 format: install
 	$(RUN) -m ruff check --fix .
