@@ -1,6 +1,7 @@
 # make install   set up .venv (once)
 # make demo      the whole job on data that needs no download
 # make test      the tests;  make test-slow  those that take minutes
+# make coverage  the tests, and which lines of the package they run
 # make lint      what the style and the types ask for;  make format  mends it
 # make docs      write tables and metafiles from the configs
 # make wheel     build the wheel into dist/
@@ -17,7 +18,7 @@ CONSTRAINTS ?= requirements/constraints.txt
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install demo test test-slow lint format docs wheel
+.PHONY: install demo test test-slow coverage lint format docs wheel
 
 install:
 	@test -n "$(PYTHON)" || { echo "No Python was found: install Python 3.11 or name one with PYTHON=" >&2; exit 1; }
@@ -32,6 +33,9 @@ test: install
 
 test-slow: install
 	$(RUN) -m pytest -m slow
+
+coverage: install
+	$(RUN) -m pytest -m "not slow" --cov
 
 lint: install
 	$(RUN) -m ruff check .
