@@ -4,7 +4,7 @@
 # make coverage  the tests, and which lines of the package they run
 # make lint      what the style and the types ask for;  make format  mends it
 # make docs      write tables and metafiles from the configs
-# make wheel     build the wheel into dist/
+# make wheel     build the wheel into dist/;  make test-wheel  try it outside
 #
 # PYTHON=  the interpreter that .venv is made with
 # TORCH=   another torch, as pip arguments: "torch==2.11.0 --index-url URL"
@@ -18,7 +18,7 @@ CONSTRAINTS ?= requirements/constraints.txt
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install demo test test-slow coverage lint format docs wheel
+.PHONY: install demo test test-slow coverage lint format docs wheel test-wheel
 
 install:
 	@test -n "$(PYTHON)" || { echo "No Python was found: install Python 3.11 or name one with PYTHON=" >&2; exit 1; }
@@ -51,3 +51,6 @@ docs: install
 
 wheel: install
 	$(RUN) -m pip wheel --no-deps --no-build-isolation -w dist .
+
+test-wheel: install
+	$(RUN) -m pytest -m slow tests/test_wheel.py
