@@ -7,6 +7,7 @@ prints a plain line from time to time, so that a log stays readable.
 import contextlib
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, TextIO
 
@@ -67,7 +68,7 @@ class Console:
             print(text, file=self.stream, flush=True)
 
 
-class Progress:
+class Progress(ABC):
     """A step's progress.
 
     Args:
@@ -91,9 +92,9 @@ class Progress:
         self.done += number
         self.show(text, name)
 
+    @abstractmethod
     def show(self, text: str, name: str | None = None) -> None:
-        """Show a text beside the bar; see `update`."""
-        raise NotImplementedError
+        """Show a text next to the bar; see `update`."""
 
 
 class _Lines(Progress):

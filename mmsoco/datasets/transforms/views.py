@@ -3,6 +3,7 @@
 The views of a sample are a list in the config, handed to `DrawViews`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,7 @@ from .geometry import CropParams, draw_crop
 MIN_VIEW, MAX_VIEW = 8, 4096
 
 
-class View:
+class View(ABC):
     """What all kinds of view have in common.
 
     Args:
@@ -59,11 +60,11 @@ class View:
         rect = self.draw_rect(rng, height, width)
         return CropParams(*rect, size=self.size, flip=flip)
 
+    @abstractmethod
     def draw_rect(
         self, rng: np.random.Generator, height: int, width: int
     ) -> tuple[int, int, int, int]:
         """Draw x, y, w, h in image pixels."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         args = ', '.join(f'{k}={v!r}' for k, v in vars(self).items())
