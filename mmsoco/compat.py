@@ -5,7 +5,7 @@ work in it:
 
 - mmcls and mmselfsup assert an mmcv below 2.1.0, the oldest mmcv that builds
   against a current torch;
-- a torchvision built for CUDA stops beside a torch built for CPU, because
+- a torchvision built for CUDA stops with a torch built for CPU, because
   schemas of its compiled operators are missing.
 
 Two more stop a config that inherits from another package:

@@ -1,4 +1,4 @@
-"""The demo's detector from SoCo's weights: its twin but for the start.
+"""The demo's detector from SoCo's weights: its twin except for the start.
 
 hardware:  2 CPU cores
 duration:  about 1.5 minutes

@@ -79,7 +79,7 @@ def _detectron2_resnet(is_c4: bool) -> Callable[[str, bool], str]:
 
 
 def input_for_detectron2(convention: InputConvention) -> dict:
-    """Say what a detector of detectron2 has to be told about these weights.
+    """Say what a detector of detectron2 has to know about these weights.
 
     Args:
         convention: The input that the weights were trained on.

@@ -1,4 +1,4 @@
-"""Reads and writes checkpoint files without running code of theirs.
+"""Reads and writes checkpoint files without running their code.
 
 Published and foreign files are loaded as tensors and plain values only. Two
 kinds of files may hold named further types, which are data as well: the
@@ -39,8 +39,9 @@ def _history_method(owner: Any, name: str) -> Any:
     return getattr(owner, name)
 
 
-# What a training checkpoint holds beside tensors and plain values: the logged
-# history, in numpy arrays. torch >= 2.6 refuses types that are not named.
+# What a training checkpoint holds in addition to tensors and plain values: the
+# logged history, in numpy arrays. torch >= 2.6 refuses types that are not
+# named.
 RUN_TYPES = (
     HistoryBuffer,
     np.ndarray,
@@ -67,7 +68,7 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
 
     Args:
         path: The file.
-        types: Types that are accepted beside tensors and plain values.
+        types: Types that are accepted in addition to tensors and plain values.
 
     Returns:
         What the file holds.
@@ -118,7 +119,7 @@ def readable_errors(path: Any) -> Iterator[None]:
 
     Raises:
         RefusedCheckpointError: The file holds objects of further types.
-        ValueError: The file is broken or is no checkpoint.
+        ValueError: The file is broken or is not a checkpoint.
     """
     try:
         yield

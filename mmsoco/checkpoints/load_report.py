@@ -171,7 +171,7 @@ class LoadReport:
         Raises:
             ValueError: No tensor arrived, or a part of the checkpoint
                 arrived not at all or in pieces. The message names the parts,
-                tensors of theirs, and the remedy.
+                their tensors, and the remedy.
         """
         if not any(part.loaded for part in self.parts.values()):
             raise ValueError(

@@ -76,7 +76,7 @@ def path(text: str) -> Path:
 
 
 def checkpoint(text: str) -> Path:
-    """Read the path of a checkpoint; refuse an address, which is no path."""
+    """Read the path of a checkpoint; refuse an address instead of one."""
     scheme, slashes, rest = text.partition('://')
     if slashes and scheme == 'file':
         return path('/' + rest.lstrip('/'))

@@ -9,7 +9,7 @@ Example:
         --val val.json --val-images images --labels 60
 
 Writes the whole config, checkpoints, logs and a report with the detections
-beside the labels into DIR/finetune (or --out). With --scratch the same
+next to the labels into DIR/finetune (or --out). With --scratch the same
 training starts without the pretrained weights, for comparison.
 """
 

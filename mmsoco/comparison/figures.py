@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WIDTH = 9.0
-# More curves than this cannot be told apart.
+# More curves than this cannot be distinguished.
 _MOST_CURVES = 8
 # Distance of the dots of two starts, as a part of the number of labels.
 _SHIFT = 0.012

@@ -72,7 +72,7 @@ def record_path(folder: Path, cell: str, fingerprint: str) -> Path:
     """Return where the record of a cell with a fingerprint lies.
 
     The fingerprint is part of the name: the record of a changed cell lies
-    beside the old one, which is never overwritten.
+    next to the old one, which is never overwritten.
     """
     return folder / f'{cell}-{fingerprint[:_DIGITS]}.json'
 

@@ -233,7 +233,7 @@ def live_places(cfg: Config, name: str, value: Any) -> list[str]:
         cfg: The config.
         name: Name of the variable.
         value: Its value. A dict is found again in dicts that have all its
-            entries but for those that another config replaced; another value
+            entries except those that another config replaced; another value
             under a key of the variable's name.
 
     Returns:

@@ -21,7 +21,7 @@ MENDED, NOTE = Outcome.MENDED, Outcome.NOTE
 _TOLERANCE = 1.0
 # mmdet trains on no box that is narrower or lower, in pixels.
 MIN_SIDE = 1.0
-# From so many boxes on, most of them outside is no accident of one picture.
+# From this number of boxes on, most of them outside is not an accident.
 _ENOUGH_BOXES = 4
 # Detectors read such a picture upright, and the boxes would lie elsewhere.
 TURNED = (
@@ -114,8 +114,8 @@ def mend_document(
     for image in document['images']:
         name = str(image['file_name'])
         size = read_size(name)
-        told = (image.get('width'), image.get('height'))
-        if told == size and size[0] != size[1] and is_turned(name):
+        reported = (image.get('width'), image.get('height'))
+        if reported == size and size[0] != size[1] and is_turned(name):
             problems.add(STOP, TURNED, name)
         else:
             _mend_size(image, size, problems)
@@ -173,8 +173,8 @@ def _mend_size(
 ) -> None:
     """Give an image the (height, width) of its picture."""
     name = str(image['file_name'])
-    told = (image.get('height'), image.get('width'))
-    usable = all(is_number(side) and side > 0 for side in told)
+    reported = (image.get('height'), image.get('width'))
+    usable = all(is_number(side) and side > 0 for side in reported)
     if size is None:
         if not usable:
             problems.add(
@@ -186,12 +186,12 @@ def _mend_size(
             # Lets the other checks go on.
             image.update(height=math.inf, width=math.inf)
         return
-    if told == size:
+    if reported == size:
         return
     image['height'], image['width'] = size
     if not usable:
         what = 'no usable height and width: read from the picture'
-    elif told == size[::-1]:
+    elif reported == size[::-1]:
         what = "height and width are swapped: the picture's taken"
     else:
         what = "size differs from the picture's: the picture's taken"

@@ -278,7 +278,7 @@ def _use_mended(
         labels.write(path)
         labels.problems.add(Outcome.NOTE, 'mended file', str(path))
         for _, metric in _metrics(cfg, place.split):
-            told = metric.get('ann_file')
-            if told and _same_file(told, str(labels.path)):
+            named = metric.get('ann_file')
+            if named and _same_file(named, str(labels.path)):
                 metric['ann_file'] = str(path)
         place.dataset['ann_file'] = str(path)

@@ -108,7 +108,7 @@ class Labels:
     def summary(self) -> str:
         """Describe the labels: classes with their counts, and problems.
 
-        Classes that were asked for stand beside those of the file.
+        Classes that were asked for stand next to those of the file.
         """
         images = self.document['images']
         with_objects = {a['image_id'] for a in self.document['annotations']}
@@ -303,7 +303,7 @@ def _count(
 def _class_table(
     counts: Sequence[ClassCount], chosen: Sequence[str] | None
 ) -> str:
-    """Lay out the counts, with the chosen classes and their labels beside."""
+    """Lay out the counts, with the chosen classes and their labels."""
     headings = ('class', 'images', 'objects', 'crowd', 'below 1 px')
     rows: list[tuple] = [tuple(count) for count in counts]
     if chosen is not None:

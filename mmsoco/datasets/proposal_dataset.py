@@ -22,7 +22,7 @@ from mmsoco.registry import DATASETS, TRANSFORMS
 
 from .samplers import SampleKey
 
-# So many images in a row that cannot be used are no accident.
+# So many images in a row that cannot be used are not an accident.
 _MAX_SUBSTITUTES = 10
 # Images compared with the store when the dataset is opened.
 _NUM_CHECKED = 16

@@ -169,7 +169,7 @@ def write_scenes(root: Path, spec: SceneSpec) -> None:
 
 
 def is_made(out: Path, spec: SceneSpec) -> bool:
-    """Return whether a folder holds just these scenes.
+    """Return whether a folder holds exactly these scenes.
 
     Raises:
         FileExistsError: the folder holds something else.

@@ -273,7 +273,7 @@ class CheckpointingRunner(MMEngineRunner):
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the file is no checkpoint, or holds other objects
+            ValueError: the file is not a checkpoint, or holds other objects
                 than tensors and plain values.
         """
         try:

@@ -146,7 +146,7 @@ def untrained(
 
 
 def compare(trained: ProbeResult, start: ProbeResult) -> str:
-    """Show trained weights beside the untrained network as lines of text.
+    """Show trained weights next to the untrained network as lines of text.
 
     Args:
         trained: The probe of the weights.

@@ -1,4 +1,4 @@
-"""How well the classes of boxes are told apart by features of theirs."""
+"""How well the classes of boxes are distinguished by their features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ LINEAR_C = 0.1
 
 @dataclass(frozen=True)
 class Score:
-    """How well the classes of the validation boxes are told apart.
+    """How well the classes of the validation boxes are distinguished.
 
     Attributes:
         knn: Accuracy of the nearest neighbours by cosine, of features

@@ -189,7 +189,7 @@ def _is_turned(data: bytes) -> bool:
 @contextlib.contextmanager
 def _open(source: str | os.PathLike | BinaryIO) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
-        # Odd metadata is no reason to fill a log with warnings.
+        # Odd metadata is not a reason to fill a log with warnings.
         warnings.simplefilter('ignore')
         with Image.open(source) as image:
             yield image

@@ -9,9 +9,9 @@ from mmengine.hub import get_config
 def read_detector(detector: dict | str) -> dict:
     """Return the config of a detector.
 
-    A whole config cannot be inherited beside the data and the schedule of
-    pretraining, since mmengine allows each key in one base only; by its name
-    it can be used as it is.
+    A whole config cannot be inherited in addition to the data and the schedule
+    of pretraining, since mmengine allows each key in one base only; by its
+    name it can be used as it is.
 
     Args:
         detector: The dict ``model`` of an mmdet config, which is returned as

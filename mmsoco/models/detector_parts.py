@@ -67,7 +67,7 @@ def check_detector(detector: dict) -> None:
     """Refuse what cannot be the config of a detector.
 
     Raises:
-        TypeError: ``detector`` is no dict.
+        TypeError: ``detector`` is not a dict.
         ValueError: It has no backbone, or neither RoI head nor neck.
     """
     if not isinstance(detector, dict):

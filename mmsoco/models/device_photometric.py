@@ -40,7 +40,7 @@ def jitter(images: Tensor, draws: Tensor) -> Tensor:
     Args:
         images: (B, 3, h, w) uint8 or float32 RGB in 0..255.
         draws: (B, 11) float32, see `PhotometricParams.pack`; on the host, or
-            in compiled code beside the images.
+            in compiled code in addition to the images.
 
     Returns:
         (B, 3, h, w) float32 RGB in 0..255.
@@ -64,7 +64,7 @@ def blur_drawn(images: Tensor, draws: Tensor) -> Tensor:
 
     Not for compiled code: there all samples would be blurred, of which most
     views need a tenth, and the kernels' extent would have to be known before
-    the draws. A convolution is no part of a fused pass anyway.
+    the draws. A convolution is not a part of a fused pass anyway.
 
     Args:
         images: (B, 3, h, w) float32; may be overwritten.

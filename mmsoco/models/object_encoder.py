@@ -44,7 +44,7 @@ class ObjectEncoder(BaseModule):
             detectors fine-tune with 56.
 
     Raises:
-        TypeError: ``detector`` is no dict.
+        TypeError: ``detector`` is not a dict.
         ValueError: ``roi_levels`` is unknown, or the detector cannot be
             encoded; the message says why.
     """

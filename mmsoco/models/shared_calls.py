@@ -34,7 +34,7 @@ def call_with_each(
 
     Args:
         module: What is called, to decide.
-        batches: (R_b, ...) each, of the same shape but for R_b.
+        batches: (R_b, ...) each, of the same shape except for R_b.
         call: Calls the module with (R, ...) and returns (R, ...).
 
     Returns:

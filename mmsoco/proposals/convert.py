@@ -224,11 +224,11 @@ def _coco_record(
     return replace(record, stamp=_stamp(image.get('stamp')))
 
 
-def _stamp(told: Any) -> FileStamp | None:
+def _stamp(left: Any) -> FileStamp | None:
     """Read the stamp that `export_coco` left, if it did."""
-    good = isinstance(told, list) and len(told) == len(FileStamp._fields)
-    good = good and all(isinstance(v, int) and 0 <= v < 2**64 for v in told)
-    return FileStamp(*told) if good else None
+    good = isinstance(left, list) and len(left) == len(FileStamp._fields)
+    good = good and all(isinstance(v, int) and 0 <= v < 2**64 for v in left)
+    return FileStamp(*left) if good else None
 
 
 def _sections(content: dict[str, Any]) -> tuple[list[dict], list[dict]]:

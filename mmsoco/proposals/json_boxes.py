@@ -97,12 +97,12 @@ def _corners(name: str, xywh: np.ndarray, problems: Problems) -> np.ndarray:
     return np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)
 
 
-def _fallback(told: Any, bboxes: np.ndarray) -> Fallback:
+def _fallback(reported: Any, bboxes: np.ndarray) -> Fallback:
     """Take what the file tells, if it can be."""
     if not len(bboxes):
         return Fallback.NONE
-    if isinstance(told, int) and 0 <= told < Fallback.NONE:
-        return Fallback(told)
+    if isinstance(reported, int) and 0 <= reported < Fallback.NONE:
+        return Fallback(reported)
     return Fallback.FILTERED
 
 

@@ -34,7 +34,7 @@ def merge_shards(
         ValueError: If shards are of different jobs, missing or there twice,
             or do not hold all their images; the message names them.
         FileExistsError: If ``out`` is there.
-        StoreError: If a shard is no store.
+        StoreError: If a shard is not a store.
     """
     refuse_existing(out, overwrite)
     stores = [ProposalStore(path) for path in paths]
@@ -66,7 +66,7 @@ def _check_same_job(stores: list[ProposalStore]) -> None:
     for store in stores:
         if 'shard' not in store.metadata:
             raise ValueError(
-                f'{str(store.path)!r} is no shard: it was not made by '
+                f'{str(store.path)!r} is not a shard: it was not made by '
                 '`mmsoco propose`'
             )
         for key in keys:
@@ -125,7 +125,7 @@ def refilter(
     Raises:
         ValueError: If ``regions`` holds no regions.
         FileExistsError: If ``out`` is there.
-        StoreError: If ``regions`` is no store.
+        StoreError: If ``regions`` is not a store.
     """
     refuse_existing(out, overwrite)
     store = ProposalStore(regions)

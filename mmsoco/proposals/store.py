@@ -59,7 +59,7 @@ PathLike = str | os.PathLike
 
 
 class StoreError(ValueError):
-    """A file that is no usable store; the message says what to do."""
+    """A file that is not a usable store; the message says what to do."""
 
 
 class ProposalStore:
@@ -79,7 +79,7 @@ class ProposalStore:
 
     Raises:
         FileNotFoundError: If the file is not there.
-        StoreError: If it is no store, cut short, damaged or of another
+        StoreError: If it is not a store, cut short, damaged or of another
             version. Reading a row raises it where that part is damaged.
     """
 

@@ -76,7 +76,7 @@ class FolderLock:
         """Give the lock back.
 
         The file stays: a process that had just opened it would otherwise
-        hold a file without a name, beside the owner of a new one.
+        hold a file without a name, in addition to the owner of a new one.
         """
         if self._file is not None:
             self._file.truncate(0)

@@ -23,7 +23,7 @@ PACKAGES = (
 )
 # Passes of an OpenMP thread through its waiting loop before it sleeps. torch's
 # wheels bring GNU's libgomp, whose default of 300,000 passes takes some 15 ms
-# on CPUs with a slow PAUSE: beside another job the spinning threads hold the
+# on CPUs with a slow PAUSE: next to another job the spinning threads hold the
 # cores that the others need. Without any spinning (OMP_WAIT_POLICY=PASSIVE)
 # each of the thousand parallel regions of a step pays for a wake-up. 3,000
 # passes, 0.1 to 0.2 ms, bridge the gaps within a step and no more.

@@ -1,4 +1,4 @@
-"""Pictures of detections beside the labels, right and wrong told apart."""
+"""Pictures of detections next to the labels, with right and wrong marked."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ from .browse import spread
 
 # COCO's and VOC's usual limit: the box lies on the object.
 RIGHT_IOU = 0.5
-# Okabe and Ito's colours, told apart by colour-blind readers too (RGB).
+# Okabe and Ito's colours, distinguished by colour-blind readers too (RGB).
 LABEL, RIGHT, WRONG, MISSED = (
     (0, 114, 178),
     (0, 158, 115),
@@ -30,7 +30,7 @@ KEYS = (
     (MISSED, 'missed: a label without a detection'),
 )
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
-# Of a picture, in pixels of the screen: two stand beside each other.
+# Of a picture, in pixels of the screen: two stand side by side.
 _WIDTH, _HEIGHT = 460, 320
 _GAP = 6
 _AROUND = np.array([-3, -3, 3, 3])

@@ -183,7 +183,7 @@ def series(
 
 
 def draw_curves(panels: Sequence[Panel], width: float = 10.0) -> bytes:
-    """Draw panels of curves beside each other.
+    """Draw panels of curves side by side.
 
     Args:
         panels: At least one.

@@ -8,7 +8,7 @@ import numpy as np
 from mmsoco.datasets.transforms.formatting import view_pixels
 from mmsoco.structures import ViewPair, roi_sets
 
-# Okabe and Ito's colours, told apart by colour-blind readers too (RGB).
+# Okabe and Ito's colours, distinguished by colour-blind readers too (RGB).
 PALETTE = (
     (230, 159, 0),
     (86, 180, 233),
@@ -136,7 +136,7 @@ def _titled(picture: np.ndarray, title: str) -> np.ndarray:
 
 
 def _join(pictures: Sequence[np.ndarray], axis: int) -> np.ndarray:
-    """Put pictures beside or below each other, with a margin between."""
+    """Put pictures next to or below each other, with a margin between."""
     other = 1 - axis
     longest = max(p.shape[other] for p in pictures)
     padded = []

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-# Between two lines of a step's progress where the output is no terminal.
+# Between two lines of a step's progress where the output is not a terminal.
 LINE_SECONDS = 30.0
 _NAME_WIDTH = 11
 
@@ -145,7 +145,7 @@ def _bar(stream: TextIO, name: str, total: int) -> Iterator[_Bar]:
         TextColumn('{task.fields[text]}', markup=False),
     )
     screen = RichConsole(file=stream)
-    # Without the refreshing thread: the generator forks beside the bar.
+    # Without the refreshing thread: the generator forks during the bar.
     with RichProgress(
         *columns, console=screen, transient=True, auto_refresh=False
     ) as bar:

@@ -25,7 +25,7 @@ _SETTINGS = ProbeSettings(num_train=200, num_val=100)
 def gauge(
     detector: Mapping, weights: Path, images: Path, labels: Path
 ) -> dict[str, Any]:
-    """Probe pretrained weights beside the untrained network.
+    """Probe pretrained weights next to the untrained network.
 
     Args:
         detector: The detector's config.

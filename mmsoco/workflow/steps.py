@@ -22,7 +22,7 @@ from pathlib import Path
 from mmsoco.utils.files import write_json
 
 POLL_SECONDS = 0.2
-# Between two signs of life where the output is no terminal.
+# Between two signs of life where the output is not a terminal.
 NEWS_SECONDS = 30.0
 TAIL_LINES = 25
 

@@ -348,7 +348,7 @@ def images_per_second(
     """Estimate the speed of a training.
 
     On a CPU the loading of the pictures shares the cores with the training;
-    beside a GPU the slower of the two decides.
+    with a GPU, the slower of the two decides.
 
     Args:
         measured: ``seconds`` of a step, ``sample_seconds`` and

@@ -253,7 +253,7 @@ def mean_flops(
     """
     mean = {part: dict.fromkeys(PASSES, 0.0) for part in PARTS}
     for levels, number in counts.items():
-        # Operations per image do not depend on the batch, but for levels.
+        # Operations per image do not depend on the batch, except for levels.
         for part, by_pass in count_flops(cfg, 2, levels).items():
             for name, gflop in by_pass.items():
                 mean[part][name] += gflop * number / counts.total()

@@ -2,7 +2,7 @@
 
 Operations and bytes of plain mode are counted on the meta device, which has
 shapes but no pixels: what a GPU would be asked for, whatever the machine.
-Compiled, they are inductor's kernels and what these read and write, beside
+Compiled, they are inductor's kernels and what these read and write, next to
 the operations of the blur, which stays outside.
 """
 

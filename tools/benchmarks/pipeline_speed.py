@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(args: argparse.Namespace) -> list[Row]:
-    """Time samples in both forms beside the yardstick, image by image."""
+    """Time samples in both forms and the yardstick, image by image."""
     use_one_thread()
     init_default_scope('mmsoco')
     with tempfile.TemporaryDirectory() as folder:

@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the benchmark's arguments."""
     parser.add_argument('images', type=Path, help='image folder')
     parser.add_argument(
-        '--number', type=int, default=64, help='images timed beside skimage'
+        '--number',
+        type=int,
+        default=64,
+        help='images to time',
     )
     parser.add_argument(
         '--workers',

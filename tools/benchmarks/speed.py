@@ -1,4 +1,4 @@
-"""Measure proposals, pipeline, colours, step and store beside yardsticks.
+"""Measure proposals, pipeline, colours, step and store against yardsticks.
 
 Examples::
 

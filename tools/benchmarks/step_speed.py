@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         default=['all', 'assigned', 'assigned+channels_last'],
         help='all or assigned, with any of +channels_last, +bf16, +fp16, '
-        '+compile, +recompute; every-level is always beside them',
+        '+compile, +recompute; every-level is always measured, too',
     )
     parser.add_argument('--batch-size', type=int, default=8)
     parser.add_argument('--rounds', type=int, default=5)

@@ -36,7 +36,7 @@ def unpack_train(archive: Path, folder: Path) -> None:
     with tarfile.open(archive) as classes:
         for member in classes:
             wnid = Path(member.name).stem
-            # macOS puts ._WNID.tar beside each; no name leaves the folder.
+            # macOS puts ._WNID.tar next to each; no name leaves the folder.
             if not member.isfile() or wnid.startswith('.'):
                 continue
             if not (folder / wnid).is_dir():

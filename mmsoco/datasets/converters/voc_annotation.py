@@ -174,10 +174,10 @@ def read_annotation(
         what = 'no <filename>: the picture of the same name taken'
         problems.add(MENDED, what, str(path))
     height, width = read_size(picture)
-    told = _told_size(root)
-    if told == (width, height) and height != width and is_turned(picture):
+    reported = _reported_size(root)
+    if reported == (width, height) and height != width and is_turned(picture):
         raise AnnotationError(TURNED)
-    _compare_size(told, (height, width), path, problems)
+    _compare_size(reported, (height, width), path, problems)
     objects = [
         _read_object(node, height, width, path, problems)
         for node in root.findall('object')
@@ -190,7 +190,7 @@ def read_annotation(
     )
 
 
-def _told_size(root: ElementTree.Element) -> tuple[int, int]:
+def _reported_size(root: ElementTree.Element) -> tuple[int, int]:
     """Return the (height, width) that an annotation tells, zeros if none."""
     height, width = (
         root.findtext(f'size/{side}') or '' for side in ('height', 'width')
@@ -202,17 +202,17 @@ def _told_size(root: ElementTree.Element) -> tuple[int, int]:
 
 
 def _compare_size(
-    told: tuple[int, int],
+    reported: tuple[int, int],
     size: tuple[int, int],
     path: Path,
     problems: Problems,
 ) -> None:
     """Say where an annotation's size is not the picture's."""
-    if told == size:
+    if reported == size:
         return
-    if min(told) <= 0:
+    if min(reported) <= 0:
         what = "no usable <size>: the picture's taken"
-    elif told == size[::-1]:
+    elif reported == size[::-1]:
         what = "height and width are swapped: the picture's taken"
     else:
         what = "<size> differs from the picture's: the picture's taken"

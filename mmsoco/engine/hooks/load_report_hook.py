@@ -24,7 +24,7 @@ class LoadReportHook(Hook):
     ``model``), stops the run if a part that the file has does not arrive
     whole, or if a model that is to be evaluated has parts that the file
     lacks, and, when everything is loaded, compares tensor by tensor. It
-    prints a table per part and writes `load_report.json` beside the log.
+    prints a table per part and writes `load_report.json` next to the log.
 
     It watches each door by which weights enter a run: ``load_from``, the
     checkpoint of an evaluation, ``SoCo(init=...)``, and ``init_cfg`` of the

@@ -21,7 +21,7 @@ EPS = 1e-8
 class FlatBuffer:
     """Memory for a list of tensors, scaled tensor by tensor in one call.
 
-    A factor per tensor that lies on the device is no multi-tensor operation
+    A factor per tensor that lies on the device is not a multi-tensor operation
     of PyTorch's on a GPU: it would start one kernel per tensor. Here the
     tensors share a buffer whose rows belong to one tensor each, so the
     factors are a column.

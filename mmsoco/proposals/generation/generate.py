@@ -71,7 +71,7 @@ def generate(
         FileExistsError: If the store or its parts are of another job.
         StoreError: If an old store is damaged.
         ValueError: If no image is readable, or ``workers`` is below 1.
-        OSError: If writing fails, for one if the disk is full. Finished
+        OSError: If writing fails, for example if the disk is full. Finished
             parts stay, here and below.
         ChildProcessError: If a worker process dies.
     """
@@ -86,7 +86,7 @@ def generate(
         parts = Parts(job)
         finished = parts.gather(limit, report)
         if finished.is_store(job.out_path):
-            # A kill just before the end leaves parts beside the store.
+            # A kill just before the end leaves parts next to the store.
             remove_parts(job.out_path)
             return Summary(ProposalStore(job.out_path), 0, 0.0, 0.0)
         _refuse_other_images(job, finished)

@@ -1,4 +1,4 @@
-"""What one call of the generator is to make, and how it is told apart."""
+"""What one call of the generator is to make, and how it is identified."""
 
 import os
 from dataclasses import dataclass, field
@@ -72,7 +72,7 @@ class Job:
 
     @property
     def regions_path(self) -> Path:
-        """The store of all regions beside it."""
+        """The store of all regions next to it."""
         return regions_path(self.out_path)
 
     def recipe(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """Describe the whole store, as its metadata records it.
 
-        The images themselves are told apart by the stamps of its rows.
+        The images themselves are identified by the stamps of its rows.
         """
         image_list = {
             'count': len(self.all_names),
@@ -103,7 +103,7 @@ class Job:
 
 
 def regions_path(out: str | os.PathLike) -> Path:
-    """Name the regions beside a store: ``a.arrow`` -> ``a.regions.arrow``."""
+    """Name the regions of a store: ``a.arrow`` -> ``a.regions.arrow``."""
     out = Path(out)
     return out.with_name(f'{out.stem}.regions{out.suffix}')
 
@@ -122,7 +122,7 @@ def refuse_other_job(job: Job) -> None:
 
     Raises:
         FileExistsError: If a store of something else has its name.
-        StoreError: If a file there is no store.
+        StoreError: If a file there is not a store.
     """
     if not job.out_path.exists():
         return

@@ -96,7 +96,7 @@ def make_part(
         out: The part to write.
         search: Parameters of selective search.
         filters: Limits on proposals.
-        keep_regions: Whether to write all regions beside it.
+        keep_regions: Whether to write all regions next to it.
         limit: Memory for one image.
 
     Raises:
