@@ -364,7 +364,7 @@ def error_message(error: BaseException) -> str:
 
     A message that was written for the reader stands alone. One of Python or
     of another package gets its type and its place: "'area'" alone, the whole
-    text of a KeyError, tells nothing.
+    text of a KeyError, says nothing.
     """
     text = str(error.args[0]) if error.args else ''
     if isinstance(error, OSError) and error.filename and error.strerror:

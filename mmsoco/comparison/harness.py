@@ -188,7 +188,7 @@ class Comparison:
         return record is not None and record.status == 'done'
 
     def _is_usable(self, name: str) -> bool:
-        """Tell whether a cell is done and its weights are at hand."""
+        """Return whether a cell is done and its weights are at hand."""
         weights = self.folder(name) / EXPORTED
         is_pretraining = name.startswith('pretraining')
         return self._is_done(name) and (

@@ -253,7 +253,7 @@ def live_places(cfg: Config, name: str, value: Any) -> list[str]:
 
 
 def _is_made_of(node: Mapping, value: Mapping) -> bool:
-    """Tell whether a dict was made from a variable's."""
+    """Return whether a dict was made from a variable's."""
     if value.get('type') is not None:
         return node.get('type') == value['type']
     return bool(value) and all(node.get(k) == v for k, v in value.items())

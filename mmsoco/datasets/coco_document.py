@@ -204,7 +204,7 @@ def _mend_annotation(
     categories: dict[Any, dict],
     problems: Problems,
 ) -> bool:
-    """Check one object; tell whether it can be kept."""
+    """Check one object; return whether it can be kept."""
     image = images.get(_hashable(annotation['image_id']))
     number = annotation.get('id', '?')
     if image is None:
@@ -340,7 +340,7 @@ def _check_layout(
 
 
 def _clip(annotation: dict, image: dict, problems: Problems) -> bool:
-    """Clip a box to its picture; tell whether anything is left."""
+    """Clip a box to its picture; return whether anything is left."""
     x, y, w, h = annotation['bbox']
     where = f'object {annotation.get("id", "?")} of {image["file_name"]}'
     left, top = max(x, 0), max(y, 0)
@@ -362,7 +362,7 @@ def _clip(annotation: dict, image: dict, problems: Problems) -> bool:
 
 
 def is_degenerate(annotation: dict) -> bool:
-    """Tell whether mmdet leaves an object out for its size."""
+    """Return whether mmdet leaves an object out for its size."""
     return min(annotation['bbox'][2:]) < MIN_SIDE
 
 
@@ -376,16 +376,16 @@ def _mend_ids(annotations: list[dict], problems: Problems) -> None:
         twice = [i for i, count in Counter(ids).items() if count > 1]
         if not twice:
             return
-        what, where = 'object id comes twice: numbered anew', str(twice[0])
+        what, where = 'object id comes twice: renumbered', str(twice[0])
     else:
-        what, where = 'object id is missing or 0: numbered anew', ''
+        what, where = 'object id is missing or 0: renumbered', ''
     for number, annotation in enumerate(annotations, start=1):
         annotation['id'] = number
     problems.add(MENDED, what, where and f'id {where}')
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Tell whether parsed JSON is a finite number."""
+    """Return whether parsed JSON is a finite number."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)

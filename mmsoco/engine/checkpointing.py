@@ -138,7 +138,7 @@ class CheckpointingRunner(MMEngineRunner):
             if path is None and passed:
                 raise ValueError(
                     f'No checkpoint in {self.work_dir} can be read: '
-                    f'{"; ".join(passed)}. Begin anew in another work dir.'
+                    f'{"; ".join(passed)}. Start over in another work dir.'
                 )
             self._load_from = None if path is None else str(path)
             self._resume = path is not None
@@ -163,7 +163,7 @@ class CheckpointingRunner(MMEngineRunner):
             filename: the checkpoint.
             resume_optimizer: whether the optimizer's state is loaded.
             resume_param_scheduler: whether the schedules go on; if not, they
-                begin anew.
+                start over.
             map_location: see mmengine; the tensors go where the model is.
 
         Raises:

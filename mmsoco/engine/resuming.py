@@ -57,7 +57,7 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     elif passed:
         raise ValueError(
             f'No checkpoint in {cfg.work_dir} can be read: '
-            f'{"; ".join(passed)}. Begin anew in another --work-dir.'
+            f'{"; ".join(passed)}. Start over in another --work-dir.'
         )
     else:
         print(f'Nothing to resume in {cfg.work_dir}: the run starts.')

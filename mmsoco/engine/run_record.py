@@ -186,7 +186,7 @@ def names_of(dataset: Any) -> str | None:
 
 
 def image_name(dataset: Any, index: int) -> str | None:
-    """Name an image of a data set, None where the data set tells nothing."""
+    """Name an image of a data set, None where the data set says nothing."""
     if not hasattr(dataset, 'get_data_info'):
         return None
     info = dataset.get_data_info(index)
@@ -218,5 +218,5 @@ def _plain(value: Any) -> Any:
 
 
 def _matches(pattern: re.Pattern, key: str) -> bool:
-    """Tell whether a key, or a part of the config that it is in, matches."""
+    """Return whether a key, or a part of the config that it is in, matches."""
     return re.fullmatch(rf'(?:{pattern.pattern})(\..*)?', key) is not None

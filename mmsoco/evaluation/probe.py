@@ -38,7 +38,7 @@ class ProbeSettings:
         image_size: (h, w) that pictures are resized to fit into: the scale
             of fine-tuning.
         neighbours: Neighbours that vote for a class.
-        precise_statistics: Whether batch norm's statistics are computed anew
+        precise_statistics: Whether batch norm's statistics are computed again
             on the training pictures. Fine-tuning starts with the statistics
             of its batches; the running ones of an untrained network are 0
             and 1, which make another function of it.

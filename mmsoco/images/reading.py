@@ -112,7 +112,7 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
 
 
 def is_turned(path: str | os.PathLike) -> bool:
-    """Tell whether EXIF turns an image by a quarter, so that its sides swap.
+    """Return whether EXIF turns an image by a quarter, so that its sides swap.
 
     Raises:
         UnreadableImageError: If the file is missing or no image.
@@ -152,7 +152,7 @@ def _upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _is_plain_jpeg(data: bytes) -> bool:
-    """Tell whether OpenCV and Pillow decode a file to the same pixels.
+    """Return whether OpenCV and Pillow decode a file to the same pixels.
 
     Both call libjpeg-turbo for a complete, upright JPEG file of three 8-bit
     components. One that does not end as it should is left to Pillow, which

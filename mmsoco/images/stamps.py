@@ -1,4 +1,4 @@
-"""Tell whether a picture is still the one that was worked on."""
+"""Return whether a picture is still the one that was worked on."""
 
 import hashlib
 import os

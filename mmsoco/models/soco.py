@@ -128,7 +128,7 @@ class SoCo(BaseModel):
 
         The parts between them stay as they are: which levels and samples an
         operation concerns differs from step to step, and a compiler would
-        start anew for each case.
+        start over for each case.
 
         Args:
             options: Arguments of ``torch.compile``.

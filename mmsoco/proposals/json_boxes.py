@@ -76,7 +76,7 @@ def _numbers(name: str, xywh: Any, problems: Problems) -> list[list[float]]:
 
 
 def is_finite(value: Any) -> bool:
-    """Tell whether parsed JSON is a finite number, neither true nor false."""
+    """Return whether parsed JSON is a finite number, not a boolean."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)

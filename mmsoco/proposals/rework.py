@@ -1,4 +1,4 @@
-"""Make stores from stores: join shards, or filter kept regions anew."""
+"""Make stores from stores: join shards, or filter kept regions again."""
 
 import os
 from collections.abc import Sequence

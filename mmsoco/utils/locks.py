@@ -52,7 +52,7 @@ class FolderLock:
             )
 
     def _try(self) -> bool:
-        """Take the lock if nobody has it; tell whether it was taken."""
+        """Take the lock if nobody has it; return whether it was taken."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Not 'w': that would empty the note of another owner.
         file = open(self.path, 'a+', encoding='utf-8')  # noqa: SIM115
@@ -113,7 +113,7 @@ class FolderLock:
             return {}
 
     def _owner_is_alive(self) -> bool:
-        """Tell whether the owner lives, or may live on another machine."""
+        """Return whether the owner lives, or may live on another machine."""
         note = self._read_note()
         is_here = note.get('host') == platform.node()
         return not is_here or is_alive(note['pid'])

@@ -36,7 +36,7 @@ def die_with_parent() -> None:
 
 
 def is_alive(pid: int) -> bool:
-    """Tell whether a process of this machine exists.
+    """Return whether a process of this machine exists.
 
     Args:
         pid: Its number.

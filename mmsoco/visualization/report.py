@@ -72,7 +72,7 @@ class StepTime:
     Attributes:
         name: Text of the legend.
         seconds: How long it took.
-        anchor: Id of the section that tells about it.
+        anchor: Id of the section that describes it.
     """
 
     name: str

@@ -231,7 +231,7 @@ def measure(
 def is_covered(
     objects: np.ndarray, proposals: np.ndarray, iou: float = COVERED_IOU
 ) -> np.ndarray:
-    """Tell which objects some proposal covers: (n,) bool.
+    """Return which objects some proposal covers: (n,) bool.
 
     Args:
         objects: (n, 4) xyxy.

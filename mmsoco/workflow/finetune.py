@@ -140,7 +140,7 @@ def finetune(
             data set in VOC layout (its folder, or a list of its
             ``ImageSets/Main``).
         val: Labels to judge on, likewise.
-        console: What tells of the progress; by default standard output.
+        console: What reports the progress; by default standard output.
         options: See `FinetuneSettings`, such as ``train_images``,
             ``labels=60`` or ``scratch=True``.
 

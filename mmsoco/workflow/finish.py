@@ -42,7 +42,7 @@ def finish_pretraining(
         folder: The run's folder.
         settings: The settings of the run.
         labels: The labels of ``--check``; they gauge the result.
-        console: What tells of the progress.
+        console: What reports the progress.
 
     Raises:
         FileNotFoundError: The training left no checkpoint.

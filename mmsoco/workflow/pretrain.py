@@ -110,7 +110,7 @@ def pretrain(
     Args:
         images: Folder of the pictures, searched recursively.
         out: Folder of the run.
-        console: What tells of the progress; by default standard output.
+        console: What reports the progress; by default standard output.
         options: See `PretrainSettings`, such as ``check='train.json'``,
             ``init='coco.pth'``, ``epochs=20`` or ``time=7200``.
 
@@ -194,7 +194,7 @@ class _Pretraining:
             manifest['steps'].pop('look', None)
 
     def _notice_changed_pictures(self) -> None:
-        """Work anew on pictures that changed under their names.
+        """Search again pictures that changed under their names.
 
         Raises:
             FileExistsError: The training has begun: it would go on with

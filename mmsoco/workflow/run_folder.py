@@ -126,12 +126,12 @@ class RunFolder:
         )
 
     def is_done(self, step: str, *outputs: Path) -> bool:
-        """Tell whether a step needs no run: it is noted, its files exist."""
+        """Return whether a step needs no run: it is noted, its files exist."""
         done = step in self.manifest.get('steps', {})
         return done and all(path.exists() for path in outputs)
 
     def note(self, step: str, seconds: float, **values: Any) -> None:
-        """Note that a step is done; later steps are to be made anew."""
+        """Note that a step is done; later steps are to be made again."""
         steps = self.manifest['steps']
         names = list(steps)
         if step in names:

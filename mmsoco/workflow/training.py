@@ -54,7 +54,7 @@ class Training:
     Args:
         folder: The run's folder.
         settings: The settings with which the run was begun.
-        console: What tells of the progress.
+        console: What reports the progress.
     """
 
     def __init__(
@@ -313,7 +313,7 @@ class Training:
 
 
 def has_gpu() -> bool:
-    """Tell whether trainings run on a GPU."""
+    """Return whether trainings run on a GPU."""
     return torch.cuda.is_available()
 
 

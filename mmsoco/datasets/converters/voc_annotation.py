@@ -144,7 +144,7 @@ def read_annotation(
     is_turned: Callable[[str], bool],
     problems: Problems,
 ) -> VocImage:
-    """Read a VOC annotation and what its picture tells.
+    """Read a VOC annotation and what its picture shows.
 
     An object that cannot be read makes the whole picture unusable: without
     its box a detector would learn that there is nothing.
@@ -191,7 +191,7 @@ def read_annotation(
 
 
 def _reported_size(root: ElementTree.Element) -> tuple[int, int]:
-    """Return the (height, width) that an annotation tells, zeros if none."""
+    """Return the (height, width) that an annotation reports, or zeros."""
     height, width = (
         root.findtext(f'size/{side}') or '' for side in ('height', 'width')
     )

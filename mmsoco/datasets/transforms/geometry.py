@@ -206,7 +206,7 @@ def clip_bboxes(
 def overlaps(
     bboxes: np.ndarray, region: tuple[float, float, float, float]
 ) -> np.ndarray:
-    """Tell which boxes share a positive area with a rectangle.
+    """Return which boxes share a positive area with a rectangle.
 
     Args:
         bboxes: (N, 4) boxes.

@@ -12,7 +12,7 @@ from .views import check_count, check_range
 class RandomProposals:
     """Put random boxes in the place of the proposals.
 
-    They are drawn anew in each epoch, with the sizes and shapes that the
+    They are drawn again in each epoch, with the sizes and shapes that the
     filter of selective search lets pass (paper, ablation of proposals).
 
     Args:

@@ -116,6 +116,6 @@ def _message(spread: float, threshold: float, cosine: float | None) -> str:
         '(default_hooks.target_update.base_momentum). These may be changed '
         'in a run that goes on: name a checkpoint from before the collapse, '
         '--resume WORK_DIR/epoch_N.pth --cfg-options '
-        'optim_wrapper.optimizer.lr=..., or begin anew in another '
+        'optim_wrapper.optimizer.lr=..., or start over in another '
         f'--work-dir.\n{rule}'
     )

@@ -188,7 +188,7 @@ def _images(runner: Runner, step: _Step) -> str:
     dataset = runner.train_dataloader.dataset
     names = [n for batch in step.batches for n in image_names(batch, dataset)]
     if not names:
-        return 'The data set does not tell its images.'
+        return 'The data set does not name its images.'
     more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
     return f'Images: {", ".join(names[:_NAMED])}{more}.'
 
@@ -209,4 +209,4 @@ def _remedy(runner: Runner) -> str:
             f'Continue from {saved[0].name} with --resume and {lower}, or '
             'look at the images.'
         )
-    return f'Nothing was saved yet: begin anew with {lower}.'
+    return f'Nothing was saved yet: start over with {lower}.'

@@ -157,7 +157,7 @@ class KeptBuffers:
 
 
 def not_finite_flag(tensors: Iterable[Tensor | None]) -> Tensor:
-    """Tell whether tensors hold NaN or infinity, without waiting for it.
+    """Return whether tensors hold NaN or infinity, without waiting for it.
 
     Args:
         tensors: Of one device; None is left out.

@@ -91,7 +91,7 @@ class Finished:
         return index if there else None
 
     def _is_current(self, index: int, stamp: FileStamp | None) -> bool:
-        """Tell whether a row is of the file that is there now.
+        """Return whether a row is of the file that is there now.
 
         Of rows without a stamp nothing is known: they are kept.
         """
@@ -145,7 +145,7 @@ class Finished:
         ]
 
     def is_store(self, path: Path) -> bool:
-        """Tell whether a store already holds all rows, and no others."""
+        """Return whether a store already holds all rows, and no others."""
         return (
             self._sources == [path]
             and not self.gone

@@ -23,7 +23,7 @@ from mmsoco.proposals.store import ProposalStore
 
 _MAX_CHUNK = 64
 _CHUNKS_PER_WORKER = 16
-# So often images that change under way are done anew.
+# How often images that change during the search are done again.
 _MAX_ROUNDS = 3
 
 
@@ -60,7 +60,7 @@ def generate(
         job: What to make.
         workers: Processes, each on one thread.
         overwrite: Throw away an old store and old parts of that name.
-        report: Told in a line what is going on.
+        report: Called with a line on what is going on.
         progress: Told the number of images done whenever it has grown; None
             shows a bar.
 
@@ -138,7 +138,7 @@ def _say_what_is_done(
         report(f'going on after {total - left} of {total} images')
     if finished.changed:
         report(
-            f'{len(finished.changed)} images have changed and are done anew, '
+            f'{len(finished.changed)} images have changed and are done again, '
             f'such as {finished.changed[0]!r}'
         )
     if finished.gone:

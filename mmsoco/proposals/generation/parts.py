@@ -53,7 +53,7 @@ class Parts:
             raise FileExistsError(
                 f'{str(self.folder)!r} holds parts of another job: '
                 + '; '.join(different)
-                + '. Choose another name, or --overwrite to begin anew'
+                + '. Choose another name, or --overwrite to start over'
             )
 
     def begin(self) -> None:
@@ -90,8 +90,8 @@ class Parts:
 
         Args:
             limit: Memory for one image.
-            report: Told of parts that are damaged; their images are done
-                anew.
+            report: Called with a line on each damaged part, whose images are
+                done again.
 
         Raises:
             StoreError: If the job's old store is damaged.
@@ -105,7 +105,9 @@ class Parts:
                 check_with_regions(path, self.job.keep_regions)
                 finished.add(path)
             except StoreError as error:
-                report(f'a part is damaged; its images are done anew: {error}')
+                report(
+                    f'a part is damaged; its images are done again: {error}'
+                )
                 path.unlink()
                 regions_path(path).unlink(missing_ok=True)
         return finished

@@ -132,7 +132,7 @@ def _similarity(
 
 @njit(cache=True)
 def _are_neighbours(earlier: np.ndarray, later: np.ndarray) -> bool:
-    """Tell whether a corner of the later box is strictly inside the earlier.
+    """Return whether a corner of the later box is strictly inside the earlier.
 
     As in the published code: one direction only, so that boxes which cross
     without a corner inside, or an earlier box inside a later, do not count.

@@ -21,7 +21,7 @@ def kernels() -> list:
 
 
 def are_cached() -> bool:
-    """Tell whether all kernels were compiled on this machine before.
+    """Return whether all kernels were compiled on this machine before.
 
     numba has no public way to ask; where its private one has changed, they
     are taken as cached, and nothing is said.
