@@ -1,6 +1,7 @@
 """Barlow Twins of mmselfsup 1.0.0 on a folder of pictures, for a small backbone.
 
-Its embeddings are four times as wide as the backbone, as published.
+Its embeddings are four times as wide as the backbone, as published. The views
+are those of BYOL.
 
 paper:     Zbontar et al., arXiv 2103.03230
 hardware:  2 CPU cores
@@ -11,7 +12,7 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = '_base_/image_level.py'
+_base_ = './byol_resnet18_1xb32-coslr-20e_custom.py'
 
 model = dict(
     _delete_=True,
@@ -38,31 +39,6 @@ model = dict(
         loss=dict(type='CrossCorrelationLoss'),
     ),
 )
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(
-                type='DrawViews',
-                views=[
-                    dict(
-                        type='RandomCropView',
-                        size=_base_.view_size,
-                        area=(0.08, 1.0),
-                    )
-                ]
-                * 2,
-            ),
-            dict(
-                _base_.photometric,
-                blur_prob=(1.0, 0.1),
-                solarize_prob=(0.0, 0.2),
-            ),
-            _base_.pack_views,
-        ]
-    )
-)
-
-
 # Norms and biases have a rate of their own.
 slow = dict(decay_mult=0, lr_mult=0.024)
 optim_wrapper = dict(

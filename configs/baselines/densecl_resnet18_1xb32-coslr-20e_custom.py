@@ -1,8 +1,8 @@
 """DenseCL of mmselfsup 1.0.0 on a folder of pictures, for a small backbone.
 
 The queue holds 512 keys: a multiple of the batch, and not more than a
-quarter of 2,000 pictures. The loss of the dense
-part sets in after the same small part of the run as published.
+quarter of 2,000 pictures. The loss of the dense part sets in after the same
+small part of the run as published. Views and optimizer are those of MoCo v2.
 
 paper:     Wang et al., arXiv 2011.09157
 hardware:  2 CPU cores
@@ -13,7 +13,7 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = '_base_/image_level.py'
+_base_ = './mocov2_resnet18_1xb32-coslr-20e_custom.py'
 
 model = dict(
     _delete_=True,
@@ -38,36 +38,5 @@ model = dict(
         temperature=0.2,
     ),
 )
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(
-                type='DrawViews',
-                views=[
-                    dict(
-                        type='RandomCropView',
-                        size=_base_.view_size,
-                        area=(0.2, 1.0),
-                    )
-                ]
-                * 2,
-            ),
-            dict(
-                _base_.photometric,
-                saturation=0.4,
-                blur_prob=0.5,
-                solarize_prob=0.0,
-            ),
-            _base_.pack_views,
-        ]
-    )
-)
-
-
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4),
-)
-auto_scale_lr = dict(enable=True, base_batch_size=256)
 # Published: 1,000 of a million steps.
 custom_hooks = [dict(type='mmselfsup.DenseCLHook', start_iters=2)]

@@ -1,6 +1,7 @@
 """SimSiam of mmselfsup 1.0.0 on a folder of pictures, for a small backbone.
 
-The predictor keeps its rate while the others follow the cosine.
+The predictor keeps its rate while the others follow the cosine. The views are
+those of MoCo v2.
 
 paper:     Chen and He, arXiv 2011.10566
 hardware:  2 CPU cores
@@ -11,7 +12,7 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = '_base_/image_level.py'
+_base_ = './mocov2_resnet18_1xb32-coslr-20e_custom.py'
 
 model = dict(
     _delete_=True,
@@ -42,32 +43,6 @@ model = dict(
         ),
     ),
 )
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(
-                type='DrawViews',
-                views=[
-                    dict(
-                        type='RandomCropView',
-                        size=_base_.view_size,
-                        area=(0.2, 1.0),
-                    )
-                ]
-                * 2,
-            ),
-            dict(
-                _base_.photometric,
-                saturation=0.4,
-                blur_prob=0.5,
-                solarize_prob=0.0,
-            ),
-            _base_.pack_views,
-        ]
-    )
-)
-
-
 lr, base_batch_size = 0.05, 256
 optim_wrapper = dict(
     type='OptimWrapper',
