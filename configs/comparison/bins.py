@@ -17,7 +17,7 @@ tuning = (
     'Rates were not tuned: those of the image-level methods are the published '
     'ones, scaled to the batch.'
 )
-pretraining = dict(samples=40_000)
+pretraining = dict(samples=10_000, amp='bf16')
 finetuning = dict(steps=600)
 budgets = [
     dict(labels=100, seeds=(0, 1, 2, 3, 4, 5)),

@@ -17,7 +17,11 @@ train_cfg = dict(max_epochs=8)
 model = dict(projector=dict(with_last_bn=True, with_last_bn_affine=False))
 # The paper's rate (8.0 at a batch of 2048) scaled by the root of the batch,
 # and its momentum: the best of few trials, see docs/research/small_data.md.
-optim_wrapper = dict(optimizer=dict(lr=0.7))
+# A predictor that learns faster keeps the embeddings spread.
+optim_wrapper = dict(
+    optimizer=dict(lr=0.7),
+    paramwise_cfg=dict(custom_keys=dict(predictor=dict(lr_mult=10))),
+)
 default_hooks = dict(target_update=dict(base_momentum=0.99))
 train_dataloader = dict(
     num_workers=2,
