@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mmsoco.datasets.coco_document import read_document
 from mmsoco.images.lists import find_images
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.generate import generate
@@ -15,7 +16,7 @@ from mmsoco.workflow import steps
 
 from . import pictures
 from .plan import Plan
-from .subsets import draw_subset, read_labels
+from .subsets import draw_subset, labelled_ids
 
 SCENES_DONE = 'scenes.json'
 # Between two looks whether another shard has made the proposals.
@@ -62,12 +63,13 @@ def prepare(plan: Plan, out: Path) -> Materials:
 
     Raises:
         FileNotFoundError: Pictures or labels do not exist.
-        ValueError: A budget is larger than the labels, classes disagree, or
-            validation pictures would be pretrained on.
+        ValueError: Labels have no objects, a budget is larger than the
+            labels, classes disagree, or validation pictures would be
+            pretrained on.
     """
     data = plan.data
-    document = read_labels(data.path('labels'))
-    validation = read_labels(data.path('val_labels'))
+    document = _read_labels(data.path('labels'))
+    validation = _read_labels(data.path('val_labels'))
     classes = _common_classes(plan, document, validation)
     images = pictures.labelled_paths(data.path('images'), document)
     val_paths = pictures.labelled_paths(data.path('val_images'), validation)
@@ -152,6 +154,16 @@ def with_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> Plan:
     step = steps.Step('scenes', 'Draw labelled scenes', command, done)
     steps.Job(out / 'preparation', [step], environment).run()
     return replace(plan, data=replace(plan.data, root=str(root)))
+
+
+def _read_labels(path: Path) -> dict:
+    document = read_document(path)
+    if not labelled_ids(document):
+        raise ValueError(
+            f'{path} has no objects: expected labels to learn from and to '
+            'judge on'
+        )
+    return document
 
 
 def _common_classes(

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from mmsoco.datasets.coco_document import read_document
 from mmsoco.workflow.settings import describe_time
 
 from .harness import Comparison
 from .plan import Budget, Data, Finetuning, Plan, Start
 from .recipes import write_config
 from .records import Record, read_json
-from .subsets import labelled_ids, read_labels
+from .subsets import labelled_ids
 
 DETECTOR, CONFIG, MANIFEST = 'detector.pth', 'finetune.py', 'manifest.json'
 # Steps of the trial, and the least and the usual length of a fine-tuning.
@@ -73,7 +74,7 @@ def plan_of(question: Question) -> Plan:
             )
     if question.init is not None and not question.init.is_file():
         raise FileNotFoundError(f'--init: {question.init} does not exist')
-    number = len(labelled_ids(read_labels(question.train)))
+    number = len(labelled_ids(read_document(question.train)))
     too_many = [n for n in question.labels if n > number]
     if too_many:
         raise ValueError(

@@ -1,12 +1,9 @@
 """Draws the labelled pictures of a budget, once and for all starts."""
 
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-
-from mmsoco.datasets.coco_document import read_document
 
 _MAX_DRAWS = 1000
 
@@ -94,18 +91,3 @@ def _take(document: dict, ids: set[int]) -> dict:
             a for a in document['annotations'] if a['image_id'] in ids
         ],
     )
-
-
-def read_labels(path: Path) -> dict:
-    """Read COCO annotations that something can be learned from.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is something else, or has no objects.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f'the labels {path} do not exist')
-    document = read_document(path)
-    if not labelled_ids(document):
-        raise ValueError(f'{path} has no objects to learn from')
-    return document

@@ -1,12 +1,13 @@
 """Pictures with labelled boxes, read from a COCO JSON and split."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from mmsoco.datasets.coco_document import read_document
 
 
 class LabelledPicture(NamedTuple):
@@ -61,20 +62,10 @@ def read_coco(
         in the order of their file names.
 
     Raises:
-        FileNotFoundError: A file is not there.
-        ValueError: The JSON lacks a part, or there are no boxes.
+        FileNotFoundError: The JSON is not there.
+        ValueError: It lacks a part, or there are no boxes.
     """
-    annotations = Path(annotations)
-    if not annotations.is_file():
-        raise FileNotFoundError(f'there is no annotation file {annotations}')
-    content = json.loads(annotations.read_text())
-    missing = {'images', 'annotations', 'categories'} - set(content)
-    if missing:
-        raise ValueError(
-            f'{annotations} is not a COCO-style JSON: expected images, '
-            f'annotations and categories; {", ".join(sorted(missing))} is '
-            'missing'
-        )
+    content = read_document(annotations)
     categories = sorted(content['categories'], key=lambda c: c['id'])
     places = {c['id']: place for place, c in enumerate(categories)}
     objects = _objects_by_image(content['annotations'], places)

@@ -51,12 +51,3 @@ def test_no_draw_has_every_class():
     document = comparison_plans.labels(4)
     with pytest.raises(ValueError, match="rarest: '(disc|square)'"):
         subsets.draw_subset(document, 1, 0)
-
-
-def test_labels_without_objects(tmp_path):
-    path = tmp_path / 'labels.json'
-    path.write_text('{"images": [], "annotations": [], "categories": []}')
-    with pytest.raises(ValueError, match='no objects'):
-        subsets.read_labels(path)
-    with pytest.raises(FileNotFoundError, match=r'gone\.json'):
-        subsets.read_labels(tmp_path / 'gone.json')

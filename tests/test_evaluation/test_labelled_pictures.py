@@ -53,7 +53,7 @@ def test_refuses_what_is_no_annotation_file(tmp_path):
     content = json.loads(path.read_text())
     del content['categories']
     path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match='categories is missing'):
+    with pytest.raises(ValueError, match="'categories' is missing"):
         read_coco(tmp_path, path)
     with pytest.raises(ValueError, match='no picture with a usable box'):
         read_coco(tmp_path, write(path, annotations=[]))
