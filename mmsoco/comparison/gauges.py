@@ -18,6 +18,7 @@ from mmsoco.evaluation.object_features import ModuleFeatures
 from mmsoco.evaluation.picture_batches import Batch
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
 from mmsoco.models.gauges import effective_rank, retrieval_hit_rate
+from mmsoco.structures import InputConvention
 
 PICTURES = 64
 BOXES = 4
@@ -60,7 +61,9 @@ def measure(detector: dict, weights: Path, images: Path) -> dict[str, float]:
     features = ModuleFeatures(encoder)
     dataset = ProposalDataset(str(images), None, _PIPELINE)
     number = min(PICTURES, len(dataset))
-    preprocessor = SoCoDataPreprocessor()
+    # A detector that does not say gets what its pretraining got.
+    convention = InputConvention.of_detector(detector) or InputConvention()
+    preprocessor = SoCoDataPreprocessor(**convention.to_preprocessor())
     views: tuple[list, list] = ([], [])
     for first in range(0, number, _BATCH):
         # Every so many pictures; each is drawn from its index alone.

@@ -81,11 +81,7 @@ def _set_backbone(model: ConfigDict, detector: ConfigDict) -> None:
     model.backbone = backbone
     convention = InputConvention.of_detector(detector)
     if convention is not None:
-        model.data_preprocessor.update(
-            mean=convention.mean,
-            std=convention.std,
-            bgr=convention.channels == 'BGR',
-        )
+        model.data_preprocessor.update(convention.to_preprocessor())
     if channels is not None:
         model.neck.in_channels = channels
 

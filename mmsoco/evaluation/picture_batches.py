@@ -1,6 +1,6 @@
 """Labelled pictures as a detector gets them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmsoco.images.reading import read_rgb
+from mmsoco.structures import InputConvention
 
 from .labelled_pictures import LabelledPicture
 
@@ -34,7 +35,7 @@ class Batch(NamedTuple):
 def batches(
     pictures: Sequence[LabelledPicture],
     image_size: tuple[int, int],
-    normalize: Mapping,
+    convention: InputConvention,
     batch_size: int,
 ) -> Iterator[Batch]:
     """Read pictures as fine-tuning does: resized, normalized, padded.
@@ -43,8 +44,7 @@ def batches(
         pictures: The pictures.
         image_size: (h, w) that a picture is resized to fit into, its aspect
             ratio kept.
-        normalize: The detector's ``data_preprocessor`` config: ``mean``,
-            ``std`` and ``bgr_to_rgb``.
+        convention: What the detector expects of its input.
         batch_size: Pictures of a batch.
 
     Yields:
@@ -55,7 +55,7 @@ def batches(
         chunk = pictures[start : start + batch_size]
         for place, picture in enumerate(chunk):
             image, scale = _read_resized(picture.path, image_size)
-            images.append(_normalized(image, normalize))
+            images.append(_normalized(image, convention))
             rows = torch.from_numpy(picture.boxes * scale)
             boxes.append(F.pad(rows, (1, 0), value=place))
         yield Batch(_stack_padded(images), torch.cat(boxes).float())
@@ -74,12 +74,12 @@ def _read_resized(
     return resized, scale
 
 
-def _normalized(image: np.ndarray, normalize: Mapping) -> Tensor:
+def _normalized(image: np.ndarray, convention: InputConvention) -> Tensor:
     """Return (3, h, w) float32 in the order of channels of the detector."""
-    if not normalize.get('bgr_to_rgb', True):
+    if convention.channels == 'BGR':
         image = image[..., ::-1]
-    mean = np.array(normalize.get('mean', (0, 0, 0)), np.float32)
-    std = np.array(normalize.get('std', (1, 1, 1)), np.float32)
+    mean = np.array(convention.mean, np.float32)
+    std = np.array(convention.std, np.float32)
     pixels = (image.astype(np.float32) - mean) / std
     return torch.from_numpy(pixels).permute(2, 0, 1)
 

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from mmsoco.structures import InputConvention
+
 from .controls import control_features
 from .encoders import build_encoder, load_weights
 from .labelled_pictures import (
@@ -113,13 +115,14 @@ def probe(
     loaded = {}
     if weights is not None:
         loaded = load_weights(encoder, weights)
-    normalize = detector.get('data_preprocessor') or {}
+    # A detector that does not say gets what its pretraining got.
+    convention = InputConvention.of_detector(detector) or InputConvention()
     if settings.precise_statistics:
         use_precise_statistics(
-            encoder, _batches(data.train, normalize, settings)
+            encoder, _batches(data.train, convention, settings)
         )
     train, val = (
-        object_features(encoder, _batches(pictures, normalize, settings))
+        object_features(encoder, _batches(pictures, convention, settings))
         for pictures in (data.train, data.val)
     )
     _, val_labels = data.labels()
@@ -199,11 +202,11 @@ def read_split(
 
 def _batches(
     pictures: Sequence[LabelledPicture],
-    normalize: Mapping,
+    convention: InputConvention,
     settings: ProbeSettings,
 ) -> Iterator[Batch]:
     return batches(
-        pictures, settings.image_size, normalize, settings.batch_size
+        pictures, settings.image_size, convention, settings.batch_size
     )
 
 

@@ -335,11 +335,7 @@ def _with_input_of(detector: dict, preprocessor: dict) -> dict:
     convention = InputConvention.of_detector(detector)
     if convention is None:
         return preprocessor
-    own = dict(
-        mean=convention.mean,
-        std=convention.std,
-        bgr=convention.channels == 'BGR',
-    )
+    own = convention.to_preprocessor()
     given = {key: preprocessor[key] for key in own if key in preprocessor}
     merged = InputConvention(
         'BGR' if given.get('bgr', own['bgr']) else 'RGB',

@@ -81,6 +81,10 @@ class InputConvention(NamedTuple):
             channels=self.channels, mean=list(self.mean), std=list(self.std)
         )
 
+    def to_preprocessor(self) -> dict:
+        """Return the arguments of `SoCoDataPreprocessor` that give it."""
+        return dict(mean=self.mean, std=self.std, bgr=self.channels == 'BGR')
+
     def is_like(self, other: 'InputConvention') -> bool:
         """Return whether both give the same input, except for rounding."""
         ours, theirs = ([*of.mean, *of.std] for of in (self, other))

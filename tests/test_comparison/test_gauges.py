@@ -1,5 +1,7 @@
 """The gauges of pretrained weights, at their limits."""
 
+import copy
+
 import comparison_plans
 import cv2
 import numpy as np
@@ -55,3 +57,26 @@ def test_a_random_backbone_sees_something(detector, images, tmp_path):
     # of 5 pictures with 4 boxes each: better than one in twenty
     assert 0.05 < found['hit_rate'] <= 1
     assert 1 < found['effective_rank'] <= 20
+
+
+def test_a_detector_of_blue_green_red_gets_that(detector, images, tmp_path):
+    """With its first filters turned round it sees the same."""
+    state = build_encoder(detector).backbone.state_dict()
+    state = {f'backbone.{name}': tensor for name, tensor in state.items()}
+    io.save_atomic(dict(state_dict=state), tmp_path / 'rgb.pth')
+    first = 'backbone.conv1.weight'
+    turned = dict(state, **{first: state[first].flip(1)})
+    io.save_atomic(dict(state_dict=turned), tmp_path / 'bgr.pth')
+    other = copy.deepcopy(detector)
+    other.data_preprocessor.update(
+        mean=detector.data_preprocessor.mean[::-1],
+        std=detector.data_preprocessor.std[::-1],
+        bgr_to_rgb=False,
+    )
+
+    expected = gauges.measure(detector, tmp_path / 'rgb.pth', images)
+
+    found = gauges.measure(other, tmp_path / 'bgr.pth', images)
+    assert found == pytest.approx(expected, abs=0.02)
+    unlike = gauges.measure(other, tmp_path / 'rgb.pth', images)
+    assert unlike != pytest.approx(expected, abs=0.02)

@@ -11,6 +11,7 @@ from mmsoco.evaluation.object_features import (
     use_precise_statistics,
 )
 from mmsoco.evaluation.picture_batches import batches
+from mmsoco.structures import InputConvention
 
 
 @pytest.fixture(scope='module')
@@ -23,8 +24,8 @@ def test_trunk_equals_the_detectors_own_head(tmp_path, detector):
     labels = make_pictures(tmp_path, by_size, count=3)
     _, pictures = read_coco(tmp_path, labels)
     encoder = build_encoder(detector)
-    normalize = detector['data_preprocessor']
-    data = list(batches(pictures, (128, 128), normalize, 3))
+    convention = InputConvention.of_detector(detector)
+    data = list(batches(pictures, (128, 128), convention, 3))
     model = tiny_models.build_detector(detector).eval()
     model.load_state_dict(encoder.state_dict(), strict=False)
     features = object_features(encoder, iter(data))
@@ -42,7 +43,8 @@ def test_trunk_equals_the_detectors_own_head(tmp_path, detector):
 def test_precise_statistics_are_those_of_one_batch_of_all(tmp_path, detector):
     labels = make_pictures(tmp_path, by_colour, count=4)
     _, pictures = read_coco(tmp_path, labels)
-    data = list(batches(pictures, (64, 64), detector['data_preprocessor'], 4))
+    convention = InputConvention.of_detector(detector)
+    data = list(batches(pictures, (64, 64), convention, 4))
     encoder = build_encoder(detector)
     use_precise_statistics(encoder, data)
     assert not encoder.training

@@ -3,6 +3,7 @@ import numpy as np
 
 from mmsoco.evaluation.labelled_pictures import LabelledPicture
 from mmsoco.evaluation.picture_batches import batches
+from mmsoco.structures import InputConvention
 
 
 def test_boxes_and_pixels_follow_the_resize(tmp_path):
@@ -11,7 +12,7 @@ def test_boxes_and_pixels_follow_the_resize(tmp_path):
     cv2.imwrite(str(tmp_path / 'a.png'), image[..., ::-1])
     box = np.array([[40, 10, 80, 20]], np.float32)
     picture = LabelledPicture(tmp_path / 'a.png', box, np.zeros(1, int))
-    plain = dict(mean=[0, 0, 0], std=[1, 1, 1], bgr_to_rgb=False)
+    plain = InputConvention('BGR', (0, 0, 0), (1, 1, 1))
     [batch] = batches([picture], (64, 64), plain, 4)
     assert batch.images.shape == (1, 3, 32, 64)
     assert batch.boxes.tolist() == [[0, 32, 8, 64, 16]]
