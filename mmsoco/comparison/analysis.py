@@ -7,11 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from . import statistics
+from .cells import FINETUNING, pretraining_name
 from .records import Record, find_record, read_json, record_path
 from .statistics import Difference, Summary
 
 PLAN_FILE = 'plan.json'
 IMAGE_LEVEL = 'image-level'
+# Each method has a loss of its own, whose values cannot be held against
+# those of another.
+_NOT_COMPARABLE = ('loss',)
 
 
 @dataclass
@@ -81,6 +85,25 @@ class Row:
         """What the cells say, each sentence once."""
         cells = [*self.pretrainings.values(), *self.records.values()]
         return list(dict.fromkeys(n for cell in cells for n in cell.notes))
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Do starts of a higher gauge have a higher AP?
+
+    Attributes:
+        gauge: Name of the gauge.
+        labels: Labelled pictures of the fine-tunings.
+        cells: Number of pretrainings with a gauge and an AP.
+        starts: Number of starts that they belong to.
+        value: Spearman's rank correlation; None for too few cells.
+    """
+
+    gauge: str
+    labels: int
+    cells: int
+    starts: int
+    value: float | None
 
 
 @dataclass
@@ -186,12 +209,12 @@ def _rows(content: dict, records: Mapping[str, Record]) -> list[Row]:
         for start in plan['starts']
     }
     for cell in content['cells']:
-        if cell['kind'] != 'finetuning':
+        if cell['kind'] != FINETUNING:
             continue
         row = rows[cell['start'], cell['labels']]
         row.planned += 1
         owner = row.start['pretrained_by'] or cell['start']
-        pretraining = records.get(f'pretraining_{owner}_seed{cell["seed"]}')
+        pretraining = records.get(pretraining_name(owner, cell['seed']))
         for record in (pretraining, records.get(cell['name'])):
             if record is not None and record.status == 'failed':
                 row.failures.append(f'{record.cell}: {record.error}')
@@ -265,27 +288,31 @@ def fewer_labels(results: Results, start: str) -> list[str]:
     return sentences
 
 
-def correlations(results: Results) -> list[tuple[str, int, int, float]]:
+def correlations(results: Results) -> list[Correlation]:
     """Correlate gauges of pretraining with the AP of fine-tuning.
 
+    Starts that take a part of the pretrained weights are left out.
+
     Returns:
-        Gauge, labels, number of cells, and Spearman's rank correlation.
+        One for each label budget and gauge.
     """
     found = []
     for labels in results.budgets:
         cells = [
-            (row.pretrainings[seed].gauges, record.ap['AP'])
+            (row.pretrainings[seed], record.ap['AP'])
             for row in results.at(labels)
             if row.start['parts'] is None
             for seed, record in row.records.items()
             if seed in row.pretrainings
         ]
-        names = sorted({name for gauges, _ in cells for name in gauges})
-        for name in names:
-            known = [(g[name], ap) for g, ap in cells if name in g]
-            value = statistics.rank_correlation(*zip(*known, strict=True))
-            if value is not None:
-                found.append((name, labels, len(known), value))
+        names = {name for p, _ in cells for name in p.gauges}
+        for name in sorted(names.difference(_NOT_COMPARABLE)):
+            known = [(p, ap) for p, ap in cells if name in p.gauges]
+            value = statistics.rank_correlation(
+                [p.gauges[name] for p, _ in known], [ap for _, ap in known]
+            )
+            starts = len({p.start for p, _ in known})
+            found.append(Correlation(name, labels, len(known), starts, value))
     return found
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from .plan import Plan, Start
 
+PRETRAINING, FINETUNING = 'pretraining', 'finetuning'
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -33,7 +35,7 @@ class Cell:
     @property
     def title(self) -> str:
         """What it is, in a few words."""
-        if self.kind == 'pretraining':
+        if self.kind == PRETRAINING:
             return f'pretraining of {self.start}, seed {self.seed}'
         return (
             f'fine-tuning of {self.start} on {self.labels} labels, seed '
@@ -41,14 +43,19 @@ class Cell:
         )
 
 
+def pretraining_cell(start: str, seed: int) -> Cell:
+    """Return a start's pretraining cell, without what it needs."""
+    return Cell(PRETRAINING, start, seed)
+
+
 def pretraining_name(start: str, seed: int) -> str:
     """Return the name of a start's pretraining cell."""
-    return Cell('pretraining', start, seed).name
+    return pretraining_cell(start, seed).name
 
 
 def finetuning_name(start: str, labels: int, seed: int) -> str:
     """Return the name of a start's fine-tuning cell."""
-    return Cell('finetuning', start, seed, labels).name
+    return Cell(FINETUNING, start, seed, labels).name
 
 
 def cells_of(plan: Plan) -> list[Cell]:
@@ -93,7 +100,7 @@ def _add_finetuning(
         needs.append(_add_pretraining(cells, plan, owner, seed))
         reference = plan.starts[0]
         needs.append(_add_finetuning(cells, plan, reference, labels, seed))
-    cells[name] = Cell('finetuning', start.name, seed, labels, tuple(needs))
+    cells[name] = Cell(FINETUNING, start.name, seed, labels, tuple(needs))
     return name
 
 
@@ -110,7 +117,7 @@ def _add_pretraining(
         needs.append(_add_pretraining(cells, plan, other, seed))
         twin = plan.twin(start).name
         needs.append(_add_pretraining(cells, plan, twin, seed))
-    cells[name] = Cell('pretraining', owner, seed, needs=tuple(needs))
+    cells[name] = Cell(PRETRAINING, owner, seed, needs=tuple(needs))
     return name
 
 

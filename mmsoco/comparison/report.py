@@ -17,8 +17,8 @@ from mmsoco.utils.files import atomic_path, write_text
 from mmsoco.visualization.report import templates
 
 from . import analysis, figures
-from .analysis import Results, Row
-from .statistics import Difference, verdict
+from .analysis import Correlation, Results, Row
+from .statistics import LEAST_CELLS, Difference, verdict
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -261,11 +261,28 @@ def _details(results: Results, rows: Sequence[Row], labels: int) -> Table:
 
 def _correlations(results: Results) -> Table:
     rows = tuple(
-        (name, str(labels), str(n), f'{value:+.2f}')
-        for name, labels, n, value in analysis.correlations(results)
+        (
+            found.gauge.replace('_', ' '),
+            str(found.labels),
+            str(found.cells),
+            str(found.starts),
+            _correlation(found),
+        )
+        for found in analysis.correlations(results)
     )
-    header = ('gauge', 'labels', 'cells', "Spearman's correlation with AP")
+    header = (
+        'gauge', 'labels', 'cells', 'starts',
+        "Spearman's correlation with AP",
+    )  # fmt: skip
     return Table('Gauges of pretraining that need no labels', header, rows)
+
+
+def _correlation(found: Correlation) -> str:
+    if found.value is not None:
+        return f'{found.value:+.2f}'
+    if found.cells < LEAST_CELLS:
+        return f'cannot tell: fewer than {LEAST_CELLS} cells'
+    return 'cannot tell: all values are equal'
 
 
 def _facts(results: Results) -> list[str]:

@@ -14,6 +14,8 @@ from scipy import stats
 CONFIDENCE = 0.95
 # Below this many pairs an interval would say more than is known.
 LEAST_PAIRS = 3
+# Ranks of fewer cells agree by chance.
+LEAST_CELLS = 5
 # A bootstrap of fewer differences has too few values to draw from.
 LEAST_BOOTSTRAP = 8
 # Half the width of the interval that "k more seeds" aims at, AP.
@@ -221,7 +223,12 @@ def labels_for(
 def rank_correlation(
     first: Sequence[float], second: Sequence[float]
 ) -> float | None:
-    """Return Spearman's correlation; None for fewer than four pairs."""
-    if len(first) < 4 or np.ptp(first) == 0 or np.ptp(second) == 0:
+    """Return Spearman's correlation.
+
+    Returns:
+        From -1 to 1; None for fewer than five pairs, or where all values of
+        a side are equal.
+    """
+    if len(first) < LEAST_CELLS or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return float(stats.spearmanr(first, second).statistic)

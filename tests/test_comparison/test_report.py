@@ -6,6 +6,7 @@ from pathlib import Path
 
 import comparison_plans
 import pytest
+from scipy import stats
 
 from mmsoco.comparison import analysis, report
 from mmsoco.comparison.cells import cells_of
@@ -22,6 +23,9 @@ AP = {
     ('byol', 100): [11.0, 13.0, 15.0],
     ('mocov2', 100): [12.0],
 }
+HIT_RATE = dict(
+    soco=[0.5, 0.7, 0.4], byol=[0.1, 0.3, 0.2], mocov2=[0.35, 0.0, 0.0]
+)
 METHODS = [
     dict(name='scratch', kind='scratch', title='from scratch'),
     dict(name='soco', kind='soco', title='SoCo <b>', config='c.py', trials=3),
@@ -77,9 +81,9 @@ def made_up(cell) -> Record | None:
     if cell.kind == 'pretraining':
         if cell.start == 'swav':
             return None
-        loss = 1.0 + cell.seed
+        gauges = dict(loss=1.0, hit_rate=HIT_RATE[cell.start][cell.seed])
         return Record(
-            **common, seconds=120, pictures_seen=40000, gauges=dict(loss=loss)
+            **common, seconds=120, pictures_seen=40000, gauges=gauges
         )
     values = AP.get((cell.start, cell.labels), [])
     if cell.start == 'mocov2' and cell.seed == 1:
@@ -135,10 +139,21 @@ def test_fewer_labels_by_hand(results):
     assert '2.1 times' in sentence
 
 
-def test_correlation_of_a_gauge_with_ap(results):
-    found = {(name, n): r for name, n, _, r in analysis.correlations(results)}
-    assert -1 <= found['loss', 100] <= 1
-    assert ('loss', 400) not in found  # one cell
+def test_correlation_of_a_gauge_with_ap(results, folder):
+    # Each method's loss is its own.
+    many, one = analysis.correlations(results)
+    assert (many.gauge, many.labels) == ('hit_rate', 100)
+    # all of SoCo and BYOL, the first of MoCo v2
+    assert (many.cells, many.starts) == (7, 3)
+    rates = [0.5, 0.7, 0.4, 0.1, 0.3, 0.2, 0.35]
+    aps = [15.0, 18.0, 19.5, 11.0, 13.0, 15.0, 12.0]
+    ranks = [stats.rankdata(values) for values in (rates, aps)]
+    expected = stats.pearsonr(*ranks).statistic
+    assert many.value == pytest.approx(expected)
+    assert (one.labels, one.cells, one.value) == (400, 1, None)
+    text = report.render_markdown([report.chapter(results, folder)], 'x')
+    assert f'| hit rate | 100 | 7 | 3 | {expected:+.2f} |' in text
+    assert '| hit rate | 400 | 1 | 1 | cannot tell: fewer than 5' in text
 
 
 def test_answer_names_both_comparisons(results):

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mmsoco.comparison import statistics as st
 
@@ -116,6 +117,21 @@ def test_labels_between_budgets_lie_on_the_log_line():
 
 
 def test_rank_correlation():
-    assert st.rank_correlation([1, 2, 3, 4], [1, 4, 9, 16]) == 1.0
-    assert st.rank_correlation([1, 2, 3, 4], [5, 5, 5, 5]) is None
-    assert st.rank_correlation([1, 2, 3], [1, 2, 3]) is None
+    first, second = [3, 1, 4, 10, 5, 9], [2.0, 7.0, 1.0, 8.0, 2.5, 8.5]
+    # ranks 2 1 3 6 4 5 and 2 4 1 5 3 6: squares of 0 3 2 1 1 1 make 16
+    assert st.rank_correlation(first, second) == pytest.approx(
+        1 - 6 * 16 / (6 * (36 - 1))
+    )
+    assert st.rank_correlation(range(5), [5] * 5) is None
+    assert st.rank_correlation(range(4), range(4)) is None
+
+
+def test_rank_correlation_with_ties_is_that_of_mean_ranks():
+    first, second = [1, 1, 2, 3, 3, 3, 8], [5, 2, 2, 9, 1, 7, 7]
+    ranks = [
+        [np.mean([i for i, v in enumerate(sorted(of), 1) if v == own])
+         for own in of]
+        for of in (first, second)
+    ]  # fmt: skip
+    expected = stats.pearsonr(*ranks).statistic
+    assert st.rank_correlation(first, second) == pytest.approx(expected)
