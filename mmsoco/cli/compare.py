@@ -52,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--only', default='', metavar='CELL', help='make this cell alone'
     )
     parser.add_argument(
-        '--status', action='store_true', help='list the cells and stop'
+        '--status',
+        action='store_true',
+        help='list the cells with their times, also expected ones, and stop',
     )
     parser.add_argument(
         '--threads', type=integer(1), help='of each cell (default: all cores)'
@@ -68,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     """Make the cells and the report; return 1 if a cell is not done."""
     from mmsoco.comparison.harness import Comparison
     from mmsoco.comparison.plan import read_plan
+    from mmsoco.comparison.progress import remaining
     from mmsoco.images.lists import parse_shard
 
     shard = parse_shard(args.shard)
@@ -82,8 +85,8 @@ def run(args: argparse.Namespace) -> int:
     )
     comparison.prepare()
     if args.status:
-        for name, state in comparison.status():
-            print(f'{name:<44} {state}')
+        states = comparison.status()
+        print('\n'.join([*map(str, states), remaining(states)]))
         return 0
     is_done = comparison.run(shard, args.only)
     print(write_pages(comparison.records, out))

@@ -17,6 +17,7 @@ from mmsoco.workflow.steps import Job, Step, StepError
 from . import recipes
 from .analysis import PLAN_FILE
 from .cells import (
+    PRETRAINING,
     Cell,
     cells_of,
     finetuning_name,
@@ -30,7 +31,8 @@ from .materials import (
     prepare,
     with_scenes,
 )
-from .plan import Budget, Plan, Start
+from .plan import Plan, Start
+from .progress import CellState, Forecast
 from .records import Record, find_record, record_path, write_record
 from .work import DETECTOR_CONFIG, EXPORTED
 
@@ -168,16 +170,11 @@ class Comparison:
         """Return the cells that a cell needs and that are not usable."""
         return [name for name in cell.needs if not self._is_usable(name)]
 
-    def status(self) -> list[tuple[str, str]]:
-        """Return each cell's name and state, in the order of the cells."""
-        states = []
-        for cell in self.cells:
-            record = self.record_of(cell.name)
-            state = record.status if record else 'to do'
-            if record and record.error:
-                state = f'failed: {record.error}'
-            states.append((cell.name, state))
-        return states
+    def status(self) -> list[CellState]:
+        """Return how each cell stands, in the order of the cells."""
+        records = {cell.name: self.record_of(cell.name) for cell in self.cells}
+        forecast = Forecast(self.plan, filter(None, records.values()))
+        return [forecast.state(c, records[c.name]) for c in self.cells]
 
     def folder(self, name: str) -> Path:
         """Return the folder in which a cell is made."""
@@ -190,7 +187,7 @@ class Comparison:
     def _is_usable(self, name: str) -> bool:
         """Return whether a cell is done and its weights are at hand."""
         weights = self.folder(name) / EXPORTED
-        is_pretraining = name.startswith('pretraining')
+        is_pretraining = name.startswith(PRETRAINING)
         return self._is_done(name) and (
             not is_pretraining or weights.is_file()
         )
@@ -263,7 +260,7 @@ class Comparison:
 
     def _config(self, cell: Cell) -> Config:
         """Return a cell's config before it is completed, read once."""
-        key = cell.start if cell.kind == 'pretraining' else ''
+        key = cell.start if cell.kind == PRETRAINING else ''
         if key not in self._configs:
             self._configs[key] = (
                 recipes.pretraining_config(self.plan, self.plan.start(key))
@@ -274,7 +271,7 @@ class Comparison:
 
     def _data_hashes(self, cell: Cell) -> dict[str, str]:
         hashes = self.materials.hashes
-        if cell.kind == 'pretraining':
+        if cell.kind == PRETRAINING:
             return dict(pictures=hashes['pictures'])
         return dict(
             subset=self.materials.subset_hash(cell.labels, cell.seed),
@@ -293,14 +290,12 @@ class Comparison:
             seed=cell.seed,
             needs=[self.fingerprints[name] for name in cell.needs],
         )
-        if cell.kind == 'pretraining':
-            content['samples'] = self._samples(start)
+        if cell.kind == PRETRAINING:
+            content['samples'] = self.plan.samples_of(start)
             if self._takes_proposals(cell):
                 content['filters'] = self.plan.data.filters
         else:
-            content['steps'] = self._budget(cell).steps or (
-                self.plan.finetuning.steps
-            )
+            content['steps'] = self.plan.steps_of(cell.labels)
             content['parts'] = start.parts
             if start.checkpoint:
                 content['checkpoint'] = self._checkpoint_hash(start)
@@ -314,12 +309,6 @@ class Comparison:
             )
         return sha256(start.checkpoint)
 
-    def _samples(self, start: Start) -> int:
-        return start.samples or self.plan.pretraining.samples
-
-    def _budget(self, cell: Cell) -> Budget:
-        return next(b for b in self.plan.budgets if b.labels == cell.labels)
-
     def _takes_proposals(self, cell: Cell) -> bool:
         dataset = self._config(cell).train_dataloader.dataset
         return dataset.get('proposals') is not None
@@ -329,7 +318,7 @@ class Comparison:
         cfg = copy.deepcopy(self._config(cell))
         complete = (
             self._complete_pretraining
-            if cell.kind == 'pretraining'
+            if cell.kind == PRETRAINING
             else self._complete_finetuning
         )
         notes = complete(cfg, cell)
@@ -345,7 +334,7 @@ class Comparison:
 
     def _complete_pretraining(self, cfg: Config, cell: Cell) -> list[str]:
         start = self.plan.start(cell.start)
-        samples, notes = self._samples(start), []
+        samples, notes = self.plan.samples_of(start), []
         if start.time_of:
             other = self.plan.start(start.time_of).owner
             twin = self.plan.twin(start).name
@@ -394,7 +383,7 @@ class Comparison:
 
     def _steps(self, start: Start, cell: Cell) -> tuple[int, list[str]]:
         """Return the steps of a fine-tuning, and what is to be said."""
-        steps = self._budget(cell).steps or self.plan.finetuning.steps
+        steps = self.plan.steps_of(cell.labels)
         if start.owner or not start.time_of:
             return steps, []
         other = self.plan.start(start.time_of).owner

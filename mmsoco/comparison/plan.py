@@ -209,6 +209,15 @@ class Plan:
             return ()
         return budget.seeds[: start.max_seeds]
 
+    def samples_of(self, start: Start) -> int:
+        """Return the pictures that a start's pretraining sees."""
+        return start.samples or self.pretraining.samples
+
+    def steps_of(self, labels: int) -> int:
+        """Return the steps of a fine-tuning on a label budget."""
+        budget = next(b for b in self.budgets if b.labels == labels)
+        return budget.steps or self.finetuning.steps
+
     def config_path(self, name: str) -> Path:
         """Return the file of a config that the plan names.
 

@@ -40,7 +40,10 @@ class FakeJob:
             record = replace(record, seconds=90.0, pictures_seen=8)
         else:
             record = replace(
-                record, seconds=30.0, ap=dict(AP=10.0 + record.seed)
+                record,
+                seconds=30.0,
+                steps=2,
+                ap=dict(AP=10.0 + record.seed),
             )
         write_record(Path(task['records']), record)
 
@@ -103,10 +106,12 @@ def test_a_failed_cell_is_recorded_and_the_plan_goes_on(compare):
     FakeJob.failing = {'pretraining_soco_seed0'}
     comparison = compare()
     assert not comparison.is_done
-    states = dict(comparison.status())
-    assert 'did not arrive' in states['pretraining_soco_seed0']
-    assert states['finetuning_soco_4_seed0'] == 'to do'
-    assert states['finetuning_soco_4_seed1'] == 'done'
+    states = {state.name: state for state in comparison.status()}
+    assert 'did not arrive' in states['pretraining_soco_seed0'].error
+    waiting = states['finetuning_soco_4_seed0']
+    # as long as the other three, of 30 s each
+    assert (waiting.is_done, waiting.seconds) == (False, 30.0)
+    assert states['finetuning_soco_4_seed1'].is_done
     # tried again, and what waited for it is made
     FakeJob.failing = set()
     assert compare().is_done
@@ -216,6 +221,20 @@ def test_classes_that_differ_are_shown(compare, root):
     labels['categories'][0]['name'] = 'Disc'
     (root / 'val.json').write_text(json.dumps(labels))
     with pytest.raises(ValueError, match='Disc'):
+        compare()
+
+
+@pytest.mark.parametrize('name', ['train.json', 'val.json'])
+def test_labels_without_objects_are_named(compare, root, name):
+    labels = json.loads((root / name).read_text())
+    (root / name).write_text(json.dumps(dict(labels, annotations=[])))
+    with pytest.raises(ValueError, match=rf'{name} has no objects'):
+        compare()
+
+
+def test_labels_that_are_not_there_are_named(compare, root):
+    (root / 'val.json').unlink()
+    with pytest.raises(FileNotFoundError, match=r'val\.json'):
         compare()
 
 

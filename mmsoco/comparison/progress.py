@@ -1,0 +1,136 @@
+"""How long the cells that are not made yet will take, by those that are."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmsoco.workflow.settings import describe_time
+
+from .cells import PRETRAINING, Cell, pretraining_cell
+from .plan import Plan
+from .records import Record
+
+
+@dataclass(frozen=True)
+class CellState:
+    """How a cell stands.
+
+    Attributes:
+        name: The cell.
+        is_done: Whether it needs no more work.
+        error: Why it failed; empty if it did not.
+        seconds: What it took, or will take; None where that is not known.
+    """
+
+    name: str
+    is_done: bool
+    error: str
+    seconds: float | None
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        time = '' if self.seconds is None else describe_time(self.seconds)
+        if self.is_done:
+            return f'{self.name:<44} done in {time}'
+        about = f', about {time}' if time else ''
+        state = f'failed: {self.error}' if self.error else 'to do'
+        return f'{self.name:<44} {state}{about}'
+
+
+def remaining(states: Sequence[CellState]) -> str:
+    """Say in a line how much is left to do."""
+    left = [state for state in states if not state.is_done]
+    text = f'{len(states) - len(left)} of {len(states)} cells made'
+    if not left:
+        return text
+    known = [s.seconds for s in left if s.seconds is not None]
+    unknown = len(left) - len(known)
+    if known:
+        text += (
+            f'; {len(known)} more take about {describe_time(sum(known))}, one '
+            'after the other at the speed so far'
+        )
+    if unknown:
+        text += f'; {unknown} are unlike any that is made: time not known'
+    return text
+
+
+class Forecast:
+    """Expects of a cell what finished cells like it took.
+
+    Args:
+        plan: The plan.
+        records: Of its cells; failed ones count for nothing.
+    """
+
+    def __init__(self, plan: Plan, records: Iterable[Record]) -> None:
+        self.plan = plan
+        self._done = [r for r in records if r.status == 'done']
+
+    def state(self, cell: Cell, record: Record | None) -> CellState:
+        """Return how a cell with a record, if it has one, stands."""
+        is_done = record is not None and record.status == 'done'
+        return CellState(
+            cell.name,
+            is_done,
+            record.error if record else '',
+            duration(record) if is_done else self.seconds(cell),
+        )
+
+    def seconds(self, cell: Cell) -> float | None:
+        """Return what a cell will take at the speed of finished ones.
+
+        Cells of the same start count, else those of starts of the same kind,
+        else all of the same kind of cell; by picture or step, so that the
+        length may differ.
+
+        Returns:
+            Seconds; None where no cell of its kind is finished.
+        """
+        start = self.plan.start(cell.start)
+        if start.time_of is None:
+            return self._by_length(cell)
+        owner = self.plan.start(start.time_of).owner
+        given = self.seconds(pretraining_cell(owner, cell.seed))
+        if cell.kind == PRETRAINING:
+            return given
+        own = self._by_length(cell)
+        if own is None or given is None or start.owner:
+            return own
+        return own + given
+
+    def _by_length(self, cell: Cell) -> float | None:
+        relatives = self._relatives(cell)
+        if not relatives:
+            return None
+        rates = [duration(record) / length(record) for record in relatives]
+        return float(np.mean(rates)) * self._planned_length(cell)
+
+    def _relatives(self, cell: Cell) -> list[Record]:
+        """Return the finished cells that are most like a cell."""
+        alike = [r for r in self._done if r.kind == cell.kind]
+        kind = self.plan.start(cell.start).kind
+        of_kind = [r for r in alike if self.plan.start(r.start).kind == kind]
+        of_start = [r for r in of_kind if r.start == cell.start]
+        return of_start or of_kind or alike
+
+    def _planned_length(self, cell: Cell) -> int:
+        if cell.kind == PRETRAINING:
+            return self.plan.samples_of(self.plan.start(cell.start))
+        return self.plan.steps_of(cell.labels)
+
+
+def duration(record: Record) -> float:
+    """Return the seconds of a cell.
+
+    The time of steps covers all processes of a cell that was stopped, that of
+    the last process what is done around the steps.
+    """
+    return max(record.seconds, record.wall_seconds)
+
+
+def length(record: Record) -> int:
+    """Return what a cell's time grows with: pictures seen, or steps."""
+    is_pretraining = record.kind == PRETRAINING
+    return (record.pictures_seen if is_pretraining else record.steps) or 1
