@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 from .plan import Plan, Start
 
-PRETRAINING, FINETUNING = 'pretraining', 'finetuning'
+PRETRAINING, FINETUNING, PROBE = 'pretraining', 'finetuning', 'probe'
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One pretraining or one fine-tuning.
+    """One pretraining, one fine-tuning, or one probe.
 
     Attributes:
-        kind: ``pretraining`` or ``finetuning``.
+        kind: ``pretraining``, ``finetuning`` or ``probe``.
         start: Name of the start.
         seed: The seed.
-        labels: Labelled pictures of a fine-tuning; 0 of a pretraining.
+        labels: Labelled pictures of a fine-tuning, else 0.
         needs: Names of the cells that must be finished before.
     """
 
@@ -35,8 +35,8 @@ class Cell:
     @property
     def title(self) -> str:
         """What it is, in a few words."""
-        if self.kind == PRETRAINING:
-            return f'pretraining of {self.start}, seed {self.seed}'
+        if self.kind != FINETUNING:
+            return f'{self.kind} of {self.start}, seed {self.seed}'
         return (
             f'fine-tuning of {self.start} on {self.labels} labels, seed '
             f'{self.seed}'
@@ -63,7 +63,8 @@ def cells_of(plan: Plan) -> list[Cell]:
 
     Lower tiers come first, then lower seeds, so that every start has one
     cell before any has two; then the plan's order of starts. A pretraining
-    comes right before the first fine-tuning that needs it.
+    comes right before the first fine-tuning that needs it, and its probe
+    between the two.
 
     Args:
         plan: The plan.
@@ -81,8 +82,23 @@ def cells_of(plan: Plan) -> list[Cell]:
     for *_, start, labels, seed in sorted(
         wanted, key=lambda entry: (*entry[:3], entry[4])
     ):
+        _add_probe(cells, plan, start, seed)
         _add_finetuning(cells, plan, start, labels, seed)
     return list(cells.values())
+
+
+def _add_probe(
+    cells: dict[str, Cell], plan: Plan, start: Start, seed: int
+) -> None:
+    """Add the probe of a start whose weights no other start has."""
+    is_same = start.pretrained_by or (start.time_of and not start.owner)
+    if plan.probe is None or is_same:
+        return
+    needs = ()
+    if start.owner:
+        needs = (_add_pretraining(cells, plan, start.owner, seed),)
+    cell = Cell(PROBE, start.name, seed, needs=needs)
+    cells.setdefault(cell.name, cell)
 
 
 def _add_finetuning(

@@ -17,7 +17,9 @@ from mmsoco.workflow.steps import Job, Step, StepError
 from . import recipes
 from .analysis import PLAN_FILE
 from .cells import (
+    FINETUNING,
     PRETRAINING,
+    PROBE,
     Cell,
     cells_of,
     finetuning_name,
@@ -260,19 +262,25 @@ class Comparison:
 
     def _config(self, cell: Cell) -> Config:
         """Return a cell's config before it is completed, read once."""
-        key = cell.start if cell.kind == PRETRAINING else ''
+        start = cell.start if cell.kind == PRETRAINING else ''
+        key = cell.kind, start
         if key not in self._configs:
             self._configs[key] = (
-                recipes.pretraining_config(self.plan, self.plan.start(key))
-                if key
+                recipes.pretraining_config(self.plan, self.plan.start(start))
+                if start
                 else recipes.finetuning_config(self.plan)
             )
+            if cell.kind == PROBE:
+                model = self._configs[key].model
+                self._configs[key] = Config(dict(model=model))
         return self._configs[key]
 
     def _data_hashes(self, cell: Cell) -> dict[str, str]:
         hashes = self.materials.hashes
         if cell.kind == PRETRAINING:
             return dict(pictures=hashes['pictures'])
+        if cell.kind == PROBE:
+            return {name: hashes[name] for name in ('labels', 'images')}
         return dict(
             subset=self.materials.subset_hash(cell.labels, cell.seed),
             **{
@@ -294,11 +302,13 @@ class Comparison:
             content['samples'] = self.plan.samples_of(start)
             if self._takes_proposals(cell):
                 content['filters'] = self.plan.data.filters
+        elif cell.kind == PROBE:
+            content['probe'] = asdict(self.plan.probe)
         else:
             content['steps'] = self.plan.steps_of(cell.labels)
             content['parts'] = start.parts
-            if start.checkpoint:
-                content['checkpoint'] = self._checkpoint_hash(start)
+        if cell.kind != PRETRAINING and start.checkpoint:
+            content['checkpoint'] = self._checkpoint_hash(start)
         return recipes.hash_of(content)
 
     def _checkpoint_hash(self, start: Start) -> str:
@@ -316,21 +326,36 @@ class Comparison:
     def _task(self, cell: Cell, record: Record) -> dict:
         """Write a cell's config; return what its process needs to know."""
         cfg = copy.deepcopy(self._config(cell))
-        complete = (
-            self._complete_pretraining
-            if cell.kind == PRETRAINING
-            else self._complete_finetuning
-        )
-        notes = complete(cfg, cell)
+        notes = []
+        if cell.kind == PRETRAINING:
+            notes = self._complete_pretraining(cfg, cell)
+        elif cell.kind == FINETUNING:
+            notes = self._complete_finetuning(cfg, cell)
         recipes.write_config(cfg, self.folder(cell.name) / 'config.py')
-        start = self.plan.start(cell.start)
-        return dict(
+        start, data = self.plan.start(cell.start), self.plan.data
+        task = dict(
             record=asdict(replace(record, notes=notes)),
             records=str(self.records),
             start_kind=start.kind,
             parts=start.parts,
-            val_labels=str(self.plan.data.path('val_labels')),
+            val_labels=str(data.path('val_labels')),
         )
+        if cell.kind == PROBE:
+            weights = self._weights(start, cell)
+            task |= dict(
+                weights=weights and str(weights),
+                images=str(data.path('images')),
+                labels=str(data.path('labels')),
+                probe=asdict(self.plan.probe),
+            )
+        return task
+
+    def _weights(self, start: Start, cell: Cell) -> Path | None:
+        """Return the weights that a start begins with."""
+        if start.owner:
+            owner = pretraining_name(start.owner, cell.seed)
+            return self.folder(owner) / EXPORTED
+        return Path(start.checkpoint) if start.checkpoint else None
 
     def _complete_pretraining(self, cfg: Config, cell: Cell) -> list[str]:
         start = self.plan.start(cell.start)
@@ -362,10 +387,6 @@ class Comparison:
     def _complete_finetuning(self, cfg: Config, cell: Cell) -> list[str]:
         start, data = self.plan.start(cell.start), self.plan.data
         steps, notes = self._steps(start, cell)
-        weights = start.checkpoint and Path(start.checkpoint)
-        if start.owner:
-            owner = pretraining_name(start.owner, cell.seed)
-            weights = self.folder(owner) / EXPORTED
         recipes.complete_finetuning(
             cfg,
             classes=self.materials.classes,
@@ -377,7 +398,7 @@ class Comparison:
             steps=steps,
             seed=cell.seed,
             work_dir=self.folder(cell.name) / 'run',
-            load_from=weights,
+            load_from=self._weights(start, cell),
         )
         return notes
 

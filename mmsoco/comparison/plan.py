@@ -156,6 +156,24 @@ class Finetuning:
 
 
 @dataclass(frozen=True)
+class Probe:
+    """A look at the features of each start, before any fine-tuning.
+
+    The boxes are those of ``data.labels``; validation pictures are not
+    touched. See `mmsoco.evaluation.probe.ProbeSettings`.
+
+    Attributes:
+        num_train: Pictures that the classifiers are trained on.
+        num_val: Other pictures that they are judged on.
+        image_size: (h, w) that pictures are resized to fit into.
+    """
+
+    num_train: int = 500
+    num_val: int = 300
+    image_size: tuple[int, int] = (320, 320)
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that a comparison depends on.
 
@@ -170,6 +188,7 @@ class Plan:
         budgets: The label budgets.
         pretraining: Length of the pretraining.
         finetuning: Length of the fine-tuning.
+        probe: The probe of every start and seed; None: no probe.
         tuning: How rates were chosen, in a sentence for the report.
         notes: Further sentences for the report.
         file: The plan's file.
@@ -183,6 +202,7 @@ class Plan:
     title: str = ''
     pretraining: Pretraining = Pretraining()
     finetuning: Finetuning = Finetuning()
+    probe: Probe | None = None
     tuning: str = ''
     notes: str = ''
     file: Path = Path()
@@ -274,6 +294,7 @@ def parse_plan(content: Mapping[str, Any], path: Path) -> Plan:
     for name, kind in (
         ('pretraining', Pretraining),
         ('finetuning', Finetuning),
+        ('probe', Probe),
     ):
         if name in values:
             values[name] = _build(kind, values[name], f'{where}: {name}')

@@ -7,7 +7,7 @@ import numpy as np
 
 from mmsoco.workflow.settings import describe_time
 
-from .cells import PRETRAINING, Cell, pretraining_cell
+from .cells import PRETRAINING, PROBE, Cell, pretraining_cell
 from .plan import Plan
 from .records import Record
 
@@ -89,7 +89,7 @@ class Forecast:
             Seconds; None where no cell of its kind is finished.
         """
         start = self.plan.start(cell.start)
-        if start.time_of is None:
+        if start.time_of is None or cell.kind == PROBE:
             return self._by_length(cell)
         owner = self.plan.start(start.time_of).owner
         given = self.seconds(pretraining_cell(owner, cell.seed))
@@ -118,7 +118,7 @@ class Forecast:
     def _planned_length(self, cell: Cell) -> int:
         if cell.kind == PRETRAINING:
             return self.plan.samples_of(self.plan.start(cell.start))
-        return self.plan.steps_of(cell.labels)
+        return self.plan.steps_of(cell.labels) if cell.labels else 1
 
 
 def duration(record: Record) -> float:

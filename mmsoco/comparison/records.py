@@ -17,10 +17,10 @@ class Record:
 
     Attributes:
         cell: Name of the cell.
-        kind: ``pretraining`` or ``finetuning``.
+        kind: ``pretraining``, ``finetuning`` or ``probe``.
         start: Name of the start.
         seed: The seed.
-        labels: Labelled pictures; 0 of a pretraining.
+        labels: Labelled pictures of a fine-tuning, else 0.
         fingerprint: SHA-256 of all that the result depends on.
         command: What makes it again.
         status: ``done`` or ``failed``.
@@ -40,6 +40,8 @@ class Record:
             set has no such objects.
         ap_by_class: AP of each class in percent.
         gauges: Numbers that need no labels, by name.
+        probe: What a probe found: scores of ``modules`` and ``controls`` by
+            name, the share of the ``majority``, the number of ``boxes``.
         notes: Sentences for the report.
     """
 
@@ -65,6 +67,7 @@ class Record:
     ap: dict[str, float | None] = field(default_factory=dict)
     ap_by_class: dict[str, float | None] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
+    probe: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 

@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 import traceback
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,14 @@ from mmsoco.checkpoints.load_report import (
     part_of,
     preview,
 )
+from mmsoco.evaluation.probe import ProbeSettings, probe
+from mmsoco.evaluation.scores import Score
 from mmsoco.registry import RUNNERS
 from mmsoco.utils.files import write_json
 from mmsoco.utils.machine import describe_machine
 
 from .average_precision import evaluate
+from .cells import FINETUNING, PRETRAINING, PROBE
 from .gauges import measure
 from .records import Record, read_json, write_record
 
@@ -47,6 +51,9 @@ BACKBONE = 'backbone.'
 EXPORTED = 'detector.pth'
 # The detector of a pretraining cell, with `model` alone.
 DETECTOR_CONFIG = 'detector_config.py'
+# What a record keeps of the scores of a probe.
+_SCORES = ('knn', 'linear', 'linear_error', 'effective_rank')
+_DIGITS = 4
 # What our pretraining logs that needs no labels.
 GAUGES = ('loss', 'embedding_std', 'pair_cosine')
 
@@ -252,13 +259,46 @@ def finetune(folder: Path, task: dict) -> dict[str, Any]:
     )
 
 
+def probe_start(folder: Path, task: dict) -> dict[str, Any]:
+    """Probe a start's weights; return fields of the record."""
+    settings = ProbeSettings(
+        **task['probe'], precise_statistics=True, seed=task['record']['seed']
+    )
+    found = probe(
+        Config.fromfile(folder / 'config.py').model,
+        task['weights'],
+        task['images'],
+        task['labels'],
+        settings,
+    )
+    return dict(
+        loaded=found.loaded,
+        probe=dict(
+            modules=_rounded(found.modules),
+            controls=_rounded(found.controls),
+            majority=round(found.majority, _DIGITS),
+            boxes=found.boxes,
+        ),
+    )
+
+
+def _rounded(scores: Mapping[str, Score]) -> dict[str, dict[str, float]]:
+    """Return what the report tells of scores."""
+    return {
+        name: {key: round(getattr(score, key), _DIGITS) for key in _SCORES}
+        for name, score in scores.items()
+    }
+
+
+WORK = {PRETRAINING: pretrain, FINETUNING: finetune, PROBE: probe_start}
+
+
 def make(folder: Path) -> Record:
     """Make the cell of a folder and write its record."""
     task = read_json(folder / 'task.json')
     record = Record(**task['record'])
     start = time.monotonic()
-    work = pretrain if record.kind == 'pretraining' else finetune
-    fields = work(folder, task)
+    fields = WORK[record.kind](folder, task)
     machine = dict(describe_machine())
     usages = [
         resource.getrusage(who)

@@ -77,3 +77,29 @@ def test_shards_divide_the_cells_and_keep_a_pretraining_with_its_users():
         here = {cell.name for cell in shard}
         for cell in shard:
             assert set(cell.needs) <= here
+
+
+def test_each_start_with_weights_of_its_own_is_probed(tmp_path):
+    content = comparison_plans.plan(
+        tmp_path,
+        probe=dict(num_train=4, num_val=2),
+        starts=[
+            dict(name='scratch', kind='scratch'),
+            dict(name='soco', kind='soco', config='c.py'),
+            dict(name='part', kind='soco', pretrained_by='soco'),
+            dict(name='longer', kind='scratch', time_of='soco'),
+            dict(name='mine', kind='weights', checkpoint='w.pth'),
+        ],
+        budgets=[dict(labels=n, seeds=[0]) for n in (4, 8)],
+    )
+    cells = cells_of(parse_plan(content, tmp_path / 'plan.py'))
+    names = [cell.name for cell in cells]
+    assert [n for n in names if n.startswith('probe')] == [
+        'probe_scratch_seed0',
+        'probe_soco_seed0',
+        'probe_mine_seed0',
+    ]
+    at = names.index('probe_soco_seed0')
+    assert cells[at].needs == ('pretraining_soco_seed0',)
+    assert names[at - 1] == 'pretraining_soco_seed0'
+    assert names[at + 1] == 'finetuning_soco_4_seed0'

@@ -38,7 +38,7 @@ class FakeJob:
         if record.kind == 'pretraining':
             (self.folder / 'detector.pth').write_bytes(b'weights')
             record = replace(record, seconds=90.0, pictures_seen=8)
-        else:
+        elif record.kind == 'finetuning':
             record = replace(
                 record,
                 seconds=30.0,
@@ -157,6 +157,35 @@ def test_shards_share_the_records(compare):
     assert not set(first) & set(FakeJob.made)
     assert compare().is_done
     assert FakeJob.made == []
+
+
+def test_a_probe_is_added_without_remaking_what_is_there(compare):
+    before = compare()
+    after = compare(probe=dict(num_train=4, num_val=2))
+    assert after.is_done
+    assert FakeJob.made == [
+        f'probe_{start}_seed{seed}'
+        for seed in (0, 1)
+        for start in ('scratch', 'soco')
+    ]
+    kept = {n: after.fingerprints[n] for n in before.fingerprints}
+    assert kept == before.fingerprints
+    # other settings are other probes
+    compare(probe=dict(num_train=5, num_val=2))
+    assert len(FakeJob.made) == 4
+
+
+def test_a_probe_sees_labels_of_training_alone(compare, root):
+    comparison = compare(probe=dict(num_train=4, num_val=2))
+    for name, weights in (('scratch', None), ('soco', 'detector.pth')):
+        folder = comparison.folder(f'probe_{name}_seed0')
+        text = (folder / 'task.json').read_text()
+        task = json.loads(text)
+        assert task['labels'] == str(root / 'train.json')
+        assert task['images'] == str(root / 'train')
+        assert task['weights'] == weights or task['weights'].endswith(weights)
+    record = comparison.record_of('probe_soco_seed0')
+    assert set(record.data_sha256) == {'labels', 'images'}
 
 
 def test_one_cell_alone(compare):

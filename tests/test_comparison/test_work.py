@@ -6,10 +6,12 @@ import shutil
 import comparison_plans
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmsoco.checkpoints import io
 from mmsoco.comparison import harness, work
 from mmsoco.comparison.plan import parse_plan
+from mmsoco.evaluation.probe import ProbeSettings, probe
 
 STATE = {
     'backbone.conv1.weight': torch.ones(2, 3),
@@ -165,3 +167,39 @@ def test_a_fine_tuning_whose_weights_do_not_fit_fails(cell, capsys):
     assert work.main([str(folder)]) == 1
     assert 'error: ' in capsys.readouterr().out
     assert not list(comparison.records.glob('finetuning*'))
+
+
+def test_a_probe_leaves_its_scores(tmp_path):
+    root = comparison_plans.data_set(tmp_path / 'data')
+    content = comparison_plans.plan(
+        root, probe=dict(num_train=4, num_val=2, image_size=[64, 64])
+    )
+    comparison = harness.Comparison(
+        parse_plan(content, root / 'plan.py'),
+        tmp_path / 'out',
+        tmp_path / 'records',
+        ('mmsoco', 'compare', 'plan.py'),
+    )
+    comparison.prepare()
+    cell = comparison.cells[0]
+    assert cell.name == 'probe_scratch_seed0'
+    folder = comparison.folder(cell.name)
+    folder.mkdir(parents=True)
+    task = comparison._task(cell, comparison._blank_record(cell))
+    (folder / 'task.json').write_text(json.dumps(task))
+    assert work.main([str(folder)]) == 0
+    record = comparison.record_of(cell.name)
+    expected = probe(
+        Config.fromfile(comparison_plans.DETECTOR).model,
+        None,
+        root / 'train',
+        root / 'train.json',
+        ProbeSettings(num_train=4, num_val=2, image_size=(64, 64)),
+    )
+    trunk = record.probe['modules']['trunk']
+    assert trunk['linear'] == pytest.approx(
+        expected.modules['trunk'].linear, abs=1e-4
+    )
+    assert record.probe['boxes'] == dict(train=4, val=2)
+    assert set(record.probe['controls']) == {'size', 'colour', 'size+colour'}
+    assert (record.loaded, record.ap) == ({}, {})
