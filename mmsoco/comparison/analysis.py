@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from . import statistics
-from .cells import FINETUNING, pretraining_name
+from .cells import FINETUNING, PROBE, pretraining_name
 from .records import Record, find_record, read_json, record_path
 from .statistics import Difference, Summary
 
@@ -87,6 +87,45 @@ class Row:
         return list(dict.fromkeys(n for cell in cells for n in cell.notes))
 
 
+@dataclass
+class ProbeRow:
+    """The probes of a start.
+
+    Attributes:
+        start: The start, as the plan has it.
+        records: The finished probes by seed.
+        planned: Number of probes that the plan has here.
+        failures: Errors of failed ones.
+    """
+
+    start: dict
+    records: dict[int, Record] = field(default_factory=dict)
+    planned: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def has(self, part: str) -> bool:
+        """Tell whether a part of the detector came from the start.
+
+        An untrained network is a start for all of its parts.
+        """
+        loaded = [record.loaded for record in self.records.values()]
+        return all(not parts or part in parts for parts in loaded)
+
+    def scores(self, kind: str, name: str, score: str) -> dict[int, float]:
+        """Return a score by seed, such as the accuracies of a module.
+
+        Args:
+            kind: ``modules`` or ``controls``.
+            name: Which of them.
+            score: Name of the score; accuracies are from 0 to 1.
+        """
+        return {
+            seed: record.probe[kind][name][score]
+            for seed, record in self.records.items()
+            if name in record.probe[kind]
+        }
+
+
 @dataclass(frozen=True)
 class Correlation:
     """Do starts of a higher gauge have a higher AP?
@@ -114,11 +153,13 @@ class Results:
         content: What ``plan.json`` holds.
         rows: In the order of the plan's starts, for each budget in turn.
         best: Name of the best image-level method by labels.
+        probes: What the probes found, in the order of the starts.
     """
 
     content: dict
     rows: list[Row]
     best: dict[int, str]
+    probes: list[ProbeRow]
 
     @property
     def plan(self) -> dict:
@@ -147,7 +188,8 @@ class Results:
         for row in self.rows:
             for record in (*row.pretrainings.values(), *row.records.values()):
                 cells[record.cell] = record
-        return list(cells.values())
+        probes = [r for row in self.probes for r in row.records.values()]
+        return [*cells.values(), *probes]
 
     @property
     def planned(self) -> int:
@@ -197,7 +239,23 @@ def read_results(folder: Path) -> Results:
         here = [row for row in rows if row.labels == labels]
         best[labels] = best_image_level(here)
         _compare(here, content['plan']['starts'][0]['name'], best[labels])
-    return Results(content, rows, best)
+    return Results(content, rows, best, _probes(content, records))
+
+
+def _probes(content: dict, records: Mapping[str, Record]) -> list[ProbeRow]:
+    """Gather the probes into rows, in the order of the starts."""
+    rows = {s['name']: ProbeRow(s) for s in content['plan']['starts']}
+    for cell in content['cells']:
+        if cell['kind'] != PROBE:
+            continue
+        row = rows[cell['start']]
+        row.planned += 1
+        record = records.get(cell['name'])
+        if record and record.status == 'done':
+            row.records[cell['seed']] = record
+        elif record:
+            row.failures.append(f'{record.cell}: {record.error}')
+    return [row for row in rows.values() if row.planned]
 
 
 def _rows(content: dict, records: Mapping[str, Record]) -> list[Row]:
@@ -261,17 +319,14 @@ def _compare(rows: Sequence[Row], scratch: str, best: str) -> None:
 
 
 def fewer_labels(results: Results, start: str) -> list[str]:
-    """Say how many labels scratch needs for the AP of a start.
+    """Say how many labels the reference needs for the AP of a start.
 
     Returns:
-        A sentence per budget for which the curve of scratch tells it.
+        A sentence per budget for which the reference's curve tells it.
     """
-    scratch = results.scratch
-    known = [
-        (labels, row.summary.mean)
-        for labels in results.budgets
-        if (row := results.row(scratch, labels)) and row.records
-    ]
+    curve = [results.row(results.scratch, n) for n in results.budgets]
+    known = [(r.labels, r.summary.mean) for r in curve if r and r.records]
+    reference = next((row.label for row in curve if row), '')
     sentences = []
     for labels in results.budgets:
         row = results.row(start, labels)
@@ -282,7 +337,7 @@ def fewer_labels(results: Results, start: str) -> list[str]:
         if needed is not None and needed > labels:
             sentences.append(
                 f'{row.label} with {labels} labels reaches {reached:.1f} AP, '
-                f'for which training from scratch needs about {needed:.0f}: '
+                f'for which the start {reference} needs about {needed:.0f}: '
                 f'{needed / labels:.1f} times as many.'
             )
     return sentences

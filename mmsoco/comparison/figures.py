@@ -1,7 +1,7 @@
 """The report's two pictures: AP over labels, and paired intervals."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,56 +12,103 @@ from .analysis import Results, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-_WIDTH = 9.0
-# More curves than this cannot be distinguished.
-_MOST_CURVES = 8
-# Distance of the dots of two starts, as a part of the number of labels.
-_SHIFT = 0.012
-
-
-def draw(paint: Callable[['Axes'], None], height: float) -> bytes:
-    """Draw one pair of axes as SVG; the same numbers give the same bytes."""
-    # The object interface: it needs no display and leaves pyplot's state be.
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with rc_context({'svg.hashsalt': 'mmsoco', 'font.size': 10}):
-        figure = Figure(figsize=(_WIDTH, height), layout='constrained')
-        FigureCanvasSVG(figure)
-        axes = figure.subplots()
-        paint(axes)
-        axes.spines[['top', 'right']].set_visible(False)
+_WIDTH = 9.0
+# The reference is grey, all others have a colour of their own.
+_MOST_CURVES = len(COLOURS)
+_INK, _SOFT, _LINE = '#1d2733', '#5b6875', '#e6ebef'
+# Distance of the curves of two starts, as a part of the number of labels:
+# dots of equal AP would hide each other.
+_SHIFT = 0.02
+
+
+def draw(
+    paint: Callable[['Figure'], None],
+    size: tuple[float, float],
+    kind: str = 'svg',
+) -> bytes:
+    """Draw a picture on white; the same numbers give the same bytes.
+
+    Args:
+        paint: Fills the figure.
+        size: Width and height in inches.
+        kind: ``svg`` or ``png``.
+    """
+    # The object interface: it needs no display and leaves pyplot's state be.
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    options = {
+        'svg.hashsalt': 'mmsoco',
+        'font.size': 10,
+        'text.color': _INK,
+        'axes.edgecolor': _SOFT,
+        'axes.labelcolor': _INK,
+        'axes.spines.top': False,
+        'axes.spines.right': False,
+        'xtick.color': _SOFT,
+        'ytick.color': _SOFT,
+        'ytick.labelcolor': _INK,
+    }
+    # Neither holds when it was made.
+    metadata = {'Date': None} if kind == 'svg' else {'Software': None}
+    with rc_context(options):
+        figure = Figure(figsize=size, layout='constrained')
+        paint(figure)
         buffer = io.BytesIO()
-        figure.savefig(buffer, format='svg', metadata={'Date': None})
+        figure.savefig(buffer, format=kind, metadata=metadata, dpi=200)
     return buffer.getvalue()
+
+
+def curve_starts(results: Results) -> list[dict]:
+    """Return the starts that the label curve shows, in their order.
+
+    The reference and the starts that were measured with the most budgets,
+    as many as can be told apart.
+    """
+    measured = [
+        (start, sum(bool(row.records) for row in _rows_of(results, start)))
+        for start in results.plan['starts']
+    ]
+    # Sorting keeps the order of starts with as many budgets.
+    most = sorted(
+        (pair for pair in measured if pair[1]),
+        key=lambda pair: (pair[0]['name'] != results.scratch, -pair[1]),
+    )
+    chosen = [start for start, _ in most[:_MOST_CURVES]]
+    return [s for s in results.plan['starts'] if s in chosen]
 
 
 def label_curve(results: Results) -> bytes:
     """Draw AP over the number of labels: seeds as dots, mean, deviation."""
+    return draw(
+        lambda figure: _paint_curves(figure, results, curve_starts(results)),
+        (_WIDTH, 4.0),
+    )
 
-    def paint(axes: 'Axes') -> None:
-        starts = [
-            start
-            for start in results.plan['starts']
-            if any(r.records for r in _rows_of(results, start))
-        ]
-        for index, start in enumerate(starts[:_MOST_CURVES]):
-            rows = [r for r in _rows_of(results, start) if r.records]
-            # Dots of equal AP would hide each other.
-            shift = 1 + _SHIFT * (index - (len(starts) - 1) / 2)
-            _paint_curve(axes, rows, COLOURS[index % len(COLOURS)], shift)
-        axes.set_xscale('log')
-        axes.set_xticks(results.budgets, [str(b) for b in results.budgets])
-        axes.minorticks_off()
-        axes.set_xlabel('labelled pictures')
-        axes.set_ylabel('box AP (percent)')
-        axes.grid(axis='y', color='#e6ebef', linewidth=0.8)
-        if starts:
-            axes.legend(frameon=False, fontsize=9)
 
-    return draw(paint, 4.2)
+def small_curve(results: Results, start: str, kind: str = 'svg') -> bytes:
+    """Draw the label curve of three starts, as a README can show it.
+
+    Args:
+        results: At least one fine-tuning is finished.
+        start: The start that is shown beside the reference and the best
+            image-level method.
+        kind: ``svg`` or ``png``.
+    """
+    most = results.best[max(results.best)]
+    best = most or next((b for b in results.best.values() if b), '')
+    wanted = {results.scratch, start, best}
+    starts = [
+        s
+        for s in results.plan['starts']
+        if s['name'] in wanted
+        and any(row.records for row in _rows_of(results, s))
+    ]
+    return draw(
+        lambda figure: _paint_curves(figure, results, starts), (6.4, 3.0), kind
+    )
 
 
 def _rows_of(results: Results, start: dict) -> list[Row]:
@@ -69,42 +116,85 @@ def _rows_of(results: Results, start: dict) -> list[Row]:
     return sorted(rows, key=lambda row: row.labels)
 
 
+def _paint_curves(
+    figure: 'Figure', results: Results, starts: Sequence[dict]
+) -> None:
+    axes = figure.subplots()
+    others = iter(COLOURS)
+    for index, start in enumerate(starts):
+        is_reference = start['name'] == results.scratch
+        colour = COLOURS[-1] if is_reference else next(others)
+        rows = [r for r in _rows_of(results, start) if r.records]
+        shift = 1 + _SHIFT * (index - (len(starts) - 1) / 2)
+        _paint_curve(axes, rows, colour, shift)
+    axes.set_xscale('log')
+    axes.set_xlim(0.8 * min(results.budgets), 1.25 * max(results.budgets))
+    axes.set_xticks(results.budgets, [f'{b:,}' for b in results.budgets])
+    axes.minorticks_off()
+    axes.set_xlabel('labelled pictures')
+    axes.set_ylabel('box AP (percent)')
+    axes.grid(axis='y', color=_LINE, linewidth=0.8)
+    # Beside the axes it hides no dot.
+    figure.legend(loc='outside right center', frameon=False, fontsize=9)
+
+
 def _paint_curve(
     axes: 'Axes', rows: list[Row], colour: str, shift: float
 ) -> None:
-    labels = np.array([row.labels for row in rows])
+    labels = np.array([row.labels * shift for row in rows])
     means = np.array([row.summary.mean for row in rows])
     spread = np.array([row.summary.sd or 0.0 for row in rows])
-    axes.plot(labels, means, color=colour, label=rows[0].label, linewidth=2)
+    axes.plot(
+        labels, means, '-_', color=colour, label=rows[0].label, linewidth=2,
+        markersize=14, markeredgewidth=2,
+    )  # fmt: skip
     axes.fill_between(
-        labels, means - spread, means + spread, color=colour, alpha=0.12
-    )
-    for row in rows:
+        labels, means - spread, means + spread, color=colour, alpha=0.12,
+        linewidth=0,
+    )  # fmt: skip
+    for x, row in zip(labels, rows, strict=True):
         axes.plot(
-            [row.labels * shift] * len(row.ap), list(row.ap.values()), 'o',
-            color=colour, markersize=4, alpha=0.8,
+            [x] * len(row.ap), list(row.ap.values()), 'o', color=colour,
+            markersize=4, alpha=0.7, markeredgewidth=0,
         )  # fmt: skip
 
 
 def interval_plot(results: Results) -> bytes:
-    """Draw each start's paired difference to scratch with its interval."""
+    """Draw each start's paired differences to the reference, by budget."""
     rows = [row for row in results.rows if row.to_scratch is not None]
+    starts = [
+        start
+        for start in results.plan['starts']
+        if any(row.start is start for row in rows)
+    ]
+    height = 0.9 + 0.3 * len(starts)
+    return draw(
+        lambda figure: _paint_panels(figure, results, rows, starts),
+        (_WIDTH, height),
+    )
 
-    def paint(axes: 'Axes') -> None:
-        axes.axvline(0, color='#5b6875', linewidth=1)
-        for place, row in enumerate(reversed(rows)):
-            _paint_interval(axes, place, row, results)
-        axes.set_yticks(
-            range(len(rows)),
-            [f'{r.label}, {r.labels} labels' for r in reversed(rows)],
-        )
-        axes.set_ylim(-0.6, len(rows) - 0.4)
-        axes.set_xlabel(
-            f'difference to {results.scratch}, box AP: '
-            'pairs as dots, mean and 95 % interval from three pairs on'
-        )
 
-    return draw(paint, 1.2 + 0.35 * max(len(rows), 1))
+def _paint_panels(
+    figure: 'Figure',
+    results: Results,
+    rows: Sequence[Row],
+    starts: Sequence[dict],
+) -> None:
+    budgets = [b for b in results.budgets if any(r.labels == b for r in rows)]
+    panels = figure.subplots(1, len(budgets), sharey=True, squeeze=False)[0]
+    for axes, labels in zip(panels, budgets, strict=True):
+        axes.axvline(0, color=_SOFT, linewidth=1)
+        for row in rows:
+            if row.labels == labels:
+                place = starts.index(row.start)
+                _paint_interval(axes, place, row, results)
+        axes.set_title(f'{labels:,} labels', fontsize=10, loc='left')
+        axes.grid(axis='y', color=_LINE, linewidth=0.8)
+        axes.tick_params(axis='y', length=0)
+    names = [start['title'] or start['name'] for start in starts]
+    panels[0].set_yticks(range(len(starts)), names)
+    panels[0].set_ylim(len(starts) - 0.5, -0.5)
+    figure.supxlabel('difference in box AP', fontsize=10)
 
 
 def _paint_interval(
@@ -112,14 +202,14 @@ def _paint_interval(
 ) -> None:
     scratch = results.row(results.scratch, row.labels)
     dots = [ap - scratch.ap[s] for s, ap in row.ap.items() if s in scratch.ap]
-    axes.plot(
-        dots, [place] * len(dots), 'o', color=COLOURS[0], alpha=0.4,
-        markersize=4,
-    )  # fmt: skip
     difference = row.to_scratch
-    axes.plot(difference.mean, place, 'D', color=COLOURS[0], markersize=6)
     if difference.low is not None:
         axes.plot(
             [difference.low, difference.high], [place] * 2,
             color=COLOURS[0], linewidth=2,
         )  # fmt: skip
+    axes.plot(
+        dots, [place] * len(dots), 'o', color=COLOURS[1], markersize=4,
+        alpha=0.8, markeredgewidth=0,
+    )  # fmt: skip
+    axes.plot(difference.mean, place, 'D', color=COLOURS[0], markersize=6)

@@ -1,7 +1,7 @@
 """Writes the report of comparisons as HTML and as Markdown.
 
     python -m mmsoco.comparison.report RECORDS... [--html FILE]
-        [--markdown FILE]
+        [--markdown FILE] [--figure FILE]
 
 RECORDS are folders that ``mmsoco compare`` filled. Nothing else is read.
 """
@@ -17,29 +17,16 @@ from mmsoco.utils.files import atomic_path, write_text
 from mmsoco.visualization.report import templates
 
 from . import analysis, figures
-from .analysis import Correlation, Results, Row
-from .statistics import LEAST_CELLS, Difference, verdict
+from .analysis import Results
+from .statistics import Difference, verdict
+from .tables import Table, all_tables
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-NONE = '-'
 _DIGITS = 12
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of plain text.
-
-    Attributes:
-        title: Its heading.
-        header: Names of the columns.
-        rows: Cells.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+# Endings of the picture for a README.
+FIGURES = ('svg', 'png')
 
 
 @dataclass(frozen=True)
@@ -50,6 +37,7 @@ class Chapter:
         name: Short name, part of the pictures' names.
         title: Heading.
         answer: The answer in sentences.
+        progress: How many of the cells are made; empty where all are.
         facts: Further sentences.
         tables: The tables.
         pictures: SVG documents by name.
@@ -60,6 +48,7 @@ class Chapter:
     name: str
     title: str
     answer: tuple[str, ...]
+    progress: str
     facts: tuple[str, ...]
     tables: tuple[Table, ...]
     pictures: dict[str, bytes]
@@ -70,31 +59,20 @@ class Chapter:
 def chapter(results: Results, folder: Path) -> Chapter:
     """Turn results into text, tables and pictures."""
     plan = results.plan
-    tables = []
-    for labels in results.budgets:
-        rows = results.at(labels)
-        tables.append(
-            Table(f'Box AP with {labels} labels', AP_HEADER, _ap_rows(rows))
-        )
-        if any(row.records or row.pretrainings for row in rows):
-            title = f'Costs with {labels} labels'
-            tables.append(Table(title, COST_HEADER, _costs(rows)))
-            tables.append(_details(results, rows, labels))
-    correlations = _correlations(results)
-    if correlations.rows:
-        tables.append(correlations)
     return Chapter(
         name=plan['name'],
         title=plan['title'] or plan['name'],
         answer=tuple(answer(results)),
+        progress=progress(results),
         facts=tuple(_facts(results)),
-        tables=tuple(tables),
+        tables=all_tables(results),
         pictures=_pictures(results),
         captions=dict(
-            labels='AP over the number of labelled pictures. A dot is one '
-            'seed, the line the mean, the band one standard deviation.',
-            intervals='Difference of each start to training from scratch '
-            'with the same labels and seeds.',
+            labels=_curve_caption(results),
+            intervals='Difference of each start to that '
+            f'{_named(results, results.scratch)}, with the same labels and '
+            'seeds: pairs as dots, the mean as a diamond, its 95 % interval '
+            'from three pairs on as a line.',
         ),
         provenance=tuple(_provenance(results, folder)),
     )
@@ -110,15 +88,40 @@ def _pictures(results: Results) -> dict[str, bytes]:
     return pictures
 
 
-def answer(results: Results, start: str = 'soco') -> list[str]:
-    """Say for each label budget whether a start helps.
+def _curve_caption(results: Results) -> str:
+    left_out = {
+        row.label
+        for row in results.rows
+        if row.records and row.start not in figures.curve_starts(results)
+    }
+    rest = (
+        f' {len(left_out)} more starts are in the table.' if left_out else ''
+    )
+    return (
+        'AP over the number of labelled pictures. A dot is one seed, the bar '
+        'at each number the mean, the band one standard deviation.' + rest
+    )
 
-    Args:
-        results: The results.
-        start: Name of the start; where the plan has none, the last start.
-    """
-    names = [s['name'] for s in results.plan['starts']]
-    start = start if start in names else names[-1]
+
+def progress(results: Results) -> str:
+    """Say how many cells are made, unless all are."""
+    done, planned = len(results.done), results.planned
+    if done == planned:
+        return ''
+    return (
+        f'{done} of {planned} cells made so far: the numbers can still change.'
+    )
+
+
+def asked_start(results: Results) -> str:
+    """Return the start that the answer is about: SoCo, or the last one."""
+    names = [start['name'] for start in results.plan['starts']]
+    return 'soco' if 'soco' in names else names[-1]
+
+
+def answer(results: Results) -> list[str]:
+    """Say for each label budget whether a start helps; see `asked_start`."""
+    start = asked_start(results)
     sentences = []
     for labels in results.budgets:
         row = results.row(start, labels)
@@ -126,7 +129,7 @@ def answer(results: Results, start: str = 'soco') -> list[str]:
             sentences.append(f'With {labels} labels: not run.')
             continue
         parts = [
-            f'against {_named(results, results.scratch)}: '
+            f'against the start {_named(results, results.scratch)}: '
             f'{_verdict(row.to_scratch)}'
         ]
         if row.to_best is not None:
@@ -153,138 +156,6 @@ def _verdict(difference: Difference | None) -> str:
     return verdict(difference) if difference else 'no pair yet'
 
 
-AP_HEADER = (
-    'start', 'n', 'AP', 'AP50', 'AP75', 'to scratch', 'p',
-    'to best image-level', 'against scratch',
-)  # fmt: skip
-
-
-def _ap_rows(rows: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        (
-            row.label,
-            _count(row),
-            _mean_sd(row),
-            _number(row.mean('AP50')),
-            _number(row.mean('AP75')),
-            _interval(row.to_scratch),
-            _number(row.to_scratch and row.to_scratch.p, 3),
-            _interval(row.to_best),
-            _row_verdict(row),
-        )
-        for row in rows
-    )
-
-
-def _row_verdict(row: Row) -> str:
-    words = []
-    if row.to_scratch is not None:
-        words.append(verdict(row.to_scratch))
-    elif not row.records:
-        words.append('not run')
-    return '; '.join([*words, *(f'FAILED {f}' for f in row.failures)]) or NONE
-
-
-def _count(row: Row) -> str:
-    return f'{len(row.records)} of {row.planned}'
-
-
-def _mean_sd(row: Row) -> str:
-    if row.summary is None:
-        return NONE
-    spread = '' if row.summary.sd is None else f' ± {row.summary.sd:.2f}'
-    return f'{row.summary.mean:.2f}{spread}'
-
-
-def _interval(difference: Difference | None) -> str:
-    if difference is None:
-        return NONE
-    text = f'{difference.mean:+.2f}'
-    if difference.low is None:
-        return f'{text} ({difference.n} pairs: no interval)'
-    text += f' [{difference.low:+.2f}, {difference.high:+.2f}]'
-    if difference.boot_low is not None:
-        text += (
-            f', bootstrap [{difference.boot_low:+.2f}, '
-            f'{difference.boot_high:+.2f}]'
-        )
-    return text
-
-
-def _number(value: float | None, digits: int = 2) -> str:
-    return NONE if value is None else f'{value:.{digits}f}'
-
-
-COST_HEADER = (
-    'start', 'rate trials', 'pretraining pictures', 'pretraining minutes',
-    'fine-tuning steps', 'fine-tuning minutes', 'tensors that arrived',
-)  # fmt: skip
-
-
-def _costs(rows: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        (
-            row.label,
-            str(row.start['trials']),
-            _thousands(row.cost('pretraining', 'pictures_seen')),
-            _minutes(row.cost('pretraining', 'seconds')),
-            _thousands(row.cost('finetuning', 'steps')),
-            _minutes(row.cost('finetuning', 'seconds')),
-            ', '.join(f'{k} {v}' for k, v in sorted(row.loaded.items()))
-            or NONE,
-        )
-        for row in rows
-    )
-
-
-def _thousands(value: float | None) -> str:
-    return NONE if value is None else f'{value:,.0f}'
-
-
-def _minutes(seconds: float | None) -> str:
-    return NONE if seconds is None else f'{seconds / 60:.1f}'
-
-
-def _details(results: Results, rows: Sequence[Row], labels: int) -> Table:
-    sizes = ('AP_small', 'AP_medium', 'AP_large')
-    header = ('start', 'small', 'medium', 'large', *results.classes)
-    cells = tuple(
-        (
-            row.label,
-            *(_number(row.mean(name)) for name in (*sizes, *results.classes)),
-        )
-        for row in rows
-    )
-    title = f'AP by size and class with {labels} labels'
-    return Table(title, header, cells)
-
-
-def _correlations(results: Results) -> Table:
-    rows = tuple(
-        (
-            found.gauge.replace('_', ' '),
-            str(found.labels),
-            str(found.cells),
-            str(found.starts),
-            _correlation(found),
-        )
-        for found in analysis.correlations(results)
-    )
-    header = (
-        'gauge', 'labels', 'cells', 'starts',
-        "Spearman's correlation with AP",
-    )  # fmt: skip
-    return Table('Gauges of pretraining that need no labels', header, rows)
-
-
-def _correlation(found: Correlation) -> str:
-    if found.value is not None:
-        return f'{found.value:+.2f}'
-    if found.cells < LEAST_CELLS:
-        return f'cannot tell: fewer than {LEAST_CELLS} cells'
-    return 'cannot tell: all values are equal'
-
-
 def _facts(results: Results) -> list[str]:
     plan = results.plan
     facts = [plan['notes'], plan['data']['source'], plan['tuning']]
@@ -293,6 +164,8 @@ def _facts(results: Results) -> list[str]:
         facts += [f'{row.label}, {row.labels} labels: {n}' for n in row.notes]
         if row.start['tier'] > 1 and not row.records:
             facts.append(f'{row.label}, {row.labels} labels: not run.')
+    for row in results.probes:
+        facts += [f'FAILED {failure}' for failure in row.failures]
     return [fact for fact in dict.fromkeys(facts) if fact]
 
 
@@ -365,8 +238,37 @@ def _without_declaration(svg: bytes) -> str:
     return text[text.index('<svg') :]
 
 
+def write_figure(results: Results, path: Path) -> None:
+    """Write the small label curve, for a README.
+
+    Args:
+        results: Of one plan.
+        path: File with the ending ``.svg`` or ``.png``.
+
+    Raises:
+        ValueError: It has another ending, or no fine-tuning is finished.
+    """
+    kind = path.suffix.removeprefix('.')
+    if kind not in FIGURES:
+        raise ValueError(
+            f'--figure {path}: expected a file that ends in '
+            f'{" or ".join(FIGURES)}'
+        )
+    if not any(row.records for row in results.rows):
+        raise ValueError(
+            f'--figure {path}: no fine-tuning of {results.plan["name"]} is '
+            'finished, so there is nothing to draw yet'
+        )
+    picture = figures.small_curve(results, asked_start(results), kind)
+    with atomic_path(path) as partial:
+        partial.write_bytes(picture)
+
+
 def write_report(
-    folders: Sequence[Path], html: Path | None, markdown: Path | None
+    folders: Sequence[Path],
+    html: Path | None,
+    markdown: Path | None,
+    figure: Path | None = None,
 ) -> list[Chapter]:
     """Write the report of one or more plans.
 
@@ -375,6 +277,7 @@ def write_report(
         html: Page to write.
         markdown: Markdown file to write; its pictures go to a folder of its
             name beside it.
+        figure: Picture of the first plan for a README.
 
     Returns:
         The chapters.
@@ -383,7 +286,8 @@ def write_report(
         FileNotFoundError: A folder has no records of a plan.
         ValueError: A record is damaged.
     """
-    chapters = [chapter(analysis.read_results(f), f) for f in folders]
+    plans = [analysis.read_results(folder) for folder in folders]
+    chapters = [chapter(*of) for of in zip(plans, folders, strict=True)]
     if html is not None:
         title = ', '.join(c.title for c in chapters)
         write_text(html, render_html(chapters, title))
@@ -395,6 +299,8 @@ def write_report(
                 with atomic_path(path) as partial:
                     partial.write_bytes(svg)
         write_text(markdown, render_markdown(chapters, folder.name))
+    if figure is not None:
+        write_figure(plans[0], figure)
     return chapters
 
 
@@ -407,6 +313,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('records', nargs='+', type=Path)
     parser.add_argument('--html', type=Path, help='page to write')
     parser.add_argument('--markdown', type=Path, help='Markdown to write')
+    parser.add_argument(
+        '--figure',
+        type=Path,
+        help='small picture of the first plan to write, .svg or .png',
+    )
     return parser.parse_args(argv)
 
 
@@ -414,7 +325,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Write the report; return the exit status."""
     args = parse_args(argv)
     try:
-        chapters = write_report(args.records, args.html, args.markdown)
+        chapters = write_report(
+            args.records, args.html, args.markdown, args.figure
+        )
     except (OSError, ValueError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1

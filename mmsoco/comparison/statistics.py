@@ -190,8 +190,9 @@ def verdict(difference: Difference) -> str:
         return f'no gain shown: {between}'
     more = more_seeds(difference.sd, difference.n)
     about = f'{more}' if more < _MOST_SEEDS else 'more than 1,000'
+    seeds = 'seed' if more == 1 else 'seeds'
     return (
-        f'cannot tell yet ({between}): about {about} more seeds would '
+        f'cannot tell yet ({between}): about {about} more {seeds} would '
         f'resolve {RESOLUTION:g} AP'
     )
 

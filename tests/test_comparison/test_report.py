@@ -1,17 +1,21 @@
 """The report from records that are made up, with numbers done by hand."""
 
+import itertools
 import json
 from html.parser import HTMLParser
 from pathlib import Path
 
 import comparison_plans
+import cv2
+import numpy as np
 import pytest
 from scipy import stats
 
-from mmsoco.comparison import analysis, report
+from mmsoco.comparison import analysis, figures, report
 from mmsoco.comparison.cells import cells_of
 from mmsoco.comparison.plan import parse_plan
 from mmsoco.comparison.records import Record, write_record
+from mmsoco.visualization.report import COLOURS
 
 REPO = comparison_plans.CONFIGS.parent
 # AP by start and labels for seeds 0, 1, 2.
@@ -36,7 +40,7 @@ METHODS = [
 ]  # fmt: skip
 
 
-def fill(folder: Path) -> Path:
+def fill(folder: Path, **changes) -> Path:
     """Write a plan and its records, one of them failed."""
     content = comparison_plans.plan(
         Path('data'),
@@ -44,6 +48,7 @@ def fill(folder: Path) -> Path:
         budgets=[dict(labels=n, seeds=[0, 1, 2]) for n in (100, 400)],
         title='A plan | with a bar',
     )
+    content |= changes
     plan = parse_plan(content, Path('plan.py'))
     cells = cells_of(plan)
     description = dict(
@@ -79,12 +84,14 @@ def made_up(cell) -> Record | None:
         versions='torch 2', machine=dict(processor='two cores', date='today'),
     )  # fmt: skip
     if cell.kind == 'pretraining':
-        if cell.start == 'swav':
+        if cell.start not in HIT_RATE:
             return None
         gauges = dict(loss=1.0, hit_rate=HIT_RATE[cell.start][cell.seed])
         return Record(
             **common, seconds=120, pictures_seen=40000, gauges=gauges
         )
+    if cell.kind == 'probe':
+        return probed(common, cell)
     values = AP.get((cell.start, cell.labels), [])
     if cell.start == 'mocov2' and cell.seed == 1:
         return Record(**common, status='failed', error='the disk is full')
@@ -97,6 +104,36 @@ def made_up(cell) -> Record | None:
         **common, ap=metrics, ap_by_class=dict(disc=ap, square=ap + 1),
         loaded=dict(backbone=100), steps=600, seconds=60,
     )  # fmt: skip
+
+
+# Linear accuracy of the trunk by start for seeds 0, 1, 2.
+LINEAR = dict(scratch=[0.5, 0.6, 0.7], soco=[0.55, 0.7, 0.75], byol=[0.6])
+
+
+def probed(common, cell) -> Record | None:
+    if cell.seed >= len(LINEAR.get(cell.start, [])):
+        return None
+    score = dict(
+        knn=0.4, linear=LINEAR[cell.start][cell.seed], linear_error=0.01,
+        effective_rank=9.0,
+    )  # fmt: skip
+    parts = dict(
+        scratch=(), soco=('backbone', 'neck', 'bbox_head'), byol=('backbone',)
+    )
+    names = ('backbone.stage1', 'backbone.stage4', 'neck.own', 'trunk')
+    return Record(
+        **common,
+        loaded=dict.fromkeys(parts[cell.start], 7),
+        probe=dict(
+            modules=dict.fromkeys(names, score),
+            controls={
+                n: dict(score, linear=0.45)
+                for n in ('size', 'colour', 'size+colour')
+            },
+            majority=0.375,
+            boxes=dict(train=9, val=5),
+        ),
+    )
 
 
 @pytest.fixture
@@ -158,7 +195,7 @@ def test_correlation_of_a_gauge_with_ap(results, folder):
 
 def test_answer_names_both_comparisons(results):
     first, second, third = report.answer(results)
-    assert 'against from scratch: helps by 4.3 to 6.7 AP' in first
+    assert 'against the start from scratch: helps by 4.3 to 6.7 AP' in first
     assert 'best image-level method, byol: helps by 3.3' in first
     assert 'cannot tell yet' in second
     assert 'times as many' in third
@@ -234,6 +271,150 @@ def test_the_same_records_give_the_same_bytes(folder, tmp_path):
     for suffix in ('.md', '.html'):
         first, second = (p.with_suffix(suffix).read_bytes() for p in pages)
         assert first == second
+
+
+def table_rows(text, title):
+    """The cells of a table of a Markdown report, without its header."""
+    lines = text.split(f'### {title}')[1].strip().splitlines()
+    lines = itertools.takewhile(lambda x: x.startswith('|'), lines)
+    return [
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in list(lines)[2:]
+    ]
+
+
+def test_probes_stand_beside_the_untrained_network(tmp_path):
+    folder = fill(tmp_path / 'records', probe=dict(num_train=9))
+    results = analysis.read_results(folder)
+    text = report.render_markdown([report.chapter(results, folder)], 'x')
+    rows = table_rows(text, 'Probe')
+    found = {(start, of): rest for start, of, *rest in rows}
+    # differences 5, 10 and 5 percent: 4.3027 * 2.8868 / sqrt(3) = 7.171
+    assert found['SoCo &lt;b>', 'trunk of the box head'] == [
+        '3 of 3', '40.0 ± 0.0', '66.7 ± 10.4', '+6.67 [-0.50, +13.84]'
+    ]  # fmt: skip
+    assert found['from scratch', 'backbone'][2:] == ['60.0 ± 10.0', '-']
+    # only its backbone is its own; one pair has no interval
+    assert found['byol', 'backbone'] == [
+        '1 of 3', '40.0', '60.0', '+10.00 (1 pair)'
+    ]  # fmt: skip
+    assert ('byol', 'pyramid') not in found
+    assert found['none', 'size of the box alone'][2] == '45.0 ± 0.0'
+    assert found['none', 'most frequent class'][1] == '37.5 ± 0.0'
+
+
+def test_without_probes_there_is_no_table_of_them(results, folder):
+    text = report.render_markdown([report.chapter(results, folder)], 'x')
+    assert '### Probe' not in text
+
+
+def test_a_plan_that_is_made_in_part(folder, results):
+    """What is there is told; two pairs make no interval and no verdict."""
+    path = next(folder.glob('finetuning_soco_100_seed2-*'))
+    path.unlink()
+    results = analysis.read_results(folder)
+    text = report.render_markdown([report.chapter(results, folder)], 'x')
+    files = len(list(folder.glob('*.json'))) - 1
+    cells = len(results.content['cells'])
+    # one of the files is the failed one
+    assert f'{files - 1} of {cells} cells made so far' in text
+    [row] = [
+        row
+        for row in table_rows(text, 'Box AP with 100 labels')
+        if row[0].startswith('SoCo')
+    ]
+    aps = [15.0, 18.0]
+    assert row[1:3] == ['2 of 3', f'16.50 ± {np.std(aps, ddof=1):.2f}']
+    assert row[5:7] == ['+5.50 (2 pairs)', '-']
+    assert row[8] == 'cannot tell yet: 2 of at least 3 pairs, 1 more needed'
+
+
+def test_a_plan_of_which_nothing_is_made(folder):
+    for path in folder.glob('*_seed*.json'):
+        path.unlink()
+    results = analysis.read_results(folder)
+    text = report.render_markdown([report.chapter(results, folder)], 'x')
+    assert f'0 of {len(results.content["cells"])} cells made' in text
+    assert 'With 100 labels: not run.' in text
+    assert '![' not in text
+
+
+def test_intervals_are_those_of_scipy(results):
+    row = results.row('soco', 100)
+    first, second = AP['soco', 100], AP['scratch', 100]
+    expected = stats.ttest_rel(first, second).confidence_interval(0.95)
+    found = row.to_scratch
+    assert (found.low, found.high) == pytest.approx(tuple(expected))
+
+
+def test_a_plan_that_is_whole_says_nothing_of_progress(folder, results):
+    results.content['cells'] = [
+        dict(name=record.cell) for record in results.done
+    ]
+    assert report.progress(results) == ''
+
+
+def test_a_reference_of_another_name_is_named(tmp_path):
+    """Of the user's own weights nobody says "scratch"."""
+    starts = [
+        dict(name='init', kind='weights', checkpoint='w', title='from w.pth'),
+        METHODS[1],
+    ]
+    folder = fill(tmp_path / 'records', starts=starts)
+    chapter = report.chapter(analysis.read_results(folder), folder)
+    text = report.render_markdown([chapter], 'x')
+    assert '| to init | p | against init |' in text
+    assert 'scratch' not in text.split('## A plan')[1]
+    assert 'image-level' not in text.split('## A plan')[1]
+
+
+@pytest.mark.parametrize('kind', ['svg', 'png'])
+def test_a_small_picture_for_a_readme(folder, tmp_path, kind):
+    path = tmp_path / 'new' / f'curve.{kind}'
+    assert report.main([str(folder), '--figure', str(path)]) == 0
+    content = path.read_bytes()
+    assert report.main([str(folder), '--figure', str(path)]) == 0
+    assert path.read_bytes() == content
+    assert len(content) < 100_000
+    if kind == 'png':
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        # White to the corners, so that dark pages leave it readable.
+        corners = picture[:: len(picture) - 1, :: picture.shape[1] - 1]
+        assert (corners == 255).all()
+
+
+@pytest.mark.parametrize(
+    ('name', 'message'),
+    [('x.jpeg', 'ends in svg or png'), ('x.svg', 'nothing to draw')],
+)
+def test_a_picture_that_cannot_be(folder, tmp_path, capsys, name, message):
+    if name == 'x.svg':
+        for path in folder.glob('finetuning*.json'):
+            path.unlink()
+    path = tmp_path / name
+    assert report.main([str(folder), '--figure', str(path)]) == 1
+    assert message in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_curves_are_of_starts_that_can_be_told_apart(tmp_path):
+    further = [
+        dict(name=f'm{i}', kind='image-level', config='m.py') for i in range(9)
+    ]
+    folder = fill(tmp_path / 'records', starts=[*METHODS, *further])
+    for path in folder.glob('finetuning_byol_100*'):
+        for i in range(9):
+            record = json.loads(path.read_text())
+            name = path.name.replace('byol', f'm{i}')
+            record |= dict(start=f'm{i}', cell=name.rpartition('-')[0])
+            (folder / name).write_text(json.dumps(record))
+    results = analysis.read_results(folder)
+    starts = [s['name'] for s in figures.curve_starts(results)]
+    assert starts[:2] == ['scratch', 'soco']
+    assert len(starts) == len(COLOURS)
+    chapter = report.chapter(results, folder)
+    # scratch, soco, byol, mocov2 and nine, of which eight are drawn
+    assert ' 5 more starts are in the table.' in chapter.captions['labels']
 
 
 def test_records_of_an_earlier_plan_are_counted(folder, results):
