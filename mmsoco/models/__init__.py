@@ -2,12 +2,14 @@
 
 from .contrast_head import ContrastHead
 from .data_preprocessor import SoCoDataPreprocessor
+from .efficientnet_lite import EfficientNetLite
 from .object_encoder import ObjectEncoder
 from .soco import SoCo
 from .target_network import TargetNetwork
 
 __all__ = [
     'ContrastHead',
+    'EfficientNetLite',
     'ObjectEncoder',
     'SoCo',
     'SoCoDataPreprocessor',
