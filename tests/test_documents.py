@@ -120,7 +120,8 @@ def test_options_named_in_the_text_exist(documents, helps):
     """Options in backquotes belong to a verb or to a script of tools/."""
     known = {'--help', '--version'}
     known |= {'--index-url'}  # pip
-    known |= {'--html', '--markdown'}  # python -m mmsoco.comparison.report
+    # python -m mmsoco.comparison.report
+    known |= {'--html', '--markdown', '--figure'}
     for verb in known_verbs():
         module = importlib.import_module(f'mmsoco.cli.{verb}')
         known |= set(parser_of(verb, module)._option_string_actions)
