@@ -10,6 +10,7 @@ import argparse
 import math
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +38,18 @@ STATUS_ERROR = 1
 STATUS_INTERRUPTED = 130  # what shells use for Ctrl-C
 
 
+class HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Keep the lines of descriptions, and names with hyphens in one piece."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(
+            ' '.join(text.split()),
+            width,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that refuses abbreviations and suggests names.
 
@@ -47,9 +60,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault('allow_abbrev', False)
-        kwargs.setdefault(
-            'formatter_class', argparse.RawDescriptionHelpFormatter
-        )
+        kwargs.setdefault('formatter_class', HelpFormatter)
         super().__init__(**kwargs)
 
     def parse_known_args(
@@ -95,6 +106,7 @@ def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
         limits = f'{lowest} to {highest}'
 
     def read(text: str) -> int:
+        """Return the integer of an option's text."""
         try:
             value = int(text)
         except ValueError:
@@ -125,6 +137,7 @@ def number(
         limits.append(f'up to {highest:g}')
 
     def read(text: str) -> float:
+        """Return the number of an option's text."""
         try:
             value = float(text)
         except ValueError:
@@ -346,6 +359,7 @@ def run_script(main: Callable[[], Any]) -> int:
     """
 
     def run(_: argparse.Namespace) -> None:
+        """Call the script, which reads its own command line."""
         main()
 
     return call_reported(run, argparse.Namespace())

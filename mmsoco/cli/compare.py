@@ -14,9 +14,10 @@ Example:
 import argparse
 from pathlib import Path
 
-from mmsoco.cli.common import integer, path
+from mmsoco.cli import workflow_options as shared
+from mmsoco.cli.common import path
 
-INTERRUPTED = 'stopped; the same command goes on from here'
+INTERRUPTED = shared.FROM_HERE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,9 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='list the cells with their times, also expected ones, and stop',
     )
-    parser.add_argument(
-        '--threads', type=integer(1), help='of each cell (default: all cores)'
-    )
+    shared.add_threads(parser)
 
 
 def shown(plan: Path) -> str:

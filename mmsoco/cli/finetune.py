@@ -15,34 +15,20 @@ training starts without the pretrained weights, for comparison.
 
 import argparse
 
+from mmsoco.cli import workflow_options as shared
 from mmsoco.cli.common import add_cfg_options, integer, path
 
-INTERRUPTED = (
-    'interrupted; call the same command again, and it goes on from the last '
-    'checkpoint'
-)
-_LABELS = 'COCO JSON, or a data set in VOC layout'
+INTERRUPTED = shared.FROM_CHECKPOINT
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument(
-        'run', type=path, metavar='DIR', help='folder of the pretraining'
+    shared.add_run(parser)
+    shared.add_labels(
+        parser,
+        'COCO JSON, or a data set in VOC layout',
+        'a VOC data set has its own',
     )
-    for name, use in (('train', 'train on'), ('val', 'judge on')):
-        parser.add_argument(
-            f'--{name}',
-            type=path,
-            required=True,
-            metavar='LABELS',
-            help=f'labels to {use}: {_LABELS}',
-        )
-        parser.add_argument(
-            f'--{name}-images',
-            type=path,
-            metavar='FOLDER',
-            help='folder of their pictures; a VOC data set has its own',
-        )
     parser.add_argument(
         '--labels',
         type=integer(1),
@@ -54,25 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='train without the pretrained weights',
     )
-    parser.add_argument(
-        '--epochs',
-        type=integer(1),
-        metavar='N',
-        help='passes over the pictures (default: by the number of steps)',
-    )
-    parser.add_argument(
-        '--batch-size',
-        type=integer(1),
-        metavar='N',
-        help='pictures of a batch',
-    )
-    parser.add_argument(
-        '--seed',
-        type=integer(0),
-        default=0,
-        metavar='N',
-        help='seed of the drawn labels and of the training (default: 0)',
-    )
+    shared.add_epochs(parser)
+    shared.add_batch_size(parser, lowest=1)
+    shared.add_seed(parser, 'the drawn labels and of the training', default=0)
     parser.add_argument(
         '--out',
         type=path,

@@ -15,30 +15,16 @@ Example:
 import argparse
 from pathlib import Path
 
-from mmsoco.cli.common import duration, integer, path
+from mmsoco.cli import workflow_options as shared
+from mmsoco.cli.common import integer, path
 
-INTERRUPTED = 'stopped; the same command goes on from here'
+INTERRUPTED = shared.FROM_HERE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument(
-        'run', type=path, metavar='DIR', help='folder of the pretraining'
-    )
-    for name, use in (('train', 'learn from'), ('val', 'judge on')):
-        parser.add_argument(
-            f'--{name}',
-            type=path,
-            required=True,
-            metavar='LABELS',
-            help=f'COCO JSON to {use}',
-        )
-        parser.add_argument(
-            f'--{name}-images',
-            type=path,
-            metavar='FOLDER',
-            help='folder of its pictures (default: that of the labels)',
-        )
+    shared.add_run(parser)
+    shared.add_labels(parser, 'COCO JSON', 'default: that of the labels')
     parser.add_argument(
         '--labels',
         type=integer(1),
@@ -53,12 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='repetitions of each (default: %(default)s)',
     )
-    parser.add_argument(
-        '--time',
-        type=duration,
-        metavar='T',
-        help='time for everything, such as 2h (default: 1,500 steps each)',
-    )
+    shared.add_time(parser, 'time for everything', '1,500 steps each')
     parser.add_argument(
         '--init',
         type=path,
@@ -68,9 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out', type=path, metavar='PATH', help='default: DIR/pilot'
     )
-    parser.add_argument(
-        '--threads', type=integer(1), help='of each training (default: all)'
-    )
+    shared.add_threads(parser)
 
 
 def run(args: argparse.Namespace) -> int:

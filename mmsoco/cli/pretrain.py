@@ -2,7 +2,8 @@ r"""Pretrain a detector on a folder of pictures, without labels.
 
 Makes proposals, draws a look at them, trains, and writes the detector's
 weights with a report. What suits the machine and the pictures is found out
-and printed. Interrupted and called again, it goes on.
+and printed. Interrupted and called again, it goes on; with another --epochs or
+--time it goes on to that length, also after it was finished.
 
 Example:
     mmsoco pretrain "my pictures" --out out/mine
@@ -20,19 +21,11 @@ and finetune.py (whole configs), checkpoints/, logs/ and manifest.json.
 
 import argparse
 
-from mmsoco.cli.common import (
-    add_cfg_options,
-    add_out,
-    duration,
-    integer,
-    path,
-)
+from mmsoco.cli import workflow_options as shared
+from mmsoco.cli.common import add_cfg_options, add_out, integer, path
 from mmsoco.cli.spec_options import TYPES
 
-INTERRUPTED = (
-    'interrupted; call the same command again, and it goes on from the last '
-    'checkpoint'
-)
+INTERRUPTED = shared.FROM_CHECKPOINT
 # Limits of the proposals' filter that can be set by hand.
 _LIMITS = {
     'min_size': 'smallest width and height of a box, in pixels',
@@ -72,7 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py (default: Mask '
         'R-CNN R50-FPN with a GPU, a small R18-FPN without)',
     )
-    _add_length(parser)
+    shared.add_epochs(parser)
+    shared.add_time(
+        parser, 'time that the training may take', 'by the number of steps'
+    )
     _add_training(parser)
     limits = parser.add_argument_group(
         "the proposals' filter", 'chosen from the pictures unless set'
@@ -86,21 +82,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def _add_length(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--epochs',
-        type=integer(1),
-        metavar='N',
-        help='passes over the pictures (default: by the number of steps)',
-    )
-    parser.add_argument(
-        '--time',
-        type=duration,
-        metavar='T',
-        help='how long the training may take, such as 2h or 90m',
-    )
-
-
 def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--devices',
@@ -108,18 +89,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         metavar='N',
         help='GPUs (default: all), or processes where there is none',
     )
-    parser.add_argument(
-        '--batch-size',
-        type=integer(4),
-        metavar='N',
-        help='pictures of a batch on each device',
-    )
-    parser.add_argument(
-        '--seed',
-        type=integer(0),
-        metavar='N',
-        help='seed of all random numbers of the run (default: 0)',
-    )
+    shared.add_batch_size(parser, lowest=4)
+    shared.add_seed(parser, 'all random numbers of the run')
     parser.add_argument(
         '--precision',
         choices=('fp32', 'bf16', 'fp16'),

@@ -107,6 +107,7 @@ class _Lines(Progress):
         self._last = time.monotonic()
 
     def show(self, text: str, name: str | None = None) -> None:
+        """Print the text as a line, if the last one is old enough."""
         self._name = name or self._name
         now = time.monotonic()
         if now - self._last >= LINE_SECONDS and self.done < self.total:
@@ -124,11 +125,13 @@ class _Bar(Progress):
         self._task = bar.add_task(name, total=total, text='')
 
     def show(self, text: str, name: str | None = None) -> None:
+        """Write the text beside the bar."""
         named = {} if name is None else {'description': name}
         self._bar.update(self._task, completed=self.done, text=text, **named)
         self._bar.refresh()
 
     def print(self, text: str) -> None:
+        """Print a line above the bar."""
         self._bar.console.print(text, markup=False, highlight=False)
 
 

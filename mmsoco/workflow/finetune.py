@@ -178,6 +178,7 @@ class _Finetuning:
         self.folder = RunFolder(settings.folder, 'fine-tuning')
 
     def run(self) -> FinetunedRun:
+        """Make the steps that are not done, alone in the folder."""
         with self.folder.lock():
             self._forget_untrained()
             self.folder.begin(self._identity(), self.settings.given())
@@ -304,7 +305,6 @@ class _Finetuning:
         write_config(cfg, self.folder.path / 'finetune.py', configs.DOCSTRING)
 
     def _train(self) -> None:
-
         name = f'epoch_{self.epochs}.pth'
         last = self.folder.checkpoints / name
         if self.folder.is_done('finetune', last):

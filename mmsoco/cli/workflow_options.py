@@ -1,0 +1,110 @@
+"""Options that several verbs of the workflow have alike."""
+
+import argparse
+
+from mmsoco.cli.common import duration, integer, path
+
+# What is said after Ctrl-C, of trainings and of series of trainings.
+FROM_CHECKPOINT = (
+    'interrupted; call the same command again, and it goes on from the last '
+    'checkpoint'
+)
+FROM_HERE = 'stopped; the same command goes on from here'
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add ``DIR``, the folder that `mmsoco pretrain` wrote."""
+    parser.add_argument(
+        'run', type=path, metavar='DIR', help='folder of the pretraining'
+    )
+
+
+def add_labels(
+    parser: argparse.ArgumentParser, kind: str, images: str
+) -> None:
+    """Add ``--train`` and ``--val``, each with the folder of its pictures.
+
+    Args:
+        parser: The parser to add to.
+        kind: What the labels may be, for the help.
+        images: What holds where the folder is not given, for the help.
+    """
+    for name, use in (('train', 'train on'), ('val', 'judge on')):
+        parser.add_argument(
+            f'--{name}',
+            type=path,
+            required=True,
+            metavar='LABELS',
+            help=f'labels to {use}: {kind}',
+        )
+        parser.add_argument(
+            f'--{name}-images',
+            type=path,
+            metavar='FOLDER',
+            help=f'folder of their pictures ({images})',
+        )
+
+
+def add_epochs(parser: argparse.ArgumentParser) -> None:
+    """Add ``--epochs``."""
+    parser.add_argument(
+        '--epochs',
+        type=integer(1),
+        metavar='N',
+        help='passes over the pictures (default: by the number of steps)',
+    )
+
+
+def add_time(parser: argparse.ArgumentParser, what: str, default: str) -> None:
+    """Add ``--time``, in seconds once it is parsed.
+
+    Args:
+        parser: The parser to add to.
+        what: What takes the time, for the help.
+        default: What decides where no time is given, for the help.
+    """
+    parser.add_argument(
+        '--time',
+        type=duration,
+        metavar='T',
+        help=f'{what}, such as 2h or 90m (default: {default})',
+    )
+
+
+def add_batch_size(parser: argparse.ArgumentParser, lowest: int) -> None:
+    """Add ``--batch-size``, which must not be below ``lowest``."""
+    parser.add_argument(
+        '--batch-size',
+        type=integer(lowest),
+        metavar='N',
+        help='pictures of a batch on each device',
+    )
+
+
+def add_seed(
+    parser: argparse.ArgumentParser, what: str, default: int | None = None
+) -> None:
+    """Add ``--seed``.
+
+    Args:
+        parser: The parser to add to.
+        what: What the seed decides, for the help.
+        default: The value where none is given; None tells that from 0.
+    """
+    parser.add_argument(
+        '--seed',
+        type=integer(0),
+        default=default,
+        metavar='N',
+        help=f'seed of {what} (default: 0)',
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add ``--threads``."""
+    parser.add_argument(
+        '--threads',
+        type=integer(1),
+        metavar='N',
+        help='of each training (default: all cores)',
+    )
