@@ -103,7 +103,7 @@ class Labels:
     def is_changed(self) -> bool:
         """Whether the document is not that of the file any more."""
         outcomes = Outcome.MENDED, Outcome.LOST
-        return self.problems.count(*outcomes) > 0 or self.path.is_dir()
+        return self.problems.count(*outcomes) > 0 or _is_voc(self.path)
 
     def summary(self) -> str:
         """Describe the labels: classes with their counts, and problems.
@@ -135,6 +135,7 @@ def read_labels(
     images: str | os.PathLike | None = None,
     classes: Sequence[str] | None = None,
     unlabelled: bool = False,
+    partial: bool = False,
 ) -> Labels:
     """Read labels, check every object and mend what can be mended.
 
@@ -149,14 +150,17 @@ def read_labels(
         classes: Names in the order of a detector's labels. The classes of
             the file are brought into this order, and others are not used.
         unlabelled: Whether a COCO file may come without objects.
+        partial: Whether the folder may have a part of the pictures only:
+            the others are left out with their objects.
 
     Raises:
-        FileNotFoundError: If the file or the folder is not there.
+        FileNotFoundError: If the file or the folder is not there, or with
+            ``partial`` none of the pictures is.
         ValueError: If the file has another layout.
     """
     path = Path(path)
     problems = Problems()
-    if path.is_dir() or path.suffix.lower() == '.txt':
+    if _is_voc(path):
         document, images = _read_voc(path, images, problems)
     else:
         document = read_document(path, unlabelled)
@@ -168,7 +172,14 @@ def read_labels(
             f'{str(images)!r}, the folder of the pictures of {str(path)!r}, '
             'does not exist'
         )
-    _find_pictures(document['images'], images, problems)
+    missing = _find_pictures(
+        document['images'],
+        images,
+        Outcome.LOST if partial else Outcome.STOP,
+        problems,
+    )
+    if partial and missing:
+        _leave_out(document, missing, path, images)
     sizes = _size_reader(document['images'], images, problems)
     mend_document(
         document, sizes, lambda name: is_turned(images / name), problems
@@ -178,6 +189,11 @@ def read_labels(
     chosen = None if classes is None else tuple(classes)
     counts, num_masks = _count(document, chosen)
     return Labels(path, images, document, counts, chosen, num_masks, problems)
+
+
+def _is_voc(path: Path) -> bool:
+    """Tell a data set in VOC layout, or a list of it, from a COCO file."""
+    return path.is_dir() or path.suffix.lower() == '.txt'
 
 
 def _read_voc(
@@ -194,9 +210,20 @@ def _read_voc(
 
 
 def _find_pictures(
-    entries: list[dict], images: Path, problems: Problems
-) -> None:
-    """Report pictures that are not there, and names that leave the folder."""
+    entries: list[dict], images: Path, outcome: Outcome, problems: Problems
+) -> set[str]:
+    """Report pictures that are not there, and names that leave the folder.
+
+    Args:
+        entries: The pictures of a document.
+        images: Their folder.
+        outcome: What becomes of pictures that are not there.
+        problems: Changed.
+
+    Returns:
+        The names of the pictures that are not there.
+    """
+    missing = set()
     listed: dict[Path, set[str]] = {}
     for entry in entries:
         name = str(entry['file_name'])
@@ -212,7 +239,33 @@ def _find_pictures(
             listed[folder] = _names(folder)
         if Path(name).name not in listed[folder]:
             what = f'picture is not in {str(images)!r}'
-            problems.add(Outcome.STOP, what, name)
+            problems.add(outcome, what, name)
+            missing.add(name)
+    return missing
+
+
+def _leave_out(
+    document: dict[str, Any], names: set[str], path: Path, images: Path
+) -> None:
+    """Take pictures out of a document, with their objects.
+
+    Raises:
+        FileNotFoundError: No picture is left.
+    """
+    entries = document['images']
+    gone = [entry for entry in entries if str(entry['file_name']) in names]
+    if len(gone) == len(entries):
+        raise FileNotFoundError(
+            f'none of the {len(entries)} pictures of {path} lies in {images} '
+            f'(the first one would be {images / entries[0]["file_name"]}): '
+            'give the folder that the names in the file are relative to, or '
+            'labels of pictures in this folder'
+        )
+    ids = {entry['id'] for entry in gone}
+    document['images'] = [e for e in entries if e['id'] not in ids]
+    document['annotations'] = [
+        a for a in document['annotations'] if a['image_id'] not in ids
+    ]
 
 
 def _names(folder: Path) -> set[str]:

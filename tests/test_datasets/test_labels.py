@@ -349,3 +349,28 @@ def test_labels_of_a_picture_as_it_is_stored_stop(read, tmp_path):
     stored = update('images', 0, height=60, width=40)
     with pytest.raises(ValueError, match='turned by its EXIF tag.*a.png'):
         check_labels(read(stored))
+
+
+def test_pictures_that_are_elsewhere_are_left_out(read):
+    gone = GOOD['images'][0]
+    change = update('images', 0, file_name='elsewhere.png')
+    labels = read(change, partial=True)
+    assert labels.document['images'] == GOOD['images'][1:]
+    assert labels.document['annotations'] == [
+        a for a in GOOD['annotations'] if a['image_id'] != gone['id']
+    ]
+    assert labels.is_changed
+    assert not labels.problems.of(Outcome.STOP)
+    assert [p.count for p in labels.problems.of(Outcome.LOST)] == [1]
+    # ... but only where that is asked for
+    assert read(change).problems.count(Outcome.STOP) == 1
+
+
+def test_pictures_that_are_all_elsewhere(read):
+    def change(content):
+        for image in content['images']:
+            image['file_name'] = f'images/{image["file_name"]}'
+
+    with pytest.raises(FileNotFoundError, match='none of the') as info:
+        read(change, partial=True)
+    assert 'images/images/' in str(info.value)
