@@ -5,6 +5,7 @@ Runs a few training steps of a config in each, in a process of its own::
     python -m mmsoco.workflow.measure CONFIG.py OUT.json fp32,bf16 2,1
 """
 
+import copy
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ from mmengine.registry import DefaultScope
 from torch.utils.data import default_collate
 
 import mmsoco.registry  # noqa: F401  (makes the scope known)
-from mmsoco.registry import DATASETS, MODELS
+from mmsoco.engine.trial_build import build_model
+from mmsoco.registry import DATASETS
 from mmsoco.utils.files import write_json
 from mmsoco.workflow.pretrain_config import set_precision
 
@@ -65,12 +67,10 @@ def measure(
 def _step_seconds(
     cfg: Config, batch: dict, precision: str, threads: int
 ) -> float:
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)
     set_precision(cfg, precision)
     torch.set_num_threads(threads)
-    model_cfg = dict(cfg.model)
-    model_cfg.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
-    model = MODELS.build(model_cfg)
+    model = build_model(cfg)
     model.init_weights()
     model.to(get_device()).train()
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)

@@ -1,0 +1,67 @@
+"""Build the parts of a training before its data is there, to find errors.
+
+Proposals take long. What the config alone can tell, such as a misspelt key of
+the optimizer, is to be told before they are made.
+"""
+
+import copy
+from collections.abc import Sequence
+
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
+from torch import nn
+
+from mmsoco.engine.building import check_types, explained_errors
+from mmsoco.engine.checks import check_training
+from mmsoco.engine.runner import Runner
+from mmsoco.registry import HOOKS, MODELS, PARAM_SCHEDULERS
+
+
+def build_parts(cfg: Config) -> nn.Module:
+    """Build model, optimizer, schedules, hooks and data of a pretraining.
+
+    Nothing is trained or written, and no proposals are needed: the data set
+    takes the pictures without.
+
+    Args:
+        cfg: The config; it is not changed.
+
+    Returns:
+        The model, without its start weights.
+
+    Raises:
+        ValueError: A setting is out of range, or a key fits nothing; the
+            message names it.
+        TypeError: A value has a wrong type.
+    """
+    cfg = copy.deepcopy(cfg)  # Config.copy is shallow
+    check_training(cfg.to_dict())
+    check_types(cfg)
+    scope = DefaultScope.overwrite_default_scope(cfg.default_scope)
+    with scope, explained_errors(cfg):
+        model = build_model(cfg)
+        optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
+        cfg.train_dataloader.dataset.proposals = None
+        loader = Runner.build_dataloader(cfg.train_dataloader, seed=0)
+        defaults = dict(
+            optimizer=optimizer,
+            epoch_length=len(loader.dataset),
+            end=100,
+        )
+        schedulers = cfg.param_scheduler
+        if not isinstance(schedulers, Sequence):
+            schedulers = [schedulers]
+        for scheduler in schedulers:
+            PARAM_SCHEDULERS.build(scheduler, default_args=defaults)
+        hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]
+        for hook in hooks:
+            HOOKS.build(hook)
+    return model
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """Build the model with its preprocessor, as the runner does."""
+    model = dict(cfg.model)
+    model.setdefault('data_preprocessor', cfg.get('data_preprocessor'))
+    return MODELS.build(model)
