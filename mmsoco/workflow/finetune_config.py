@@ -129,7 +129,7 @@ def build_config(
         work_dir: Folder of checkpoints and logs.
         weights: The pretrained weights; None trains from scratch.
     """
-    cfg = recipe.copy()
+    cfg = copy.deepcopy(recipe)
     cfg.model = fit_detector(detector, data)
     cfg.load_from = None if weights is None else str(weights.absolute())
     cfg.work_dir = str(work_dir.absolute())

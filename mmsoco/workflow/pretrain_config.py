@@ -1,5 +1,6 @@
 """Write the whole config of a pretraining: recipe, detector, pictures."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -24,6 +25,9 @@ SMALL = (
     'demo/soco_mask-rcnn_r18-fpn_1xb16-coslr-8e_custom.py',
     'demo/mask-rcnn_r18-fpn.py',
 )
+# SoCo's recipe for detectors without a pyramid: two views, since the third is
+# there to bring objects to other levels.
+WITHOUT_PYRAMID = 'soco/soco_mask-rcnn_r50-c4_16xb128-coslr-100e_in1k.py'
 _WARMUP_SHARE = 0.1
 
 
@@ -175,8 +179,10 @@ def build_config(
     Raises:
         ValueError: An option does not fit the config.
     """
-    cfg = recipe.copy()
+    cfg = copy.deepcopy(recipe)  # Config.copy is shallow
     cfg.model.detector = ConfigDict(detector)
+    if not detector.get('neck'):
+        _take_views(cfg, Config.fromfile(shipped_config(WITHOUT_PYRAMID)))
     dataset = cfg.train_dataloader.dataset
     dataset.image_root = str(images.absolute())
     dataset.proposals = str(proposals.absolute())
@@ -190,6 +196,32 @@ def build_config(
     return cfg
 
 
+def _take_views(cfg: Config, other: Config) -> None:
+    """Draw the views of another recipe, at this one's sizes.
+
+    Args:
+        cfg: The config; its pairs and its pipeline are changed. Where the
+            colours are changed (workers or device) stays.
+        other: The config of the other recipe, with no more views.
+    """
+    sizes = [view.size for view in _transform(cfg, 'DrawViews').views]
+    on_device = _transform(cfg, 'PhotometricJitter').on_device
+    cfg.model.pairs = other.model.pairs
+    cfg.train_dataloader.dataset.pipeline = (
+        other.train_dataloader.dataset.pipeline
+    )
+    views = _transform(cfg, 'DrawViews').views
+    for view, size in zip(views, sizes[: len(views)], strict=True):
+        view.size = size
+    _transform(cfg, 'PhotometricJitter').on_device = on_device
+
+
+def _transform(cfg: Config, kind: str) -> ConfigDict:
+    """Return the settings of a transform of the training's pipeline."""
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    return next(entry for entry in pipeline if entry.type == kind)
+
+
 def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:
     """Set length, precision and intervals in a config.
 
@@ -198,7 +230,7 @@ def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:
         plan: What to set.
         options: Values of the user, which come last.
     """
-    cfg = cfg.copy()
+    cfg = copy.deepcopy(cfg)
     cfg.train_dataloader.batch_size = plan.batch_size
     cfg.train_cfg = ConfigDict(
         type='EpochBasedTrainLoop', max_epochs=plan.epochs

@@ -61,6 +61,33 @@ def test_the_users_options_come_last(recipe, detector, tmp_path):
     assert cfg.optim_wrapper.optimizer.lr == 0.1
 
 
+C4 = 'mmdet::faster_rcnn/faster-rcnn_r50-caffe_c4-1x_coco.py'
+
+
+@pytest.mark.parametrize(
+    ('is_large', 'sizes', 'on_device'),
+    [(True, [224, 224], True), (False, [128, 128], False)],
+)
+def test_a_detector_without_a_pyramid_compares_two_views(
+    tmp_path, is_large, sizes, on_device
+):
+    own = configs.load_recipe(is_large)
+    c4 = configs.load_detector(C4, is_large)
+    cfg = build(own, c4, tmp_path)
+    draw, colours, cutout, _ = cfg.train_dataloader.dataset.pipeline
+    assert [tuple(pair) for pair in cfg.model.pairs] == [(1, 2)]
+    assert [tuple(pair) for pair in draw.pairs] == [(1, 2)]
+    # section 3 of the paper: a crop of at least 0.6, and no jitter of boxes
+    assert [view.size for view in draw.views] == sizes
+    assert draw.views[1].area == (0.6, 1.0)
+    assert 'jitter_prob' not in draw.views[0]
+    assert cutout == dict(type='DrawCutout', prob=0.5)
+    assert colours.on_device is on_device
+    assert len(colours.blur_prob) == 2
+    # the recipe itself, which others use, is as it was
+    assert len(own.model.pairs) == 2
+
+
 def test_an_option_that_nothing_reads_is_refused(recipe, detector, tmp_path):
     with pytest.raises(ValueError, match='optim_wraper'):
         build(recipe, detector, tmp_path, **{'optim_wraper.x': 1})
