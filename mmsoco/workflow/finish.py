@@ -53,28 +53,37 @@ def finish_pretraining(
     last = folder.checkpoints / f'epoch_{epochs}.pth'
     manifest = export_detector(last, detector)
     folder.save(exported=json.loads(json.dumps(manifest['parts'])))
+    if labels is not None:
+        folder.save(labels=str(_labels_file(folder, labels).absolute()))
     _write_finetune_config(folder, settings, labels, detector)
     if labels is not None:
         with console.progress('probe', 1) as progress:
             progress.show('are the classes easier to tell apart?')
-            folder.save(probe=_probe(folder, settings, labels, detector))
+            folder.save(probe=_probe(folder, settings, detector))
     write_run_report(folder.path)
+
+
+def _labels_file(folder: RunFolder, labels: Labels) -> Path:
+    """Return the file of the labels as they are after mending."""
+    if not labels.is_changed:
+        return labels.path
+    written = folder.path / 'labels.json'
+    labels.write(written)
+    return written
 
 
 def _probe(
     folder: RunFolder,
     settings: PretrainSettings,
-    labels: Labels,
     weights: Path,
-) -> dict[str, Any] | None:
-    """Gauge the weights by the labels; None where they do not suffice."""
-    written = folder.logs / 'labels.json'
-    labels.write(written)
+) -> dict[str, Any]:
+    """Gauge the weights by the labels; say so where they do not suffice."""
     out = folder.logs / 'probe.json'
     try:
         run_child(
             ('-m', 'mmsoco.workflow.gauge', str(folder.path / 'pretrain.py'),
-             str(weights), str(settings.images), str(written), str(out)),
+             str(weights), str(settings.images), folder.manifest['labels'],
+             str(out)),
             folder.logs / 'probe.log',
             folder.manifest['plan']['threads'],
             what='probe',
@@ -98,7 +107,7 @@ def _write_finetune_config(
     scale = finetuning.LARGE_SCALE if is_large else finetuning.SMALL_SCALE
     if labels is not None:
         classes, has_masks = labels.classes, labels.has_masks
-        train, images = settings.check, settings.images
+        train, images = Path(folder.manifest['labels']), settings.images
         sizes = [(i['height'], i['width']) for i in labels.document['images']]
         scale = finetuning.fitting_scale(sizes, is_large)
     data = finetuning.DetectionData(

@@ -168,9 +168,8 @@ class _Pretraining:
             self._look()
             self._train()
             self._export()
-        command = next_command(
-            self.asked.out, self.images, self.settings.check
-        )
+        labels = self.folder.manifest.get('labels', self.settings.check)
+        command = next_command(self.asked.out, self.images, labels)
         self.console.line(f'next: {command}')
         return PretrainedRun(self.asked.out, self.folder.manifest, command)
 
@@ -232,7 +231,7 @@ class _Pretraining:
         """The labels of ``--check``."""
         if self.settings.check is None:
             return None
-        labels = read_labels(self.settings.check, self.images)
+        labels = read_labels(self.settings.check, self.images, partial=True)
         check_labels(labels)
         return labels
 
@@ -260,7 +259,11 @@ class _Pretraining:
         if self.folder.is_done('pretrain'):
             return
         if self.labels is not None and len(self.labels.problems):
-            self.console.line(f'--check: {self.labels.problems}')
+            number = len(self.labels.document['images'])
+            self.console.line(
+                f'--check: {number} labelled pictures are used\n'
+                f'{self.labels.problems}'
+            )
         self.training.check()
 
     def _propose(self) -> None:

@@ -80,9 +80,7 @@ def write_run_report(path: Path) -> None:
         settings=_settings(manifest),
         exported=list(manifest['exported'].items()),
         next_command=next_command(
-            path,
-            manifest['images']['folder'],
-            manifest['settings'].get('check'),
+            path, manifest['images']['folder'], manifest.get('labels')
         ),
         machine=describe_machine(),
     )

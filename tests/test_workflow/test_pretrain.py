@@ -3,7 +3,9 @@
 import io
 import json
 import os
+import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -281,7 +283,7 @@ def test_a_changed_picture_stops_a_begun_training(pictures, tmp_path, calls):
     [
         (lambda d: d.pop('categories'), 'categories'),
         (lambda d: d.pop('images'), 'images'),
-        (lambda d: d['images'][0].update(file_name='gone.png'), 'gone.png'),
+        (lambda d: d.update(annotations=[]), 'no object to learn from'),
     ],
 )
 def test_labels_that_do_not_fit(
@@ -292,6 +294,30 @@ def test_labels_that_do_not_fit(
     labels.write_text(json.dumps(document))
     with pytest.raises(ValueError, match=message):
         run(pictures, tmp_path / 'out', check=labels)
+    assert calls == [] and not (tmp_path / 'out').exists()
+
+
+def test_labels_of_which_a_part_lies_here(pictures, tmp_path, labels, calls):
+    document = json.loads(labels.read_text())
+    for image in document['images'][:5]:
+        image['file_name'] = f'elsewhere/{image["file_name"]}'
+    labels.write_text(json.dumps(document))
+    found, text = run(pictures, tmp_path / 'out', check=labels)
+    assert f'--check: {NUMBER - 5} labelled pictures are used' in text
+    assert re.search('left out +5 +picture is not in .*elsewhere/00.png', text)
+    assert found.manifest['filter']['labels'] == NUMBER - 5
+
+
+def test_labels_of_other_pictures(pictures, tmp_path, labels, calls):
+    document = json.loads(labels.read_text())
+    for image in document['images']:
+        image['file_name'] = f'images/{image["file_name"]}'
+    labels.write_text(json.dumps(document))
+    with pytest.raises(FileNotFoundError, match='none of the 18 .*') as info:
+        run(pictures, tmp_path / 'out', check=labels)
+    # where it looked, and what to do
+    assert str(pictures / 'images' / '00.png') in str(info.value)
+    assert 'relative to' in str(info.value)
     assert calls == [] and not (tmp_path / 'out').exists()
 
 
