@@ -207,7 +207,7 @@ def _refuse_other_images(
 def _refuse_other_settings(
     path: Path, begun: Mapping[str, Any], given: Mapping[str, Any]
 ) -> None:
-    before, now = _as_options(begun), _as_options(given)
+    before, now = as_options(begun), as_options(given)
     different = [
         f'{option} was {_shown(before.get(option))}, now {value}'
         for option, value in now.items()
@@ -222,7 +222,7 @@ def _refuse_other_settings(
         )
 
 
-def _as_options(settings: Mapping[str, Any]) -> dict[str, Any]:
+def as_options(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings by the options that a user types."""
     options = {}
     for name, value in settings.items():
@@ -231,7 +231,7 @@ def _as_options(settings: Mapping[str, Any]) -> dict[str, Any]:
                 {f'--cfg-options {key}': item for key, item in value.items()}
             )
         elif isinstance(value, Mapping):  # limits of the filter
-            options.update(_as_options(value))
+            options.update(as_options(value))
         else:
             options[f'--{name.replace("_", "-")}'] = value
     return options

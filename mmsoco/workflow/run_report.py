@@ -12,7 +12,11 @@ from mmsoco.visualization import detections as drawing
 from mmsoco.visualization import report as page
 from mmsoco.workflow.filter_choice import describe_filter
 from mmsoco.workflow.labels import count_boxes, explain, median_side
-from mmsoco.workflow.run_folder import find_manifests, read_manifest
+from mmsoco.workflow.run_folder import (
+    as_options,
+    find_manifests,
+    read_manifest,
+)
 from mmsoco.workflow.settings import (
     LEAST_STEPS,
     describe_time,
@@ -263,8 +267,8 @@ def _settings(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ('threads', plan['threads'] or 'left to torch'),
         ('first view', f'{plan["view_size"]} pixels'),
         *(
-            (f'--{name.replace("_", "-")}', str(value))
-            for name, value in manifest['settings'].items()
+            (option, describe_time(value) if option == '--time' else value)
+            for option, value in as_options(manifest['settings']).items()
         ),
     ]
 

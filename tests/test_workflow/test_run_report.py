@@ -92,3 +92,15 @@ def test_filter_probe_and_start_are_told(run):
 def test_a_long_run_is_not_called_short(run):
     run.save(plan=dict(run.manifest['plan'], epochs=40))
     assert 'fewer than the' not in page_of(run)
+
+
+def test_settings_are_told_as_they_are_typed(run):
+    given = dict(time=7200.0, filters=dict(min_size=8), cfg_options={'a.b': 1})
+    run.save(settings=given)
+    page = page_of(run)
+    for option, value in (
+        ('--time', '2.0 hours'),
+        ('--min-size', '8'),
+        ('--cfg-options a.b', '1'),
+    ):
+        assert f'<td>{option}</td><td>{value}</td>' in page
