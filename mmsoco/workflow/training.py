@@ -13,9 +13,9 @@ from mmengine.logging import MMLogger
 from torch import nn
 
 from mmsoco.checkpoints.load_report import LoadReport
-from mmsoco.checkpoints.warm_start import load_start, parse_starts
-from mmsoco.engine.building import check_types
+from mmsoco.checkpoints.warm_start import SCRATCH, load_start
 from mmsoco.engine.loops import epochs_for
+from mmsoco.engine.trial_build import build_parts
 from mmsoco.engine.work_dir import newest_usable
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import available_cores
@@ -94,8 +94,7 @@ class Training:
             FileNotFoundError: A file that was named is not there.
         """
         name = self.settings.detector or 'of this machine'
-        encoder = configs.build_encoder(self.detector, self.recipe, name)
-        self._check_start(encoder)
+        configs.build_encoder(self.detector, self.recipe, name)
         if self.settings.precision == 'fp16' and not self.has_gpu:
             raise ValueError(
                 '--precision fp16 needs a GPU; take bf16 or fp32 here'
@@ -105,22 +104,29 @@ class Training:
                 f'--devices {self.devices}: this machine has '
                 f'{torch.cuda.device_count()} GPUs'
             )
-        check_types(self.config())
-
-    def _check_start(self, encoder: nn.Module) -> None:
-        """Load the weights to start from, to find errors early."""
         found = self.settings.init
-        starts = parse_starts(found, self.detector)
-        if found is not None and starts and not os.path.exists(found):
+        if found not in (None, SCRATCH) and not os.path.exists(found):
             if '://' not in found:
                 raise FileNotFoundError(
                     f'--init: there is no file {found}; give a checkpoint of '
                     'a detector or a backbone, or "scratch"'
                 )
+        self._check_start(build_parts(self.config()))
+
+    def _check_start(self, model: nn.Module) -> None:
+        """Load the weights to start from, to find errors early."""
         try:
-            reports = [load_start(encoder, start) for start in starts]
-        except ValueError as error:
-            raise ValueError(f'--init {found}: {error}') from error
+            reports = [
+                load_start(model.encoder, start, model.input_convention)
+                for start in model.starts
+            ]
+        except (ValueError, OSError) as error:
+            found, remedy = self.settings.init, ''
+            if found is None:
+                found = "(not given: what the detector's config names)"
+                remedy = '. --init scratch starts without weights'
+            kind = OSError if isinstance(error, OSError) else ValueError
+            raise kind(f'--init {found}: {error}{remedy}') from error
         self.start = '; '.join(describe_start(report) for report in reports)
 
     def config(self) -> Config:
