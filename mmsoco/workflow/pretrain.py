@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 # Settings that the proposals depend on.
 _OF_PROPOSALS = ('check', 'filters', 'proposals')
+# The length of the training, the one setting that may change later.
+LENGTH = ('epochs', 'time')
 STEPS = ('proposals', 'look', 'pretrain', 'export')
 # One batch of the smallest recipe. With fewer the batch norm sees too little,
 # and there is nothing to tell apart.
@@ -105,7 +107,8 @@ def pretrain(
 ) -> PretrainedRun:
     """Pretrain a detector on a folder of pictures, without labels.
 
-    Called again after an interruption, it goes on.
+    Called again after an interruption, it goes on; with another length
+    (``epochs`` or ``time``) it goes on to that.
 
     Args:
         images: Folder of the pictures, searched recursively.
@@ -120,7 +123,7 @@ def pretrain(
     Raises:
         FileNotFoundError: The folder, or a file that was named, is not there.
         FileExistsError: ``out`` holds a run of other pictures or with other
-            settings.
+            settings than its length.
         ValueError: There are too few pictures, none can be read, or an
             option does not fit; the message says what to do.
         OSError: Something could not be written; what was done before stays.
@@ -150,6 +153,7 @@ class _Pretraining:
         self.folder = RunFolder(settings.out, 'pretraining')
 
     def run(self) -> PretrainedRun:
+        """Refuse what cannot be, then make the steps that are not done."""
         identity = dict(
             folder=os.path.abspath(self.images),
             pictures=len(self.names),
@@ -158,8 +162,13 @@ class _Pretraining:
         given = self.asked.given()
         # All that can be refused is, before anything is written.
         self._forget_untrained(given)
-        self.folder.refuse_other(identity, given)
+        length = {name: given[name] for name in LENGTH if name in given}
+        bound = {name: given[name] for name in given if name not in LENGTH}
+        self.folder.refuse_other(identity, bound)
+        is_other_length = self._take_length(length)
         self.settings = self._begun_settings(given)
+        if is_other_length:
+            self.training.change_length()
         self._notice_changed_pictures()
         self._check_inputs()
         with self.folder.lock():
@@ -181,16 +190,41 @@ class _Pretraining:
         bind the next one: the pictures may have been mended since.
         """
         manifest = self.folder.manifest
-        if not manifest or 'plan' in manifest:
+        trained = any(self.folder.checkpoints.glob('*.pth'))
+        if not manifest or trained or 'pretrain' in manifest['steps']:
             return
         if not manifest['steps'] and 'filter' not in manifest:
             manifest.clear()
             return
         before = manifest['settings']
+        if 'plan' in manifest:
+            # Killed before its first checkpoint: what is not given stays.
+            bound = {n: v for n, v in given.items() if n not in LENGTH}
+            given = {**before, **bound}
         same = all(before.get(n) == given.get(n) for n in _OF_PROPOSALS)
         if before != given and same:
             manifest['settings'] = dict(given)
-            manifest['steps'].pop('look', None)
+            for name in ('measured', 'plan'):
+                manifest.pop(name, None)
+            self.folder.forget('look')
+
+    def _take_length(self, length: Mapping[str, Any]) -> bool:
+        """Let a run that was begun be as long as this call asks for.
+
+        Args:
+            length: The options of the length that were given; without any
+                the run stays as long as it is.
+
+        Returns:
+            Whether a training that was planned gets another length.
+        """
+        settings = self.folder.manifest.get('settings')
+        if settings is None or not length:
+            return False
+        before = {name: settings.pop(name, None) for name in LENGTH}
+        settings.update(length)
+        is_other = any(before[name] != length.get(name) for name in LENGTH)
+        return is_other and 'plan' in self.folder.manifest
 
     def _notice_changed_pictures(self) -> None:
         """Search again pictures that changed under their names.
@@ -242,16 +276,19 @@ class _Pretraining:
 
     @cached_property
     def training(self) -> 'Training':
+        """The third step; it imports torch."""
         from mmsoco.workflow.training import Training
 
         return Training(self.folder, self.settings, self.console)
 
     @property
     def store_path(self) -> Path:
+        """The store of the proposals."""
         return self.folder.path / 'proposals.arrow'
 
     @property
     def workers(self) -> int:
+        """Processes that search proposals."""
         return self.settings.workers or available_cores()
 
     def _check_inputs(self) -> None:

@@ -112,7 +112,7 @@ class RunFolder:
                 settings=dict(given),
                 steps={},
             )
-            self.save()
+        self.save()
 
     def save(self, **entries: Any) -> None:
         """Enter values into the manifest and write it.
@@ -132,13 +132,19 @@ class RunFolder:
 
     def note(self, step: str, seconds: float, **values: Any) -> None:
         """Note that a step is done; later steps are to be made again."""
+        self.forget(step)
+        self.manifest['steps'][step] = dict(
+            seconds=round(seconds, 1), **values
+        )
+        self.save()
+
+    def forget(self, step: str) -> None:
+        """Let a step and all later ones be made again; nothing is written."""
         steps = self.manifest['steps']
         names = list(steps)
         if step in names:
             for later in names[names.index(step) :]:
                 del steps[later]
-        steps[step] = dict(seconds=round(seconds, 1), **values)
-        self.save()
 
     @property
     def settings(self) -> dict[str, Any]:

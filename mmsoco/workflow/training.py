@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from torch import nn
 
+from mmsoco.checkpoints.io import load_run
 from mmsoco.checkpoints.load_report import LoadReport
 from mmsoco.checkpoints.warm_start import SCRATCH, load_start
 from mmsoco.engine.loops import epochs_for
+from mmsoco.engine.run_record import Change, RunRecord
 from mmsoco.engine.trial_build import build_parts
 from mmsoco.engine.work_dir import newest_usable
 from mmsoco.proposals.store import ProposalStore
@@ -65,6 +68,7 @@ class Training:
         self.console = console
         self.has_gpu = has_gpu()
         self.recipe = configs.load_recipe(self.has_gpu)
+        self.change: Change | None = None
         # What building a model or a data set tells belongs to the log.
         MMLogger.get_current_instance().setLevel('WARNING')
 
@@ -199,6 +203,41 @@ class Training:
         if news.text:
             self.console.detail(*news.line())
 
+    def change_length(self) -> None:
+        """Give the plan of the manifest the length that was asked for.
+
+        A finished training then goes on from its last checkpoint. The
+        manifest is changed, but not written.
+
+        Raises:
+            FileExistsError: As much is done already.
+        """
+        plan = configs.Plan(**self.folder.manifest['plan'])
+        epochs = self._epochs(
+            plan.steps_per_epoch, self._pictures(plan), plan.images_per_s
+        )
+        if epochs == plan.epochs:
+            return
+        done = self.epochs_done()
+        if epochs <= done:
+            raise FileExistsError(
+                f'{self.folder.path} has trained {done:.4g} epochs already, '
+                f'and the length asked for is {epochs}: give a larger '
+                '--epochs (or --time) to go on, or choose another --out for '
+                'a shorter run'
+            )
+        self.folder.manifest['plan'] = vars(replace(plan, epochs=epochs))
+        self.folder.forget('pretrain')
+        self.change = Change('epochs', plan.epochs, epochs)
+
+    def epochs_done(self) -> float:
+        """Return the passes that the newest checkpoint has made."""
+        newest, _ = newest_usable(self.folder.checkpoints)
+        if newest is None:
+            return 0.0
+        meta = load_run(newest)['meta']
+        return meta['iter'] / RunRecord.from_meta(meta).epoch_length
+
     def plan(self) -> configs.Plan:
         """Return the plan of the manifest, or make it."""
         found = self.folder.manifest.get('plan')
@@ -275,17 +314,26 @@ class Training:
             where = f'{self.devices} x {torch.cuda.get_device_name()}'
         else:
             where = f'CPU, {available_cores()} cores'
-        pictures = plan.steps_per_epoch * plan.batch_size * self.devices
-        seconds = plan.epochs * pictures / plan.images_per_s
         return (
             f'{where}, {plan.precision}, {plan.detector}, views of '
             f'{plan.view_size}, {plan.epochs} epochs of '
-            f'{plan.steps_per_epoch} steps, about {describe_time(seconds)} '
-            '(measured)'
+            f'{plan.steps_per_epoch} steps, about '
+            f'{describe_time(self._seconds(plan))} (measured)'
         )
+
+    def _pictures(self, plan: configs.Plan) -> int:
+        """Return the pictures that an epoch trains on."""
+        return plan.steps_per_epoch * plan.batch_size * self.devices
+
+    def _seconds(self, plan: configs.Plan) -> float:
+        """Return how long the whole training takes."""
+        return plan.epochs * self._pictures(plan) / plan.images_per_s
 
     def _remarks(self, plan: configs.Plan) -> list[tuple[str, str]]:
         remarks = []
+        if self.change is not None:
+            text = f'{self.change}; all schedules follow the new length'
+            remarks.append(('length', text))
         if self.start:
             remarks.append(('start', self.start))
         if self.settings.detector is None:
@@ -304,8 +352,7 @@ class Training:
 
     def _other_choice(self, plan: configs.Plan) -> str:
         """Say what the other default detector would cost."""
-        pictures = plan.steps_per_epoch * plan.batch_size * self.devices
-        seconds = plan.epochs * pictures / plan.images_per_s
+        seconds = self._seconds(plan)
         if self.has_gpu:
             other = f'mmsoco::{configs.SMALL[1]}'
             cost = describe_time(seconds / LARGE_TO_SMALL)
@@ -342,6 +389,7 @@ def fastest(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
 
     def cost(step: Mapping[str, Any]) -> float:
+        """Return the seconds of a step, with the price of bf16 on top."""
         gain = 1.0 if step['precision'] == 'fp32' else _GAIN_OF_BF16
         return step['seconds'] * gain
 

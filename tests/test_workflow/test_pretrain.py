@@ -15,8 +15,13 @@ import mmsoco
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.workflow import finish, look, pretrain, training
 from mmsoco.workflow.console import Console
+from mmsoco.workflow.pretrain_config import Plan
 
 NUMBER = 18
+PLAN = Plan(
+    detector='R18', batch_size=9, steps_per_epoch=2, epochs=3,
+    precision='fp32', threads=1, images_per_s=10.0, view_size=128,
+)  # fmt: skip
 
 
 @pytest.fixture(scope='module')
@@ -78,7 +83,8 @@ def _draw(out, made):
 
 def _train(self, made):
     made.append('pretrain')
-    self.folder.save(plan={})
+    plan = self.folder.manifest.get('plan')
+    self.folder.save(plan=plan or vars(PLAN))
     self.folder.note('pretrain', 1.0)
 
 
@@ -115,6 +121,37 @@ def test_called_again_nothing_is_made_anew(pictures, tmp_path, calls):
     assert found.manifest['settings'] == dict(epochs=3)
 
 
+@pytest.mark.parametrize(
+    ('options', 'epochs'),
+    # an epoch of 18 pictures takes 1.8 seconds
+    [(dict(epochs=5), 5), (dict(time=9.1), 5)],
+)
+def test_another_length_goes_on_with_the_run(
+    pictures, tmp_path, calls, options, epochs
+):
+    run(pictures, tmp_path / 'out', epochs=3, seed=1)
+    calls.clear()
+    found, _ = run(pictures, tmp_path / 'out', seed=1, **options)
+    assert calls == ['pretrain', 'export']
+    assert found.manifest['settings'] == dict(seed=1, **options)
+    assert found.manifest['plan'] == vars(replace(PLAN, epochs=epochs))
+    calls.clear()
+    run(pictures, tmp_path / 'out')  # the new length is kept
+    assert calls == []
+
+
+def test_only_the_length_of_a_run_may_change(pictures, tmp_path, calls):
+    found, _ = run(pictures, tmp_path / 'out', epochs=3)
+    before = (tmp_path / 'out' / 'manifest.json').read_bytes()
+    calls.clear()
+    with pytest.raises(FileExistsError, match='--seed was not given') as info:
+        run(pictures, tmp_path / 'out', epochs=5, seed=1)
+    assert '--epochs' not in str(info.value)
+    assert 'another --out' in str(info.value)
+    assert calls == []
+    assert (tmp_path / 'out' / 'manifest.json').read_bytes() == before
+
+
 def test_after_an_interruption_it_goes_on(
     pictures, tmp_path, calls, monkeypatch
 ):
@@ -148,6 +185,29 @@ def test_settings_of_a_run_that_was_never_trained_may_change(
     # ... but the proposals are made by some of them
     with pytest.raises(FileExistsError, match='--min-size'):
         run(pictures, tmp_path / 'out', filters=dict(min_size=8))
+
+
+@pytest.mark.parametrize(
+    ('again', 'settings'),
+    [
+        ({}, dict(epochs=3, seed=1)),
+        (dict(epochs=5), dict(epochs=5, seed=1)),
+        (dict(seed=2, time=9.0), dict(time=9.0, seed=2)),
+    ],
+)
+def test_killed_before_the_first_checkpoint_settings_may_change(
+    pictures, tmp_path, calls, monkeypatch, again, settings
+):
+    def killed(self, number):
+        self.folder.save(plan=vars(PLAN))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.Training, 'run', killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(pictures, tmp_path / 'out', epochs=3, seed=1)
+    found, _ = run(pictures, tmp_path / 'out', **again)
+    assert found.manifest['settings'] == settings
 
 
 def test_labels_choose_the_filter(pictures, tmp_path, calls, labels):

@@ -1,12 +1,18 @@
 import io
+import signal
+from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
+from small_runs import diary, small_runner
 
 from mmsoco.checkpoints.load_report import LoadReport, PartReport
+from mmsoco.engine.interruption import StoppedError
 from mmsoco.workflow import training as module
 from mmsoco.workflow.console import Progress
 from mmsoco.workflow.news import DetectorNews, PretrainingNews
+from mmsoco.workflow.pretrain_config import Plan, describe_detector
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.settings import PretrainSettings
 from mmsoco.workflow.training import (
@@ -99,6 +105,7 @@ def test_what_arrived_in_a_line():
 
 
 def training(tmp_path, **options):
+    Image.new('RGB', (64, 64)).save(tmp_path / 'picture.png')
     settings = PretrainSettings(tmp_path, tmp_path / 'out', **options)
     folder = RunFolder(tmp_path / 'out', 'pretraining')
     console = type('Silent', (), dict(stream=io.StringIO()))()
@@ -166,6 +173,31 @@ def test_a_recipe_that_counts_samples_sets_the_length(tmp_path):
         (dict(detector='nowhere.py'), FileNotFoundError, '--detector'),
         (dict(cfg_options={'modell.x': 1}), ValueError, 'modell'),
         (dict(precision='fp16'), ValueError, 'fp16 needs a GPU'),
+        # whatever part of the training it is meant for
+        *(
+            (dict(cfg_options={key: 1}), ValueError, key)
+            for key in (
+                'model.xx',
+                'model.detector.backbone.xx',
+                'optim_wrapper.xx',
+                'optim_wrapper.optimizer.xx',
+                'param_scheduler.xx',
+                'default_hooks.collapse.xx',
+                'train_dataloader.xx',
+                'train_dataloader.dataset.xx',
+                'train_dataloader.dataset.pipeline.0.xx',
+            )
+        ),
+        (
+            dict(cfg_options={'model.detector.type': 'MaskRCN'}),
+            ValueError,
+            'MaskRCNN',
+        ),
+        (
+            dict(cfg_options={'model.detector.roi_head.type': 'NoHead'}),
+            ValueError,
+            'model.detector.roi_head.type',
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused_early(
@@ -187,8 +219,6 @@ def test_a_start_that_is_no_checkpoint(tmp_path, content):
 
 
 def test_a_start_of_another_detector(tmp_path):
-    import torch
-
     path = tmp_path / 'other.pth'
     state = {
         'backbone.conv1.weight': torch.zeros(64, 3, 7, 7),
@@ -197,3 +227,107 @@ def test_a_start_of_another_detector(tmp_path):
     torch.save(dict(state_dict=state), path)
     with pytest.raises(ValueError, match='--init .*other.pth'):
         training(tmp_path, init=str(path)).check()
+
+
+def test_what_can_be_trained_passes(tmp_path):
+    training(tmp_path, init='scratch').check()
+
+
+PLAN = Plan(
+    detector='R18', batch_size=5, steps_per_epoch=20, epochs=4,
+    precision='fp32', threads=1, images_per_s=10.0, view_size=128,
+)  # fmt: skip
+
+
+def planned(tmp_path, monkeypatch, done, **options):
+    """A training that was planned for 4 epochs and has made some."""
+    made = training(tmp_path, **options)
+    made.folder.manifest = dict(
+        plan=vars(PLAN), steps=dict(look={}, pretrain={}, export={})
+    )
+    monkeypatch.setattr(made, 'epochs_done', lambda: done)
+    return made
+
+
+@pytest.mark.parametrize(
+    ('options', 'epochs'),
+    # an epoch of 100 pictures takes 10 seconds
+    [(dict(epochs=6), 6), (dict(time=75.0), 7)],
+)
+def test_another_length_is_applied(tmp_path, monkeypatch, options, epochs):
+    made = planned(tmp_path, monkeypatch, done=4.0, **options)
+    made.start = ''
+    made.change_length()
+    assert made.plan() == replace(PLAN, epochs=epochs)
+    # ... and what was finished is not any more
+    assert made.folder.manifest['steps'] == dict(look={})
+    name, text = made._remarks(made.plan())[0]
+    assert name == 'length' and f'epochs was 4, is {epochs}' in text
+
+
+def test_the_same_length_changes_nothing(tmp_path, monkeypatch):
+    made = planned(tmp_path, monkeypatch, done=4.0, time=49.0)
+    made.change_length()
+    assert made.folder.manifest['plan'] == vars(PLAN)
+    assert 'pretrain' in made.folder.manifest['steps']
+    assert made.change is None
+
+
+def test_a_run_cannot_be_made_shorter_than_it_is(tmp_path, monkeypatch):
+    made = planned(tmp_path, monkeypatch, done=2.5, epochs=2)
+    with pytest.raises(FileExistsError, match='2.5 epochs already') as caught:
+        made.change_length()
+    assert 'another --out' in str(caught.value)
+    assert made.folder.manifest['plan'] == vars(PLAN)
+    planned(tmp_path, monkeypatch, done=2.5, epochs=3).change_length()
+
+
+def test_the_epochs_of_a_checkpoint(tmp_path):
+    made = training(tmp_path)
+    assert made.epochs_done() == 0
+    runner = small_runner(made.folder.checkpoints)  # 4 iterations an epoch
+
+    def stop(runner):
+        if runner.iter == 5:
+            signal.raise_signal(signal.SIGINT)
+
+    diary(runner).on_iter = stop
+    with pytest.raises(StoppedError):
+        runner.train()
+    assert made.epochs_done() == 1.5
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Let torch say that there is a GPU."""
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'H100')
+
+
+def test_a_gpu_gets_the_large_detector(tmp_path, gpu):
+    made = training(tmp_path)
+    assert describe_detector(made.detector) == 'Mask R-CNN R50-FPN'
+    views = made.config().train_dataloader.dataset.pipeline[0].views
+    assert [view.size for view in views] == [224, 224, 112]
+    # 43,200 epochs of 10 s are five days; the small one takes a 12th of it
+    text = made._other_choice(replace(PLAN, epochs=43200))
+    assert 'the default with a GPU' in text and 'about 10 hours' in text
+    assert made._describe(PLAN).startswith('1 x H100, fp32')
+
+
+def test_a_cpu_gets_the_small_detector(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    made = training(tmp_path)
+    assert describe_detector(made.detector).startswith('Mask R-CNN R18-FPN')
+    # 4,000 epochs of 10 s, twelve times as long
+    text = made._other_choice(replace(PLAN, epochs=4000))
+    assert 'the default without a GPU' in text and 'about 5.6 days' in text
+
+
+@pytest.mark.parametrize('name', ['LARGE', 'SMALL'])
+def test_the_other_choice_can_be_typed(name):
+    typed = f'mmsoco::{getattr(module.configs, name)[1]}'
+    detector = module.configs.load_detector(typed, is_large=False)
+    own = module.configs.load_detector(None, is_large=name == 'LARGE')
+    assert detector == own
