@@ -35,7 +35,7 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for (PEP 562).
 
     Raises:
-        AttributeError: The package does not offer it.
+        AttributeError: If the package does not offer it.
     """
     if name not in _OFFERED:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

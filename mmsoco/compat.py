@@ -244,7 +244,7 @@ def require(module: str) -> ModuleType:
     """Import one of the packages that mmsoco builds on.
 
     Raises:
-        ImportError: the package is missing or broken; the message says in
+        ImportError: If the package is missing or broken; the message says in
             one line which, and how to get it.
     """
     try:

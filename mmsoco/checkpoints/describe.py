@@ -21,8 +21,8 @@ def summarize(path: str | Path, with_config: bool = False) -> str:
         Lines of text.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not a checkpoint.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not a checkpoint.
     """
     types = (*io.RUN_TYPES, *io.REFERENCE_TYPES)
     checkpoint = io.load(path, types)

@@ -45,7 +45,7 @@ def detector_state(
         encoder's.
 
     Raises:
-        ValueError: The layout is unknown, or a part of ``parts`` is not
+        ValueError: If the layout is unknown, or a part of ``parts`` is not
             there.
     """
     detector, _ = to_mmdet(state)
@@ -128,11 +128,11 @@ def export_detector(
         The manifest.
 
     Raises:
-        FileNotFoundError: ``source`` does not exist.
-        ValueError: ``source`` has an unknown layout, lacks a part or a piece
-            of its ResNet, holds weights that are not finite, or was trained
-            on an input that torchvision does not give.
-        OSError: ``target`` could not be written.
+        FileNotFoundError: If ``source`` does not exist.
+        ValueError: If ``source`` has an unknown layout, lacks a part or a
+            piece of its ResNet, holds weights that are not finite, or was
+            trained on an input that torchvision does not give.
+        OSError: If ``target`` could not be written.
     """
     source = io.find_checkpoint(source)
     checkpoint = load_weights(source)
@@ -168,7 +168,7 @@ def write_detector(
         target: The file to write.
 
     Raises:
-        OSError: It could not be written.
+        OSError: If it could not be written.
     """
     if manifest['layout'] == 'mmdet':
         io.save_atomic(dict(state_dict=state, meta=manifest), target)

@@ -101,7 +101,7 @@ def check_input_of_torchvision(convention: InputConvention) -> None:
         convention: The input that the weights were trained on.
 
     Raises:
-        ValueError: It is not RGB with ImageNet's mean and deviation.
+        ValueError: If it is not RGB with ImageNet's mean and deviation.
     """
     theirs = InputConvention()
     if not convention.is_like(theirs):
@@ -150,7 +150,7 @@ def to_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         norms lack.
 
     Raises:
-        ValueError: The detector is no ResNet with FPN or C4.
+        ValueError: If the detector is no ResNet with FPN or C4.
     """
     renamed = rename(
         state, _of_parts(detectron2_table(state), state), 'a ResNet detector'
@@ -194,7 +194,7 @@ def to_torchvision_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         All tensors of the classifier but those of ``fc``.
 
     Raises:
-        ValueError: The backbone is not a ResNet, not whole, or none of
+        ValueError: If the backbone is not a ResNet, not whole, or none of
             torchvision's, for instance one of half the width.
     """
     resnet = find_resnet(state)
@@ -273,8 +273,8 @@ def to_torchvision_detector(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         train (RPN, predictors, mask head) is not among them.
 
     Raises:
-        ValueError: The detector is another one than torchvision's: no FPN, a
-            cascade, or other shapes. The message names tensors.
+        ValueError: If the detector is another one than torchvision's: no FPN,
+            a cascade, or other shapes. The message names tensors.
     """
     from torchvision.models.detection import maskrcnn_resnet50_fpn_v2
 

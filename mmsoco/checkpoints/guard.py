@@ -109,7 +109,7 @@ def refuse_not_finite(content: Any, path: Any) -> None:
         path: The file, for the message.
 
     Raises:
-        ValueError: A tensor is not finite.
+        ValueError: If a tensor is not finite.
     """
     names = not_finite(content)
     if names:

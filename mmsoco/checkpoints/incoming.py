@@ -144,7 +144,7 @@ def to_mmdet(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
         another program; a name that no rule knows keeps its own.
 
     Raises:
-        ValueError: The layout is unknown, or that of SoCo's authors in
+        ValueError: If the layout is unknown, or that of SoCo's authors in
             pieces.
     """
     layout = guess_layout(state)

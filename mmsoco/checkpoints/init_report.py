@@ -28,8 +28,8 @@ def pretrained_reports(
         A report for each file of each module.
 
     Raises:
-        FileNotFoundError: A file is not there.
-        ValueError: A module did not get all its weights.
+        FileNotFoundError: If a file is not there.
+        ValueError: If a module did not get all its weights.
     """
     return [
         _report(name, module, entry, may_be_new)

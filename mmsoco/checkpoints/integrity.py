@@ -45,7 +45,7 @@ def check_bytes(path: str | Path) -> None:
         path: The file.
 
     Raises:
-        ValueError: A record differs from what was written.
+        ValueError: If a record differs from what was written.
     """
     reason = damage(path)
     if reason is not None:
@@ -88,7 +88,7 @@ def check_finite(state: Mapping[str, Tensor], source: object) -> None:
         source: The file or model that they come from, for the message.
 
     Raises:
-        ValueError: A tensor holds NaN or an infinite number.
+        ValueError: If a tensor holds NaN or an infinite number.
     """
     bad = [
         name
@@ -114,7 +114,7 @@ def check_checksum(
         source: The file, for the message.
 
     Raises:
-        ValueError: The tensors are other ones.
+        ValueError: If the tensors are other ones.
     """
     expected = meta.get(CHECKSUM)
     if expected is None:

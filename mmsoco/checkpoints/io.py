@@ -30,7 +30,7 @@ def _history_method(owner: Any, name: str) -> Any:
     """Stand in for `getattr`, by which pickle names HistoryBuffer's methods.
 
     Raises:
-        UnpicklingError: A file asks for anything else.
+        UnpicklingError: If a file asks for anything else.
     """
     if owner is not HistoryBuffer or name.startswith('_'):
         raise pickle.UnpicklingError(
@@ -74,8 +74,8 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
         What the file holds.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file is broken, differs from its checksums, is no
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is broken, differs from its checksums, is no
             checkpoint, or holds objects of further types; nothing of it was
             run.
     """
@@ -102,7 +102,7 @@ def check_content(checkpoint: Mapping, path: str | Path) -> None:
         path: The file, for the message.
 
     Raises:
-        ValueError: The tensors are not those that were exported.
+        ValueError: If the tensors are not those that were exported.
     """
     meta = checkpoint.get('meta')
     if isinstance(meta, Mapping) and integrity.CHECKSUM in meta:
@@ -118,8 +118,8 @@ def readable_errors(path: Any) -> Iterator[None]:
         path: The file, for the message.
 
     Raises:
-        RefusedCheckpointError: The file holds objects of further types.
-        ValueError: The file is broken or is not a checkpoint.
+        RefusedCheckpointError: If the file holds objects of further types.
+        ValueError: If the file is broken or is not a checkpoint.
     """
     try:
         yield
@@ -176,7 +176,7 @@ def state_dict_of(checkpoint: Mapping, path: str | Path) -> dict:
         prefix ``module.`` of data-parallel wrappers.
 
     Raises:
-        ValueError: There are no tensors.
+        ValueError: If there are no tensors.
     """
     state = checkpoint.get('state_dict', checkpoint.get('model', checkpoint))
     is_state = isinstance(state, Mapping) and bool(state)
@@ -196,7 +196,7 @@ def weights_of(checkpoint: Mapping, path: str | Path) -> dict:
         path: The file, for the message.
 
     Raises:
-        ValueError: There are no tensors, or some are not finite.
+        ValueError: If there are no tensors, or some are not finite.
     """
     state = state_dict_of(checkpoint, path)
     integrity.check_finite(state, path)
@@ -211,7 +211,7 @@ def save_atomic(content: Any, path: str | Path) -> None:
         path: The file; its folder is made.
 
     Raises:
-        OSError: The file could not be written; one that was there before is
+        OSError: If the file could not be written; one that was there before is
             unchanged.
     """
     with atomic_path(path) as partial:
@@ -253,7 +253,7 @@ def find_checkpoint(source: str | Path) -> Path:
         source: A checkpoint, or the folder of a run.
 
     Raises:
-        FileNotFoundError: The folder has no checkpoint.
+        FileNotFoundError: If the folder has no checkpoint.
     """
     source = Path(source)
     if not source.is_dir():

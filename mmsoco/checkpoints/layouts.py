@@ -81,7 +81,7 @@ def find_resnet(names: Iterable[str]) -> ResNet:
         names: Names that contain ``layerS.B.convC.`` with any prefix.
 
     Raises:
-        ValueError: There is no residual stage.
+        ValueError: If there is no residual stage.
     """
     found = [
         tuple(int(number) for number in match.groups())
@@ -109,7 +109,7 @@ def check_resnet(names: Iterable[str], source: object) -> None:
         source: The file, for the message.
 
     Raises:
-        ValueError: Convolutions are missing.
+        ValueError: If convolutions are missing.
     """
     names = list(names)
     pattern = re.compile(r'\blayer(\d)\.(\d+)\.conv(\d)\.weight$')
@@ -163,7 +163,7 @@ def rename(
         The same tensors in the same order under their new names.
 
     Raises:
-        ValueError: ``state`` has names that the table does not know, or
+        ValueError: If ``state`` has names that the table does not know, or
             lacks some that it knows. The message lists them.
     """
     unknown = [name for name in state if name not in table]
@@ -244,7 +244,7 @@ def check_layout(
         source: The file, for the message.
 
     Raises:
-        ValueError: It has another layout; the message says which it looks
+        ValueError: If it has another layout; the message says which it looks
             like, and which tool reads that.
     """
     found = guess_layout(state)

@@ -169,7 +169,7 @@ class LoadReport:
             remedy: What the user can do, for the message.
 
         Raises:
-            ValueError: No tensor arrived, or a part of the checkpoint
+            ValueError: If no tensor arrived, or a part of the checkpoint
                 arrived not at all or in pieces. The message names the parts,
                 their tensors, and the remedy.
         """
@@ -267,7 +267,7 @@ def write_reports(reports: Iterable[LoadReport], folder: str | Path) -> None:
         folder: The folder.
 
     Raises:
-        OSError: The file could not be written.
+        OSError: If the file could not be written.
     """
     content = [report.to_json() for report in reports]
     write_json(Path(folder, REPORT_NAME), content, indent=1)
@@ -280,7 +280,7 @@ def read_reports(folder: str | Path) -> list[dict]:
         folder: The log folder of a run.
 
     Raises:
-        FileNotFoundError: The run loaded no checkpoint.
+        FileNotFoundError: If the run loaded no checkpoint.
     """
     return json.loads(Path(folder, REPORT_NAME).read_text(encoding='utf-8'))
 

@@ -31,9 +31,9 @@ def local_file(location: str | Path) -> Path:
             reads them.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The scheme or the name is unknown.
-        OSError: It could not be downloaded.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the scheme or the name is unknown.
+        OSError: If it could not be downloaded.
     """
     match = _SCHEME.fullmatch(str(location))
     if match is None:
@@ -102,8 +102,8 @@ def load_weights(location: str | Path) -> dict:
         What the file holds.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is broken, or holds more than tensors and plain
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is broken, or holds more than tensors and plain
             values; nothing of it was run.
     """
     path = local_file(location)

@@ -34,9 +34,9 @@ def publish(
         ``state_dict`` and ``meta``, and loads weights-only.
 
     Raises:
-        FileNotFoundError: ``source`` does not exist.
-        ValueError: ``source`` holds no weights, or not finite ones.
-        OSError: The file could not be written.
+        FileNotFoundError: If ``source`` does not exist.
+        ValueError: If ``source`` holds no weights, or not finite ones.
+        OSError: If the file could not be written.
     """
     checkpoint = io.load_run(source)
     state = io.weights_of(checkpoint, source)

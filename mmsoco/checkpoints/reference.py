@@ -39,9 +39,9 @@ def convert_reference(
         The manifest; for ``'reference'`` empty, as their files have none.
 
     Raises:
-        FileNotFoundError: ``source`` does not exist.
-        ValueError: ``source`` has the wrong layout.
-        OSError: ``target`` could not be written.
+        FileNotFoundError: If ``source`` does not exist.
+        ValueError: If ``source`` has the wrong layout.
+        OSError: If ``target`` could not be written.
     """
     if to == 'reference':
         io.save_atomic(_to_reference(source, online_only), target)

@@ -97,7 +97,7 @@ def rename_reference(
         The tensors in the layout ``to``.
 
     Raises:
-        ValueError: A tensor is unknown, or a part is there in pieces.
+        ValueError: If a tensor is unknown, or a part is there in pieces.
     """
     tables = reference_tables(state)
     source = 'reference' if to == 'mmsoco' else 'mmsoco'

@@ -53,8 +53,8 @@ def parse_starts(init: str | dict | None, detector: Mapping) -> list[Start]:
         The weights to load, in order; none for a start from scratch.
 
     Raises:
-        TypeError: ``init`` is something else.
-        ValueError: It is a dict with other keys, a part is unknown, or the
+        TypeError: If ``init`` is something else.
+        ValueError: If it is a dict with other keys, a part is unknown, or the
             detector asks for pretrained weights in a place where they cannot
             be taken from.
     """
@@ -129,10 +129,10 @@ def load_start(
         What arrived, by value.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It holds no weights, or not finite ones, has an unknown
-            layout, was made for another input, or a part of it did not
-            arrive whole.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds no weights, or not finite ones, has an unknown
+            layout, was made for another input, or a part of it did not arrive
+            whole.
     """
     checkpoint = load_weights(start.checkpoint)
     return apply_start(encoder, checkpoint, start, convention)

@@ -296,8 +296,8 @@ def load_config(args: argparse.Namespace) -> Config:
         The config, with ``work_dir``, ``launcher`` and ``runner_type`` set.
 
     Raises:
-        FileNotFoundError: There is no such config.
-        ValueError: It cannot be read as a config, or a key of it is read by
+        FileNotFoundError: If there is no such config.
+        ValueError: If it cannot be read as a config, or a key of it is read by
             nothing.
     """
     from mmsoco.config.reading import read_config

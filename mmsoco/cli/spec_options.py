@@ -42,7 +42,7 @@ def spec_from(args: argparse.Namespace, kind: type[Spec]) -> Spec:
     """Build a spec from its parsed options.
 
     Raises:
-        ValueError: The values do not fit each other; the message names the
+        ValueError: If the values do not fit each other; the message names the
             options.
     """
     names = list(kind().as_dict())

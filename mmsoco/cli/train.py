@@ -75,7 +75,7 @@ def check_start(cfg: Config) -> None:
     """Refuse weights to start from that are not there, before all else.
 
     Raises:
-        FileNotFoundError: ``load_from`` names a file that does not exist.
+        FileNotFoundError: If ``load_from`` names a file that does not exist.
     """
     weights = cfg.get('load_from')
     if not weights or re.match(r'[\w+.-]+:', weights):  # such as https:

@@ -218,8 +218,8 @@ def read_results(folder: Path) -> Results:
         The results.
 
     Raises:
-        FileNotFoundError: There is no ``plan.json``.
-        ValueError: A file is damaged.
+        FileNotFoundError: If there is no ``plan.json``.
+        ValueError: If a file is damaged.
     """
     if not (folder / PLAN_FILE).is_file():
         raise FileNotFoundError(

@@ -130,7 +130,7 @@ class Comparison:
             Whether all cells of the share are done.
 
         Raises:
-            ValueError: ``only`` is not a cell of the plan.
+            ValueError: If ``only`` is not a cell of the plan.
         """
         print(describe(self.materials, self.plan), flush=True)
         chosen = self._chosen(shard, only)

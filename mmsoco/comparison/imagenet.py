@@ -46,7 +46,7 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Give the tensors of the package mmdet's names; the head is left out.
 
     Raises:
-        ValueError: A name is unknown.
+        ValueError: If a name is unknown.
     """
     places = [
         f'backbone.layers.{layer}.{block}'
@@ -74,7 +74,7 @@ def package_file() -> Path:
     """Return the weights' file of the package, which is not imported.
 
     Raises:
-        FileNotFoundError: The package is not installed.
+        FileNotFoundError: If the package is not installed.
     """
     found = importlib.util.find_spec(PACKAGE)
     if found is None:

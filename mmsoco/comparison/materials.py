@@ -62,8 +62,8 @@ def prepare(plan: Plan, out: Path) -> Materials:
         The materials.
 
     Raises:
-        FileNotFoundError: Pictures or labels do not exist.
-        ValueError: Labels have no objects, a budget is larger than the
+        FileNotFoundError: If pictures or labels do not exist.
+        ValueError: If labels have no objects, a budget is larger than the
             labels, classes disagree, or validation pictures would be
             pretrained on.
     """

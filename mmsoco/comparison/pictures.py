@@ -16,8 +16,8 @@ def picture_paths(folder: Path) -> list[Path]:
     """Return the pictures below a folder.
 
     Raises:
-        FileNotFoundError: There is no such folder.
-        ValueError: It has no pictures.
+        FileNotFoundError: If there is no such folder.
+        ValueError: If it has no pictures.
     """
     paths = [folder / name for name in find_images(folder).names]
     if not paths:
@@ -59,7 +59,7 @@ def labelled_paths(folder: Path, document: dict) -> list[Path]:
     """Return the pictures that annotations name.
 
     Raises:
-        FileNotFoundError: Some of them do not exist.
+        FileNotFoundError: If some of them do not exist.
     """
     paths = [folder / image['file_name'] for image in document['images']]
     missing = [path for path in paths if not path.is_file()]
@@ -79,7 +79,7 @@ def check_separate(pretraining: list[Path], validation: list[Path]) -> int:
         Their number, 0.
 
     Raises:
-        ValueError: There are some; the message names them.
+        ValueError: If there are some; the message names them.
     """
     shared = same_pictures(pretraining, validation)
     if shared:

@@ -63,8 +63,8 @@ def plan_of(question: Question) -> Plan:
     """Make the plan that answers a question.
 
     Raises:
-        FileNotFoundError: A file is missing.
-        ValueError: A budget is larger than the labels.
+        FileNotFoundError: If a file is missing.
+        ValueError: If a budget is larger than the labels.
     """
     for name in (DETECTOR, CONFIG):
         if not (question.run / name).is_file():
@@ -184,7 +184,7 @@ def trial(plan: Plan, question: Question, threads: int | None) -> Record:
     """Run a few steps and the whole evaluation, to know how long they take.
 
     Raises:
-        ChildProcessError: The trial failed; the message says why.
+        ChildProcessError: If the trial failed; the message says why.
     """
     smallest = replace(plan.budgets[0], seeds=(0,))
     short = replace(
@@ -223,7 +223,7 @@ def choose_steps(
         Steps of a fine-tuning, and the seconds that all will take.
 
     Raises:
-        ValueError: Too few steps fit into the time.
+        ValueError: If too few steps fit into the time.
     """
     step = record.seconds / record.steps
     around = max(0.0, record.wall_seconds - record.seconds)

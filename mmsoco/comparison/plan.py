@@ -242,7 +242,7 @@ class Plan:
         """Return the file of a config that the plan names.
 
         Raises:
-            FileNotFoundError: There is no such file.
+            FileNotFoundError: If there is no such file.
         """
         package, separator, inside = name.partition('::')
         path = self.file.parent / name
@@ -267,9 +267,9 @@ def read_plan(path: str | Path, data_root: str | None = None) -> Plan:
         The plan.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        TypeError: A value is of the wrong kind.
-        ValueError: A key is unknown or missing, or a value does not fit.
+        FileNotFoundError: If there is no such file.
+        TypeError: If a value is of the wrong kind.
+        ValueError: If a key is unknown or missing, or a value does not fit.
     """
     path = Path(path)
     if not path.is_file():
@@ -359,7 +359,7 @@ def check_starts(plan: Plan) -> None:
     """Refuse starts that do not fit together.
 
     Raises:
-        ValueError: A start is unknown, named twice, of an unknown kind, or
+        ValueError: If a start is unknown, named twice, of an unknown kind, or
             lacks what its kind needs.
     """
     names = [start.name for start in plan.starts]
@@ -436,7 +436,7 @@ def check_budgets(plan: Plan) -> None:
     """Refuse label budgets that mean nothing, and data without a folder.
 
     Raises:
-        ValueError: A budget stands twice, a seed stands twice in a budget,
+        ValueError: If a budget stands twice, a seed stands twice in a budget,
             or a number is not positive.
     """
     if not plan.data.root and plan.data.scenes is None:

@@ -48,7 +48,7 @@ def pretraining_config(plan: Plan, start: Start) -> Config:
         start: A start with a pretraining of its own.
 
     Raises:
-        ValueError: The config trains a model of another kind.
+        ValueError: If the config trains a model of another kind.
     """
     cfg = read_config(plan.config_path(start.config))
     detector = read_config(plan.config_path(plan.detector)).model
@@ -200,7 +200,7 @@ def set_steps(cfg: Config, steps: int) -> None:
     length, up to a tenth of the run; decays keep their place in it.
 
     Raises:
-        ValueError: The config's loop runs by epochs.
+        ValueError: If the config's loop runs by epochs.
     """
     if cfg.train_cfg.type.rpartition('.')[2] != 'IterBasedTrainLoop':
         raise ValueError(

@@ -91,7 +91,7 @@ def read_record(path: Path) -> Record:
     """Read a record.
 
     Raises:
-        ValueError: The file is none.
+        ValueError: If the file is none.
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
@@ -113,8 +113,8 @@ def read_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is not JSON.
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding='utf-8'))

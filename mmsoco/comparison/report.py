@@ -246,7 +246,7 @@ def write_figure(results: Results, path: Path) -> None:
         path: File with the ending ``.svg`` or ``.png``.
 
     Raises:
-        ValueError: It has another ending, or no fine-tuning is finished.
+        ValueError: If it has another ending, or no fine-tuning is finished.
     """
     kind = path.suffix.removeprefix('.')
     if kind not in FIGURES:
@@ -283,8 +283,8 @@ def write_report(
         The chapters.
 
     Raises:
-        FileNotFoundError: A folder has no records of a plan.
-        ValueError: A record is damaged.
+        FileNotFoundError: If a folder has no records of a plan.
+        ValueError: If a record is damaged.
     """
     plans = [analysis.read_results(folder) for folder in folders]
     chapters = [chapter(*of) for of in zip(plans, folders, strict=True)]

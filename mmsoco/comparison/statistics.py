@@ -89,7 +89,7 @@ def paired_difference(values: Sequence[float]) -> Difference:
         Their mean with what their number allows.
 
     Raises:
-        ValueError: There is no difference.
+        ValueError: If there is no difference.
     """
     if not len(values):
         raise ValueError('expected at least one pair, got none')

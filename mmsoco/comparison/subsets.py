@@ -58,7 +58,7 @@ def draw_subset(document: dict, labels: int, seed: int) -> Subset:
         The subset.
 
     Raises:
-        ValueError: There are fewer labelled pictures, or no draw had every
+        ValueError: If there are fewer labelled pictures, or no draw had every
             class.
     """
     ids = labelled_ids(document)

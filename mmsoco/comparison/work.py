@@ -77,7 +77,7 @@ class ArrivalHook(Hook):
         """Count what arrived, before the first step.
 
         Raises:
-            ValueError: Some of the file's tensors did not arrive.
+            ValueError: If some of the file's tensors did not arrive.
         """
         if runner._resume:
             return
@@ -105,7 +105,7 @@ def arrived(
         Number of equal tensors of each part.
 
     Raises:
-        ValueError: A tensor is not in the model, or has another value.
+        ValueError: If a tensor is not in the model, or has another value.
     """
     counts: dict[str, int] = {}
     lost = []
@@ -198,7 +198,7 @@ def export_backbone(source: Path, target: Path) -> None:
         target: The file to write.
 
     Raises:
-        ValueError: It has none, or one that is not finite.
+        ValueError: If it has none, or one that is not finite.
     """
     checkpoint = io.load_run(source)
     state = io.weights_of(checkpoint, source)
@@ -217,7 +217,7 @@ def take_parts(source: Path, parts: list[str] | None, target: Path) -> Path:
     """Write the wanted parts of weights; return the file that has them.
 
     Raises:
-        ValueError: A part is not there.
+        ValueError: If a part is not there.
     """
     if parts is None:
         return source

@@ -26,9 +26,9 @@ def read_config(path: str | os.PathLike, options: dict[str, Any]) -> Config:
         The config.
 
     Raises:
-        FileNotFoundError: There is no such config.
-        ValueError: It cannot be read as a config, or a key of the file or of
-            the options is read by nothing.
+        FileNotFoundError: If there is no such config.
+        ValueError: If it cannot be read as a config, or a key of the file or
+            of the options is read by nothing.
     """
     file = find_config(path)
     cfg = read_file(file)
@@ -45,7 +45,7 @@ def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
         options: Values by dotted key.
 
     Raises:
-        ValueError: A key is read by nothing, or does not fit the config.
+        ValueError: If a key is read by nothing, or does not fit the config.
     """
     check_options(cfg, options)
     for key, value in options.items():
@@ -57,7 +57,7 @@ def read_file(file: str | os.PathLike) -> Config:
     """Read a file in mmengine's language of configs, whatever it is for.
 
     Raises:
-        ValueError: It cannot be read, or is empty; the message names file
+        ValueError: If it cannot be read, or is empty; the message names file
             and line.
     """
     from mmengine.config import Config
@@ -101,7 +101,7 @@ def _refuse_circle(file: str, above: tuple[str, ...]) -> None:
     """Refuse a config that inherits itself, which mmengine reads for ever.
 
     Raises:
-        ValueError: It does; the message names the files.
+        ValueError: If it does; the message names the files.
     """
     from mmengine.config import Config
 
@@ -159,7 +159,7 @@ def _merge(cfg: Config, key: str, value: Any) -> None:
     """Set one dotted key.
 
     Raises:
-        ValueError: A part of the key leads nowhere; the message names it.
+        ValueError: If a part of the key leads nowhere; the message names it.
     """
     try:
         cfg.merge_from_dict({key: value})

@@ -250,7 +250,7 @@ def _leave_out(
     """Take pictures out of a document, with their objects.
 
     Raises:
-        FileNotFoundError: No picture is left.
+        FileNotFoundError: If no picture is left.
     """
     entries = document['images']
     gone = [entry for entry in entries if str(entry['file_name']) in names]

@@ -172,7 +172,7 @@ def is_made(out: Path, spec: SceneSpec) -> bool:
     """Return whether a folder holds exactly these scenes.
 
     Raises:
-        FileExistsError: the folder holds something else.
+        FileExistsError: If the folder holds something else.
     """
     if not out.exists():
         return False
@@ -199,7 +199,7 @@ def make_scenes(out: Path, spec: SceneSpec, overwrite: bool = False) -> bool:
         Whether anything was made.
 
     Raises:
-        FileExistsError: ``out`` holds something that is not to be replaced.
+        FileExistsError: If ``out`` holds something that is not to be replaced.
     """
     if overwrite and (out / 'scenes.json').is_file():
         shutil.rmtree(out)

@@ -240,10 +240,10 @@ def run_demo(demo: Demo, threads: int, fresh: bool = False) -> None:
         fresh: Start over.
 
     Raises:
-        FileNotFoundError: The package came without its configs.
+        FileNotFoundError: If the package came without its configs.
         ModuleNotFoundError: What the photographs or the report need is
             missing.
-        StepError: A step failed.
+        StepError: If a step failed.
     """
     require_extra('demo')
     require_extra('report')

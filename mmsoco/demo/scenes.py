@@ -45,8 +45,8 @@ def find_photo(name: str) -> Path:
     """Return the path of a photograph inside of the installed packages.
 
     Raises:
-        FileNotFoundError: Neither scikit-image nor scikit-learn ships it.
-        ModuleNotFoundError: One of them is missing.
+        FileNotFoundError: If neither scikit-image nor scikit-learn ships it.
+        ModuleNotFoundError: If one of them is missing.
     """
     require_extra('demo')
     import skimage

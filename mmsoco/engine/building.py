@@ -75,7 +75,7 @@ def run_config(cfg: Config, mode: str) -> Any:
         What the runner's method returns.
 
     Raises:
-        ValueError: A key of the config fits nothing; the message names it.
+        ValueError: If a key of the config fits nothing; the message names it.
             Or the labels do not fit the config.
     """
     check_types(cfg)
@@ -92,8 +92,8 @@ def check_labels(cfg: Config, mode: str) -> None:
         mode: ``'train'`` or ``'test'``.
 
     Raises:
-        ValueError: The labels do not fit the config.
-        OSError: They cannot be read.
+        ValueError: If the labels do not fit the config.
+        OSError: If they cannot be read.
     """
     # Late: it imports mmdet's datasets.
     from mmsoco.datasets.detector_labels import (
@@ -194,7 +194,7 @@ def explained_errors(cfg: Mapping) -> Iterator[None]:
         cfg: The config that is being built.
 
     Raises:
-        ValueError: A type of the config is unknown, or does not take an
+        ValueError: If a type of the config is unknown, or does not take an
             argument, or lacks one.
     """
     try:

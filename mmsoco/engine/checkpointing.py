@@ -77,9 +77,9 @@ class CheckpointingRunner(MMEngineRunner):
             kwargs: see mmengine.
 
         Raises:
-            OSError: the checkpoint could not be written; a checkpoint that
+            OSError: If the checkpoint could not be written; a checkpoint that
                 was there before is unchanged.
-            ValueError: the weights are not finite.
+            ValueError: If the weights are not finite.
         """
         self._refuse_not_finite(filename)
         _remove_partials(Path(out_dir), filename)
@@ -129,7 +129,7 @@ class CheckpointingRunner(MMEngineRunner):
         """Load the weights or the run that the config names, if any.
 
         Raises:
-            ValueError: there are checkpoints, but none that can be read.
+            ValueError: If there are checkpoints, but none that can be read.
         """
         if self._resume and self._load_from is None:
             path, passed = newest_usable(self.work_dir)
@@ -167,7 +167,7 @@ class CheckpointingRunner(MMEngineRunner):
             map_location: see mmengine; the tensors go where the model is.
 
         Raises:
-            ValueError: the checkpoint is of another kind or run.
+            ValueError: If the checkpoint is of another kind or run.
         """
         with run_types():
             checkpoint = _load_checkpoint(filename, map_location)
@@ -272,8 +272,8 @@ class CheckpointingRunner(MMEngineRunner):
             The checkpoint.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is not a checkpoint, or holds other objects
+            FileNotFoundError: If there is no such file.
+            ValueError: If the file is not a checkpoint, or holds other objects
                 than tensors and plain values.
         """
         try:

@@ -46,7 +46,7 @@ def check_training(cfg: Mapping) -> None:
         cfg: The config; what it does not set is not looked at.
 
     Raises:
-        ValueError: A setting is out of range; the message names its key.
+        ValueError: If a setting is out of range; the message names its key.
     """
     for key, lowest in _COUNTS.items():
         value = _get(cfg, key)
@@ -123,7 +123,7 @@ def check_whole(key: str, value: Any, lowest: int = 1) -> None:
         lowest: The smallest number.
 
     Raises:
-        ValueError: The value is something else.
+        ValueError: If the value is something else.
     """
     if not _is_number(value) or value != value // 1 or value < lowest:
         raise ValueError(

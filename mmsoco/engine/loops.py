@@ -46,7 +46,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         kwargs: further arguments of mmengine's loop.
 
     Raises:
-        ValueError: a length or an interval is not a whole number of at
+        ValueError: If a length or an interval is not a whole number of at
             least 1.
     """
 
@@ -134,7 +134,7 @@ class SampleBudgetTrainLoop(EpochBasedTrainLoop):
         kwargs: further arguments of mmengine's loop by epochs.
 
     Raises:
-        ValueError: a length is not a whole number of at least 1.
+        ValueError: If a length is not a whole number of at least 1.
     """
 
     def __init__(

@@ -31,8 +31,8 @@ def set_resume(cfg: Config, resume: str | None) -> None:
             or None, which leaves it to the config.
 
     Raises:
-        FileNotFoundError: The named checkpoint does not exist.
-        ValueError: There are checkpoints, but none that can be read.
+        FileNotFoundError: If the named checkpoint does not exist.
+        ValueError: If there are checkpoints, but none that can be read.
     """
     if resume is None and not cfg.get('resume'):
         return
@@ -72,7 +72,8 @@ def check_kind(checkpoint: Mapping, path: str, model: str) -> None:
         model: Class of the model that is to be continued.
 
     Raises:
-        ValueError: It holds weights alone, or is of another program or model.
+        ValueError: If it holds weights alone, or is of another program or
+            model.
     """
     missing = [part for part in _PARTS if part not in checkpoint]
     if missing:
@@ -101,7 +102,7 @@ def load_weights(model: nn.Module, state: Mapping, path: str) -> None:
         path: Their file.
 
     Raises:
-        ValueError: A name or shape of model or file has no counterpart.
+        ValueError: If a name or shape of model or file has no counterpart.
     """
     own = model.state_dict()
     problems = [
@@ -138,7 +139,7 @@ def load_optimizer(
             file, see `group_options`; None keeps the file's.
 
     Raises:
-        ValueError: It is the state of other parameters.
+        ValueError: If it is the state of other parameters.
     """
     if not state.get('loss_scaler', True):
         # A run without loss scaling; fp16 begins with a scale of its own.

@@ -117,7 +117,7 @@ class RunRecord:
             new: What is to continue this run.
 
         Raises:
-            ValueError: Something differs that makes it another run.
+            ValueError: If something differs that makes it another run.
         """
         same_images = self.images == new.images and self.names == new.names
         refused = [

@@ -64,7 +64,7 @@ class Runner(CheckpointingRunner):
             The runner.
 
         Raises:
-            ValueError: a setting is out of range.
+            ValueError: If a setting is out of range.
         """
         check_training(cfg.to_dict() if isinstance(cfg, Config) else cfg)
         return super().from_cfg(cfg)
@@ -76,7 +76,7 @@ class Runner(CheckpointingRunner):
             env_cfg: the config's ``env_cfg``.
 
         Raises:
-            ValueError: several CPU processes, started by another launcher
+            ValueError: If several CPU processes, started by another launcher
                 than torchrun.
         """
         if self.distributed:
@@ -181,7 +181,7 @@ class Runner(CheckpointingRunner):
             The loop.
 
         Raises:
-            ValueError: the images do not make one batch.
+            ValueError: If the images do not make one batch.
         """
         with tensors_only():
             loop = super().build_train_loop(self._own_loop(loop))
@@ -262,12 +262,12 @@ class Runner(CheckpointingRunner):
             The model.
 
         Raises:
-            BlockingIOError: another training works in the work dir.
-            FileExistsError: an old run is there, and neither ``resume`` nor
+            BlockingIOError: If another training works in the work dir.
+            FileExistsError: If an old run is there, and neither ``resume`` nor
                 ``overwrite`` is set.
-            StoppedError: the training was stopped; what it had done is
+            StoppedError: If the training was stopped; what it had done is
                 saved.
-            ValueError: a batch is too small, or too many steps fail.
+            ValueError: If a batch is too small, or too many steps fail.
         """
         claim = nullcontext()
         if is_main_process():

@@ -31,9 +31,9 @@ def build_parts(cfg: Config) -> nn.Module:
         The model, without its start weights.
 
     Raises:
-        ValueError: A setting is out of range, or a key fits nothing; the
+        ValueError: If a setting is out of range, or a key fits nothing; the
             message names it.
-        TypeError: A value has a wrong type.
+        TypeError: If a value has a wrong type.
     """
     cfg = copy.deepcopy(cfg)  # Config.copy is shallow
     check_training(cfg.to_dict())

@@ -77,7 +77,7 @@ def refuse_used(work_dir: str | Path) -> None:
         work_dir: Folder of the new run.
 
     Raises:
-        FileExistsError: There are checkpoints.
+        FileExistsError: If there are checkpoints.
     """
     names = [path.name for path in checkpoints_of(work_dir)]
     if names:
@@ -112,8 +112,8 @@ def claimed(work_dir: str | Path, begins: bool, overwrite: bool) -> Iterator:
         overwrite: Whether the checkpoints of an old run are removed then.
 
     Raises:
-        BlockingIOError: Another training works there.
-        FileExistsError: An old run is there, and is not to be overwritten.
+        BlockingIOError: If another training works there.
+        FileExistsError: If an old run is there, and is not to be overwritten.
     """
     with FolderLock(work_dir, 'training'):
         if begins and overwrite:

@@ -79,8 +79,8 @@ def load_weights(
         Number of tensors that were loaded, by part.
 
     Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file has no weights, or a part of it fits only in
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file has no weights, or a part of it fits only in
             pieces or not at all.
     """
     if isinstance(weights, Mapping):

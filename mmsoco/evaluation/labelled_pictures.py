@@ -62,8 +62,8 @@ def read_coco(
         in the order of their file names.
 
     Raises:
-        FileNotFoundError: The JSON is not there.
-        ValueError: It lacks a part, or there are no boxes.
+        FileNotFoundError: If the JSON is not there.
+        ValueError: If it lacks a part, or there are no boxes.
     """
     content = read_document(annotations)
     categories = sorted(content['categories'], key=lambda c: c['id'])
@@ -121,7 +121,7 @@ def split(
         Training and validation pictures, each in the order of ``pictures``.
 
     Raises:
-        ValueError: There is not one picture for each of the two.
+        ValueError: If there is not one picture for each of the two.
     """
     wanted = num_train + num_val
     if min(num_train, num_val) < 1 or len(pictures) < 2:

@@ -105,8 +105,8 @@ def probe(
         The scores by module.
 
     Raises:
-        FileNotFoundError: A file is not there.
-        ValueError: The annotations or the weights do not fit; see
+        FileNotFoundError: If a file is not there.
+        ValueError: If the annotations or the weights do not fit; see
             `read_coco` and `load_weights`.
     """
     settings = settings or ProbeSettings()
@@ -182,7 +182,7 @@ def read_split(
     """Read labelled pictures and split them as the settings say.
 
     Raises:
-        FileNotFoundError: There are no annotations.
+        FileNotFoundError: If there are no annotations.
         ValueError: See `read_coco` and `split`; or the training boxes are
             all of one class.
     """

@@ -20,9 +20,9 @@ def read_detector(detector: dict | str) -> dict:
             (relative to the current folder).
 
     Raises:
-        TypeError: It is neither.
-        FileNotFoundError: There is no such config.
-        ValueError: The config has no ``model``.
+        TypeError: If it is neither.
+        FileNotFoundError: If there is no such config.
+        ValueError: If the config has no ``model``.
     """
     if isinstance(detector, dict):
         return detector

@@ -67,8 +67,8 @@ def check_detector(detector: dict) -> None:
     """Refuse what cannot be the config of a detector.
 
     Raises:
-        TypeError: ``detector`` is not a dict.
-        ValueError: It has no backbone, or neither RoI head nor neck.
+        TypeError: If ``detector`` is not a dict.
+        ValueError: If it has no backbone, or neither RoI head nor neck.
     """
     if not isinstance(detector, dict):
         raise TypeError(
@@ -116,7 +116,7 @@ def probe_levels(
         Channels and stride (in pixels of the view) of each map.
 
     Raises:
-        ValueError: The neck does not fit the backbone.
+        ValueError: If the neck does not fit the backbone.
     """
     modules = nn.ModuleList([backbone] if neck is None else [backbone, neck])
     modules.eval()
@@ -149,7 +149,7 @@ def build_roi_extractor(
         finest_scale: See `ObjectEncoder`.
 
     Raises:
-        ValueError: It is no SingleRoIExtractor, or expects other maps than
+        ValueError: If it is no SingleRoIExtractor, or expects other maps than
             the detector's backbone and neck give.
     """
     cfg = cfg[0] if isinstance(cfg, (list, tuple)) else cfg
@@ -175,7 +175,7 @@ def pyramid_extractor_config(levels: list[FeatureLevel]) -> dict:
     """Return the RoI extractor for a detector without an RoI head.
 
     Raises:
-        ValueError: The neck's maps differ in their channels.
+        ValueError: If the neck's maps differ in their channels.
     """
     channels = {level.channels for level in levels}
     if len(channels) > 1:
@@ -206,7 +206,7 @@ def build_trunk(cfg: dict) -> tuple[BBoxHead, int]:
         The head, whose first output is the embedding (R, D), and D.
 
     Raises:
-        ValueError: The head needs more than RoI features, or embeds an
+        ValueError: If the head needs more than RoI features, or embeds an
             object twice.
     """
     # Regression has no pretext task; its branch would stay without gradient.

@@ -22,7 +22,7 @@ def retrieval_hit_rate(embeddings: Tensor, others: Tensor) -> Tensor:
         A scalar in [0, 1]; the chance level is 1 / R.
 
     Raises:
-        ValueError: The shapes differ.
+        ValueError: If the shapes differ.
     """
     if embeddings.shape != others.shape:
         raise ValueError(

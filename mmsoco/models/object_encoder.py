@@ -44,8 +44,8 @@ class ObjectEncoder(BaseModule):
             detectors fine-tune with 56.
 
     Raises:
-        TypeError: ``detector`` is not a dict.
-        ValueError: ``roi_levels`` is unknown, or the detector cannot be
+        TypeError: If ``detector`` is not a dict.
+        ValueError: If ``roi_levels`` is unknown, or the detector cannot be
             encoded; the message says why.
     """
 

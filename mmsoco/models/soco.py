@@ -79,7 +79,7 @@ class SoCo(BaseModel):
         start_reports: What arrived of ``init``; filled by `init_weights`.
 
     Raises:
-        ValueError: ``data_preprocessor`` contradicts the detector's, or
+        ValueError: If ``data_preprocessor`` contradicts the detector's, or
             ``init`` cannot be read.
     """
 
@@ -154,8 +154,8 @@ class SoCo(BaseModel):
         """Start the online network, then the target as its copy.
 
         Raises:
-            FileNotFoundError: A file of ``init`` is not there.
-            ValueError: It cannot be read, or a part of it did not arrive.
+            FileNotFoundError: If a file of ``init`` is not there.
+            ValueError: If it cannot be read, or a part of it did not arrive.
         """
         self.encoder.init_weights()
         reset_parameters(self.projector)
@@ -220,7 +220,7 @@ class SoCo(BaseModel):
             (N * K, d).
 
         Raises:
-            ValueError: ``mode`` is another one, or the batch does not fit
+            ValueError: If ``mode`` is another one, or the batch does not fit
                 ``pairs``.
         """
         self._check_batch(inputs, data_samples)
@@ -330,7 +330,7 @@ def _with_input_of(detector: dict, preprocessor: dict) -> dict:
     """Give the preprocessor the input convention of the detector.
 
     Raises:
-        ValueError: The preprocessor has another one.
+        ValueError: If the preprocessor has another one.
     """
     convention = InputConvention.of_detector(detector)
     if convention is None:

@@ -51,7 +51,7 @@ class TargetNetwork(BaseModule):
                 so).
 
         Raises:
-            ValueError: ``momentum`` lies outside of [0, 1].
+            ValueError: If ``momentum`` lies outside of [0, 1].
         """
         if not 0 <= momentum <= 1:
             raise ValueError(

@@ -29,7 +29,7 @@ class TrimmableFPN(FPN):
             (N, C, H_l, W_l) per level; None for those left out.
 
         Raises:
-            ValueError: The backbone gives another number of maps than
+            ValueError: If the backbone gives another number of maps than
                 ``in_channels``.
         """
         if len(inputs) != len(self.in_channels):

@@ -273,7 +273,7 @@ def import_json(
         The new store.
 
     Raises:
-        ValueError: The file is malformed, or its layout needs
+        ValueError: If the file is malformed, or its layout needs
             ``image_root``, or ``strict`` refuses it.
     """
     problems = Problems() if problems is None else problems

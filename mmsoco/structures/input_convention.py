@@ -102,7 +102,7 @@ class InputConvention(NamedTuple):
             source: The file, for the message.
 
         Raises:
-            ValueError: The conventions differ.
+            ValueError: If the conventions differ.
         """
         expected = self.of_meta(meta)
         if expected is not None and not self.is_like(expected):

@@ -22,8 +22,8 @@ def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
     """Refuse to lose a file without being asked.
 
     Raises:
-        FileExistsError: The file exists, and ``overwrite`` is not set.
-        IsADirectoryError: The name is that of a folder.
+        FileExistsError: If the file exists, and ``overwrite`` is not set.
+        IsADirectoryError: If the name is that of a folder.
     """
     if os.path.isdir(path):
         raise IsADirectoryError(
@@ -49,7 +49,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         The name to write to, in the same folder.
 
     Raises:
-        OSError: The file could not be written. A file that was there before
+        OSError: If the file could not be written. A file that was there before
             is unchanged, and nothing half-written is left.
     """
     path = Path(path)
@@ -79,7 +79,7 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
         The empty folder to fill.
 
     Raises:
-        OSError: The folder could not be filled or renamed; nothing
+        OSError: If the folder could not be filled or renamed; nothing
             half-written is left.
     """
     path = Path(path)

@@ -36,7 +36,7 @@ class FolderLock:
         """Take the lock.
 
         Raises:
-            BlockingIOError: Another process has it; the message names it.
+            BlockingIOError: If another process has it; the message names it.
         """
         # What an owner that was killed has just forked may hold the lock for
         # a moment: it has not yet come to let it go.

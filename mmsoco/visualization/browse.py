@@ -35,7 +35,7 @@ def choose_rows(
             ``FALLBACK_NAMES``.
 
     Raises:
-        ValueError: None fits, or a name is not in the store.
+        ValueError: If none fits, or a name is not in the store.
     """
     if names:
         try:
@@ -59,8 +59,8 @@ def image_root_of(store: ProposalStore, image_root: Path | None) -> Path:
         image_root: The folder, if it was named.
 
     Raises:
-        ValueError: The store does not say it, and it was not named.
-        FileNotFoundError: The folder is not there.
+        ValueError: If the store does not say it, and it was not named.
+        FileNotFoundError: If the folder is not there.
     """
     root = image_root or store.metadata.get('image_root')
     if root is None:
@@ -88,7 +88,7 @@ def draw_record(record: ProposalRecord, root: Path, size: int) -> np.ndarray:
         (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: The image is unreadable or of another size.
+        ValueError: If the image is unreadable or of another size.
     """
     rgb = read_rgb(root / record.file_name)
     if rgb.shape[:2] != (record.height, record.width):

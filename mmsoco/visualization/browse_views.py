@@ -37,8 +37,8 @@ def draw_views(
         The index of an image, and its picture, (H, W, 3) uint8 RGB.
 
     Raises:
-        FileNotFoundError: The images or the store are not there.
-        ValueError: The config makes no views, or an index is out of range.
+        FileNotFoundError: If the images or the store are not there.
+        ValueError: If the config makes no views, or an index is out of range.
     """
     init_default_scope(cfg.get('default_scope', 'mmsoco'))
     drawing = _drawing_transform(cfg)
@@ -64,7 +64,7 @@ def _drawing_transform(cfg: Config) -> DrawViews:
     """Build the DrawViews of a config's pipeline.
 
     Raises:
-        ValueError: There is none.
+        ValueError: If there is none.
     """
     from mmsoco.registry import TRANSFORMS
 

@@ -151,7 +151,7 @@ def draw_detections(
         (H, W, 3) uint8 RGB.
 
     Raises:
-        UnreadableImageError: A picture cannot be read.
+        UnreadableImageError: If a picture cannot be read.
     """
     pictures = [p for p in judged if len(p.objects)] or list(judged)
     rows = [

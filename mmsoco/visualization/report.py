@@ -94,7 +94,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
         A dict per logged line: ``step`` (int) and the scalars by name.
 
     Raises:
-        FileNotFoundError: nothing was logged there.
+        FileNotFoundError: If nothing was logged there.
     """
     paths = sorted(work_dir.glob('*/vis_data/scalars.json'))
     if not paths:
@@ -121,7 +121,7 @@ def read_metrics(work_dir: Path, name: str) -> dict[str, float]:
         The metrics by name.
 
     Raises:
-        FileNotFoundError: no evaluation measured it.
+        FileNotFoundError: If no evaluation measured it.
     """
     for path in sorted(work_dir.glob('*/*.json'), reverse=True):
         metrics = json.loads(path.read_text())
@@ -246,7 +246,7 @@ def image_uri(image: np.ndarray, quality: int = 88) -> str:
         quality: JPEG quality, 0 to 100.
 
     Raises:
-        ValueError: the array is no RGB picture.
+        ValueError: If the array is no RGB picture.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(
@@ -351,8 +351,8 @@ def write_page(path: Path, template: str, **context: Any) -> None:
         context: What the template tells; text is escaped.
 
     Raises:
-        OSError: It could not be written.
-        jinja2.UndefinedError: The template tells of something that
+        OSError: If it could not be written.
+        jinja2.UndefinedError: If the template tells of something that
             ``context`` lacks.
     """
     page = templates('mmsoco.visualization').get_template(template)

@@ -54,7 +54,7 @@ def run_child(
         what: What the program is, for the message.
 
     Raises:
-        ChildProcessError: The program failed; the message has its error and
+        ChildProcessError: If the program failed; the message has its error and
             names the log.
         KeyboardInterrupt: Handed on after the program has ended.
     """

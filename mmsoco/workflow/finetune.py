@@ -148,12 +148,12 @@ def finetune(
         The places of all that was made, and the metrics.
 
     Raises:
-        FileNotFoundError: A folder or a file is not there.
-        FileExistsError: The folder holds a fine-tuning on other labels or
+        FileNotFoundError: If a folder or a file is not there.
+        FileExistsError: If the folder holds a fine-tuning on other labels or
             with other settings.
-        ValueError: Nothing can be learned from the labels, or an option does
-            not fit; the message says what to do.
-        ChildProcessError: The training or the evaluation failed.
+        ValueError: If nothing can be learned from the labels, or an option
+            does not fit; the message says what to do.
+        ChildProcessError: If the training or the evaluation failed.
     """
     for name in ('train_images', 'val_images', 'out'):
         if options.get(name) is not None:
@@ -422,7 +422,7 @@ def read_evaluation(out: Path) -> dict[str, float]:
     """Return the metrics of the newest evaluation below a folder.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: If there is none.
     """
     for path in sorted(out.glob('*/*.json'), reverse=True):
         metrics = json.loads(path.read_text(encoding='utf-8'))

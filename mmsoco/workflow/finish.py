@@ -45,8 +45,8 @@ def finish_pretraining(
         console: What reports the progress.
 
     Raises:
-        FileNotFoundError: The training left no checkpoint.
-        OSError: Something could not be written.
+        FileNotFoundError: If the training left no checkpoint.
+        OSError: If something could not be written.
     """
     detector = folder.path / 'detector.pth'
     epochs = Config.fromfile(folder.path / 'pretrain.py').train_cfg.max_epochs

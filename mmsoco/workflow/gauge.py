@@ -38,7 +38,7 @@ def gauge(
         probes found, in plain values.
 
     Raises:
-        ValueError: The labels have one class only, or too few pictures.
+        ValueError: If the labels have one class only, or too few pictures.
     """
     trained = probe(detector, weights, images, labels, _SETTINGS)
     untrained = probe(detector, None, images, labels, _SETTINGS)

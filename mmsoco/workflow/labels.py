@@ -45,7 +45,7 @@ def draw_labels(
             larger one draws.
 
     Raises:
-        ValueError: There are not so many.
+        ValueError: If there are not so many.
     """
     labelled = {a['image_id'] for a in document['annotations']}
     images = [i for i in document['images'] if i['id'] in labelled]

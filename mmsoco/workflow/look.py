@@ -30,8 +30,8 @@ def draw_look(store: Path, images: Path, cfg: Config, out: Path) -> None:
         out: Folder to write to.
 
     Raises:
-        OSError: A picture could not be written.
-        ValueError: The config makes no views.
+        OSError: If a picture could not be written.
+        ValueError: If the config makes no views.
     """
     proposals = ProposalStore(store)
     rows = choose_rows(proposals, _PROPOSALS)

@@ -121,13 +121,14 @@ def pretrain(
         The places of all that was made.
 
     Raises:
-        FileNotFoundError: The folder, or a file that was named, is not there.
-        FileExistsError: ``out`` holds a run of other pictures or with other
+        FileNotFoundError: If the folder, or a file that was named, is not
+            there.
+        FileExistsError: If ``out`` holds a run of other pictures or with other
             settings than its length.
-        ValueError: There are too few pictures, none can be read, or an
+        ValueError: If there are too few pictures, none can be read, or an
             option does not fit; the message says what to do.
-        OSError: Something could not be written; what was done before stays.
-        ChildProcessError: The training failed.
+        OSError: If something could not be written; what was done before stays.
+        ChildProcessError: If the training failed.
     """
     for name in ('check', 'proposals'):
         if options.get(name) is not None:
@@ -230,7 +231,7 @@ class _Pretraining:
         """Search again pictures that changed under their names.
 
         Raises:
-            FileExistsError: The training has begun: it would go on with
+            FileExistsError: If the training has begun: it would go on with
                 other pictures than it began with.
         """
         if not self.folder.is_done('proposals', self.store_path):

@@ -83,8 +83,8 @@ def load_detector(name: str | None, is_large: bool) -> dict:
         The dict ``model`` of the config.
 
     Raises:
-        FileNotFoundError: There is no such config.
-        ValueError: It cannot be read, or describes no detector.
+        FileNotFoundError: If there is no such config.
+        ValueError: If it cannot be read, or describes no detector.
     """
     if name is None:
         name = str(shipped_config((LARGE if is_large else SMALL)[1]))
@@ -117,7 +117,7 @@ def build_encoder(
         The online encoder, without its start weights.
 
     Raises:
-        ValueError: It cannot be pretrained.
+        ValueError: If it cannot be pretrained.
     """
     model = recipe.model
     scope = recipe.get('default_scope', 'mmsoco')
@@ -177,7 +177,7 @@ def build_config(
         The config; `apply_plan` sets what is measured or counted.
 
     Raises:
-        ValueError: An option does not fit the config.
+        ValueError: If an option does not fit the config.
     """
     cfg = copy.deepcopy(recipe)  # Config.copy is shallow
     cfg.model.detector = ConfigDict(detector)
@@ -275,7 +275,7 @@ def write_config(cfg: Config, path: Path, docstring: str) -> None:
         docstring: What it is and how it is run.
 
     Raises:
-        OSError: It could not be written.
+        OSError: If it could not be written.
     """
     text = f'"""{docstring.strip()}\n"""\n\n{cfg.pretty_text}'
     with atomic_path(path) as partial:

@@ -28,9 +28,9 @@ class RunFolder:
         manifest: The content of the manifest; empty before `begin`.
 
     Raises:
-        NotADirectoryError: ``path`` is a file.
-        FileExistsError: The folder holds something else.
-        ValueError: The manifest is damaged.
+        NotADirectoryError: If ``path`` is a file.
+        FileExistsError: If the folder holds something else.
+        ValueError: If the manifest is damaged.
     """
 
     def __init__(self, path: Path, kind: str) -> None:
@@ -82,8 +82,8 @@ class RunFolder:
                 they are.
 
         Raises:
-            FileExistsError: The folder holds a run of something else, or one
-                with other settings; the message names them.
+            FileExistsError: If the folder holds a run of something else, or
+                one with other settings; the message names them.
         """
         if self.manifest:
             _refuse_other_images(self.path, self.manifest['images'], identity)
@@ -100,7 +100,7 @@ class RunFolder:
 
         Raises:
             FileExistsError: See `refuse_other`.
-            OSError: The manifest could not be written.
+            OSError: If the manifest could not be written.
         """
         self.refuse_other(identity, given)
         if not self.manifest:
@@ -118,7 +118,7 @@ class RunFolder:
         """Enter values into the manifest and write it.
 
         Raises:
-            OSError: It could not be written.
+            OSError: If it could not be written.
         """
         self.manifest.update(entries)
         write_json(
@@ -156,8 +156,8 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
     """Read the manifest of a run.
 
     Raises:
-        ValueError: It is damaged.
-        FileExistsError: It belongs to another kind of run.
+        ValueError: If it is damaged.
+        FileExistsError: If it belongs to another kind of run.
     """
     try:
         manifest = json.loads(path.read_text(encoding='utf-8'))

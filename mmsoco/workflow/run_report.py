@@ -39,8 +39,8 @@ def write_run_report(path: Path) -> None:
         path: The run's folder.
 
     Raises:
-        FileNotFoundError: A step that the page tells of is not done.
-        OSError: It could not be written.
+        FileNotFoundError: If a step that the page tells of is not done.
+        OSError: If it could not be written.
     """
     manifest = read_manifest(path / 'manifest.json', 'pretraining')
     plan = manifest['plan']
@@ -97,8 +97,8 @@ def write_finetune_report(path: Path) -> None:
         path: The folder of the fine-tuning.
 
     Raises:
-        FileNotFoundError: A step that the page tells of is not done.
-        OSError: It could not be written.
+        FileNotFoundError: If a step that the page tells of is not done.
+        OSError: If it could not be written.
     """
     run = describe_finetuning(path)
     values = dict(

@@ -109,7 +109,7 @@ def parse_time(text: str) -> float:
         Seconds.
 
     Raises:
-        ValueError: The text is not a duration.
+        ValueError: If the text is not a duration.
     """
     parts = re.findall(r'(\d+(?:\.\d+)?)(d|h|min|m|s)', text.strip().lower())
     read_back = ''.join(number + unit for number, unit in parts)

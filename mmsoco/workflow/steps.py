@@ -103,7 +103,7 @@ class Job:
         A step that runs makes all later ones run again.
 
         Raises:
-            StepError: a step failed.
+            StepError: If a step failed.
         """
         stale = False
         for number, step in enumerate(self.steps, start=1):

@@ -93,9 +93,9 @@ class Training:
         """Refuse what cannot be trained, before the long steps.
 
         Raises:
-            ValueError: The detector, the weights to start from, or an option
-                does not fit.
-            FileNotFoundError: A file that was named is not there.
+            ValueError: If the detector, the weights to start from, or an
+                option does not fit.
+            FileNotFoundError: If a file that was named is not there.
         """
         name = self.settings.detector or 'of this machine'
         configs.build_encoder(self.detector, self.recipe, name)
@@ -163,7 +163,7 @@ class Training:
             number: The step's number on the console.
 
         Raises:
-            ChildProcessError: The training failed.
+            ChildProcessError: If the training failed.
         """
         plan = self.plan()
         cfg = configs.apply_plan(

@@ -120,7 +120,7 @@ class PartCounter(FlopCounterMode):
             running: Part and pass; None for what belongs to no part.
 
         Raises:
-            RuntimeError: Operations were counted that belong to no part.
+            RuntimeError: If operations were counted that belong to no part.
         """
         new = self.get_total_flops() - self._counted
         self._counted += new

@@ -62,8 +62,8 @@ def check_weights(weights: Path, config: Path) -> None:
         config: config of the model.
 
     Raises:
-        FileNotFoundError: there are no weights.
-        ValueError: they are not those of the model's backbone.
+        FileNotFoundError: If there are no weights.
+        ValueError: If they are not those of the model's backbone.
     """
     cfg = Config.fromfile(config)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     """Convert, and say what is in the file and what was wrong.
 
     Raises:
-        ValueError: The data set cannot be used, or --strict refuses it.
+        ValueError: If the data set cannot be used, or --strict refuses it.
     """
     refuse_existing(args.out, args.overwrite)
     from mmsoco.datasets.converters import voc

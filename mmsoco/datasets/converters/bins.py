@@ -83,7 +83,7 @@ def read_boxes(
         boxes that are smaller than a pixel.
 
     Raises:
-        ValueError: A line is something else.
+        ValueError: If a line is something else.
     """
     found = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -151,8 +151,8 @@ def convert(source: Path, out: Path, split: Split) -> dict:
         The COCO annotations.
 
     Raises:
-        FileNotFoundError: The source lacks a folder or a label file.
-        ValueError: The source has another number of photographs, or labels
+        FileNotFoundError: If the source lacks a folder or a label file.
+        ValueError: If the source has another number of photographs, or labels
             that cannot be read.
     """
     folder = source / split.source

@@ -64,7 +64,7 @@ def val_classes(devkit: Path) -> list[str]:
         One WNID per image; image i has the number i + 1 in its name.
 
     Raises:
-        ValueError: the archive lacks a file.
+        ValueError: If the archive lacks a file.
     """
     with tarfile.open(devkit) as tar:
         files = {'/'.join(m.name.split('/')[-2:]): m for m in tar}
@@ -93,7 +93,7 @@ def unpack_val(archive: Path, folder: Path, classes: Sequence[str]) -> None:
         classes: see :func:`val_classes`.
 
     Raises:
-        ValueError: a name has no number, or one without a label.
+        ValueError: If a name has no number, or one without a label.
     """
     if folder.is_dir():
         return
@@ -127,7 +127,7 @@ def write_list(folder: Path, path: Path) -> tuple[int, int, Problems]:
         The number of classes and of images, and what was left out.
 
     Raises:
-        ValueError: images lie outside of a folder of a class.
+        ValueError: If images lie outside of a folder of a class.
     """
     found = find_images(folder)
     names = found.names
@@ -162,8 +162,8 @@ def prepare(
         Lines that say what was found.
 
     Raises:
-        OSError: an archive or folder cannot be used.
-        ValueError: its content is not that of ImageNet.
+        OSError: If an archive or folder cannot be used.
+        ValueError: If its content is not that of ImageNet.
     """
     try:
         if train_tar:

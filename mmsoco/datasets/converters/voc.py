@@ -125,8 +125,8 @@ def convert(
         problems: Gets what was repaired or left out.
 
     Raises:
-        FileNotFoundError: A folder or a split's list is missing.
-        ValueError: A class that was asked for is in no annotation, or
+        FileNotFoundError: If a folder or a split's list is missing.
+        ValueError: If a class that was asked for is in no annotation, or
             nothing is left.
     """
     problems = Problems() if problems is None else problems

@@ -78,7 +78,7 @@ def parse(path: Path, problems: Problems) -> ElementTree.Element:
         problems: Gets what was repaired.
 
     Raises:
-        AnnotationError: It is not XML.
+        AnnotationError: If it is not XML.
     """
     data = path.read_bytes()
     text = _decode(data, path, problems)
@@ -130,7 +130,7 @@ def read_names(path: Path) -> set[str]:
     """Return the classes of an annotation, whatever else it holds.
 
     Raises:
-        AnnotationError: It is not XML.
+        AnnotationError: If it is not XML.
     """
     found = parse(path, Problems()).iterfind('object/name')
     names = {(node.text or '').strip() for node in found}
@@ -160,7 +160,7 @@ def read_annotation(
         problems: Gets what was repaired, and boxes that were left out.
 
     Raises:
-        AnnotationError: The annotation cannot be used.
+        AnnotationError: If the annotation cannot be used.
     """
     root = parse(path, problems)
     if root.tag != 'annotation':
@@ -229,7 +229,7 @@ def _read_object(
     """Read an ``<object>``, None if its box lies outside of the picture.
 
     Raises:
-        AnnotationError: A part is missing or not a number.
+        AnnotationError: If a part is missing or not a number.
     """
     name = (node.findtext('name') or '').strip()
     if not name:

@@ -71,7 +71,7 @@ class VocFolder:
         only the last part counts: no name leaves the folder.
 
         Raises:
-            AnnotationError: No picture has either name.
+            AnnotationError: If no picture has either name.
         """
         base = posixpath.basename(named.replace('\\', '/'))
         for key in (stem, posixpath.splitext(base)[0], base):
@@ -86,7 +86,7 @@ class VocFolder:
         """Return the (height, width) of a picture.
 
         Raises:
-            AnnotationError: It cannot be read.
+            AnnotationError: If it cannot be read.
         """
         try:
             return read_size(self.root / 'JPEGImages' / picture)
@@ -99,8 +99,8 @@ class VocFolder:
         """List the annotations of a split, all of them without a split.
 
         Raises:
-            FileNotFoundError: The split's list is missing.
-            ValueError: The list is not text.
+            FileNotFoundError: If the split's list is missing.
+            ValueError: If the list is not text.
         """
         if split is None:
             return sorted(self.stems)

@@ -14,6 +14,6 @@ def check_interval(owner: object, name: str, value: Any) -> None:
         value: its value.
 
     Raises:
-        ValueError: the value is something else.
+        ValueError: If the value is something else.
     """
     check_whole(f'{type(owner).__name__}: {name}', value)

@@ -40,7 +40,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         kwargs: further arguments of mmengine's hook.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: If an argument is out of range.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ class CollapseHook(Hook):
         patience: collapsed looks in a row that end it.
 
     Raises:
-        ValueError: an argument is out of range.
+        ValueError: If an argument is out of range.
     """
 
     priority = 'NORMAL'
@@ -71,7 +71,7 @@ class CollapseHook(Hook):
         See Hook.after_train_iter.
 
         Raises:
-            TrainingFailedError: the embeddings have collapsed, and ``stop``
+            TrainingFailedError: If the embeddings have collapsed, and ``stop``
                 is set.
         """
         if not self.every_n_train_iters(runner, self.interval):

@@ -51,7 +51,7 @@ class FiniteHook(Hook):
             with a scale that is too large and fails on purpose until it fits.
 
     Raises:
-        ValueError: a number is not a whole number of at least 1.
+        ValueError: If a number is not a whole number of at least 1.
     """
 
     # Before the hooks that log and save.
@@ -87,7 +87,7 @@ class FiniteHook(Hook):
         See Hook.after_train_iter.
 
         Raises:
-            TrainingFailedError: too many steps in a row have failed.
+            TrainingFailedError: If too many steps in a row have failed.
         """
         self._batches.append(data_batch)
         flags = [

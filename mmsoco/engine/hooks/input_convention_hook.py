@@ -35,7 +35,7 @@ class InputConventionHook(Hook):
         See Hook.after_load_checkpoint.
 
         Raises:
-            ValueError: They differ.
+            ValueError: If they differ.
         """
         convention = convention_of(runner)
         if convention is not None:

@@ -55,7 +55,7 @@ class LoadReportHook(Hook):
         See Hook.after_load_checkpoint.
 
         Raises:
-            ValueError: The file has no weights, or not finite ones, a part
+            ValueError: If the file has no weights, or not finite ones, a part
                 of them has no place in the model or is there in pieces, or a
                 part of an evaluated model got none.
         """
@@ -83,7 +83,7 @@ class LoadReportHook(Hook):
         See Hook.before_train.
 
         Raises:
-            ValueError: The model does not hold what a file offered.
+            ValueError: If the model does not hold what a file offered.
         """
         model = _unwrapped(runner.model)
         if not runner._resume and runner._load_from is None:

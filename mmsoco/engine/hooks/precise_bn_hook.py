@@ -66,7 +66,7 @@ class PreciseBNHook(Hook):
             end of the training is always included.
 
     Raises:
-        ValueError: a number is not a whole number of at least 1.
+        ValueError: If a number is not a whole number of at least 1.
     """
 
     # Before the checkpoint and the evaluation that use the statistics.

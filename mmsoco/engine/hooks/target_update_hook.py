@@ -45,7 +45,7 @@ class TargetUpdateHook(Hook):
         base_momentum: momentum at the start, in [0, 1].
 
     Raises:
-        ValueError: the momentum is outside of [0, 1].
+        ValueError: If the momentum is outside of [0, 1].
     """
 
     priority = 'NORMAL'
@@ -64,7 +64,7 @@ class TargetUpdateHook(Hook):
         See Hook.before_train.
 
         Raises:
-            TypeError: it has none.
+            TypeError: If it has none.
         """
         model = _unwrapped(runner)
         if not hasattr(model, 'target'):

@@ -54,7 +54,7 @@ class ThroughputHook(Hook):
         tolerance: share of waiting that needs no report.
 
     Raises:
-        ValueError: the tolerance is not a share.
+        ValueError: If the tolerance is not a share.
     """
 
     # After IterTimerHook, which has the same priority and comes first.

@@ -133,7 +133,7 @@ class LARS(Optimizer):
             waits for it.
 
     Raises:
-        ValueError: a hyperparameter is negative or not finite.
+        ValueError: If a hyperparameter is negative or not finite.
     """
 
     skip_if: Tensor | None = None

@@ -27,7 +27,7 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
         clip_grad: arguments of ``torch.nn.utils.clip_grad_norm_``.
 
     Raises:
-        ValueError: the precision is unknown, or is fp16 on a CPU.
+        ValueError: If the precision is unknown, or is fp16 on a CPU.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ def check_precision(precision: str, device: str) -> None:
         device: kind of device, such as ``'cpu'`` or ``'cuda'``.
 
     Raises:
-        ValueError: the precision is unknown, or is fp16 on a CPU.
+        ValueError: If the precision is unknown, or is fp16 on a CPU.
     """
     if precision not in DTYPES:
         raise ValueError(

@@ -65,7 +65,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         last_step: index of the last step made.
 
     Raises:
-        ValueError: the warm-up is negative or leaves nothing of the run, or
+        ValueError: If the warm-up is negative or leaves nothing of the run, or
             a rate is out of range.
     """
 
@@ -113,7 +113,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
             kwargs: further arguments of the class.
 
         Raises:
-            ValueError: ``by_epoch`` is false, the length is missing, or the
+            ValueError: If ``by_epoch`` is false, the length is missing, or the
                 warm-up is given in both ways or in none.
         """
         if (warmup is None) == (warmup_share is None):
