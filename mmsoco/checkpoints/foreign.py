@@ -150,7 +150,7 @@ def to_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         norms lack.
 
     Raises:
-        ValueError: If the detector is no ResNet with FPN or C4.
+        ValueError: If the detector is not a ResNet with FPN or C4.
     """
     renamed = rename(
         state, _of_parts(detectron2_table(state), state), 'a ResNet detector'

@@ -75,8 +75,8 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is broken, differs from its checksums, is no
-            checkpoint, or holds objects of further types; nothing of it was
+        ValueError: If the file is broken, differs from its checksums, is not
+            a checkpoint, or holds objects of further types; nothing of it was
             run.
     """
     path = Path(path)

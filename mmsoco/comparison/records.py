@@ -91,7 +91,7 @@ def read_record(path: Path) -> Record:
     """Read a record.
 
     Raises:
-        ValueError: If the file is none.
+        ValueError: If the file is not a record.
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8'))

@@ -51,7 +51,7 @@ def read_document(
 
     Raises:
         FileNotFoundError: If the file is not there.
-        ValueError: If it is no JSON, or a section or a key is missing; the
+        ValueError: If it is not JSON, or a section or a key is missing; the
             message lists all that is.
     """
     path = Path(path)

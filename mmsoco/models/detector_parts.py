@@ -149,8 +149,8 @@ def build_roi_extractor(
         finest_scale: See `ObjectEncoder`.
 
     Raises:
-        ValueError: If it is no SingleRoIExtractor, or expects other maps than
-            the detector's backbone and neck give.
+        ValueError: If it is not a SingleRoIExtractor, or expects other maps
+            than the detector's backbone and neck give.
     """
     cfg = cfg[0] if isinstance(cfg, (list, tuple)) else cfg
     if cfg['type'] not in ('SingleRoIExtractor', 'mmdet.SingleRoIExtractor'):

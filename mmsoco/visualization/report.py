@@ -246,7 +246,7 @@ def image_uri(image: np.ndarray, quality: int = 88) -> str:
         quality: JPEG quality, 0 to 100.
 
     Raises:
-        ValueError: If the array is no RGB picture.
+        ValueError: If the array is not an RGB picture.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(
