@@ -82,7 +82,7 @@ def package_file() -> Path:
         raise FileNotFoundError(
             f'the package {name} is not installed: pip install {name}'
         )
-    [folder] = found.submodule_search_locations
+    [folder] = list(found.submodule_search_locations or ())
     [path] = Path(folder, 'models').glob('*.pth')
     return path
 

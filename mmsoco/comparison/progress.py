@@ -70,13 +70,10 @@ class Forecast:
 
     def state(self, cell: Cell, record: Record | None) -> CellState:
         """Return how a cell with a record, if it has one, stands."""
-        is_done = record is not None and record.status == 'done'
-        return CellState(
-            cell.name,
-            is_done,
-            record.error if record else '',
-            duration(record) if is_done else self.seconds(cell),
-        )
+        if record is not None and record.status == 'done':
+            return CellState(cell.name, True, record.error, duration(record))
+        error = record.error if record else ''
+        return CellState(cell.name, False, error, self.seconds(cell))
 
     def seconds(self, cell: Cell) -> float | None:
         """Return what a cell will take at the speed of finished ones.
@@ -92,6 +89,7 @@ class Forecast:
         if start.time_of is None or cell.kind == PROBE:
             return self._by_length(cell)
         owner = self.plan.start(start.time_of).owner
+        assert owner is not None  # time is that of a pretraining
         given = self.seconds(pretraining_cell(owner, cell.seed))
         if cell.kind == PRETRAINING:
             return given

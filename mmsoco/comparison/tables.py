@@ -45,8 +45,9 @@ def all_tables(results: Results) -> tuple[Table, ...]:
 
 def _ap(rows: Sequence[Row], results: Results) -> tuple[tuple, tuple]:
     """Return header and rows of the table of AP."""
-    header = ('start', 'n', 'AP', 'AP50', 'AP75', f'to {results.scratch}', 'p')
-    cells = [
+    header: tuple[str, ...] = ('start', 'n', 'AP', 'AP50', 'AP75')
+    header += (f'to {results.scratch}', 'p')
+    cells: list[tuple[str, ...]] = [
         (
             row.label,
             _count(row),
@@ -54,7 +55,7 @@ def _ap(rows: Sequence[Row], results: Results) -> tuple[tuple, tuple]:
             _number(row.mean('AP50')),
             _number(row.mean('AP75')),
             _interval(row.to_scratch),
-            _number(row.to_scratch and row.to_scratch.p, 3),
+            _number(row.to_scratch.p if row.to_scratch else None, 3),
         )
         for row in rows
     ]
