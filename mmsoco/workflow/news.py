@@ -66,13 +66,15 @@ class PretrainingNews(TrainingNews):
     def _gauges(self, entry: Mapping[str, float]) -> list[str]:
         spread = entry.get('embedding_std', float('nan'))
         verdict = 'COLLAPSED' if spread < LEAST_SPREAD else 'ok'
-        return [
+        gauges = [
             f'loss {entry["loss"]:.1f} (least {self.least:.0f})',
             f'spread {spread:.2f} {verdict}',
             f'same object {entry.get("pair_cosine", float("nan")):.2f}',
             f'found again {entry.get("retrieval", float("nan")):.2f}',
-            f'{entry.get("images_per_s", float("nan")):.0f} images/s',
         ]
+        if 'images_per_s' in entry:  # not in the first steps
+            gauges.append(f'{entry["images_per_s"]:.0f} images/s')
+        return gauges
 
 
 class DetectorNews(TrainingNews):

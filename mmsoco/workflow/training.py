@@ -314,9 +314,10 @@ class Training:
             where = f'{self.devices} x {torch.cuda.get_device_name()}'
         else:
             where = f'CPU, {available_cores()} cores'
+        epochs = '1 epoch' if plan.epochs == 1 else f'{plan.epochs} epochs'
         return (
             f'{where}, {plan.precision}, {plan.detector}, views of '
-            f'{plan.view_size}, {plan.epochs} epochs of '
+            f'{plan.view_size}, {epochs} of '
             f'{plan.steps_per_epoch} steps, about '
             f'{describe_time(self._seconds(plan))} (measured)'
         )

@@ -83,6 +83,10 @@ def test_news_in_words():
     )
     news.take([entry(800, 8, embedding_std=0.05)])
     assert 'COLLAPSED' in news.text and 'left' not in news.text
+    first = entry(1, 1)
+    del first['images_per_s']  # the first steps have no speed yet
+    news.take([first])
+    assert 'images/s' not in news.text and 'nan' not in news.text
 
 
 def test_news_of_a_detector():
@@ -313,7 +317,8 @@ def test_a_gpu_gets_the_large_detector(tmp_path, gpu):
     # 43,200 epochs of 10 s are five days; the small one takes a 12th of it
     text = made._other_choice(replace(PLAN, epochs=43200))
     assert 'the default with a GPU' in text and 'about 10 hours' in text
-    assert made._describe(PLAN).startswith('1 x H100, fp32')
+    text = made._describe(replace(PLAN, epochs=1))
+    assert text.startswith('1 x H100, fp32') and '1 epoch of 20' in text
 
 
 def test_a_cpu_gets_the_small_detector(tmp_path, monkeypatch):
