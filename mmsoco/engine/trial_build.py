@@ -5,9 +5,11 @@ the optimizer, is to be told before they are made.
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
@@ -39,7 +41,7 @@ def build_parts(cfg: Config) -> nn.Module:
     check_training(cfg.to_dict())
     check_types(cfg)
     scope = DefaultScope.overwrite_default_scope(cfg.default_scope)
-    with scope, explained_errors(cfg):
+    with scope, _quiet(), explained_errors(cfg):
         model = build_model(cfg)
         optimizer = build_optim_wrapper(model, cfg.optim_wrapper)
         cfg.train_dataloader.dataset.proposals = None
@@ -58,6 +60,21 @@ def build_parts(cfg: Config) -> nn.Module:
         for hook in hooks:
             HOOKS.build(hook)
     return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back mmengine's lines: the training itself will log them.
+
+    The optimizer has a warning for each parameter of the target network.
+    """
+    logger = MMLogger.get_current_instance()
+    before = logger.level
+    logger.setLevel('ERROR')
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def build_model(cfg: Config) -> nn.Module:

@@ -233,8 +233,9 @@ def test_a_start_of_another_detector(tmp_path):
         training(tmp_path, init=str(path)).check()
 
 
-def test_what_can_be_trained_passes(tmp_path):
+def test_what_can_be_trained_passes_in_silence(tmp_path, capfd):
     training(tmp_path, init='scratch').check()
+    assert 'WARNING' not in ''.join(capfd.readouterr())
 
 
 PLAN = Plan(
