@@ -74,6 +74,22 @@ PROPOSE = [
     ('propose images --out x.arrow --min-region-size 9e99', '--min-region'),
 ]
 
+RECALL = [
+    ('recall', 'store'),
+    ('recall images.arrow', '--labels'),
+    ('recall nowhere.arrow --labels coco.json', "'nowhere.arrow'"),
+    ('recall cut.arrow --labels coco.json', "'cut.arrow'"),
+    ('recall images.arrow --labels nowhere.json', "'nowhere.json'"),
+    ('recall images.arrow --labels text.json', "'text.json' is not JSON"),
+    ('recall rootless.arrow --labels coco.json', '--image-root'),
+    ('recall images.arrow --labels coco.json --out text.txt', 'is a file'),
+    ('recall images.arrow --labels coco.json --seed -1', '--seed'),
+    (
+        'recall images.arrow --labels coco.json --image-root others',
+        r"3 x picture is not in 'others' \(a\.png",
+    ),
+]
+
 BROWSE = [
     ('browse', 'source'),
     ('browse images.arrow', '--out'),
@@ -399,7 +415,7 @@ DEMO = [
 ]
 
 QUICK = (
-    MAIN, PROPOSE, BROWSE, EXPORT, INSPECT, PUBLISH, CHECKPOINT, VOC,
+    MAIN, PROPOSE, RECALL, BROWSE, EXPORT, INSPECT, PUBLISH, CHECKPOINT, VOC,
     MINI_COCO, IMAGENET, PROPOSALS, SHARDS, REGIONS, TRAIN, TEST, DEMO,
     PRETRAIN, FINETUNE, PILOT, COMPARE,
 )  # fmt: skip

@@ -28,7 +28,7 @@ VERBS = {
         'finetune',
         'demo',
     ),
-    'Proposals and views': ('propose', 'browse'),
+    'Proposals and views': ('propose', 'recall', 'browse'),
     'Training by configs': ('train', 'test'),
     'Weights': ('export', 'inspect', 'publish'),
     'Data': ('convert',),

@@ -126,6 +126,7 @@ def sample_regions(
     names: Sequence[str],
     number: int = SAMPLE,
     on_picture: Callable[[], None] = lambda: None,
+    search: SearchSpec | None = None,
 ) -> list[ProposalRecord]:
     """Find the regions of pictures that are spread over a list.
 
@@ -134,6 +135,7 @@ def sample_regions(
         names: Pictures relative to it.
         number: How many to look at, at most.
         on_picture: Called after each of them.
+        search: Parameters of the search; by default the paper's.
 
     Returns:
         All regions of each picture that can be read.
@@ -141,8 +143,9 @@ def sample_regions(
     at = np.linspace(0, len(names) - 1, min(number, len(names)))
     found = Found()
     limit = share_of_machine(workers=1)
+    search = search or SearchSpec()
     for index in at.round().astype(int):
-        add_image(found, str(image_root), names[index], SearchSpec(), limit)
+        add_image(found, str(image_root), names[index], search, limit)
         on_picture()
     return found.regions
 

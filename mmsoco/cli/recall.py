@@ -1,0 +1,69 @@
+r"""Measure how many labelled objects the proposals of a store find.
+
+Prints the average recall of 10, 50, 100 and all boxes of a picture by the
+size of the objects, beside that of as many boxes at random places, and says
+which limits of the filter would keep objects that are lost. OUT gets the
+tables (recall.txt, recall.json), each object's best overlap (objects.json),
+a curve (curve.svg) and pictures of what was missed (missed.jpg).
+
+Examples:
+  mmsoco recall proposals.arrow --labels train.json
+  mmsoco recall out/mine/proposals.arrow --labels train.json --out look
+"""
+
+import argparse
+
+from mmsoco.cli.common import integer, path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        'store', type=path, help='a store that `mmsoco propose` made'
+    )
+    parser.add_argument(
+        '--labels',
+        type=path,
+        required=True,
+        metavar='LABELS',
+        help='COCO-style JSON with labels of some of the pictures, or a data '
+        'set in PASCAL VOC layout',
+    )
+    parser.add_argument(
+        '--image-root',
+        type=path,
+        metavar='DIR',
+        help='folder of the pictures; default: where the store was made from',
+    )
+    parser.add_argument(
+        '--out',
+        type=path,
+        metavar='DIR',
+        help='folder of tables, curve and pictures; default: the name of the '
+        'store with -recall',
+    )
+    parser.add_argument(
+        '--seed',
+        type=integer(0),
+        default=0,
+        metavar='N',
+        help='of the order of boxes that have none, and of random places; '
+        'default: %(default)s',
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure, print and write."""
+    from mmsoco.workflow.recall import measure_recall, write_recall
+
+    out = args.out or args.store.with_name(f'{args.store.stem}-recall')
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(
+            f'expected a folder for the tables, but {out} is a file'
+        )
+    report = measure_recall(
+        args.store, args.labels, args.image_root, args.seed
+    )
+    print(report.text())
+    files = write_recall(report, out)
+    print(f'{", ".join(file.name for file in files)} in {out}')

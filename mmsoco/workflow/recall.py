@@ -1,0 +1,348 @@
+"""How good are my proposals on my data? `mmsoco recall`."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mmsoco.datasets.labels import check_labels, read_labels
+from mmsoco.evaluation.proposal_recall import (
+    NUMBERS,
+    THRESHOLDS,
+    Overlaps,
+    PictureObjects,
+    curve_numbers,
+    measure_overlaps,
+    tabulate,
+)
+from mmsoco.proposals.filters import FilterSpec
+from mmsoco.proposals.generation.job import regions_path
+from mmsoco.proposals.records import ProposalRecord
+from mmsoco.proposals.search.spec import SearchSpec
+from mmsoco.proposals.store import ProposalStore
+from mmsoco.structures.boxes import box_iou
+from mmsoco.utils.files import atomic_path, write_json, write_text
+from mmsoco.utils.problems import table
+from mmsoco.visualization.browse import image_root_of
+from mmsoco.visualization.missed import FoundObjects, draw_missed
+from mmsoco.visualization.report import Curve, Panel, draw_curves, percent
+from mmsoco.workflow.filter_choice import (
+    COVERED_IOU,
+    SAMPLE,
+    choose_filter,
+    describe_filter,
+    is_covered,
+    measure,
+    sample_regions,
+)
+from mmsoco.workflow.labels import boxes_by_picture
+
+# Another filter must find so many of the objects more to be advised.
+_WORTHWHILE = 0.05
+# Below it the search itself is what loses the objects.
+_GOOD_RECALL = 0.7
+_QUALITY = 90
+
+
+@dataclass(frozen=True, eq=False)
+class RecallReport:
+    """What was measured.
+
+    Attributes:
+        image_root: Folder of the pictures.
+        pictures: Labelled pictures of the store, with their objects.
+        own: Overlaps of the store's boxes.
+        random: Overlaps of as many boxes of the same sizes at random places.
+        ranked: Whether the store's boxes come best first.
+        notes: What the reader should know of the input, a line each.
+        advice: What to do, a line each.
+    """
+
+    image_root: Path
+    pictures: Sequence[PictureObjects]
+    own: Overlaps
+    random: Overlaps
+    ranked: bool
+    notes: Sequence[str]
+    advice: Sequence[str]
+
+    def text(self) -> str:
+        """Return the tables, notes and advice."""
+        counts = [len(record.bboxes) for record, _ in self.pictures]
+        order = 'best first' if self.ranked else 'in a random order'
+        lines = [
+            *self.notes,
+            f'{len(self.own.areas)} objects of {len(self.pictures)} pictures, '
+            f'{np.median(counts):.0f} boxes a picture (median), {order}',
+            'average recall over IoU 0.5 to 0.95 in percent, by number of '
+            'boxes; and of as many boxes at random places',
+            _layout(self.table(), 'average_recall'),
+            'recall at IoU 0.5 in percent, likewise',
+            _layout(self.table(), 'recall_50'),
+            'best overlap of an object (mean IoU): '
+            f'{self.own.best[:, -1].mean():.2f}, at random places '
+            f'{self.random.best[:, -1].mean():.2f}',
+            *self.advice,
+        ]
+        return '\n'.join(lines)
+
+    def table(self) -> dict[str, dict]:
+        """Return the numbers by size of the objects, see `tabulate`."""
+        return tabulate(self.own, self.random)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain values."""
+        return dict(
+            pictures=len(self.pictures),
+            boxes=int(sum(len(r.bboxes) for r, _ in self.pictures)),
+            ranked=self.ranked,
+            thresholds=THRESHOLDS.round(2).tolist(),
+            sizes=self.table(),
+            curve=[
+                dict(
+                    boxes=number,
+                    average_recall=self.own.average_recall(number),
+                    random=self.random.average_recall(number),
+                )
+                for number in self.own.numbers
+            ],
+            notes=list(self.notes),
+            advice=list(self.advice),
+        )
+
+
+def _layout(found: Mapping[str, dict], measure_name: str) -> str:
+    """Lay out one of the measures in columns."""
+    names = [*map(str, NUMBERS), 'all']
+    headings = ('objects', 'count', *names)
+    headings += tuple(f'random {name}' for name in names)
+    rows = []
+    for size, row in found.items():
+        values = [row[of][measure_name][n] for of in ('boxes', 'random')
+                  for n in names]  # fmt: skip
+        shown = ('-' if v is None else percent(v) for v in values)
+        rows.append((size, row['objects'], *shown))
+    return table(headings, rows)
+
+
+def measure_recall(
+    store_path: str | os.PathLike,
+    labels_path: str | os.PathLike,
+    image_root: str | os.PathLike | None = None,
+    seed: int = 0,
+) -> RecallReport:
+    """Measure the proposals of a store on labelled objects.
+
+    Args:
+        store_path: The store.
+        labels_path: COCO-style JSON, or a data set in VOC layout.
+        image_root: Folder of the pictures; by default the store names it.
+        seed: Of the order of boxes that have none, and of random places.
+
+    Raises:
+        FileNotFoundError: A file or the folder is not there.
+        ValueError: The labels cannot be used, or none of their pictures is
+            in the store.
+    """
+    store = ProposalStore(store_path)
+    root = image_root_of(store, image_root)
+    labels = read_labels(labels_path, root)
+    check_labels(labels)
+    boxes = boxes_by_picture(labels.document)
+    pictures, notes = _labelled_pictures(store, boxes, labels_path)
+    if len(labels.problems):
+        notes.append(str(labels.problems))
+    ranked = bool(store.metadata.get('ranked'))
+    most = max(len(record.bboxes) for record, _ in pictures)
+    own, random = (
+        measure_overlaps(
+            pictures, curve_numbers(most), ranked, scattered, seed
+        )
+        for scattered in (False, True)
+    )
+    advice = _advise(store, root, pictures, own)
+    return RecallReport(root, pictures, own, random, ranked, notes, advice)
+
+
+def _labelled_pictures(
+    store: ProposalStore,
+    boxes: Mapping[str, np.ndarray],
+    labels_path: str | os.PathLike,
+) -> tuple[list[PictureObjects], list[str]]:
+    """Join the labels with the store; return notes of what does not fit."""
+    pictures, missing = [], []
+    for name in sorted(boxes):
+        try:
+            record = store[store.index_of(name)]
+        except KeyError:
+            missing.append(name)
+        else:
+            pictures.append(PictureObjects(record, boxes[name]))
+    if not pictures:
+        raise ValueError(
+            f'none of the {len(missing)} labelled pictures of '
+            f'{str(labels_path)!r}, such as {missing[0]!r}, is in the store '
+            f'{str(store.path)!r}, whose {len(store)} names are such as '
+            f'{store.file_name(0)!r}: name labels of the pictures that the '
+            'proposals were made from'
+        )
+    if not missing:
+        return pictures, []
+    return pictures, [
+        f'note: {len(missing)} of {len(boxes)} labelled pictures are not in '
+        f'the store and are left out, such as {missing[0]}'
+    ]
+
+
+def _advise(
+    store: ProposalStore,
+    images: Path,
+    pictures: Sequence[PictureObjects],
+    own: Overlaps,
+) -> list[str]:
+    """Say what to do where objects are lost, and by what."""
+    recall = own.recall(own.numbers[-1], COVERED_IOU)
+    limits = store.metadata.get('filter')
+    if not limits or not store.metadata.get('search'):
+        return []
+    objects = {record.file_name: boxes for record, boxes in pictures}
+    regions = _regions(store, images, [*objects])
+    if not regions:
+        return []
+    found = np.concatenate(
+        [is_covered(objects[r.file_name], r.bboxes) for r in regions]
+    )
+    kept = measure(regions, FilterSpec(**limits), objects).recall
+    lines = [
+        f'of {len(found)} objects of {len(regions)} pictures the search finds '
+        f'{found.mean():.0%} (IoU {COVERED_IOU}), and the filter of the store '
+        f'leaves {kept:.0%}'
+    ]
+    choice = choose_filter(regions, objects)
+    if choice.chosen.recall > kept + _WORTHWHILE:
+        lines += [
+            f'advice: the filter loses objects; with '
+            f'{describe_filter(choice.spec)} {choice.chosen.recall:.0%} would '
+            'be left. To make such proposals:',
+            '  ' + _command(store, images, choice.spec),
+        ]
+    elif recall < _GOOD_RECALL:
+        lines.append(
+            'advice: no other filter helps, since the search itself does not '
+            'find the objects'
+        )
+    return lines
+
+
+def _regions(
+    store: ProposalStore, images: Path, names: Sequence[str]
+) -> list[ProposalRecord]:
+    """Return all regions of some pictures: kept ones, or found anew."""
+    kept = regions_path(store.path)
+    if not kept.is_file():
+        search = SearchSpec(**store.metadata['search'])
+        return sample_regions(images, names, SAMPLE, search=search)
+    regions = ProposalStore(kept)
+    there = []
+    for name in names:
+        try:
+            there.append(regions[regions.index_of(name)])
+        except KeyError:
+            continue
+    return there
+
+
+def _command(store: ProposalStore, images: Path, spec: FilterSpec) -> str:
+    """Return the command line that makes proposals with another filter."""
+    kept = regions_path(store.path)
+    source = f'propose "{images}"'
+    if kept.is_file():
+        source = f'convert regions "{kept}"'
+    options = describe_filter(spec)
+    # The paper's filter is what the options are by default.
+    options = f' {options}' if options.startswith('--') else ''
+    return f'mmsoco {source} --out wider.arrow{options}'
+
+
+def write_recall(report: RecallReport, out: str | os.PathLike) -> list[Path]:
+    """Write tables, curve and pictures of a report.
+
+    Args:
+        report: The report.
+        out: Folder to write to.
+
+    Returns:
+        The files: ``recall.txt``, ``recall.json``, ``objects.json`` (each
+        object with its best overlap), ``curve.svg`` and, where objects are
+        missed, ``missed.jpg``.
+
+    Raises:
+        OSError: A file could not be written.
+        UnreadableImageError: A picture cannot be read.
+    """
+    out = Path(out)
+    found = [_find(picture) for picture in report.pictures]
+    files = [out / n for n in ('recall.txt', 'recall.json', 'objects.json')]
+    write_text(files[0], report.text() + '\n')
+    write_json(files[1], report.as_dict(), indent=1)
+    write_json(files[2], _list_objects(found))
+    files.append(out / 'curve.svg')
+    with atomic_path(files[-1]) as partial:
+        partial.write_bytes(_draw_curve(report))
+    missed = draw_missed(found, report.image_root, COVERED_IOU)
+    if missed is not None:
+        files.append(out / 'missed.jpg')
+        with atomic_path(files[-1]) as partial:
+            Image.fromarray(missed).save(partial, 'JPEG', quality=_QUALITY)
+    return files
+
+
+def _find(picture: PictureObjects) -> FoundObjects:
+    """Find the box that overlaps each object most."""
+    record, objects = picture
+    nearest = np.zeros((len(objects), 4))
+    overlaps = np.zeros(len(objects))
+    if len(record.bboxes):
+        ious = box_iou(objects, record.bboxes)
+        overlaps = ious.max(axis=1)
+        nearest = record.bboxes[ious.argmax(axis=1)] * (overlaps > 0)[:, None]
+    return FoundObjects(record.file_name, objects, nearest, overlaps)
+
+
+def _list_objects(found: Sequence[FoundObjects]) -> list[dict[str, Any]]:
+    """List the objects with their boxes (x, y, w, h) and best overlaps."""
+    entries = []
+    for picture in found:
+        for box, overlap in zip(
+            picture.objects, picture.overlaps, strict=True
+        ):
+            corner, sides = box[:2], box[2:] - box[:2]
+            entries.append(
+                dict(
+                    file_name=picture.file_name,
+                    bbox=np.hstack([corner, sides]).round(2).tolist(),
+                    best_overlap=round(float(overlap), 4),
+                )
+            )
+    return entries
+
+
+def _draw_curve(report: RecallReport) -> bytes:
+    """Draw the recalls over the number of boxes, as SVG."""
+    sources = (('proposals', report.own), ('random places', report.random))
+    numbers = report.own.numbers
+    panels = []
+    for title, recall in (
+        ('average recall, IoU 0.5 to 0.95', Overlaps.average_recall),
+        ('recall at IoU 0.5', Overlaps.recall),
+    ):
+        curves = [
+            Curve(name, numbers, [recall(overlaps, n) for n in numbers])
+            for name, overlaps in sources
+        ]
+        panels.append(Panel(title, curves, 'boxes of a picture', (0, 1)))
+    return draw_curves(panels)
