@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from mmengine.config import Config
+from torch import Tensor
 
 from mmsoco.structures import parse_pairs, roi_sets
 
@@ -11,6 +13,8 @@ from .transforms.views import parse_size
 
 # sqrt(box area) / sqrt(view area) of the proposals' filter.
 _MIN_SCALE, _MAX_SCALE = 0.3, 0.8
+# Proposals of an image, as the paper's filter leaves them.
+_NUM_OF_IMAGE = 25
 
 
 def view_sizes(cfg: Config) -> list[tuple[int, int]]:
@@ -35,6 +39,7 @@ def random_batch(
     sizes: Sequence[tuple[int, int]],
     num_images: int,
     num_proposals: int = 4,
+    pretext_views: Sequence[int] = (),
 ) -> dict:
     """Make views and boxes, whose scales spread over the filter's range.
 
@@ -43,19 +48,45 @@ def random_batch(
         sizes: (height, width) of each view.
         num_images: Batch size B.
         num_proposals: Number K of boxes per RoI set.
+        pretext_views: The views of the model's pretexts.
 
     Returns:
         ``inputs``, (B, 3, h, w) float32 per view, and ``data_samples`` with
-        ``bboxes``, (B, K, 4) per RoI set: what `SoCo` takes.
+        ``bboxes``, (B, K, 4) per RoI set, and ``proposals`` and
+        ``num_proposals`` of the views of pretexts: what `SoCo` takes.
     """
     rng = torch.Generator().manual_seed(0)
-    bboxes = []
-    for rois in roi_sets(parse_pairs(pairs)):
-        height, width = sizes[rois.view - 1]
-        u = torch.rand(num_images, num_proposals, 3, generator=rng)
-        side = _MIN_SCALE + (_MAX_SCALE - _MIN_SCALE) * u[..., 2:]
-        start = u[..., :2] * (1 - side)
-        boxes = torch.cat([start, start + side], dim=-1)
-        bboxes.append(boxes * torch.tensor([width, height] * 2))
+    bboxes = [
+        _random_boxes(num_images, num_proposals, sizes[rois.view - 1], rng)
+        for rois in roi_sets(parse_pairs(pairs))
+    ]
     views = [torch.rand(num_images, 3, *size, generator=rng) for size in sizes]
-    return dict(inputs=views, data_samples=dict(bboxes=bboxes))
+    proposals = {
+        view: F.pad(
+            _random_boxes(num_images, _NUM_OF_IMAGE, sizes[view - 1], rng),
+            (0, 1),
+            value=1.0,
+        )
+        for view in pretext_views
+    }
+    counts = torch.full((num_images,), _NUM_OF_IMAGE)
+    samples = dict(
+        bboxes=bboxes,
+        proposals=proposals,
+        num_proposals=dict.fromkeys(proposals, counts),
+    )
+    return dict(inputs=views, data_samples=samples)
+
+
+def _random_boxes(
+    num_images: int,
+    num_boxes: int,
+    size: tuple[int, int],
+    rng: torch.Generator,
+) -> Tensor:
+    """Return (num_images, num_boxes, 4) boxes in a view of (h, w) pixels."""
+    u = torch.rand(num_images, num_boxes, 3, generator=rng)
+    side = _MIN_SCALE + (_MAX_SCALE - _MIN_SCALE) * u[..., 2:]
+    start = u[..., :2] * (1 - side)
+    boxes = torch.cat([start, start + side], dim=-1)
+    return boxes * torch.tensor([size[1], size[0]] * 2)

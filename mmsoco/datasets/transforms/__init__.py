@@ -9,6 +9,7 @@ from .draw_views import DrawViews
 from .formatting import PackViews
 from .photometric import PhotometricJitter
 from .random_proposals import RandomProposals
+from .show_proposals import ShowProposals
 from .views import RandomCropView, ResizedView, WholeImageView
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     'RandomCropView',
     'RandomProposals',
     'ResizedView',
+    'ShowProposals',
     'WholeImageView',
 ]

@@ -30,8 +30,9 @@ class PackViews:
       `mmsoco.structures.describe_sets`, which the model compares with its
       own; where views are resized from others, ``sources``, for each view an
       (of, height, width) int64 tensor with the view that it takes its pixels
-      from; and, where the device changes the colours, ``photometric``, a
-      list of (11,) float32 rows, one per element of ``inputs``.
+      from; where the device changes the colours, ``photometric``, a list of
+      (11,) float32 rows, one per element of ``inputs``; and after
+      `ShowProposals` its ``proposals`` and ``num_proposals``.
     """
 
     def __call__(self, results: dict) -> dict:
@@ -54,6 +55,12 @@ class PackViews:
         if 'photometric' in results:
             rows = results['photometric'].values()
             data_samples['photometric'] = [torch.from_numpy(r) for r in rows]
+        if 'proposals' in results:
+            rows, counts = results['proposals'], results['num_proposals']
+            data_samples['proposals'] = {
+                view: torch.from_numpy(own) for view, own in rows.items()
+            }
+            data_samples['num_proposals'] = dict(counts)
         inputs = [torch.from_numpy(v) for v in results['views'].values()]
         return dict(inputs=inputs, data_samples=data_samples)
 
