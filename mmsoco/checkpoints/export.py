@@ -38,11 +38,11 @@ def detector_state(
         state: State dict of `mmsoco.models.SoCo`, of a detector of mmdet, or
             of another program, see `mmsoco.checkpoints.incoming`.
         parts: The parts to keep, such as ``backbone``, ``neck``,
-            ``shared_head``, ``bbox_head``; None keeps all.
+            ``shared_head``, ``bbox_head``, ``rpn_head``; None keeps all.
 
     Returns:
-        The tensors under mmdet's names: of a pretraining model the online
-        encoder's.
+        The tensors under mmdet's names: of a pretraining model those of the
+        online encoder and of the pretexts.
 
     Raises:
         ValueError: If the layout is unknown, or a part of ``parts`` is not
@@ -143,6 +143,8 @@ def export_detector(
         raise ValueError(f'{source}: {error}') from error
     if to != 'mmdet':
         exported = {n: t for n, t in exported.items() if is_pretrainable(n)}
+    if to == 'torchvision':
+        exported = foreign.without_other_rpn(exported)
     check_resnet(exported, source)
     meta = checkpoint.get('meta') or {}
     convention = InputConvention.of_meta(meta) or InputConvention()

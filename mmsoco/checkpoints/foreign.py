@@ -12,6 +12,19 @@ from mmsoco.structures import InputConvention
 from .layouts import Layer, ResNet, Table, find_resnet, rename, table_of
 from .load_report import part_of, preview
 
+# mmdet's layers of an RPN with one convolution, and detectron2's.
+_RPN2 = {
+    'rpn_conv': 'conv',
+    'rpn_cls': 'objectness_logits',
+    'rpn_reg': 'anchor_deltas',
+}
+# Of one with two convolutions, and torchvision's.
+_RPN_TV = {
+    'rpn_conv.0.conv': 'conv.0.0',
+    'rpn_conv.1.conv': 'conv.1.0',
+    'rpn_cls': 'cls_logits',
+    'rpn_reg': 'bbox_pred',
+}
 _NECK = {'lateral_convs': 'lateral', 'fpn_convs': 'output'}
 
 
@@ -58,6 +71,15 @@ def _resnet(
         in_head = f'roi_head.shared_head.{name}.weight' in state
         part = 'roi_head.shared_head' if in_head else 'backbone'
         yield Layer(f'{part}.{name}', new_name(name, in_head), kind)
+
+
+def _rpn(
+    state: Mapping[str, Tensor], names: Mapping[str, str], theirs: str
+) -> Iterator[Layer]:
+    """The RPN's layers, if the weights have one."""
+    if any(part_of(name) == 'rpn_head' for name in state):
+        for own, name in names.items():
+            yield Layer(f'rpn_head.{own}', f'{theirs}.{name}', 'linear')
 
 
 def _detectron2_resnet(is_c4: bool) -> Callable[[str, bool], str]:
@@ -131,6 +153,7 @@ def detectron2_table(state: Mapping[str, Tensor]) -> Table:
     shared = _modules('roi_head.bbox_head.shared_fcs.{}', state)
     for i, name in enumerate(shared, 1):
         layers.append(Layer(name, f'roi_heads.box_head.fc{i}', 'linear'))
+    layers += _rpn(state, _RPN2, 'proposal_generator.rpn_head')
     return table_of(layers)
 
 
@@ -259,7 +282,22 @@ def torchvision_table(state: Mapping[str, Tensor]) -> Table:
         f'roi_heads.box_head.{len(shared) + 1}',
         'linear',
     )
-    return table_of([*body, *_conv_modules(convs(), state), fc])
+    rpn = _rpn(state, _RPN_TV, 'rpn.head')
+    return table_of([*body, *_conv_modules(convs(), state), fc, *rpn])
+
+
+def without_other_rpn(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Leave out an RPN that torchvision's detector cannot take.
+
+    ``maskrcnn_resnet50_fpn_v2`` has two convolutions in its RPN, where those
+    of mmdet's configs have one (``rpn_head.num_convs``).
+
+    Args:
+        state: Weights under mmdet's names.
+    """
+    if 'rpn_head.rpn_conv.1.conv.weight' in state:
+        return dict(state)
+    return {n: t for n, t in state.items() if part_of(n) != 'rpn_head'}
 
 
 def to_torchvision_detector(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -270,7 +308,7 @@ def to_torchvision_detector(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Returns:
         The tensors under torchvision's names; what pretraining does not
-        train (RPN, predictors, mask head) is not among them.
+        train (predictors, mask head) is not among them.
 
     Raises:
         ValueError: If the detector is another one than torchvision's: no FPN,

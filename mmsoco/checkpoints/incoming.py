@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from .layouts import guess_layout
+from .layouts import PRETRAINED_PARTS, guess_layout
+from .load_report import part_of
 from .reference_tables import rename_reference
 
 Rule = tuple[str, str | Callable[[re.Match], str]]
@@ -57,6 +58,7 @@ _FPN_TV = r'backbone\.fpn\.(?P<kind>inner_blocks|layer_blocks)\.'
 _FPN_TV += r'(?P<number>\d)\.'
 _CONV2 = r'roi_heads\.box_head\.conv(?P<number>\d)\.'
 _CONV_TV = r'roi_heads\.box_head\.(?P<number>\d)\.'
+_RPN2 = r'proposal_generator\.rpn_head\.'
 _CONVS = f'{_HEAD}shared_convs'
 _FCS = f'{_HEAD}shared_fcs'
 _LEAF = r'(?P<leaf>\w+)'
@@ -88,6 +90,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
             rf'roi_heads\.box_head\.fc(?P<number>\d)\.{_PLAIN}',
             _numbered(_FCS, 1, r'\g<leaf>'),
         ),
+        (rf'{_RPN2}conv\.{_PLAIN}', r'rpn_head.rpn_conv.\g<leaf>'),
+        (rf'{_RPN2}objectness_logits\.{_PLAIN}', r'rpn_head.rpn_cls.\g<leaf>'),
+        (rf'{_RPN2}anchor_deltas\.{_PLAIN}', r'rpn_head.rpn_reg.\g<leaf>'),
     ),
     'torchvision detector': (
         (r'backbone\.body\.(?P<rest>.+)', r'backbone.\g<rest>'),
@@ -158,27 +163,31 @@ def to_mmdet(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     if layout == 'reference':
         state = rename_reference(state, 'mmsoco')
     if layout in ('mmsoco', 'reference'):
-        return _online_encoder(state), layout
+        return _online_parts(state), layout
     if layout.startswith('backbone of'):
         return {k: v for k, v in state.items() if k.startswith('backbone.')}, (
             layout
         )
     rules = RULES.get(layout, ())
     dropped = NO_PRETEXT.get(layout, ())
+    renamed = {name: _renamed(name, rules) for name in state}
     return {
-        _renamed(name, rules): tensor
-        for name, tensor in state.items()
-        if not dropped or not name.startswith(dropped)
+        new: state[name]
+        for name, new in renamed.items()
+        if new != name or not name.startswith(dropped)
     }, layout
 
 
-def _online_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    prefix = 'encoder.'
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in state.items()
-        if name.startswith(prefix) and not name.startswith('encoder.trunk.')
-    }
+def _online_parts(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take the online encoder, and the detector's parts of pretexts."""
+    parts = {}
+    for name, tensor in state.items():
+        if match := re.fullmatch(r'encoder\.(?!trunk\.)(.+)', name):
+            parts[match[1]] = tensor
+        elif match := re.fullmatch(r'pretexts\.\d+\.(.+)', name):
+            if part_of(match[1]) in PRETRAINED_PARTS:
+                parts[match[1]] = tensor
+    return parts
 
 
 def _renamed(name: str, rules: tuple[Rule, ...]) -> str:

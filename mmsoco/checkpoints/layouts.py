@@ -28,8 +28,14 @@ LEAVES = dict(
 NUM_PYRAMID_LEVELS = 4  # P2 to P5
 NUM_HEAD_CONVS = 4
 
-# The parts of a detector that pretraining trains.
-PRETRAINED_PARTS = ('backbone', 'neck', 'shared_head', 'bbox_head')
+# The parts of a detector that pretraining trains; the RPN in a pretext alone.
+PRETRAINED_PARTS = (
+    'backbone',
+    'neck',
+    'shared_head',
+    'bbox_head',
+    'rpn_head',
+)
 
 Table = dict[str, str]
 

@@ -120,7 +120,8 @@ def load_start(
     """Load weights of any known layout into the online encoder.
 
     Args:
-        encoder: An object encoder, whose names are the detector's.
+        encoder: An object encoder, with the detector's parts of pretexts if
+            there are any; the names are the detector's.
         start: What to load.
         convention: The input that the model gets, to be compared with that
             of the file; None skips it.
@@ -154,7 +155,7 @@ def apply_start(
     renamed, layout = to_mmdet(state)
     own = _unshared(encoder)
     wanted = _as_in_model(
-        renamed, encoder, own, start.parts or PRETRAINED_PARTS
+        renamed, encoder, own, start.parts or _default_parts(own)
     )
     origin = dict(source=str(source), door='init', layout=layout)
     _check_parts(wanted, start, layout)
@@ -221,6 +222,12 @@ def _as_in_model(
         if name not in shared and is_pretrainable(name, parts):
             chosen[name] = tensor
     return chosen
+
+
+def _default_parts(own: Mapping[str, Tensor]) -> list[str]:
+    """Return the parts to take of a file: an RPN where the model has one."""
+    trains_rpn = any(part_of(name) == 'rpn_head' for name in own)
+    return [p for p in PRETRAINED_PARTS if trains_rpn or p != 'rpn_head']
 
 
 def _check_parts(

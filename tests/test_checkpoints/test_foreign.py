@@ -177,3 +177,29 @@ def test_parts_of_a_detector_convert_alone():
     state = weights('mask_rcnn_fpn')
     neck = {n: t for n, t in state.items() if not n.startswith('roi_head.')}
     assert len(to_detectron2(neck)) == len(to_detectron2(state)) - 22
+
+
+@pytest.mark.parametrize('num_convs', [1, 2])
+def test_an_rpn_goes_to_torchvision_if_it_fits(num_convs, tmp_path):
+    """Theirs has two convolutions; one alone would be another network."""
+    path = tiny_models.CONFIGS / '_base_' / 'models' / 'mask-rcnn_r50-fpn.py'
+    cfg = Config.fromfile(path).model.to_dict()
+    cfg['rpn_head']['num_convs'] = num_convs
+    detector = tiny_models.build_detector(cfg)
+    io.save_atomic(dict(state_dict=detector.state_dict()), tmp_path / 'a.pth')
+    export_detector(tmp_path / 'a.pth', tmp_path / 'b.pth', to='torchvision')
+    state = torch.load(tmp_path / 'b.pth', weights_only=True)
+    names = {name for name in state if name.startswith('rpn.')}
+    assert len(names) == (8 if num_convs == 2 else 0)
+    if num_convs == 1:
+        return
+    model = models.detection.maskrcnn_resnet50_fpn_v2(
+        weights=None, weights_backbone=None
+    )
+    model.load_state_dict(state, strict=False)
+    maps = [torch.randn(1, 256, 8, 8)]
+    with torch.no_grad():
+        own = detector.rpn_head(maps)
+        theirs = model.rpn.head(maps)
+    torch.testing.assert_close(own[0][0], theirs[0][0])
+    torch.testing.assert_close(own[1][0], theirs[1][0])

@@ -8,7 +8,11 @@ from torchvision import models
 
 from mmsoco.checkpoints.foreign import detectron2_table, torchvision_table
 from mmsoco.checkpoints.incoming import to_mmdet
-from mmsoco.checkpoints.layouts import is_pretrainable, rename
+from mmsoco.checkpoints.layouts import (
+    PRETRAINED_PARTS,
+    is_pretrainable,
+    rename,
+)
 from mmsoco.checkpoints.load_report import is_counter
 from mmsoco.models import ObjectEncoder
 
@@ -69,13 +73,30 @@ def test_layers_without_a_pretext_are_left_out():
         'detectron2',
         [
             'backbone.bottom_up.stem.conv1.weight',
-            'proposal_generator.rpn_head.conv.weight',
+            'proposal_generator.anchor_generator.cell_anchors.0',
             'roi_heads.box_predictor.cls_score.weight',
             'roi_heads.mask_head.deconv.weight',
             'pixel_mean',
         ],
     )
     assert names == ['backbone.conv1.weight']
+
+
+def test_an_rpn_goes_to_detectron2_and_comes_back():
+    detector = tiny_models.build_detector(tiny_models.mask_rcnn_fpn())
+    state = {
+        name: tensor
+        for name, tensor in detector.state_dict().items()
+        if is_pretrainable(name)
+    }
+    theirs = rename(state, detectron2_table(state), 'ours')
+    prefix = 'proposal_generator.rpn_head.'
+    names = {n[len(prefix) :] for n in theirs if n.startswith(prefix)}
+    layers = ('conv', 'objectness_logits', 'anchor_deltas')
+    assert names == {f'{n}.{x}' for n in layers for x in ('weight', 'bias')}
+    back, _ = to_mmdet(theirs)
+    assert back.keys() == state.keys()
+    assert all(back[name] is state[name] for name in state)
 
 
 @pytest.mark.parametrize('table', [detectron2_table, torchvision_table])
@@ -114,7 +135,9 @@ def test_detectors_of_torchvision_have_the_layers_of_mmdets(build, config):
     shapes = {
         name: tuple(tensor.shape)
         for name, tensor in own.items()
-        if is_pretrainable(name) and not is_counter(name)
+        # torchvision's RPN has another number of convolutions
+        if is_pretrainable(name, PRETRAINED_PARTS[:-1])
+        and not is_counter(name)
     }
     assert shapes == {
         name: tuple(tensor.shape)
