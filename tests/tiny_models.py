@@ -185,16 +185,22 @@ def build_detector(cfg: dict) -> nn.Module:
         return MODELS.build(ConfigDict(copy.deepcopy(cfg)))
 
 
-def soco(detector: dict, pairs: list = PAIRS, **kwargs) -> SoCo:
-    """A pretraining model with a small projector, with start weights."""
+def soco_config(detector: dict, pairs: list = PAIRS, **kwargs) -> dict:
+    """The config of a pretraining model with a small projector."""
     cfg = Config.fromfile(CONFIGS / '_base_' / 'models' / 'soco.py').soco
     cfg = cfg.to_dict()
-    del cfg['type']
     small = dict(hid_channels=32, out_channels=16)
     cfg['projector'].update(small)
     cfg['predictor'].update(small, in_channels=16)
+    return dict(cfg, detector=detector, pairs=pairs, **kwargs)
+
+
+def soco(detector: dict, pairs: list = PAIRS, **kwargs) -> SoCo:
+    """A pretraining model with a small projector, with start weights."""
+    cfg = soco_config(detector, pairs) | kwargs
+    del cfg['type']
     torch.manual_seed(0)
-    model = SoCo(detector=detector, pairs=pairs, **dict(cfg, **kwargs))
+    model = SoCo(**cfg)
     model.init_weights()
     return model
 
@@ -205,12 +211,13 @@ def batch(
     num_boxes: int = 3,
     sizes: tuple[int, ...] = (96, 96, 64, 64),
     seed: int = 0,
+    pretext_views: tuple[int, ...] = (),
 ) -> dict:
     """Normalised views and boxes of many sizes, as SoCo takes them."""
     rng = torch.Generator().manual_seed(seed)
     sets = roi_sets(parse_pairs(pairs))
     views = range(max(of.view for of in sets))
-    return dict(
+    data = dict(
         inputs=[
             torch.randn(num_images, 3, sizes[v], sizes[v], generator=rng)
             for v in views
@@ -222,6 +229,25 @@ def batch(
             ]
         ),
     )
+    if pretext_views:
+        data['data_samples'] |= proposals(
+            num_images, {v: sizes[v - 1] for v in pretext_views}, rng
+        )
+    return data
+
+
+def proposals(
+    num_images: int, sizes: dict[int, int], rng: torch.Generator
+) -> dict:
+    """Twelve proposals of each image on some views, all of them visible."""
+    rows = {
+        view: nn.functional.pad(
+            random_boxes(num_images, 12, size, rng), (0, 1), value=1.0
+        )
+        for view, size in sizes.items()
+    }
+    counts = {view: torch.full((num_images,), 12) for view in sizes}
+    return dict(proposals=rows, num_proposals=counts)
 
 
 def random_boxes(

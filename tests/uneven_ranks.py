@@ -17,12 +17,16 @@ from mmsoco.models import SoCo
 SIDES = (30, 200)
 
 
-def build(roi_levels: str) -> SoCo:
-    return tiny_models.soco(tiny_models.mask_rcnn_fpn(), roi_levels=roi_levels)
+def build(roi_levels: str, pretexts: list = ()) -> SoCo:
+    return tiny_models.soco(
+        tiny_models.mask_rcnn_fpn(), roi_levels=roi_levels, pretexts=pretexts
+    )
 
 
 def batch(rank: int) -> dict:
-    batch = tiny_models.batch(sizes=(224, 224, 112), seed=rank)
+    batch = tiny_models.batch(
+        sizes=(224, 224, 112), seed=rank, pretext_views=(1, 2)
+    )
     *others, last = batch['data_samples']['bboxes']
     for boxes in others:
         boxes[:] = 5 + SIDES[rank] * torch.tensor([0, 0, 1, 1])
@@ -31,6 +35,7 @@ def batch(rank: int) -> dict:
 
 
 def backward(model: torch.nn.Module, rank: int) -> None:
+    torch.manual_seed(rank)  # of the anchors that the RPN draws
     losses = model(**batch(rank), mode='loss')
     sum(v for k, v in losses.items() if k.startswith('loss')).backward()
 
@@ -39,13 +44,15 @@ def gradients(model: SoCo) -> dict[str, torch.Tensor]:
     return {n: p.grad for n, p in model.named_parameters() if p.requires_grad}
 
 
-def run_rank(rank: int, folder: Path, roi_levels: str) -> None:
+def run_rank(rank: int, folder: Path, roi_levels: str, pretexts: list) -> None:
     """Two steps: the second stops if a parameter had no gradient."""
     torch.set_num_threads(1)
     dist.init_process_group(
         'gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2
     )
-    model = DistributedDataParallel(build(roi_levels), broadcast_buffers=False)
+    model = DistributedDataParallel(
+        build(roi_levels, pretexts), broadcast_buffers=False
+    )
     for _ in range(2):
         model.zero_grad()
         backward(model, rank)

@@ -74,7 +74,7 @@ class ObjectEncoder(BaseModule):
             detector_parts.build_neck(cfg['neck']) if cfg.get('neck') else None
         )
         levels = detector_parts.probe_levels(self.backbone, self.neck)
-        self.num_maps = len(levels)
+        self.levels = tuple(levels)
         self._build_head(cfg.get('roi_head'), levels, finest_scale)
         self._train_all_norms()
         detector_parts.report_overrides(detector)
@@ -174,25 +174,6 @@ class ObjectEncoder(BaseModule):
             return tuple(self.neck(features))
         return self.neck(features, finest)
 
-    def encode(
-        self,
-        images: Tensor,
-        sets: Sequence[AssignedRoIs],
-        heads: Sequence[nn.Module] = (),
-    ) -> list[list[Tensor]]:
-        """Embed the boxes of one view, computing the view's maps once.
-
-        Args:
-            images: (N, 3, H, W), normalised.
-            sets: The RoI sets of this view, from `assign`.
-            heads: See `embed`.
-
-        Returns:
-            See `embed`.
-        """
-        features = self(images, self.finest_level(sets))
-        return self.embed(features, sets, heads)
-
     def finest_level(self, sets: Sequence[AssignedRoIs]) -> int:
         """Name the first feature map that the RoI sets of a view need.
 
@@ -231,7 +212,7 @@ class ObjectEncoder(BaseModule):
         # A level that another set uses needs no tie, and to go without saves
         # the way back through its layers. The last set is of the last view,
         # the smallest one.
-        unused = set(range(self.num_maps)).difference(*used)
+        unused = set(range(len(self.levels))).difference(*used)
         rois[-1] = rois[-1]._replace(tied=tuple(sorted(unused)))
         return rois
 

@@ -28,6 +28,7 @@ from .contrast_head import embedding_std
 from .detector_config import read_detector
 from .gauges import retrieval_hit_rate
 from .object_encoder import ObjectEncoder, reset_parameters
+from .pretexts import EncodedView
 from .recompute import RecomputedForward
 from .roi_pooling import AssignedRoIs
 from .target_network import TargetNetwork
@@ -74,13 +75,17 @@ class SoCo(BaseModel):
             the detector's config says: its ``init_cfg`` of type Pretrained
             where there is one, else random weights. Projector and predictor
             always start at random.
+        pretexts: Configs of further tasks, see `Pretext`, such as
+            ``dict(type='RPNPretext')``. Their losses are added to those of
+            the pairs, and what they train belongs to the detector.
 
     Attributes:
         start_reports: What arrived of ``init``; filled by `init_weights`.
 
     Raises:
-        ValueError: If ``data_preprocessor`` contradicts the detector's, or
-            ``init`` cannot be read.
+        ValueError: If ``data_preprocessor`` contradicts the detector's,
+            ``init`` cannot be read, or a pretext does not fit the detector
+            or the pairs.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class SoCo(BaseModel):
         recompute: Sequence[str] = (),
         data_preprocessor: dict | None = None,
         init: str | dict | None = None,
+        pretexts: Sequence[dict] = (),
     ) -> None:
         detector = read_detector(detector)
         detector_parts.check_detector(detector)
@@ -118,10 +124,41 @@ class SoCo(BaseModel):
             part.forward = RecomputedForward(part)
         self.pairs = parse_pairs(pairs)
         self.roi_sets = roi_sets(self.pairs)
+        self.pretexts = self._build_pretexts(pretexts, detector)
         # In the order in which the preprocessor hands out the views.
         views_format = getattr(self.data_preprocessor, 'memory_format', None)
         if views_format is not None:
             self.to(memory_format=views_format)
+
+    def _build_pretexts(
+        self, configs: Sequence[dict], detector: dict
+    ) -> nn.ModuleList:
+        extra = dict(detector=detector, levels=self.encoder.levels)
+        pretexts = nn.ModuleList(MODELS.build({**c, **extra}) for c in configs)
+        owners = (self.encoder, *pretexts)
+        parts = [name for own in owners for name, _ in own.named_children()]
+        twice = sorted({name for name in parts if parts.count(name) > 1})
+        if twice:
+            raise ValueError(
+                f'two of the encoder and the pretexts train a part named '
+                f'{", ".join(twice)}; give pretexts={list(configs)} each part '
+                'once'
+            )
+        encoded = {of.view for of in self.roi_sets}
+        for pretext in pretexts:
+            missing = set(pretext.views) - encoded
+            if missing:
+                raise ValueError(
+                    f'{type(pretext).__name__} learns from the views '
+                    f'{sorted(missing)}, which no pair of '
+                    f'{[pair.views for pair in self.pairs]} encodes'
+                )
+        return pretexts
+
+    @property
+    def pretext_views(self) -> tuple[int, ...]:
+        """The views that pretexts learn from, sorted."""
+        return tuple(sorted({v for p in self.pretexts for v in p.views}))
 
     def compile_parts(self, **options: Any) -> None:
         """Compile the layers of both networks with ``torch.compile``.
@@ -142,6 +179,9 @@ class SoCo(BaseModel):
                 part.compile(**options)
         for neck in (self.projector, self.predictor, self.target.projector):
             neck.compile(**options)
+        for pretext in self.pretexts:
+            for part in pretext.layers():
+                part.compile(**options)
         if hasattr(self.data_preprocessor, 'compile_colours'):
             self.data_preprocessor.compile_colours(**options)
 
@@ -160,12 +200,23 @@ class SoCo(BaseModel):
         self.encoder.init_weights()
         reset_parameters(self.projector)
         reset_parameters(self.predictor)
+        for pretext in self.pretexts:
+            pretext.init_weights()
+        trained = self._trained_parts()
         self.start_reports = [
-            load_start(self.encoder, start, self.input_convention)
+            load_start(trained, start, self.input_convention)
             for start in self.starts
         ]
         self.target.init_weights()
         self._is_init = True
+
+    def _trained_parts(self) -> nn.Module:
+        """Join the parts that are trained, under the detector's names."""
+        trained = nn.Module()
+        for owner in (self.encoder, *self.pretexts):
+            for name, part in owner.named_children():
+                trained.add_module(name, part)
+        return trained
 
     def start_from(self, checkpoint: Mapping, source: str) -> LoadReport:
         """Start both networks from a detector's or a backbone's weights.
@@ -181,7 +232,10 @@ class SoCo(BaseModel):
             ValueError: See `mmsoco.checkpoints.warm_start.load_start`.
         """
         report = apply_start(
-            self.encoder, checkpoint, Start(source), self.input_convention
+            self._trained_parts(),
+            checkpoint,
+            Start(source),
+            self.input_convention,
         )
         self.target.copy_online()
         return report
@@ -213,7 +267,8 @@ class SoCo(BaseModel):
             mode: ``'loss'`` or ``'tensor'``.
 
         Returns:
-            For ``'loss'``: a scalar ``loss_ij`` per pair of views, and the
+            For ``'loss'``: a scalar ``loss_ij`` per pair of views, those of
+            the pretexts, and the
             gauges ``embedding_std``, ``pair_cosine`` and ``retrieval`` (see
             `mmsoco.models.gauges.retrieval_hit_rate`). For ``'tensor'``:
             ``projections`` and ``predictions``, each a dict from RoI set to
@@ -226,14 +281,18 @@ class SoCo(BaseModel):
         self._check_batch(inputs, data_samples)
         rois = self._assign(data_samples['bboxes'])
         heads = [self.projector, self.predictor]
-        online = self._embed(self.encoder, heads, inputs, rois)
+        views: dict[int, EncodedView] = {}
+        online = self._embed(self.encoder, heads, inputs, rois, views)
         projections = {of: out[1] for of, out in online.items()}
         predictions = {of: out[2] for of, out in online.items()}
         if mode == 'tensor':
             return dict(projections=projections, predictions=predictions)
         if mode == 'loss':
             targets = self._target_projections(inputs, rois)
-            return self._losses(projections, predictions, targets)
+            losses = self._losses(projections, predictions, targets)
+            for pretext in self.pretexts:
+                losses.update(pretext(views, data_samples))
+            return losses
         raise ValueError(
             f"mode must be 'loss' or 'tensor' (SoCo predicts no detections), "
             f'got {mode!r}'
@@ -269,13 +328,24 @@ class SoCo(BaseModel):
         heads: Sequence[nn.Module],
         inputs: list[Tensor],
         rois: dict[RoISet, AssignedRoIs],
+        views: dict[int, EncodedView] | None = None,
     ) -> dict[RoISet, list[Tensor]]:
-        """Embed every RoI set once, computing each view's maps once."""
+        """Embed every RoI set once, computing each view's maps once.
+
+        Where ``views`` is a dict, it gets the views of the pretexts.
+        """
         outputs: dict[RoISet, list[Tensor]] = {}
+        kept = () if views is None else self.pretext_views
         for view in sorted({of.view for of in self.roi_sets}):
             names = [of for of in self.roi_sets if of.view == view]
             sets = [rois[of] for of in names]
-            embedded = encoder.encode(inputs[view - 1], sets, heads)
+            images = inputs[view - 1]
+            if view in kept:  # a pretext wants the pyramid as a whole
+                maps = encoder(images)
+                views[view] = EncodedView(images, maps)
+            else:
+                maps = encoder(images, encoder.finest_level(sets))
+            embedded = encoder.embed(maps, sets, heads)
             outputs.update(zip(names, embedded, strict=True))
         return outputs
 

@@ -7,9 +7,16 @@ from uneven_ranks import backward, batch, build, gradients, run_rank
 from mmsoco.models import roi_pooling
 
 
-@pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
-def test_gradients_are_the_mean_of_both(roi_levels, tmp_path, monkeypatch):
-    torch.multiprocessing.spawn(run_rank, (tmp_path, roi_levels), nprocs=2)
+@pytest.mark.parametrize(
+    ('roi_levels', 'pretexts'),
+    [('all', []), ('assigned', []), ('assigned', [dict(type='RPNPretext')])],
+    ids=['all', 'assigned', 'rpn'],
+)
+def test_gradients_are_the_mean_of_both(
+    roi_levels, pretexts, tmp_path, monkeypatch
+):
+    arguments = (tmp_path, roi_levels, pretexts)
+    torch.multiprocessing.spawn(run_rank, arguments, nprocs=2)
     found = [
         torch.load(tmp_path / f'{rank}.pth', weights_only=True)
         for rank in range(2)
@@ -27,7 +34,7 @@ def test_gradients_are_the_mean_of_both(roi_levels, tmp_path, monkeypatch):
     )
     alone = []
     for rank in range(2):
-        model = build(roi_levels)
+        model = build(roi_levels, pretexts)
         backward(model, rank)
         alone.append(gradients(model))
     for name, gradient in alone[0].items():

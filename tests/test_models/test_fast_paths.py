@@ -12,7 +12,15 @@ from torch import nn
 PREPROCESSOR = dict(type='SoCoDataPreprocessor', channels_last=True)
 
 
-def losses_and_gradients(model, batch):
+RPN = [dict(type='RPNPretext')]
+
+
+def losses_and_gradients(model, memory_format=torch.contiguous_format):
+    torch.manual_seed(0)  # of the anchors that the RPN draws
+    batch = tiny_models.batch(pretext_views=(1, 2))
+    batch['inputs'] = [
+        v.to(memory_format=memory_format) for v in batch['inputs']
+    ]
     losses = model(**batch, mode='loss')
     total = sum(v for k, v in losses.items() if k.startswith('loss'))
     names, online = zip(
@@ -27,9 +35,14 @@ def build(**options):
     return tiny_models.soco(tiny_models.mask_rcnn_fpn(), **options)
 
 
+@pytest.fixture(scope='module', params=[[], RPN], ids=['alone', 'rpn'])
+def pretexts(request):
+    return request.param
+
+
 @pytest.fixture(scope='module')
-def plain():
-    return losses_and_gradients(build(), tiny_models.batch())
+def plain(pretexts):
+    return losses_and_gradients(build(pretexts=pretexts))
 
 
 def assert_same(found, expected, tolerance=1e-4):
@@ -40,9 +53,10 @@ def assert_same(found, expected, tolerance=1e-4):
         )
 
 
-def test_recomputed_activations_give_the_same_gradients(plain):
-    model = build(recompute=['backbone.layer1', 'backbone.layer3', 'neck'])
-    assert_same(losses_and_gradients(model, tiny_models.batch()), plain)
+def test_recomputed_activations_give_the_same_gradients(plain, pretexts):
+    parts = ['backbone.layer1', 'backbone.layer3', 'neck']
+    model = build(recompute=parts, pretexts=pretexts)
+    assert_same(losses_and_gradients(model), plain)
 
 
 def test_recomputing_keeps_fewer_activations():
@@ -65,15 +79,17 @@ def test_recomputing_keeps_fewer_activations():
         lambda model: ExponentialMovingAverage(model).module,
     ],
 )
-def test_copies_recompute_with_their_own_layers(plain, copied):
+def test_copies_recompute_with_their_own_layers(plain, pretexts, copied):
     """A copy computed with the original's layer, and pickling failed."""
-    model = build(recompute=['backbone.layer1'])
+    model = build(recompute=['backbone.layer1'], pretexts=pretexts)
     twin = copied(model)
     for weight in model.encoder.backbone.layer1.parameters():
         weight.data.add_(1.0)  # is of no concern to the copy
-    for part in (twin.encoder, twin.projector, twin.predictor):
+    for part in (
+        twin.encoder, twin.projector, twin.predictor, twin.pretexts
+    ):  # fmt: skip
         part.requires_grad_(True)
-    assert_same(losses_and_gradients(twin, tiny_models.batch()), plain)
+    assert_same(losses_and_gradients(twin), plain)
 
 
 def test_unknown_part_to_recompute_is_named():
@@ -81,42 +97,48 @@ def test_unknown_part_to_recompute_is_named():
         build(recompute=['backbone.layer9'])
 
 
-def test_channels_last_changes_memory_not_values(plain):
-    model = build(data_preprocessor=PREPROCESSOR)
+def test_channels_last_changes_memory_not_values(plain, pretexts):
+    model = build(data_preprocessor=PREPROCESSOR, pretexts=pretexts)
     # Random numbers fill memory in its order, so the start differs.
-    model.load_state_dict(build().state_dict())
+    model.load_state_dict(build(pretexts=pretexts).state_dict())
     convs = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
     assert all(
         c.weight.is_contiguous(memory_format=torch.channels_last)
         for c in convs
     )
-    batch = tiny_models.batch()
-    batch['inputs'] = [
-        v.to(memory_format=torch.channels_last) for v in batch['inputs']
-    ]
-    assert_same(losses_and_gradients(model, batch), plain)
+    found = losses_and_gradients(model, torch.channels_last)
+    assert_same(found, plain)
 
 
-def test_compiled_layers_compute_the_same(plain):
+def test_compiled_layers_compute_the_same():
     model = build()
     model.compile_parts(backend='aot_eager')
-    assert_same(losses_and_gradients(model, tiny_models.batch()), plain)
+    assert_same(losses_and_gradients(model), losses_and_gradients(build()))
 
 
 # Compiling takes twenty seconds; the test above does it once for all.
 @pytest.mark.slow
+def test_compiled_layers_compute_the_same_with_a_pretext():
+    model = build(pretexts=RPN)
+    model.compile_parts(backend='aot_eager')
+    plain = losses_and_gradients(build(pretexts=RPN))
+    assert_same(losses_and_gradients(model), plain)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize('roi_levels', ['all', 'assigned'])
-def test_all_options_together_train(roi_levels):
+def test_all_options_together_train(roi_levels, pretexts):
     model = build(
         roi_levels=roi_levels,
         recompute=['backbone.layer1'],
         data_preprocessor=PREPROCESSOR,
+        pretexts=pretexts,
     )
-    twin = build(roi_levels=roi_levels)
+    twin = build(roi_levels=roi_levels, pretexts=pretexts)
     model.load_state_dict(twin.state_dict())
     model.compile_parts(backend='aot_eager')
     with torch.autocast('cpu', torch.bfloat16):
-        together = losses_and_gradients(model, tiny_models.batch())
-    exact = losses_and_gradients(twin, tiny_models.batch())
+        together = losses_and_gradients(model)
+    exact = losses_and_gradients(twin)
     assert together[0].item() == pytest.approx(exact[0].item(), abs=0.3)
     assert all(g.isfinite().all() for g in together[1].values())

@@ -147,10 +147,15 @@ def test_bf16_autocast_gives_close_losses(model):
     assert total(half).item() == pytest.approx(total(exact).item(), abs=0.5)
 
 
-def test_bf16_autocast_trains():
-    model = tiny_models.soco(tiny_models.mask_rcnn_fpn(), [(1, 2)])
+@pytest.mark.parametrize('pretexts', [[], [dict(type='RPNPretext')]])
+def test_bf16_autocast_trains(pretexts):
+    model = tiny_models.soco(
+        tiny_models.mask_rcnn_fpn(), [(1, 2)], pretexts=pretexts
+    )
+    batch = tiny_models.batch([(1, 2)], pretext_views=(1, 2))
     with torch.autocast('cpu', torch.bfloat16):
-        losses = model(**tiny_models.batch([(1, 2)]), mode='loss')
+        losses = model(**batch, mode='loss')
+    assert all(loss.dtype == torch.float32 for loss in losses.values())
     total(losses).backward()
     gradients = [p.grad for p in model.parameters() if p.requires_grad]
     assert all(torch.isfinite(g).all() for g in gradients)
