@@ -8,6 +8,7 @@ escapes every text.
 import base64
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -292,16 +293,24 @@ def curves_uri(panels: Sequence[Panel]) -> str:
     return data_uri(draw_curves(panels), 'image/svg+xml')
 
 
+def pair_losses(scalars: Iterable[str]) -> list[str]:
+    """Return the names of the losses of pairs of views, sorted.
+
+    Args:
+        scalars: Names of logged numbers; those of pretexts have words.
+    """
+    return sorted(n for n in scalars if re.fullmatch(r'loss_\d+', n))
+
+
 def pretraining_panels(scalars: Sequence[Mapping[str, float]]) -> list[Panel]:
     """Return the loss and the gauges of a pretraining, to draw.
 
     Args:
         scalars: Lines of `read_scalars`, at least one.
     """
-    pairs = sorted(name for name in scalars[0] if name.startswith('loss_'))
     losses = [
         series(scalars, name, f'views {name[-2]} and {name[-1]}')
-        for name in pairs
+        for name in pair_losses(scalars[0])
     ]
     gauges = [
         series(scalars, 'embedding_std', 'spread'),
@@ -322,16 +331,17 @@ def how_it_went(scalars: Sequence[Mapping[str, float]]) -> dict[str, float]:
         scalars: Lines of `read_scalars`, at least one.
 
     Returns:
-        ``first`` and ``last`` loss, the ``least`` that is possible (-4 for
-        each of the ``pairs``), ``spread`` and ``images_per_s``.
+        ``first`` and ``last`` loss of the pairs together, the ``least`` that
+        is possible (-4 for each of the ``pairs``), ``spread`` and
+        ``images_per_s``.
     """
-    pairs = sum(name.startswith('loss_') for name in scalars[0])
-    loss = series(scalars, 'loss').values
+    pairs = pair_losses(scalars[0])
+    loss = np.sum([series(scalars, pair).values for pair in pairs], axis=0)
     return dict(
-        first=loss[0],
-        last=loss[-1],
-        least=LEAST_OF_PAIR * pairs,
-        pairs=pairs,
+        first=float(loss[0]),
+        last=float(loss[-1]),
+        least=LEAST_OF_PAIR * len(pairs),
+        pairs=len(pairs),
         spread=series(scalars, 'embedding_std').values[-1],
         images_per_s=float(np.mean(series(scalars, 'images_per_s').values)),
     )

@@ -101,7 +101,8 @@ class PartCounter(FlopCounterMode):
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__(display=False)
-        self.flops = {part: dict.fromkeys(PASSES, 0) for part in PARTS}
+        parts = [*PARTS, *['pretexts'] * bool(model.pretexts)]
+        self.flops = {part: dict.fromkeys(PASSES, 0) for part in parts}
         self._running: tuple[str, str] | None = None
         self._counted = 0
         for part, name, module in _modules(model):
@@ -146,11 +147,15 @@ def _modules(model: nn.Module) -> Iterator[tuple[str, str, nn.Module]]:
             for name in names:
                 if network + name in modules:
                     yield part, network + name, modules[network + name]
+    for name, pretext in model.pretexts.named_children():
+        yield 'pretexts', f'pretexts.{name}', pretext
 
 
-def _tensors(outputs: Tensor | Sequence | None) -> Iterator[Tensor]:
+def _tensors(outputs: Tensor | Sequence | dict | None) -> Iterator[Tensor]:
     if isinstance(outputs, Tensor):
         yield outputs
+    elif isinstance(outputs, dict):
+        yield from _tensors([*outputs.values()])
     elif outputs is not None:
         for output in outputs:
             yield from _tensors(output)
@@ -174,7 +179,12 @@ def count_flops(
     model = MODELS.build(cfg.model).train()
     if levels is not None:
         use_levels(model.encoder, levels)
-    batch = random_batch(cfg.model.pairs, view_sizes(cfg), num_images)
+    batch = random_batch(
+        cfg.model.pairs,
+        view_sizes(cfg),
+        num_images,
+        pretext_views=model.pretext_views,
+    )
     # A gauge for the log belongs to no part of the networks.
     no_gauge = mock.patch(
         'mmsoco.models.soco.retrieval_hit_rate',
@@ -251,12 +261,13 @@ def mean_flops(
     Returns:
         See `count_flops`.
     """
-    mean = {part: dict.fromkeys(PASSES, 0.0) for part in PARTS}
+    mean: dict[str, dict[str, float]] = {}
     for levels, number in counts.items():
         # Operations per image do not depend on the batch, except for levels.
         for part, by_pass in count_flops(cfg, 2, levels).items():
+            of_part = mean.setdefault(part, dict.fromkeys(PASSES, 0.0))
             for name, gflop in by_pass.items():
-                mean[part][name] += gflop * number / counts.total()
+                of_part[name] += gflop * number / counts.total()
     return mean
 
 

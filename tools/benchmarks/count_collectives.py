@@ -96,7 +96,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     init_default_scope('mmsoco')
     cfg = read_config(args.config, args.cfg_options)
     model = MODELS.build(cfg.model)
-    batch = random_batch(cfg.model.pairs, view_sizes(cfg), num_images=8)
+    batch = random_batch(
+        cfg.model.pairs,
+        view_sizes(cfg),
+        num_images=8,
+        pretext_views=model.pretext_views,
+    )
     counts = count_collectives(model, batch)
     for name, count in dict(counts, total=sum(counts.values())).items():
         print(f'{name:<30}{count:>6}')

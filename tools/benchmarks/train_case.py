@@ -76,17 +76,20 @@ class TrainCase:
         self.batch = self._batch(cfg, batch_size)
 
     def _batch(self, cfg: Config, batch_size: int) -> dict:
-        batch = random_batch(cfg.model.pairs, view_sizes(cfg), batch_size)
+        batch = random_batch(
+            cfg.model.pairs,
+            view_sizes(cfg),
+            batch_size,
+            pretext_views=self.model.pretext_views,
+        )
         order = torch.channels_last if self.channels_last else None
         return dict(
             inputs=[
                 v.to(self.device, memory_format=order or torch.preserve_format)
                 for v in batch['inputs']
             ],
-            data_samples=dict(
-                bboxes=[
-                    b.to(self.device) for b in batch['data_samples']['bboxes']
-                ]
+            data_samples=self.model.data_preprocessor.cast_data(
+                batch['data_samples']
             ),
         )
 
