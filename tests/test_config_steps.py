@@ -1,6 +1,7 @@
 """Every config, made small: a training step, or a forward pass."""
 
 import copy
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -111,8 +112,9 @@ def test_pretraining_makes_a_step(path, images, narrow_trunk):
     before = {n: p.clone() for n, p in model.named_parameters()}
     batch = model.data_preprocessor(draw_batch(cfg, images), training=True)
     loss, logged = model.parse_losses(model(**batch, mode='loss'))
-    losses = [v for name, v in logged.items() if name.startswith('loss_')]
+    losses = [v for n, v in logged.items() if re.fullmatch(r'loss_\d+', n)]
     assert len(losses) == len(cfg.model.pairs)
+    assert ('loss_rpn_cls' in logged) == ('soco-rpn' in path.stem)
     assert all(-4 <= value <= 4 for value in losses)
     loss.backward()
     for name, param in model.named_parameters():

@@ -131,7 +131,8 @@ def parts_of(path):
         return {'backbone', 'shared_head'}
     if path.stem.startswith(('soco_retinanet', 'soco_fcos')):
         return {'backbone', 'neck'}
-    return {'backbone', 'neck', 'bbox_head'}
+    rpn = {'rpn_head'} if path.stem.startswith('soco-rpn') else set()
+    return {'backbone', 'neck', 'bbox_head'} | rpn
 
 
 def has_no_pretext_task(name):
