@@ -1,4 +1,7 @@
-r"""Propose objects on the pictures of a folder, by selective search.
+r"""Propose objects on the pictures of a folder.
+
+Boxes come from selective search, or with --detector from the RPN of a detector
+(a pretrained one, or any of mmdet).
 
 All cores work. Killed at any moment and called again, it goes on after the
 finished parts in OUT.parts. The defaults of search and filter are the
@@ -11,6 +14,10 @@ Examples:
 Other filters in seconds, without a second search:
   mmsoco propose images --out a.arrow --keep-regions
   mmsoco convert regions a.regions.arrow --out b.arrow --min-scale 0.1
+
+Boxes of a pretrained detector, added to those of the search:
+  mmsoco propose images --out more.arrow --detector out/mine/detector.pth \
+      --join out/mine/proposals.arrow
 
 Over several machines, in shards: as a Slurm array (sbatch --array=0-15),
   mmsoco propose train --out shard-$SLURM_ARRAY_TASK_ID.arrow \
@@ -26,11 +33,13 @@ and then
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsoco.cli.common import (
     add_out,
     add_overwrite,
+    checkpoint,
     integer,
     number,
     path,
@@ -41,6 +50,7 @@ from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.utils.machine import available_cores
 
 if TYPE_CHECKING:
+    from mmsoco.models.rpn_finder import RPNFinder
     from mmsoco.proposals.generation.generate import Summary
 
 INTERRUPTED = 'interrupted; the same command goes on after the finished parts'
@@ -92,13 +102,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='also write all regions to OUT.regions.arrow, from which '
         '`mmsoco convert regions` makes other proposals in seconds',
     )
+    _add_detector(parser.add_argument_group('boxes of a detector'))
     add_spec_options(parser, SearchSpec(), 'selective search')
     add_spec_options(parser, FilterSpec(), 'filter')
 
 
+def _add_detector(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        '--detector',
+        type=checkpoint,
+        metavar='WEIGHTS',
+        help='take the boxes of the RPN of this checkpoint; on a GPU, '
+        '--workers 4 is plenty',
+    )
+    group.add_argument(
+        '--detector-config',
+        type=path,
+        metavar='CONFIG',
+        help='config of the detector (default: what the weights carry)',
+    )
+    group.add_argument(
+        '--size',
+        type=integer(32),
+        metavar='PIXELS',
+        help='longest side that the detector sees (default: as in its '
+        'training)',
+    )
+    group.add_argument(
+        '--boxes',
+        type=integer(1),
+        metavar='N',
+        help='most boxes of an image before the filter (default: 100)',
+    )
+    group.add_argument(
+        '--join',
+        type=path,
+        metavar='STORE',
+        help='keep the boxes of this store of the same images, and add those '
+        'of the detector that overlap none of them by 0.7 or more; the '
+        "detector's own store is OUT.detector.arrow",
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Make the store, and describe it."""
+    _refuse_options(args)
     search, filters = spec_from(args, SearchSpec), spec_from(args, FilterSpec)
+    if args.detector is not None:
+        search = _finder(args)
 
     from mmsoco.images.lists import find_some_images, parse_shard
     from mmsoco.proposals.generation.generate import generate
@@ -110,7 +161,7 @@ def run(args: argparse.Namespace) -> None:
     job = Job(
         image_root=str(args.images),
         all_names=found.names,
-        out=str(args.out),
+        out=str(_detector_store(args.out) if args.join else args.out),
         search=search,
         filters=filters,
         keep_regions=args.keep_regions,
@@ -121,6 +172,49 @@ def run(args: argparse.Namespace) -> None:
     summary = generate(job, args.workers, args.overwrite)
     print(describe(summary.store))
     print(describe_speed(summary))
+    if args.join:
+        from mmsoco.proposals.rework import join_stores
+
+        joined = join_stores(
+            args.join, job.out, args.out, overwrite=args.overwrite
+        )
+        print(f'{args.out}, joined with {args.join}:\n{describe(joined)}')
+
+
+def _refuse_options(args: argparse.Namespace) -> None:
+    """Refuse options of the detector without one, and of both together."""
+    if args.detector is None:
+        for name in ('detector_config', 'size', 'boxes', 'join'):
+            if getattr(args, name) is not None:
+                option = name.replace('_', '-')
+                raise ValueError(f'--{option} needs --detector WEIGHTS')
+        return
+    for name, default in SearchSpec().as_dict().items():
+        if getattr(args, name) != default:
+            option = name.replace('_', '-')
+            raise ValueError(
+                f'--{option} is of selective search, which --detector replaces'
+            )
+
+
+def _finder(args: argparse.Namespace) -> RPNFinder:
+    """Return what finds the boxes of the detector."""
+    from mmsoco.models.rpn_finder import RPNFinder
+
+    config = args.detector_config
+    given = dict(
+        config=config and str(config), size=args.size, number=args.boxes
+    )
+    finder = RPNFinder(
+        str(args.detector), **{k: v for k, v in given.items() if v is not None}
+    )
+    finder.prepare()
+    return finder
+
+
+def _detector_store(out: Path) -> Path:
+    """Name the store of the detector's boxes beside a joined one."""
+    return out.with_name(f'{out.stem}.detector{out.suffix}')
 
 
 def describe_speed(summary: Summary) -> str:

@@ -1,12 +1,17 @@
-"""Make stores from stores: join shards, or filter kept regions again."""
+"""Make stores from stores: join shards or stores, filter regions again."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.worker import keep_proposals
+from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.store import COUNTED, ProposalStore, ProposalStoreWriter
+from mmsoco.structures.boxes import box_iou
 from mmsoco.utils.files import refuse_existing
 
 
@@ -143,3 +148,117 @@ def refilter(
     with ProposalStoreWriter(out, metadata) as writer:
         writer.write(keep_proposals(record, filters) for record in store)
     return ProposalStore(out)
+
+
+def join_stores(
+    first: str | os.PathLike,
+    second: str | os.PathLike,
+    out: str | os.PathLike,
+    iou: float = 0.7,
+    overwrite: bool = False,
+) -> ProposalStore:
+    """Add the boxes of one store to those of another, without repetitions.
+
+    Args:
+        first: The store whose boxes are all kept, such as one of selective
+            search.
+        second: The store whose boxes are added, such as one of a detector:
+            those that overlap no box that is there already, in their order.
+        out: The store to make.
+        iou: Overlap from which a box counts as there already.
+        overwrite: Replace an old store of other boxes.
+
+    Returns:
+        The joined store; an old one of the same boxes as it is.
+
+    Raises:
+        ValueError: If the stores are of other images, or hold regions.
+        FileExistsError: If ``out`` is there and holds something else.
+        StoreError: If a file is no store.
+    """
+    stores = [ProposalStore(path) for path in (first, second)]
+    metadata = _joined_metadata(stores, iou)
+    if os.path.exists(out) and not overwrite:
+        old = ProposalStore(out)
+        if old.metadata.get('joined') == metadata['joined']:
+            return old
+    refuse_existing(out, overwrite)
+    with ProposalStoreWriter(out, metadata) as writer:
+        writer.write(_join_rows(*stores, iou))
+    return ProposalStore(out)
+
+
+def _joined_metadata(
+    stores: Sequence[ProposalStore], iou: float
+) -> dict[str, Any]:
+    """Describe the joined store by the two that it is made from."""
+    first = stores[0]
+    for store in stores:
+        if store.metadata.get('kind') == 'regions':
+            raise ValueError(
+                f'{str(store.path)!r} holds all regions, not the proposals '
+                'chosen from them; choose them with `mmsoco convert regions`'
+            )
+    keys = ('search', 'joined', 'filter', 'image_list')
+    return {
+        'kind': 'proposals',
+        'image_root': first.metadata.get('image_root'),
+        'filter': first.metadata.get('filter'),
+        'unreadable': first.metadata.get('unreadable', []),
+        'joined': {
+            'iou': iou,
+            'stores': [
+                {
+                    **{k: s.metadata[k] for k in keys if k in s.metadata},
+                    'boxes': s.metadata['boxes'],
+                }
+                for s in stores
+            ],
+        },
+    }
+
+
+def _join_rows(
+    first: ProposalStore, second: ProposalStore, iou: float
+) -> Iterator[ProposalRecord]:
+    """Yield the rows of both stores, which must be of the same images."""
+    if len(first) != len(second):
+        raise _other_images(first, second, f'{len(first)} and {len(second)}')
+    for one, two in zip(first, second, strict=True):
+        names = [f'{r.file_name} ({r.width} x {r.height})' for r in (one, two)]
+        if names[0] != names[1]:
+            raise _other_images(first, second, ' and '.join(names))
+        yield replace(
+            one,
+            bboxes=add_boxes(one.bboxes, two.bboxes, iou),
+            fallback=min(one.fallback, two.fallback),
+        )
+
+
+def _other_images(
+    first: ProposalStore, second: ProposalStore, difference: str
+) -> ValueError:
+    return ValueError(
+        f'{str(first.path)!r} and {str(second.path)!r} are of other images '
+        f'({difference}); make both of the same folder'
+    )
+
+
+def add_boxes(boxes: np.ndarray, others: np.ndarray, iou: float) -> np.ndarray:
+    """Add the boxes that overlap none that is there, one after the other.
+
+    Args:
+        boxes: (n, 4) xyxy, which are all kept.
+        others: (m, 4) xyxy in the same pixels, the best first.
+        iou: Overlap from which a box is not added.
+
+    Returns:
+        (n + k, 4).
+    """
+    everything = np.concatenate([boxes, others])
+    overlaps = box_iou(others, everything)
+    kept = list(range(len(boxes)))
+    for row, place in enumerate(range(len(boxes), len(everything))):
+        if not kept or overlaps[row, kept].max() < iou:
+            kept.append(place)
+    return everything[kept]

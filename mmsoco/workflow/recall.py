@@ -156,7 +156,7 @@ def measure_recall(
     pictures, notes = _labelled_pictures(store, boxes, labels_path)
     if len(labels.problems):
         notes.append(str(labels.problems))
-    ranked = bool(store.metadata.get('ranked'))
+    ranked = 'detector' in (store.metadata.get('search') or {})
     most = max(len(record.bboxes) for record, _ in pictures)
     own, random = (
         measure_overlaps(
@@ -206,8 +206,8 @@ def _advise(
 ) -> list[str]:
     """Say what to do where objects are lost, and by what."""
     recall = own.recall(own.numbers[-1], COVERED_IOU)
-    limits = store.metadata.get('filter')
-    if not limits or not store.metadata.get('search'):
+    limits, search = (store.metadata.get(k) for k in ('filter', 'search'))
+    if not limits or not search or 'detector' in search:
         return []
     objects = {record.file_name: boxes for record, boxes in pictures}
     regions = _regions(store, images, [*objects])
@@ -233,7 +233,8 @@ def _advise(
     elif recall < _GOOD_RECALL:
         lines.append(
             'advice: no other filter helps, since the search itself does not '
-            'find the objects'
+            'find the objects; the boxes of a pretrained detector may '
+            '(`mmsoco propose --detector`)'
         )
     return lines
 

@@ -1,9 +1,17 @@
+import numpy as np
 import pytest
 from generator_helpers import assert_same_stores, make_job, run
 from proposal_samples import save_blocks
 
 from mmsoco.proposals.filters import FilterSpec
-from mmsoco.proposals.rework import merge_shards, refilter
+from mmsoco.proposals.records import ProposalRecord
+from mmsoco.proposals.rework import (
+    add_boxes,
+    join_stores,
+    merge_shards,
+    refilter,
+)
+from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
 
 
 @pytest.fixture
@@ -76,3 +84,79 @@ def test_refilter_refuses(image_root, tmp_path):
         refilter(job.out, tmp_path / 'b.arrow', FilterSpec())
     with pytest.raises(FileExistsError, match='--overwrite'):
         refilter(job.out, job.out, FilterSpec())
+
+
+def overlap(a, b):
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    shared = max(width, 0) * max(height, 0)
+    return shared / (
+        sum((x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)) - shared
+    )
+
+
+def test_added_boxes_equal_a_loop_over_pairs():
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, 40, (60, 2))
+    boxes = np.hstack([corners, corners + rng.integers(10, 40, (60, 2))])
+    kept = boxes[:10].tolist()
+    for box in boxes[10:].tolist():
+        if all(overlap(box, other) < 0.4 for other in kept):
+            kept.append(box)
+    assert 10 < len(kept) < 60
+    assert add_boxes(boxes[:10], boxes[10:], 0.4).tolist() == kept
+    # nothing there: the first is taken, and suppresses its like
+    none = np.empty((0, 4))
+    assert add_boxes(none, boxes[:1].repeat(3, 0), 0.7).shape == (1, 4)
+    assert add_boxes(boxes[:10], none, 0.7).tolist() == boxes[:10].tolist()
+
+
+def store_of(path, boxes, names=('a.png', 'b.png'), side=100, **metadata):
+    with ProposalStoreWriter(path, metadata) as writer:
+        writer.write(
+            ProposalRecord(n, side, side, np.array(boxes)) for n in names
+        )
+    return path
+
+
+def test_joined_stores_tell_what_they_are_made_of(tmp_path):
+    first = store_of(
+        tmp_path / 'a.arrow', [[0, 0, 50, 50]], image_root='x',
+        search=dict(scale=1), filter=dict(min_size=3),
+    )  # fmt: skip
+    second = store_of(
+        tmp_path / 'b.arrow', [[0, 0, 50, 49], [50, 50, 90, 90]],
+        search=dict(detector='d.pth'),
+    )  # fmt: skip
+    store = join_stores(first, second, tmp_path / 'c.arrow')
+    for record in store:
+        assert record.bboxes.tolist() == [[0, 0, 50, 50], [50, 50, 90, 90]]
+    assert store.metadata['image_root'] == 'x'
+    assert store.metadata['filter'] == dict(min_size=3)
+    of = store.metadata['joined']['stores']
+    assert [entry['search'] for entry in of] == [
+        dict(scale=1),
+        dict(detector='d.pth'),
+    ]
+    # again: the same; with another overlap: not without being asked
+    before = store.path.read_bytes()
+    assert join_stores(first, second, store.path).path == store.path
+    with pytest.raises(FileExistsError, match='--overwrite'):
+        join_stores(first, second, store.path, iou=1.0)
+    assert store.path.read_bytes() == before
+    wider = join_stores(first, second, store.path, iou=1.0, overwrite=True)
+    assert ProposalStore(wider.path).metadata['boxes'] == 6
+
+
+def test_stores_of_other_images_are_not_joined(tmp_path):
+    first = store_of(tmp_path / 'a.arrow', [[0, 0, 50, 50]])
+    for name, options, message in (
+        ('b', dict(names=('a.png',)), '2 and 1'),
+        ('c', dict(names=('a.png', 'c.png')), r'b\.png .*c\.png'),
+        ('d', dict(side=99), '100 x 100.*99 x 99'),
+        ('e', dict(kind='regions'), 'holds all regions'),
+    ):
+        other = store_of(tmp_path / f'{name}.arrow', [[0, 0, 9, 9]], **options)
+        with pytest.raises(ValueError, match=message):
+            join_stores(first, other, tmp_path / 'out.arrow')
+    assert not (tmp_path / 'out.arrow').exists()

@@ -178,7 +178,8 @@ def test_labels_without_objects_are_refused(folder):
 
 def test_a_ranked_store_is_measured_in_its_order(folder):
     with ProposalStoreWriter(
-        folder / 'b.arrow', dict(image_root=str(folder), ranked=True)
+        folder / 'b.arrow',
+        dict(image_root=str(folder), search=dict(detector='a.pth')),
     ) as writer:
         boxes = np.array([[0, 0, 5, 5]] * 30 + [LARGE])
         writer.write(ProposalRecord(n, 200, 200, boxes) for n in NAMES)

@@ -19,6 +19,7 @@ from mmsoco.proposals.generation.parts import Parts, exclusive, remove_parts
 from mmsoco.proposals.generation.pool import Chunk, run_pool
 from mmsoco.proposals.generation.worker import warm_up
 from mmsoco.proposals.search.kernels import are_cached
+from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.proposals.store import ProposalStore
 
 _MAX_CHUNK = 64
@@ -90,7 +91,7 @@ def generate(
             remove_parts(job.out_path)
             return Summary(ProposalStore(job.out_path), 0, 0.0, 0.0)
         _refuse_other_images(job, finished)
-        _say_what_is_done(finished, report)
+        _say_what_is_done(job, finished, report)
         made, cpu_seconds = 0, 0.0
         for _ in range(_MAX_ROUNDS):
             missing = finished.missing()
@@ -130,7 +131,7 @@ def _refuse_other_images(job: Job, finished: Finished) -> None:
 
 
 def _say_what_is_done(
-    finished: Finished, report: Callable[[str], None]
+    job: Job, finished: Finished, report: Callable[[str], None]
 ) -> None:
     total = len(finished.names)
     left = len(finished.missing())
@@ -143,7 +144,7 @@ def _say_what_is_done(
         )
     if finished.gone:
         report(f'{finished.gone} images are gone and left out')
-    if not are_cached():
+    if isinstance(job.search, SearchSpec) and not are_cached():
         report('compiling the search, once on this machine: half a minute')
 
 
@@ -180,7 +181,7 @@ def _make_parts(
         for start, path in zip(starts, parts.new_paths(), strict=False)
     ]
     parts.begin()
-    warm_up()
+    warm_up(parts.job.search)
     cpu_seconds, done = 0.0, total - len(missing)
     with closing(
         run_pool(parts.job, chunks, min(workers, len(chunks)), limit)

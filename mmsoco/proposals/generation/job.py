@@ -4,13 +4,31 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from mmsoco.images.lists import fingerprint, take_shard
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.memory import MemoryLimit, share_of_machine
 from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.proposals.store import ProposalStore
+
+
+class Finder(Protocol):
+    """What finds the regions of an image in place of selective search.
+
+    It travels to the worker processes, so it must be picklable.
+    """
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what the regions depend on, for a store's metadata."""
+
+    def prepare(self) -> None:
+        """Load what is slow to load, before processes are forked."""
+
+    def find(self, rgb: np.ndarray) -> np.ndarray:
+        """Find the regions of an (H, W, 3) uint8 image: (N, 4) xyxy."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +39,7 @@ class Job:
         image_root: The image folder.
         all_names: All images relative to it, sorted.
         out: The store to make.
-        search: Parameters of selective search.
+        search: Parameters of selective search, or what takes its place.
         filters: Limits on proposals.
         keep_regions: Whether to keep all regions too, for other filters.
         shard: (i, n): work on the i-th of n runs of ``all_names``.
@@ -34,7 +52,7 @@ class Job:
     image_root: str
     all_names: list[str] = field(repr=False)
     out: str
-    search: SearchSpec = SearchSpec()
+    search: SearchSpec | Finder = SearchSpec()
     filters: FilterSpec = FilterSpec()
     keep_regions: bool = False
     shard: tuple[int, int] = (0, 1)

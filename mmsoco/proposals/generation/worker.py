@@ -15,7 +15,7 @@ from mmsoco.images.reading import (
 )
 from mmsoco.images.stamps import FileStamp, read_stamped
 from mmsoco.proposals.filters import MAX_SIDE, FilterSpec, filter_regions
-from mmsoco.proposals.generation.job import regions_path
+from mmsoco.proposals.generation.job import Finder, regions_path
 from mmsoco.proposals.generation.memory import (
     MemoryLimit,
     enlarge_bboxes,
@@ -72,16 +72,23 @@ class TooLargeError(UnreadableImageError):
         )
 
 
-def warm_up() -> None:
-    """Compile the kernels, or load them, before workers are forked."""
-    selective_search(np.zeros((4, 4, 3), np.uint8))
+def warm_up(search: SearchSpec | Finder | None = None) -> None:
+    """Compile the kernels, or load them, before workers are forked.
+
+    Args:
+        search: What is to be used; by default selective search.
+    """
+    if search is None or isinstance(search, SearchSpec):
+        selective_search(np.zeros((4, 4, 3), np.uint8))
+    else:
+        search.prepare()
 
 
 def make_part(
     image_root: str,
     names: list[str],
     out: str,
-    search: SearchSpec,
+    search: SearchSpec | Finder,
     filters: FilterSpec,
     keep_regions: bool,
     limit: MemoryLimit,
@@ -94,7 +101,7 @@ def make_part(
         image_root: The image folder.
         names: Images relative to it, sorted.
         out: The part to write.
-        search: Parameters of selective search.
+        search: Parameters of selective search, or what takes its place.
         filters: Limits on proposals.
         keep_regions: Whether to write all regions next to it.
         limit: Memory for one image.
@@ -131,7 +138,7 @@ def add_image(
     found: Found,
     image_root: str,
     name: str,
-    search: SearchSpec,
+    search: SearchSpec | Finder,
     limit: MemoryLimit,
 ) -> None:
     """Search one image, and note what came of it."""
@@ -172,7 +179,7 @@ def find_regions(
     stamp: FileStamp,
     path: str,
     name: str,
-    search: SearchSpec,
+    search: SearchSpec | Finder,
     limit: MemoryLimit,
 ) -> tuple[ProposalRecord, str]:
     """Decode one image and find all its regions.
@@ -182,7 +189,7 @@ def find_regions(
         stamp: Of the file.
         path: Its path, for messages.
         name: Its name in the store.
-        search: Parameters of selective search.
+        search: Parameters of selective search, or what takes its place.
         limit: Memory for one image.
 
     Returns:
@@ -209,14 +216,21 @@ def find_regions(
         rgb = shrink_image(rgb, zoom)
         remark = f'searched at {zoom:.0%} of its size for want of memory'
     try:
-        bboxes = selective_search(rgb, search).bboxes
+        bboxes = _find(rgb, search)
     except MemoryError:
         raise UnreadableImageError(path, 'not enough memory') from None
     except Exception as e:
-        raise RuntimeError(f'selective search failed on {path!r}') from e
+        raise RuntimeError(f'the search failed on {path!r}') from e
     if zoom < 1:
         bboxes = enlarge_bboxes(bboxes, rgb.shape[:2], size)
     return ProposalRecord(name, height, width, bboxes, stamp=stamp), remark
+
+
+def _find(rgb: np.ndarray, search: SearchSpec | Finder) -> np.ndarray:
+    """Return (N, 4) xyxy regions of an image."""
+    if isinstance(search, SearchSpec):
+        return selective_search(rgb, search).bboxes
+    return search.find(rgb)
 
 
 def keep_proposals(

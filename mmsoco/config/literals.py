@@ -1,0 +1,58 @@
+"""Read a config out of the text that a checkpoint carries, without running it.
+
+mmengine writes a config as statements ``name = dict(key=...)`` of plain
+values. Such a text comes with weights from anywhere, so it is parsed alone.
+"""
+
+import ast
+from typing import Any
+
+
+def parse_config(text: str) -> dict[str, Any]:
+    """Return the values of a config's text by their names.
+
+    Args:
+        text: What ``Config.pretty_text`` gives. Statements that are no plain
+            values, such as imports, are skipped.
+
+    Raises:
+        ValueError: It is not Python.
+    """
+    try:
+        statements = ast.parse(text).body
+    except SyntaxError as error:
+        raise ValueError(f'the config is not Python: {error}') from error
+    values = {}
+    for statement in statements:
+        if not isinstance(statement, ast.Assign):
+            continue
+        name = getattr(statement.targets[0], 'id', None)
+        try:
+            values[name] = _value(statement.value)
+        except ValueError:
+            continue
+    values.pop(None, None)
+    return values
+
+
+def _value(node: ast.AST) -> Any:
+    """Return what an expression of plain values stands for.
+
+    Raises:
+        ValueError: It holds something else.
+    """
+    if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'dict':
+        merged: dict[str, Any] = {}
+        for entry in node.args:
+            merged |= _value(entry)
+        for word in node.keywords:
+            value = _value(word.value)
+            merged |= value if word.arg is None else {word.arg: value}
+        return merged
+    if isinstance(node, ast.Dict) and None not in node.keys:
+        pairs = zip(node.keys, node.values, strict=True)
+        return {_value(key): _value(value) for key, value in pairs}
+    if isinstance(node, ast.List | ast.Tuple):
+        values = [_value(entry) for entry in node.elts]
+        return values if isinstance(node, ast.List) else tuple(values)
+    return ast.literal_eval(node)
