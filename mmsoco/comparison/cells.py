@@ -128,6 +128,8 @@ def _add_pretraining(
         return name
     start = plan.start(owner)
     needs = []
+    if start.round_after:
+        needs.append(_add_pretraining(cells, plan, start.round_after, seed))
     if start.time_of:
         other = plan.start(start.time_of).owner
         needs.append(_add_pretraining(cells, plan, other, seed))

@@ -29,11 +29,13 @@ from .cells import (
 from .materials import (
     Materials,
     describe,
+    label_proposals,
     make_proposals,
     prepare,
+    proposals_of_next_round,
     with_scenes,
 )
-from .plan import Plan, Start
+from .plan import LABELS, Plan, Start
 from .progress import CellState, Forecast
 from .records import Record, find_record, record_path, write_record
 from .work import DETECTOR_CONFIG, EXPORTED
@@ -302,6 +304,8 @@ class Comparison:
             content['samples'] = self.plan.samples_of(start)
             if self._takes_proposals(cell):
                 content['filters'] = self.plan.data.filters
+            if start.proposals is not None:
+                content['proposals'] = self._proposals_hash(start)
         elif cell.kind == PROBE:
             content['probe'] = asdict(self.plan.probe)
         else:
@@ -318,6 +322,38 @@ class Comparison:
                 f'{start.checkpoint} does not exist'
             )
         return sha256(start.checkpoint)
+
+    def _proposals_hash(self, start: Start) -> str:
+        """Return what a start's own proposals depend on, but for cells."""
+        if start.proposals == LABELS:
+            return self.materials.hashes['labels']
+        if start.round_after:
+            return start.round_after
+        path = Path(self.plan.data.root, start.proposals)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f'{self.plan.file}: start {start.name!r}: there is no '
+                f'proposal store {path}'
+            )
+        return sha256(path)
+
+    def _proposals(self, start: Start, seed: int) -> Path:
+        """Make the proposals of a start's pretraining, or find them."""
+        if start.proposals is None:
+            return make_proposals(self.plan, self.out, self.threads)
+        if start.proposals == LABELS:
+            return label_proposals(self.plan, self.out)
+        if start.round_after is None:
+            return Path(self.plan.data.root, start.proposals)
+        before = self.plan.start(start.round_after)
+        folder = self.folder(pretraining_name(before.name, seed))
+        return proposals_of_next_round(
+            self.plan,
+            self._proposals(before, seed),
+            folder / EXPORTED,
+            folder,
+            self.threads,
+        )
 
     def _takes_proposals(self, cell: Cell) -> bool:
         dataset = self._config(cell).train_dataloader.dataset
@@ -375,7 +411,7 @@ class Comparison:
         recipes.complete_pretraining(
             cfg,
             image_root=self.plan.data.path('pictures'),
-            proposals=make_proposals(self.plan, self.out, self.threads)
+            proposals=self._proposals(start, cell.seed)
             if self._takes_proposals(cell)
             else None,
             epochs=max(1, round(samples / self.materials.pictures)),

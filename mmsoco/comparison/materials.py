@@ -5,14 +5,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from mmsoco.datasets.coco_document import read_document
 from mmsoco.images.lists import find_images
-from mmsoco.proposals.filters import FilterSpec
+from mmsoco.images.reading import read_size
+from mmsoco.models.rpn_finder import RPNFinder
+from mmsoco.proposals.filters import Fallback, FilterSpec
 from mmsoco.proposals.generation.generate import generate
 from mmsoco.proposals.generation.job import Job
+from mmsoco.proposals.records import ProposalRecord
+from mmsoco.proposals.rework import join_stores
 from mmsoco.proposals.search.selective_search import SearchSpec
+from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
 from mmsoco.utils.files import sha256, write_json
 from mmsoco.workflow import steps
+from mmsoco.workflow.labels import boxes_by_picture
 
 from . import pictures
 from .plan import Plan
@@ -129,6 +137,68 @@ def make_proposals(plan: Plan, out: Path, workers: int) -> Path:
         except BlockingIOError:
             print('      another process makes the proposals', flush=True)
             time.sleep(WAIT_SECONDS)
+
+
+def label_proposals(plan: Plan, out: Path) -> Path:
+    """Make a store of the labels' own boxes, rounded to pixels.
+
+    Args:
+        plan: The plan, whose labels and pictures lie in one folder.
+        out: Folder of the store.
+
+    Returns:
+        The store; pictures without labels have no boxes.
+
+    Raises:
+        ValueError: Labels and pictures for pretraining are of two folders.
+    """
+    data = plan.data
+    images = data.path('pictures')
+    if data.path('images') != images:
+        raise ValueError(
+            f"{plan.file}: proposals='labels' needs the pictures for "
+            f'pretraining and the labelled ones in one folder, got {images} '
+            f'and {data.path("images")}'
+        )
+    boxes = boxes_by_picture(_read_labels(data.path('labels')))
+    store = out / 'labels.arrow'
+    with ProposalStoreWriter(store, dict(image_root=str(images))) as writer:
+        for name in find_images(images).names:
+            height, width = read_size(images / name)
+            own = np.rint(boxes.get(name, np.empty((0, 4))))
+            own = own.clip(0, [width, height] * 2)
+            own = own[(own[:, 2:] > own[:, :2]).all(axis=1)]
+            fallback = Fallback.FILTERED if len(own) else Fallback.NONE
+            record = ProposalRecord(name, height, width, own, fallback)
+            writer.write([record])
+    return store
+
+
+def proposals_of_next_round(
+    plan: Plan, before: Path, detector: Path, folder: Path, workers: int
+) -> Path:
+    """Add the boxes of a pretrained RPN to proposals.
+
+    Args:
+        plan: The plan.
+        before: The proposals that the RPN was pretrained on.
+        detector: Its weights.
+        folder: Folder of the stores.
+        workers: Processes.
+
+    Returns:
+        The store of both.
+    """
+    images = plan.data.path('pictures')
+    job = Job(
+        image_root=str(images),
+        all_names=[record.file_name for record in ProposalStore(before)],
+        out=str(folder / 'detector.arrow'),
+        search=RPNFinder(str(detector)),
+        filters=FilterSpec(**plan.data.filters),
+    )
+    generate(job, workers)
+    return join_stores(before, job.out, folder / 'proposals.arrow').path
 
 
 def with_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> Plan:

@@ -21,6 +21,8 @@ PACKAGE_CONFIGS = Path(mmsoco.__file__).parent / '.mim' / 'configs'
 KINDS = ('scratch', 'weights', 'soco', 'image-level')
 PRETRAINED = ('soco', 'image-level')
 REFERENCES = ('scratch', 'weights')
+# The value of `Start.proposals` for the boxes of the labels.
+LABELS = 'labels'
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Start:
             addition: scratch trains for longer, a pretrained start sees as
             many pictures as fit.
         options: Values that replace those of ``config``, by dotted key.
+        proposals: The proposals of a start's own: ``labels`` for the boxes
+            of all labels (the best that there can be); the name of another
+            start, to whose proposals the RPN of its pretraining of the same
+            seed adds (a further round); or a store, relative to the folder
+            of the data. None: the plan's.
         max_seeds: Number of seeds of each budget, if fewer than all.
         budgets: Label budgets, if not all.
         trials: Rates that were tried for this start on the tuning split.
@@ -93,6 +100,7 @@ class Start:
     samples: int | None = None
     time_of: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    proposals: str | None = None
     max_seeds: int | None = None
     budgets: tuple[int, ...] | None = None
     trials: int = 0
@@ -109,6 +117,13 @@ class Start:
         if self.pretrained_by:
             return self.pretrained_by
         return self.name if self.kind in PRETRAINED else None
+
+    @property
+    def round_after(self) -> str | None:
+        """The start whose RPN has added to this one's proposals."""
+        is_other = self.proposals not in (None, LABELS)
+        is_store = is_other and self.proposals.endswith('.arrow')
+        return self.proposals if is_other and not is_store else None
 
 
 @dataclass(frozen=True)
@@ -419,6 +434,12 @@ def _check_links(plan: Plan, start: Start, where: str) -> None:
                 f'{start.kind!r} with a pretraining of its own, got '
                 f'{other.name!r}'
             )
+    if start.proposals and start.owner != start.name:
+        raise ValueError(
+            f'{where}: proposals have no use without a pretraining of its own'
+        )
+    if start.round_after:
+        _check_round(plan, start, where)
     if start.time_of and plan.start(start.time_of).owner in (None, start.name):
         raise ValueError(
             f'{where}: time_of must name another start that is pretrained, '
@@ -430,6 +451,27 @@ def _check_links(plan: Plan, start: Start, where: str) -> None:
             f'{start.time_of!r}, its speed must be known; the plan needs a '
             f'start of the same config {start.config!r} without time_of'
         )
+
+
+def _check_round(plan: Plan, start: Start, where: str) -> None:
+    """Refuse a further round after a start that no other can follow."""
+    seen = [start.name]
+    while start.round_after:
+        names = [other.name for other in plan.starts]
+        if start.round_after not in names:
+            raise ValueError(
+                f'{where}: proposals must be {LABELS!r}, a store (.arrow) or '
+                f'a start of the plan, got {start.round_after!r}'
+            )
+        start = plan.start(start.round_after)
+        if start.kind != 'soco' or start.owner != start.name:
+            raise ValueError(
+                f'{where}: proposals must name a start of kind soco with a '
+                f'pretraining of its own, got {start.name!r}'
+            )
+        if start.name in seen:
+            raise ValueError(f'{where}: the rounds go round: {seen}')
+        seen.append(start.name)
 
 
 def check_budgets(plan: Plan) -> None:

@@ -7,6 +7,7 @@ import pytest
 from config_files import build_on_meta
 from mmengine.config import Config
 
+from mmsoco.checkpoints.export import detector_state
 from mmsoco.checkpoints.load_report import compare
 from mmsoco.comparison import recipes
 from mmsoco.comparison.plan import parse_plan, read_plan
@@ -14,7 +15,9 @@ from mmsoco.comparison.plan import parse_plan, read_plan
 PLANS = comparison_plans.CONFIGS / 'comparison'
 
 
-@pytest.mark.parametrize('stem', ['bins', 'facemask', 'voc', 'mini-coco'])
+@pytest.mark.parametrize(
+    'stem', ['bins', 'facemask', 'voc', 'mini-coco', 'rpn']
+)
 def test_every_start_of_a_plan_fits_its_detector(stem):
     plan = read_plan(PLANS / f'{stem}.py')
     cfg = recipes.finetuning_config(plan)
@@ -39,11 +42,7 @@ def test_every_start_of_a_plan_fits_its_detector(stem):
 def exported(model, kind):
     state = model.state_dict()
     if kind == 'soco':
-        return {
-            name.removeprefix('encoder.'): tensor
-            for name, tensor in state.items()
-            if name.startswith('encoder.')
-        }
+        return detector_state(state)
     return {n: t for n, t in state.items() if n.startswith('backbone.')}
 
 

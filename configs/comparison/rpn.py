@@ -1,0 +1,67 @@
+"""SoCo with the RPN, in two rounds, on the best and the worst boxes.
+
+On 2,000 street photographs of bins and litter, of which 50 or 100 have
+labels. The labels' own boxes as proposals are the bound that no better
+proposals can pass; random boxes are the other one.
+
+hardware:  2 CPU cores
+duration:  not run
+command:   mmsoco compare configs/comparison/rpn.py --data data/bins
+"""
+
+name = 'rpn'
+title = 'Bins: the RPN as a pretext, and other proposals'
+notes = (
+    'The start on the boxes of the labels has seen the boxes, but not the '
+    'classes, of all labels: it is a bound, and no method.'
+)
+data = dict(
+    root='data/bins',
+    source='ATANU0023/garbage_detection_dataset, CC BY 4.0; `mmsoco convert '
+    'bins` makes the same pictures and labels from it.',
+)
+detector = '_base_/faster-rcnn_r18-fpn_320.py'
+tuning = 'The weight of the RPN loss and its views were not tuned.'
+pretraining = dict(samples=40_000)
+finetuning = dict(steps=600)
+budgets = [
+    dict(labels=50, seeds=(0, 1, 2)),
+    dict(labels=100, seeds=(0, 1, 2)),
+]
+starts = [
+    dict(name='scratch', kind='scratch', title='from scratch'),
+    dict(name='soco', kind='soco', title='SoCo', config='starts/soco.py'),
+    dict(
+        name='soco-rpn',
+        kind='soco',
+        title='SoCo + RPN',
+        config='starts/soco-rpn.py',
+    ),
+    dict(
+        name='soco-rpn-2',
+        kind='soco',
+        title='SoCo + RPN, second round',
+        config='starts/soco-rpn.py',
+        proposals='soco-rpn',
+    ),
+    dict(
+        name='soco-oracle',
+        kind='soco',
+        title='SoCo on the boxes of the labels',
+        config='starts/soco.py',
+        proposals='labels',
+    ),
+    dict(
+        name='soco-rpn-oracle',
+        kind='soco',
+        title='SoCo + RPN on the boxes of the labels',
+        config='starts/soco-rpn.py',
+        proposals='labels',
+    ),
+    dict(
+        name='soco-random-boxes',
+        kind='soco',
+        title='SoCo on random boxes',
+        config='starts/soco_random-boxes.py',
+    ),
+]
