@@ -1,4 +1,4 @@
-"""SoCo with the RPN, Mask R-CNN R50-FPN, 100 epochs of ImageNet-1k.
+"""SoCo with the RPN as a pretext.
 
 The RPN learns from all proposals of an image that views 1 and 2 show.
 
