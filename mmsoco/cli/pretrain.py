@@ -15,6 +15,11 @@ where they are:
     mmsoco pretrain "my pictures" --out out/mine --check train.json \
         --init coco.pth --time 2h
 
+With --rounds 2 the pretrained RPN adds to the proposals, and a second
+pretraining learns from them; the first one stays in OUT/rounds/1:
+
+    mmsoco pretrain "my pictures" --out out/mine --rounds 2
+
 OUT then holds detector.pth, report.html, proposals.arrow, look/, pretrain.py
 and finetune.py (whole configs), checkpoints/, logs/ and manifest.json.
 """
@@ -64,6 +69,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='config of the detector: a file, or one of a package such as '
         'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py (default: Mask '
         'R-CNN R50-FPN with a GPU, a small R18-FPN without)',
+    )
+    parser.add_argument(
+        '--rpn',
+        action='store_true',
+        default=None,
+        help="train the detector's RPN too, to find the proposals",
+    )
+    parser.add_argument(
+        '--rounds',
+        type=integer(1),
+        default=1,
+        metavar='N',
+        help='pretrain N times, each on proposals that the RPN of the last '
+        'one has added to; includes --rpn (default: 1)',
     )
     shared.add_epochs(parser)
     shared.add_time(
@@ -125,11 +144,18 @@ def run(args: argparse.Namespace) -> None:
         for name in (
             'check', 'init', 'detector', 'epochs', 'time', 'devices',
             'batch_size', 'seed', 'precision', 'workers', 'proposals',
-            'cfg_options',
+            'cfg_options', 'rpn',
         )
     }  # fmt: skip
     try:
-        pretrain(args.images, args.out, filters=filters, **options)
+        if args.rounds == 1:
+            pretrain(args.images, args.out, filters=filters, **options)
+            return
+        from mmsoco.workflow.rounds import pretrain_in_rounds
+
+        pretrain_in_rounds(
+            args.images, args.out, args.rounds, filters=filters, **options
+        )
     except FileExistsError:
         raise  # the folder is of another run
     except Exception:

@@ -202,7 +202,7 @@ class SoCo(BaseModel):
         reset_parameters(self.predictor)
         for pretext in self.pretexts:
             pretext.init_weights()
-        trained = self._trained_parts()
+        trained = self.trained_parts()
         self.start_reports = [
             load_start(trained, start, self.input_convention)
             for start in self.starts
@@ -210,7 +210,7 @@ class SoCo(BaseModel):
         self.target.init_weights()
         self._is_init = True
 
-    def _trained_parts(self) -> nn.Module:
+    def trained_parts(self) -> nn.Module:
         """Join the parts that are trained, under the detector's names."""
         trained = nn.Module()
         for owner in (self.encoder, *self.pretexts):
@@ -232,7 +232,7 @@ class SoCo(BaseModel):
             ValueError: See `mmsoco.checkpoints.warm_start.load_start`.
         """
         report = apply_start(
-            self._trained_parts(),
+            self.trained_parts(),
             checkpoint,
             Start(source),
             self.input_convention,

@@ -162,6 +162,7 @@ def build_config(
     proposals: Path,
     work_dir: Path,
     options: Mapping[str, Any],
+    rpn: bool = False,
 ) -> Config:
     """Put recipe, detector and data together.
 
@@ -172,6 +173,7 @@ def build_config(
         proposals: Their store.
         work_dir: Folder of checkpoints and logs.
         options: Further values by dotted key; they come last.
+        rpn: Whether the detector's RPN is trained too.
 
     Returns:
         The config; `apply_plan` sets what is measured or counted.
@@ -183,6 +185,8 @@ def build_config(
     cfg.model.detector = ConfigDict(detector)
     if not detector.get('neck'):
         _take_views(cfg, Config.fromfile(shipped_config(WITHOUT_PYRAMID)))
+    if rpn:
+        add_rpn(cfg)
     dataset = cfg.train_dataloader.dataset
     dataset.image_root = str(images.absolute())
     dataset.proposals = str(proposals.absolute())
@@ -220,6 +224,20 @@ def _transform(cfg: Config, kind: str) -> ConfigDict:
     """Return the settings of a transform of the training's pipeline."""
     pipeline = cfg.train_dataloader.dataset.pipeline
     return next(entry for entry in pipeline if entry.type == kind)
+
+
+def add_rpn(cfg: Config) -> None:
+    """Let a pretraining train the detector's RPN on all proposals.
+
+    Args:
+        cfg: Config with two views or more; it is changed.
+    """
+    views = [1, 2]
+    cfg.model.pretexts = [ConfigDict(type='RPNPretext', views=views)]
+    dataset = cfg.train_dataloader.dataset
+    *steps, pack = dataset.pipeline
+    show = ConfigDict(type='ShowProposals', views=views)
+    dataset.pipeline = [*steps, show, pack]
 
 
 def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:

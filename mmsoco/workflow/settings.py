@@ -36,6 +36,7 @@ class PretrainSettings:
         seed: Seed of the run.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         workers: Processes that search proposals, and that load pictures.
+        rpn: True trains the detector's RPN too, see `RPNPretext`.
     """
 
     images: Path
@@ -53,6 +54,7 @@ class PretrainSettings:
     seed: int | None = None
     precision: str | None = None
     workers: int | None = None
+    rpn: bool | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without reading a file."""

@@ -20,6 +20,7 @@ from mmsoco.engine.loops import epochs_for
 from mmsoco.engine.run_record import Change, RunRecord
 from mmsoco.engine.trial_build import build_parts
 from mmsoco.engine.work_dir import newest_usable
+from mmsoco.models.pretexts import rpn_config
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import available_cores
 from mmsoco.visualization.report import LEAST_OF_PAIR
@@ -99,6 +100,8 @@ class Training:
         """
         name = self.settings.detector or 'of this machine'
         configs.build_encoder(self.detector, self.recipe, name)
+        if self.settings.rpn:
+            self._check_rpn()
         if self.settings.precision == 'fp16' and not self.has_gpu:
             raise ValueError(
                 '--precision fp16 needs a GPU; take bf16 or fp32 here'
@@ -117,11 +120,20 @@ class Training:
                 )
         self._check_start(build_parts(self.config()))
 
+    def _check_rpn(self) -> None:
+        """Refuse --rpn for a detector without an RPN."""
+        try:
+            rpn_config(self.detector)
+        except ValueError as error:
+            raise ValueError(f'--rpn: {error}') from error
+
     def _check_start(self, model: nn.Module) -> None:
         """Load the weights to start from, to find errors early."""
         try:
             reports = [
-                load_start(model.encoder, start, model.input_convention)
+                load_start(
+                    model.trained_parts(), start, model.input_convention
+                )
                 for start in model.starts
             ]
         except (ValueError, OSError) as error:
@@ -154,6 +166,7 @@ class Training:
             self.folder.path / 'proposals.arrow',
             self.folder.checkpoints,
             options,
+            bool(self.settings.rpn),
         )
 
     def run(self, number: int) -> None:

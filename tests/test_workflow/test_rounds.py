@@ -1,0 +1,115 @@
+"""Rounds of pretraining, with trainings that take no time."""
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from mmsoco.proposals.records import ProposalRecord
+from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
+from mmsoco.workflow import rounds
+from mmsoco.workflow.pretrain import PretrainedRun
+from mmsoco.workflow.pretrain_config import add_rpn, load_recipe
+
+NAMES = ['a.png', 'b.png']
+WIDE = dict(
+    min_size=4, min_ratio=0.1, max_ratio=10, min_scale=0.01, max_scale=1
+)
+
+
+@pytest.fixture
+def images(tmp_path):
+    folder = tmp_path / 'images'
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name in NAMES:
+        pixels = rng.integers(0, 256, (96, 96, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Options of each pretraining that would have run, by its folder."""
+    calls = {}
+
+    def pretrain(images, out, console, **options):
+        out.mkdir(exist_ok=True)
+        calls[out] = options
+        torch.manual_seed(len(calls))
+        cfg = Config(
+            dict(
+                model=tiny_models.mask_rcnn_fpn(),
+                test_dataloader=dict(
+                    dataset=dict(pipeline=[dict(type='Resize', scale=96)])
+                ),
+            )
+        )
+        detector = tiny_models.build_detector(cfg.model)
+        for weight in detector.rpn_head.parameters():
+            weight.data.normal_(std=0.1)
+        torch.save(
+            dict(
+                state_dict=detector.state_dict(),
+                meta=dict(cfg=cfg.pretty_text),
+            ),
+            out / 'detector.pth',
+        )
+        given = options.get('proposals')
+        box = np.array([[1, 1, 90, 90]])
+        with ProposalStoreWriter(
+            out / 'proposals.arrow', dict(filter=WIDE)
+        ) as writer:
+            writer.write(
+                ProposalStore(given)
+                if given
+                else (ProposalRecord(n, 96, 96, box) for n in NAMES)
+            )
+        return PretrainedRun(out, {}, '')
+
+    monkeypatch.setattr(rounds, 'pretrain', pretrain)
+    return calls
+
+
+def test_each_round_trains_on_more_boxes_than_the_last(
+    images, tmp_path, trained
+):
+    out = tmp_path / 'out'
+    run = rounds.pretrain_in_rounds(images, out, 3, epochs=2, workers=1)
+    folders = [out / 'rounds' / '1', out / 'rounds' / '2', out]
+    assert list(trained) == folders
+    assert run.out == out
+    options = list(trained.values())
+    assert all(o['rpn'] is True and o['epochs'] == 2 for o in options)
+    assert 'proposals' not in options[0]
+    assert [o['proposals'] for o in options[1:]] == [
+        folder / 'next.arrow' for folder in folders[:2]
+    ]
+    counts = [
+        ProposalStore(folder / 'proposals.arrow').metadata['boxes']
+        for folder in folders
+    ]
+    assert counts[0] == 2 < counts[1] < counts[2]
+    joined = ProposalStore(folders[0] / 'next.arrow').metadata
+    assert joined['joined']['stores'][1]['search']['detector'] == (
+        'detector.pth'
+    )
+    assert joined['filter'] == WIDE
+
+
+def test_one_round_is_none(images, tmp_path):
+    with pytest.raises(ValueError, match='2 rounds or more, got 1'):
+        rounds.pretrain_in_rounds(images, tmp_path / 'out', 1)
+
+
+def test_the_recipe_gets_pretext_and_boxes_of_the_same_views():
+    cfg = load_recipe(is_large=False)
+    before = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    add_rpn(cfg)
+    steps = cfg.train_dataloader.dataset.pipeline
+    after = [step.type for step in steps]
+    assert after == [*before[:-1], 'ShowProposals', before[-1]]
+    [pretext] = cfg.model.pretexts
+    assert pretext == dict(type='RPNPretext', views=steps[-2].views)
