@@ -64,6 +64,23 @@ def macs_by_shape(module: nn.Module, run: Callable[[], object]) -> dict:
     return macs
 
 
+def test_a_pretext_is_counted_apart(tool):
+    """Of the RPN a convolution, scores and boxes of three anchors a cell."""
+    plain = tool.count_flops(config(roi_levels='assigned'), 2)
+    assert 'pretexts' not in plain
+    pretexts = [dict(type='RPNPretext')]
+    cfg = config(roi_levels='assigned', pretexts=pretexts)
+    flops = tool.count_flops(cfg, 2)
+    # P2 to P6 on views of 64 x 64 and 64 x 32 pixels
+    cells = 256 + 64 + 16 + 4 + 1 + 128 + 32 + 8 + 2 + 1
+    forward = 2 * cells * (9 * 16 * 16 + 16 * 3 * (1 + 4)) / 1e9
+    assert flops['pretexts'] == pytest.approx(
+        dict(forward=forward, backward=2 * forward, target=0)
+    )
+    for part in ('RoI head', 'projector', 'predictor'):
+        assert flops[part] == pytest.approx(plain[part])
+
+
 def test_heads_equal_sums_by_hand(tool):
     flops = tool.count_flops(config(roi_levels='assigned'), 2)
     num_rois = 2 * 4  # per image: two sets of four boxes

@@ -184,3 +184,16 @@ def test_a_page_tells_nothing_that_it_was_not_given(tmp_path):
             path, 'finetuning.html', title='a', run=RUN, tiles=[]
         )
     assert not path.exists()
+
+
+def test_losses_of_pretexts_are_no_pairs():
+    scalars = [
+        dict(step=step, loss=value + 5, loss_12=value, loss_rpn_cls=5.0,
+             embedding_std=0.9, pair_cosine=0.1, images_per_s=3.0)
+        for step, value in ((1, -1.0), (2, -3.0))
+    ]  # fmt: skip
+    assert report.pair_losses(scalars[0]) == ['loss_12']
+    [losses, *_] = report.pretraining_panels(scalars)
+    assert [curve.label for curve in losses.curves] == ['views 1 and 2']
+    how = report.how_it_went(scalars)
+    assert (how['first'], how['last'], how['least']) == (-1.0, -3.0, -4.0)
