@@ -82,7 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar='N',
         help='pretrain N times, each on proposals that the RPN of the last '
-        'one has added to; includes --rpn (default: 1)',
+        'one has added to; includes --rpn. --epochs and --time are those of '
+        'one round (default: 1)',
     )
     shared.add_epochs(parser)
     shared.add_time(

@@ -213,7 +213,7 @@ def _finder(args: argparse.Namespace) -> RPNFinder:
 
 
 def _detector_store(out: Path) -> Path:
-    """Name the store of the detector's boxes beside a joined one."""
+    """Name the store of the detector's boxes, next to a joined one."""
     return out.with_name(f'{out.stem}.detector{out.suffix}')
 
 

@@ -1,7 +1,7 @@
 r"""Measure how many labelled objects the proposals of a store find.
 
 Prints the average recall of 10, 50, 100 and all boxes of a picture by the
-size of the objects, beside that of as many boxes at random places, and says
+size of the objects, compared with as many boxes at random places, and says
 which limits of the filter would keep objects that are lost. OUT gets the
 tables (recall.txt, recall.json), each object's best overlap (objects.json),
 a curve (curve.svg) and pictures of what was missed (missed.jpg).

@@ -1,4 +1,4 @@
-"""Tasks beside the contrast, which train further parts of the detector."""
+"""Further tasks, which train other parts of the detector."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

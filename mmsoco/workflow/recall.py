@@ -242,7 +242,7 @@ def _advise(
 def _regions(
     store: ProposalStore, images: Path, names: Sequence[str]
 ) -> list[ProposalRecord]:
-    """Return all regions of some pictures: kept ones, or found anew."""
+    """Return all regions of some pictures: kept ones, or found again."""
     kept = regions_path(store.path)
     if not kept.is_file():
         search = SearchSpec(**store.metadata['search'])

@@ -2,7 +2,7 @@
 
 A round is a pretraining of its own, with its proposals, weights and report.
 Its RPN proposes objects on the same pictures, and what is new among them is
-added to the proposals for the next round, which begins anew.
+added to the proposals for the next round, which starts from the beginning.
 """
 
 import os
