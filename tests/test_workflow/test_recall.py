@@ -144,6 +144,7 @@ def test_nothing_missed_is_nothing_drawn(folder):
 
 def test_labels_of_pictures_that_the_store_lacks_are_counted(folder):
     write_store(folder / 'b.arrow', folder, FilterSpec(), names=NAMES[:1])
+    write_store(folder / 'b.regions.arrow', folder, kind='regions')
     report = measure_recall(folder / 'b.arrow', folder / 'labels.json')
     assert len(report.pictures) == 1
     assert '3 of 4 labelled pictures are not in the store' in report.notes[0]
