@@ -155,6 +155,13 @@ def test_labels_of_pictures_that_the_store_lacks_are_counted(folder):
         measure_recall(folder / 'c.arrow', folder / 'labels.json')
 
 
+def test_labels_of_more_pictures_than_the_folder_has(folder):
+    write_labels(folder / 'labels.json', [*NAMES, 'x.png', 'y.png'])
+    report = measure_recall(folder / 'a.arrow', folder / 'labels.json')
+    assert len(report.pictures) == 4
+    assert re.search(r'left out +2 +picture is not in', report.notes[0])
+
+
 def test_boxes_outside_of_their_picture_are_counted(folder):
     write_labels(
         folder / 'labels.json', NAMES,
