@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 
 from PIL import features
 
+from mmsoco.images.reading import NOT_A_FILE
 from mmsoco.utils.files import decode_text
 from mmsoco.utils.problems import Outcome, Problems
 
@@ -188,9 +189,16 @@ def _why_left_out(entry: os.DirEntry, is_folder: bool) -> str | None:
         return None
     if not is_image(name):
         return _why_no_image(name)
-    if entry.is_symlink() and not os.path.exists(entry.path):
+    return None if entry.is_file() else _why_no_file(entry.path)
+
+
+def _why_no_file(path: str) -> str:
+    """Say why a path leads to no file that can be read."""
+    if os.path.exists(path):
+        return NOT_A_FILE
+    if os.path.islink(path):
         return 'link to a file that is not there'
-    return None
+    return 'listed, but not in the folder'
 
 
 def _why_no_image(name: str) -> str:
@@ -308,18 +316,21 @@ def _there(
         has_ending = bool(posixpath.splitext(base)[1])
         if has_ending and not is_image(base):
             problems.add(LOST, _why_no_image(name), name)
-        elif base in listed[folder] and (
-            has_ending or os.path.isfile(os.path.join(root, name))
-        ):
+        elif base in listed[folder]:
             yield name
         else:
-            problems.add(LOST, 'listed, but not in the folder', name)
+            problems.add(LOST, _why_no_file(os.path.join(root, name)), name)
 
 
 def files_in(folder: str | os.PathLike) -> set[str]:
-    """Return the names in a folder, none where it cannot be read."""
+    """Return the names of the files in a folder, and of links to files.
+
+    Pipes, sockets and devices are left out: who opens one may wait for ever.
+    There are none where the folder cannot be read.
+    """
     try:
-        return set(os.listdir(folder))
+        with os.scandir(folder) as found:
+            return {entry.name for entry in found if entry.is_file()}
     except OSError:
         return set()
 

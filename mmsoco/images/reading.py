@@ -4,6 +4,7 @@ import contextlib
 import io
 import math
 import os
+import stat
 import struct
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+# A folder too: what can be opened and read to its end is a regular file.
+NOT_A_FILE = 'not a regular file (a folder, pipe, socket or device)'
 _START_OF_JPEG, _END_OF_JPEG = b'\xff\xd8', b'\xff\xd9'
 # Second bytes of JPEG's markers: sequential or progressive Huffman coding.
 _START_OF_FRAME = (0xC0, 0xC1, 0xC2)
@@ -72,7 +75,7 @@ def read_data(path: str | os.PathLike) -> bytes:
     Raises:
         UnreadableImageError: If it is missing or cannot be read.
     """
-    with _named(path), open(path, 'rb') as file:
+    with _regular(path), open(path, 'rb') as file:
         return file.read()
 
 
@@ -107,7 +110,7 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
     Raises:
         UnreadableImageError: If the file is missing or no image.
     """
-    with _named(path), _open(path) as image:
+    with _regular(path), _open(path) as image:
         return _upright_size(image)
 
 
@@ -117,7 +120,7 @@ def is_turned(path: str | os.PathLike) -> bool:
     Raises:
         UnreadableImageError: If the file is missing or no image.
     """
-    with _named(path), _open(path) as image:
+    with _regular(path), _open(path) as image:
         return _orientation(image) in _TURNED
 
 
@@ -142,6 +145,17 @@ def _named(path: str | os.PathLike) -> Iterator[None]:
     # Pillow's decoders raise nearly anything on damaged files.
     except Exception as e:
         raise UnreadableImageError(path, f'{type(e).__name__}: {e}') from e
+
+
+@contextlib.contextmanager
+def _regular(path: str | os.PathLike) -> Iterator[None]:
+    """Refuse what is no file before it is opened; else see `_named`."""
+    with _named(path):
+        is_file = stat.S_ISREG(os.stat(path).st_mode)
+        if is_file:
+            yield
+    if not is_file:
+        raise UnreadableImageError(path, NOT_A_FILE)
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

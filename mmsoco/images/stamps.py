@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+import stat
 from typing import NamedTuple
+
+from mmsoco.images.reading import NOT_A_FILE
 
 _DIGEST_BYTES = 8
 
@@ -52,8 +55,10 @@ def read_stamped(path: str | os.PathLike) -> tuple[bytes, FileStamp]:
     """Read a file, and stamp what was read.
 
     Raises:
-        OSError: If it cannot be read.
+        OSError: If it cannot be read, or is a pipe, socket or device.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(NOT_A_FILE)
     with open(path, 'rb') as file:
         data = file.read()
         mtime_ns = os.fstat(file.fileno()).st_mtime_ns

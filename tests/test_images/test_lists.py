@@ -1,6 +1,7 @@
 import codecs
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,14 @@ from mmsoco.images.lists import (
     parse_shard,
     take_shard,
 )
+from mmsoco.images.reading import (
+    NOT_A_FILE,
+    UnreadableImageError,
+    is_turned,
+    read_rgb,
+    read_size,
+)
+from mmsoco.images.stamps import read_stamped
 
 
 def test_folder(image_root):
@@ -135,6 +144,39 @@ def test_rarer_endings_are_taken_where_they_can_be_read(
     assert len(found.problems) == 1 - readable
 
 
+def make_odd(root):
+    """Make what would block or never end, and a link to a good file."""
+    os.mkfifo(root / 'pipe.png')
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(root / 'socket.png'))
+    (root / 'device.png').symlink_to('/dev/zero')
+    (root / 'link.png').symlink_to(root / 'a.png')
+
+
+def test_what_is_no_file_is_left_out(tmp_path):
+    touch(tmp_path, 'a.png')
+    make_odd(tmp_path)
+    names = tmp_path / 'names.txt'
+    names.write_text('\n'.join(path.name for path in tmp_path.iterdir()))
+    for ann_file in (None, names):
+        found = find_images(tmp_path, ann_file)
+        assert found.names == ['a.png', 'link.png']
+        assert counted(found)[NOT_A_FILE] == 3
+    assert 'pipe.png' in find_images(tmp_path).report()
+
+
+@pytest.mark.parametrize('read', [read_rgb, read_size, is_turned])
+def test_reading_what_is_no_file(tmp_path, read):
+    """Named by a store or a label file, past the reader of folders."""
+    touch(tmp_path, 'a.png')
+    make_odd(tmp_path)
+    for name in ('pipe.png', 'socket.png', 'device.png', '.'):
+        with pytest.raises(UnreadableImageError, match='not a regular file'):
+            read(tmp_path / name)
+        with pytest.raises(OSError, match='not a regular file'):
+            read_stamped(tmp_path / name)
+
+
 def test_folder_that_cannot_be_read_is_left_out(tmp_path, monkeypatch):
     touch(tmp_path, 'a.png', 'closed/b.png')
     scandir = os.scandir
@@ -235,7 +277,8 @@ def test_what_a_list_names_in_vain_is_counted(image_root, tmp_path):
     assert counted(found) == {
         'label behind the name: not used': 2,
         'named twice: taken once': 1,
-        'listed, but not in the folder': 3,
+        'listed, but not in the folder': 2,
+        NOT_A_FILE: 1,
         '.txt file: not a picture': 1,
     }
 
