@@ -19,6 +19,8 @@ MENDED, NOTE = Outcome.MENDED, Outcome.NOTE
 
 # COCO's own boxes leave their pictures by rounding.
 _TOLERANCE = 1.0
+# Square pixels below which the corners of a polygon lie on a line.
+_NO_AREA = 1e-6
 # mmdet trains on no box that is narrower or lower, in pixels.
 MIN_SIDE = 1.0
 # From this number of boxes on, most of them outside is not an accident.
@@ -99,7 +101,7 @@ def mend_document(
     read_size: Callable[[str], tuple[int, int] | None],
     is_turned: Callable[[str], bool],
     problems: Problems,
-) -> None:
+) -> list[dict]:
     """Check and mend a document in place.
 
     Args:
@@ -108,6 +110,10 @@ def mend_document(
             None where it is not there, not readable or not looked at.
         is_turned: Tells whether EXIF turns a picture by a quarter.
         problems: Gets what is wrong.
+
+    Returns:
+        The objects whose mask was dropped, since it has no area. Their boxes
+        are kept; who trains masks has to leave them out.
     """
     _check_unique(document['categories'], 'category', 'name', problems)
     _check_unique(document['images'], 'image', 'file_name', problems)
@@ -122,10 +128,11 @@ def mend_document(
     images = {image['id']: image for image in document['images']}
     categories = {c['id']: c for c in document['categories']}
     boxes_before = problems.count(STOP)
+    maskless: list[dict] = []
     kept = [
         annotation
         for annotation in document['annotations']
-        if _mend_annotation(annotation, images, categories, problems)
+        if _mend_annotation(annotation, images, categories, problems, maskless)
     ]
     if problems.count(STOP) == boxes_before:
         _check_layout(kept, images, problems)
@@ -135,6 +142,7 @@ def mend_document(
         if _clip(annotation, images[annotation['image_id']], problems)
     ]
     _mend_ids(document['annotations'], problems)
+    return maskless
 
 
 def _check_unique(
@@ -203,6 +211,7 @@ def _mend_annotation(
     images: dict[Any, dict],
     categories: dict[Any, dict],
     problems: Problems,
+    maskless: list[dict],
 ) -> bool:
     """Check one object; return whether it can be kept."""
     image = images.get(_hashable(annotation['image_id']))
@@ -220,7 +229,11 @@ def _mend_annotation(
         return False
     _mend_crowd(annotation, where, problems)
     _mend_area(annotation, where, problems)
-    return _check_mask(annotation, image, where, problems)
+    if not _check_mask(annotation, image, where, problems):
+        return False
+    if _drop_empty_mask(annotation, where, problems):
+        maskless.append(annotation)
+    return True
 
 
 def _hashable(value: Any) -> Any:
@@ -295,18 +308,90 @@ def _check_mask(
     if isinstance(mask, dict):
         size = [image['height'], image['width']]
         if mask.get('size') != size or 'counts' not in mask:
-            problems.add(
-                STOP, "mask is of another size than its picture's", where
-            )
-            return False
-        return True
+            what = "mask is of another size than its picture's"
+        elif (runs := _runs(mask['counts'])) is None:
+            what = 'counts of a mask are not run lengths'
+        elif sum(runs) != size[0] * size[1]:
+            # pycocotools writes as many pixels as the counts say.
+            what = "counts of a mask do not add up to its picture's pixels"
+        else:
+            return True
+        problems.add(STOP, what, where)
+        return False
     points = _points(annotation)
     if not points or any(len(p) % 2 for p in mask):
         problems.add(STOP, 'segmentation is not polygons of numbers', where)
         return False
-    if any(len(polygon) < 6 for polygon in mask):
-        problems.add(NOTE, 'polygon of fewer than three corners', where)
     return True
+
+
+def _runs(counts: Any) -> list[int] | None:
+    """Return the lengths of a mask's runs, of 0 and 1 in turn.
+
+    Args:
+        counts: The lengths, or COCO's text: each length, from the fourth on
+            less the one two before it, in groups of 5 bits, the lowest
+            first; a sixth bit says that more follow, and 48 is added.
+
+    Returns:
+        None if it is neither.
+    """
+    if isinstance(counts, list):
+        whole = all(isinstance(n, int) and n >= 0 for n in counts)
+        return counts if whole else None
+    if not isinstance(counts, str):
+        return None
+    runs: list[int] = []
+    value = shift = 0
+    for letter in counts:
+        code = ord(letter) - 48
+        if not 0 <= code < 64:
+            return None
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            continue
+        if code & 16:
+            value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+        value = shift = 0
+    return runs if not shift and all(n >= 0 for n in runs) else None
+
+
+def _drop_empty_mask(annotation: dict, where: str, problems: Problems) -> bool:
+    """Drop polygons without an area; tell whether no mask is left.
+
+    A mask head would learn from them that there is nothing.
+    """
+    mask = annotation.get('segmentation')
+    if not mask:
+        return False
+    if isinstance(mask, dict):
+        if any(_runs(mask['counts'])[1::2]):
+            return False
+        kept = []
+    else:
+        kept = [polygon for polygon in mask if _area(polygon) > _NO_AREA]
+        if len(kept) == len(mask):
+            return False
+    annotation['segmentation'] = kept
+    if kept:
+        what = 'polygon without an area: dropped, the others of its mask kept'
+        problems.add(MENDED, what, where)
+        return False
+    what = 'mask without an area: dropped, the box kept'
+    problems.add(MENDED, what, where)
+    return True
+
+
+def _area(polygon: list[float]) -> float:
+    """Return a polygon's area, 0 with fewer than three corners."""
+    xs, ys = polygon[::2], polygon[1::2]
+    twice = sum(
+        xs[i - 1] * y - x * ys[i - 1]
+        for i, (x, y) in enumerate(zip(xs, ys, strict=True))
+    )
+    return abs(twice) / 2
 
 
 def _check_layout(
@@ -359,6 +444,16 @@ def _clip(annotation: dict, image: dict, problems: Problems) -> bool:
             NOTE, 'box is narrower than 1 pixel: training ignores it', where
         )
     return True
+
+
+def is_ignored(annotation: dict) -> bool:
+    """Tell whether an object is marked as one that training ignores."""
+    return bool(annotation['iscrowd'] or annotation.get('ignore'))
+
+
+def is_usable(annotation: dict) -> bool:
+    """Tell whether a detector learns from an object."""
+    return not (is_ignored(annotation) or is_degenerate(annotation))
 
 
 def is_degenerate(annotation: dict) -> bool:

@@ -73,13 +73,16 @@ def check_detector_labels(
         labels = _read(place, classes)
         if labels is None:
             continue
+        wants_masks = _wanted_masks(cfg, place)
+        if wants_masks and labels.has_masks:
+            labels = labels.of_masks()
         listed = list_errors(
             labels,
             num_classes=dict(_class_numbers(cfg.get('model') or {}, 'model')),
             source=source,
             need_objects=place.split != 'test',
         )
-        listed += _mask_errors(cfg, place, labels)
+        listed += _mask_errors(wants_masks, labels)
         errors += [f'{place.key}: {line}' for line in listed]
         found[place.key] = labels
     errors += _split_errors(classes_of)
@@ -199,21 +202,25 @@ def _class_numbers(part: Any, key: str) -> Iterator[tuple[str, int]]:
             yield from _class_numbers(value, f'{key}[{number}]')
 
 
-def _mask_errors(cfg: Mapping, place: _Place, labels: Labels) -> list[str]:
+def _wanted_masks(cfg: Mapping, place: _Place) -> list[str]:
+    """Return the keys of a config that ask for masks of a dataset."""
+    if place.split == 'train':
+        return [
+            f'{place.key}.pipeline'
+            for step in place.dataset.get('pipeline') or ()
+            if isinstance(step, Mapping) and step.get('with_mask')
+        ]
+    return [
+        key
+        for key, metric in _metrics(cfg, place.split)
+        if 'segm' in metric.get('metric', ())
+    ]
+
+
+def _mask_errors(wanted: Sequence[str], labels: Labels) -> list[str]:
     """Say where masks are asked for and not there."""
     if labels.has_masks or not labels.num_usable:
         return []
-    wanted = [
-        f'{place.key}.pipeline'
-        for step in place.dataset.get('pipeline') or ()
-        if isinstance(step, Mapping) and step.get('with_mask')
-    ]
-    if place.split != 'train':
-        wanted = [
-            key
-            for key, metric in _metrics(cfg, place.split)
-            if 'segm' in metric.get('metric', ())
-        ]
     without = labels.num_usable - labels.num_masks
     return [
         f'{key} needs masks, but {without} of {labels.num_usable} objects '

@@ -11,12 +11,14 @@ detector's config reads.
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from mmsoco.images.lists import files_in
 from mmsoco.images.reading import (
+    NOT_A_FILE,
     UnreadableImageError,
     is_turned,
     read_size,
@@ -25,7 +27,13 @@ from mmsoco.utils.files import write_json
 from mmsoco.utils.names import near
 from mmsoco.utils.problems import Outcome, Problems, table
 
-from .coco_document import is_degenerate, mend_document, read_document
+from .coco_document import (
+    is_degenerate,
+    is_ignored,
+    is_usable,
+    mend_document,
+    read_document,
+)
 
 # Above so many pictures only so many, evenly spread, are opened.
 _MOST_OPENED = 2000
@@ -66,6 +74,8 @@ class Labels:
         all_counts: What there is of each class of the file.
         chosen: The classes that were asked for, all if None.
         num_masks: Usable objects of these classes that have a mask.
+        maskless: Objects of all classes whose mask was dropped, since it had
+            no area.
         problems: What is wrong, and what became of it.
     """
 
@@ -75,6 +85,7 @@ class Labels:
     all_counts: tuple[ClassCount, ...] = field(repr=False)
     chosen: tuple[str, ...] | None
     num_masks: int
+    maskless: tuple[dict, ...] = field(repr=False)
     problems: Problems = field(repr=False)
 
     @property
@@ -91,8 +102,19 @@ class Labels:
 
     @property
     def has_masks(self) -> bool:
-        """Whether every usable object has a mask."""
-        return 0 < self.num_usable == self.num_masks
+        """Whether every usable object came with a mask."""
+        dropped = sum(
+            is_usable(thing) and self._is_chosen(thing)
+            for thing in self.maskless
+        )
+        return self.num_masks > 0 and (
+            self.num_usable == self.num_masks + dropped
+        )
+
+    def _is_chosen(self, annotation: dict) -> bool:
+        names = {c['id']: c['name'] for c in self.document['categories']}
+        name = names[annotation['category_id']]
+        return self.chosen is None or name in self.chosen
 
     @property
     def num_usable(self) -> int:
@@ -104,6 +126,34 @@ class Labels:
         """Whether the document is not that of the file any more."""
         outcomes = Outcome.MENDED, Outcome.LOST
         return self.problems.count(*outcomes) > 0 or _is_voc(self.path)
+
+    def of_masks(self) -> 'Labels':
+        """Leave out the objects whose mask was dropped."""
+        if not self.maskless:
+            return self
+        left_out = {id(annotation) for annotation in self.maskless}
+        document = dict(
+            self.document,
+            annotations=[
+                annotation
+                for annotation in self.document['annotations']
+                if id(annotation) not in left_out
+            ],
+        )
+        problems = Problems()
+        problems.extend(self.problems)
+        for annotation in self.maskless:
+            what = 'object without a mask: left out, since masks are trained'
+            problems.add(Outcome.LOST, what, f'object {annotation["id"]}')
+        counts, num_masks = _count(document, self.chosen)
+        return replace(
+            self,
+            document=document,
+            all_counts=counts,
+            num_masks=num_masks,
+            maskless=(),
+            problems=problems,
+        )
 
     def summary(self) -> str:
         """Describe the labels: classes with their counts, and problems.
@@ -181,14 +231,23 @@ def read_labels(
     if partial and missing:
         _leave_out(document, missing, path, images)
     sizes = _size_reader(document['images'], images, problems)
-    mend_document(
+    maskless = mend_document(
         document, sizes, lambda name: is_turned(images / name), problems
     )
     if classes is not None:
         _order_categories(document, classes, problems)
     chosen = None if classes is None else tuple(classes)
     counts, num_masks = _count(document, chosen)
-    return Labels(path, images, document, counts, chosen, num_masks, problems)
+    return Labels(
+        path,
+        images,
+        document,
+        counts,
+        chosen,
+        num_masks,
+        tuple(maskless),
+        problems,
+    )
 
 
 def _is_voc(path: Path) -> bool:
@@ -236,9 +295,11 @@ def _find_pictures(
             continue
         folder = (images / name).parent
         if folder not in listed:
-            listed[folder] = _names(folder)
+            listed[folder] = files_in(folder)
         if Path(name).name not in listed[folder]:
             what = f'picture is not in {str(images)!r}'
+            if (images / name).exists():
+                what = f'picture is {NOT_A_FILE}'
             problems.add(outcome, what, name)
             missing.add(name)
     return missing
@@ -266,13 +327,6 @@ def _leave_out(
     document['annotations'] = [
         a for a in document['annotations'] if a['image_id'] not in ids
     ]
-
-
-def _names(folder: Path) -> set[str]:
-    try:
-        return set(os.listdir(folder))
-    except OSError:
-        return set()
 
 
 def _size_reader(
@@ -337,12 +391,11 @@ def _count(
     num_masks = 0
     for annotation in document['annotations']:
         key = annotation['category_id']
-        ignored = bool(annotation['iscrowd'] or annotation.get('ignore'))
-        degenerate = not ignored and is_degenerate(annotation)
+        ignored = is_ignored(annotation)
         numbers[key][0] += 1
         numbers[key][1] += ignored
-        numbers[key][2] += degenerate
-        if not (ignored or degenerate):
+        numbers[key][2] += not ignored and is_degenerate(annotation)
+        if is_usable(annotation):
             pictures[key].add(annotation['image_id'])
             wanted = classes is None or names[key] in classes
             num_masks += wanted and bool(annotation.get('segmentation'))

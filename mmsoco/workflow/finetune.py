@@ -175,6 +175,8 @@ class _Finetuning:
         self.val = self._read(
             settings.val, settings.val_images, 'val', classes
         )
+        if self.train.has_masks and self.val.has_masks:
+            self.train, self.val = self.train.of_masks(), self.val.of_masks()
         self.folder = RunFolder(settings.folder, 'fine-tuning')
 
     def run(self) -> FinetunedRun:

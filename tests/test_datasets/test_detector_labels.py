@@ -1,3 +1,4 @@
+import copy
 import json
 
 import pytest
@@ -155,6 +156,40 @@ def test_masks_that_are_not_there(cfg, tmp_path):
         check_detector_labels(cfg)
     for key in ('train_dataloader.dataset.pipeline', 'val_evaluator'):
         assert f'{key} needs masks, but 2 of 2 objects' in str(info.value)
+
+
+def flatten_mask(path, *places):
+    content = json.loads(path.read_text())
+    for place in places:
+        content['annotations'][place]['segmentation'] = [[1, 2, 3, 4]]
+    path.write_text(json.dumps(content))
+
+
+def test_objects_whose_mask_has_no_area(cfg, tmp_path):
+    """Mask detectors leave them out, box detectors do not."""
+    for split in ('train', 'val'):
+        flatten_mask(tmp_path / f'{split}.json', 1)
+    boxes = copy.deepcopy(cfg)
+    boxes.train_dataloader.dataset.pipeline = []
+    for split in ('val', 'test'):
+        boxes[f'{split}_evaluator'].metric = ['bbox']
+    for config, left in ((cfg, 1), (boxes, 2)):
+        found = check_detector_labels(config, mended_dir=tmp_path / 'mended')
+        told = describe_labels(found)
+        assert ('left out, since masks are trained' in told) == (left == 1)
+        for split in ('train', 'val'):
+            path = config[f'{split}_dataloader'].dataset.ann_file
+            content = json.loads(open(path).read())
+            assert len(content['annotations']) == left
+        again = check_detector_labels(config)
+        assert not any(labels.is_changed for labels in again.values())
+
+
+def test_nothing_but_masks_without_an_area(cfg, tmp_path):
+    flatten_mask(tmp_path / 'train.json', 0, 1)
+    with pytest.raises(ValueError, match='2 of 2 objects have none(.|\n)*'
+                       'mask without an area: dropped'):  # fmt: skip
+        check_detector_labels(cfg)
 
 
 def test_mended_labels_are_used(cfg, tmp_path):

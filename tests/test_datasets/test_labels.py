@@ -2,9 +2,12 @@ import copy
 import json
 import math
 
+import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as mask_api
 
+from mmsoco.datasets import coco_document
 from mmsoco.datasets.labels import check_labels, read_labels
 from mmsoco.utils.problems import Outcome
 
@@ -374,3 +377,96 @@ def test_pictures_that_are_all_elsewhere(read):
     with pytest.raises(FileNotFoundError, match='none of the') as info:
         read(change, partial=True)
     assert 'images/images/' in str(info.value)
+
+
+def polygons(place, *found):
+    """Give an object polygons, and the others good ones."""
+
+    def change(content):
+        for annotation in content['annotations']:
+            annotation['segmentation'] = [[1, 2, 9, 2, 9, 9]]
+        content['annotations'][place]['segmentation'] = list(found)
+
+    return change
+
+
+FLAT = [
+    [[1, 2, 3, 4]],
+    [[1, 2], [3, 4]],
+    [[5, 5, 9, 9, 7, 7]],  # on a line
+    [[5, 5, 5, 5, 5, 5, 5, 5]],
+]
+
+
+@pytest.mark.parametrize('mask', FLAT)
+def test_masks_without_an_area_are_dropped(read, mask):
+    """A box detector keeps the object, a mask detector leaves it out."""
+    labels = read(polygons(1, *mask))
+    first, second, *_ = labels.document['annotations']
+    assert (second['segmentation'], second['bbox']) == ([], [5, 5, 10, 10])
+    assert first['segmentation'] == [[1, 2, 9, 2, 9, 9]]
+    assert kinds(labels, Outcome.MENDED) == {
+        'mask without an area: dropped, the box kept': 1
+    }
+    assert (labels.num_usable, labels.num_masks) == (4, 3)
+    assert labels.has_masks and labels.is_changed
+    of_masks = labels.of_masks()
+    assert (of_masks.num_usable, of_masks.num_masks) == (3, 3)
+    assert [a['id'] for a in of_masks.document['annotations']] == [1, 3, 4]
+    [lost] = of_masks.problems.of(Outcome.LOST)
+    assert (lost.count, lost.examples) == (1, ['object 2'])
+    assert len(labels.document['annotations']) == 4  # the box detector's
+
+
+def test_one_of_several_polygons_without_an_area(read):
+    labels = read(polygons(0, [1, 2, 3, 4], [1, 2, 9, 2, 9, 9]))
+    assert labels.document['annotations'][0]['segmentation'] == [
+        [1, 2, 9, 2, 9, 9]
+    ]
+    assert labels.has_masks and labels.of_masks() is labels
+
+
+def test_nothing_but_masks_without_an_area(read):
+    def flatten(content):
+        for annotation in content['annotations']:
+            annotation['segmentation'] = [[1, 2, 3, 4]]
+
+    labels = read(flatten)
+    assert not labels.has_masks and labels.num_usable == 4
+
+
+@pytest.mark.parametrize(
+    ('counts', 'what'),
+    [
+        ([2400], 'mask without an area'),
+        ([2300, 100], None),
+        ([0, 2400], None),
+        ([2300, 101], 'do not add up'),
+        ([10], 'do not add up'),
+        ([2500, -100], 'not run lengths'),
+        ('\x00', 'not run lengths'),
+        (7, 'not run lengths'),
+    ],
+)
+def test_masks_of_run_lengths(read, counts, what):
+    """Picture a.png has 2400 pixels; pycocotools writes COCO's text."""
+    mask = dict(size=[40, 60], counts=counts)
+    texts = [mask]
+    if what in (None, 'mask without an area'):
+        packed = mask_api.frPyObjects(mask, 40, 60)
+        texts.append(dict(packed, counts=packed['counts'].decode()))
+    for mask in texts:
+        labels = read(update('annotations', 0, segmentation=mask))
+        found = [p.what for p in labels.problems]
+        assert [what in text for text in found] == [True] * bool(what)
+
+
+def test_run_lengths_are_read_as_pycocotools_does():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        pixels = rng.random((17, 23)) < rng.random()
+        packed = mask_api.encode(np.asfortranarray(pixels, dtype=np.uint8))
+        runs = coco_document._runs(packed['counts'].decode())
+        values = np.arange(len(runs)) % 2
+        unpacked = np.repeat(values, runs).reshape(pixels.T.shape).T
+        assert (unpacked == pixels).all()
