@@ -5,6 +5,7 @@ x from xmin - 1 to xmax.
 """
 
 import math
+import posixpath
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -20,6 +21,10 @@ _DECLARATION = re.compile(r'\s*<\?xml[^>]*?\?>')
 _ENCODING = re.compile(rb'<\?xml[^>]*?encoding=["\']([\w.:-]+)["\']')
 # An & that does not begin an entity, which label tools forget to escape.
 _BARE_AMPERSAND = re.compile(r'&(?!#?\w+;)')
+OTHER_PICTURE = (
+    '<filename> names a missing or another picture: that of the same name '
+    'as the annotation taken'
+)
 # Where nothing is declared: the commonest first. Latin-1 reads anything.
 _GUESSES = ('gb18030', 'latin-1')
 
@@ -175,6 +180,15 @@ def read_annotation(
         problems.add(MENDED, what, str(path))
     height, width = read_size(picture)
     reported = _reported_size(root)
+    if named and not _is_name_of(named, picture):
+        where = f'{path}: {base_of(named)}, taken {picture}'
+        if min(reported) > 0 and reported != (height, width):
+            raise AnnotationError(
+                'neither <filename> nor <size> is that of the picture of the '
+                'same name',
+                f'{base_of(named)} for {picture}',
+            )
+        problems.add(MENDED, OTHER_PICTURE, where)
     if reported == (width, height) and height != width and is_turned(picture):
         raise AnnotationError(TURNED)
     _compare_size(reported, (height, width), path, problems)
@@ -188,6 +202,18 @@ def read_annotation(
         width=width,
         objects=tuple(filter(None, objects)),
     )
+
+
+def base_of(named: str) -> str:
+    """Return the last part of a path, in either spelling."""
+    return posixpath.basename(named.replace('\\', '/'))
+
+
+def _is_name_of(named: str, picture: str) -> bool:
+    """Tell whether a name means a picture, with or without its ending."""
+    base = base_of(named).casefold()
+    picture = picture.casefold()
+    return base in (picture, posixpath.splitext(picture)[0])
 
 
 def _reported_size(root: ElementTree.Element) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from mmsoco.utils.problems import Outcome, Problems
 from .voc_annotation import (
     AnnotationError,
     VocImage,
+    base_of,
     read_annotation,
     read_names,
 )
@@ -57,6 +58,7 @@ class VocFolder:
         for name in sorted(files_in(root / 'JPEGImages'), reverse=True):
             if is_image(name) and not name.startswith('.'):
                 self._pictures[posixpath.splitext(name)[0]] = name
+                self._pictures[name] = name
 
     def annotation(self, stem: str) -> Path:
         """Return the path of an annotation."""
@@ -70,11 +72,16 @@ class VocFolder:
         XML files, so the name of the XML file itself comes first. Of a path
         only the last part counts: no name leaves the folder.
 
+        Args:
+            stem: Name of the annotation, without its ending.
+            named: The name that it has for its picture, '' if none.
+
         Raises:
             AnnotationError: If no picture has either name.
         """
-        base = posixpath.basename(named.replace('\\', '/'))
-        for key in (stem, posixpath.splitext(base)[0], base):
+        base = base_of(named)
+        first = (base,) if posixpath.splitext(base)[0] == stem else ()
+        for key in (*first, stem, base, posixpath.splitext(base)[0]):
             if key in self._pictures:
                 return self._pictures[key]
         raise AnnotationError(
@@ -143,6 +150,7 @@ class VocFolder:
     def read(self, stems: Iterable[str]) -> list[VocImage]:
         """Read annotations; those that cannot be read are left out."""
         images = []
+        taken: set[str] = set()
         for stem in stems:
             path = self.annotation(stem)
             try:
@@ -159,6 +167,12 @@ class VocFolder:
                 where = f'{path.name}: {detail}' if detail else path.name
                 self.problems.add(LOST, f'{what}: picture left out', where)
             else:
+                if image.file_name in taken:
+                    what = 'another annotation of the same picture: left out'
+                    where = f'{path.name} of {image.file_name}'
+                    self.problems.add(LOST, what, where)
+                    continue
+                taken.add(image.file_name)
                 images.append(image)
         return images
 

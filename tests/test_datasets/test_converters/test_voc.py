@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from command import call, succeed
@@ -28,7 +29,7 @@ def annotation_xml(file_name, *objects):
 
 @pytest.fixture
 def voc(tmp_path):
-    """Two pictures; the second has another name inside of its annotation."""
+    """Two pictures with their annotations."""
     for folder in ('Annotations', 'JPEGImages', 'ImageSets/Main'):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / 'ImageSets/Main/train.txt').write_text('one\n')
@@ -44,7 +45,7 @@ def voc(tmp_path):
         )
     )
     (tmp_path / 'Annotations/two.xml').write_text(
-        annotation_xml('old_name.jpg', object_xml('bee', (5, 6, 5, 6)))
+        annotation_xml('two.jpg', object_xml('bee', (5, 6, 5, 6)))
     )
     return tmp_path
 
@@ -190,12 +191,15 @@ CHINESE = annotation_xml('图.jpg', CAT.replace('cat', '狗'))
             ),
             'corners of a box are swapped',
         ),
-        (GOOD.replace('one.jpg', 'a & b.jpg'), '& without escape'),
+        (
+            GOOD.replace('<size>', '<folder>a & b</folder><size>'),
+            '& without escape',
+        ),
         (b'\xef\xbb\xbf' + GOOD.encode(), None),
         (GOOD.encode('utf-16'), None),
         (
             '<?xml version="1.0" encoding="gb2312"?>'
-            + GOOD.replace('one.jpg', '图.jpg'),
+            + GOOD.replace('<size>', '<folder>图</folder><size>'),
             None,
         ),
     ],
@@ -268,7 +272,7 @@ def test_other_splits_do_not_stop_this_one(voc):
 
 
 def test_all_problems_come_in_one_table(voc):
-    two = annotation_xml('x.jpg', object_xml('bee', (9, 6, 5, 16)))
+    two = annotation_xml('two.jpg', object_xml('bee', (9, 6, 5, 16)))
     (voc / 'Annotations/two.xml').write_text(two)
     for name in 'abcde':
         (voc / f'Annotations/{name}.xml').write_text('<annot')
@@ -282,6 +286,67 @@ def test_all_problems_come_in_one_table(voc):
     outcome = call('convert', 'voc', voc, '--out', out, '--strict')
     assert outcome.status == 1 and not out.exists()
     assert '6 cases are wrong, and --strict refuses them' in outcome.err
+
+
+@pytest.mark.parametrize(
+    ('named', 'is_other'),
+    [
+        ('one', False),
+        ('ONE.JPG', False),
+        (r'C:\data\one.jpg', False),
+        ('gone.jpg', True),
+        ('one.png', True),
+        ('sub/two.jpg', True),
+    ],
+)
+def test_name_of_a_missing_or_another_picture(voc, named, is_other):
+    content = GOOD.replace('one.jpg', named)
+    document, problems = convert_one(voc, content)
+    assert document == convert_one(voc, GOOD)[0]
+    assert problems.count(Outcome.MENDED) == is_other
+    out = voc / 'out.json'
+    (voc / 'Annotations/one.xml').write_text(content)
+    command = ('convert', 'voc', voc, '--out', out, '--split', 'train')
+    outcome = call(*command, '--strict')
+    assert outcome.status == is_other
+    if is_other:
+        assert f'one.xml: {named.rpartition("/")[2]}, taken' in outcome.err
+        assert call(*command).status == 0  # nothing was lost
+
+
+def test_neither_name_nor_size_is_the_picture_s(voc):
+    content = GOOD.replace('one.jpg', 'two.jpg').replace('>100<', '>99<')
+    document, problems = convert_one(voc, content)
+    assert [i['file_name'] for i in document['images']] == ['two.jpg']
+    [lost] = problems.of(Outcome.LOST)
+    assert 'neither <filename> nor <size>' in lost.what
+
+
+def test_the_ending_chooses_among_pictures_of_a_name(voc):
+    Image.new('RGB', (100, 80)).save(voc / 'JPEGImages/one.png')
+    for ending in ('jpg', 'png'):
+        content = GOOD.replace('one.jpg', f'one.{ending}')
+        document, problems = convert_one(voc, content)
+        names = [i['file_name'] for i in document['images']]
+        assert names == ['two.jpg', f'one.{ending}'] and not problems
+
+
+def test_two_annotations_of_one_picture(voc):
+    (voc / 'JPEGImages/one.jpg').unlink()
+    document, problems = convert_one(voc, GOOD.replace('one.', 'two.'))
+    assert [i['file_name'] for i in document['images']] == ['two.jpg']
+    [lost] = problems.of(Outcome.LOST)
+    assert (lost.what, lost.examples) == (
+        'another annotation of the same picture: left out',
+        ['one.xml of two.jpg'],
+    )
+
+
+def test_pipes_are_no_pictures(voc):
+    (voc / 'JPEGImages/one.jpg').unlink()
+    os.mkfifo(voc / 'JPEGImages/one.jpg')
+    _, problems = convert_one(voc, GOOD)
+    assert 'no picture for it' in str(problems)
 
 
 def test_clean_data_passes_strictly(voc):
