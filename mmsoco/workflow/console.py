@@ -153,3 +153,20 @@ def _bar(stream: TextIO, name: str, total: int) -> Iterator[_Bar]:
         *columns, console=screen, transient=True, auto_refresh=False
     ) as bar:
         yield _Bar(bar, name, total)
+
+
+@contextlib.contextmanager
+def quiet_log() -> Iterator[None]:
+    """Keep off the console what building models and data sets logs.
+
+    The level is put back, since the logger is that of the whole process.
+    """
+    from mmengine.logging import MMLogger  # late: it is slow to import
+
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

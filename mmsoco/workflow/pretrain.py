@@ -29,7 +29,7 @@ from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import atomic_path
 from mmsoco.utils.machine import available_cores
 from mmsoco.utils.problems import Outcome
-from mmsoco.workflow.console import Console
+from mmsoco.workflow.console import Console, quiet_log
 from mmsoco.workflow.filter_choice import (
     SAMPLE,
     FilterChoice,
@@ -172,7 +172,7 @@ class _Pretraining:
             self.training.change_length()
         self._notice_changed_pictures()
         self._check_inputs()
-        with self.folder.lock():
+        with self.folder.lock(), quiet_log():
             self.folder.begin(identity, given)
             self._propose()
             self._look()
