@@ -20,6 +20,7 @@ from .integrity import CHECKSUM, tensors_sha256
 from .layouts import check_resnet, is_pretrainable
 from .load_report import is_counter, part_of
 from .locations import load_weights
+from .newest import find_checkpoint
 
 CONVERSIONS = {
     'mmdet': dict,
@@ -134,7 +135,7 @@ def export_detector(
             trained on an input that torchvision does not give.
         OSError: If ``target`` could not be written.
     """
-    source = io.find_checkpoint(source)
+    source = find_checkpoint(source)
     checkpoint = load_weights(source)
     state = io.weights_of(checkpoint, source)
     try:

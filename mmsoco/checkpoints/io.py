@@ -7,7 +7,6 @@ checkpoints of our own runs, and those of SoCo's authors.
 
 import argparse
 import pickle
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -216,52 +215,3 @@ def save_atomic(content: Any, path: str | Path) -> None:
     """
     with atomic_path(path) as partial:
         torch.save(content, partial)
-
-
-def latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """Return the newest complete checkpoint of a run.
-
-    The note ``last_checkpoint`` is followed where it holds; after a kill
-    while it was written, or in a moved folder, the checkpoint with the
-    highest epoch or iteration is taken.
-
-    Args:
-        work_dir: folder of the run.
-
-    Returns:
-        The checkpoint, or None where there is none.
-    """
-    work_dir = Path(work_dir)
-    note = work_dir / 'last_checkpoint'
-    if note.is_file():
-        noted = Path(note.read_text().strip())
-        for path in (noted, work_dir / noted.name):
-            if path.is_file():
-                return path
-    numbered = [
-        (int(match.group(1)), path)
-        for path in work_dir.glob('*.pth')
-        if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem))
-    ]
-    return max(numbered)[1] if numbered else None
-
-
-def find_checkpoint(source: str | Path) -> Path:
-    """Return the checkpoint that a path names: itself, or a run's newest.
-
-    Args:
-        source: A checkpoint, or the folder of a run.
-
-    Raises:
-        FileNotFoundError: If the folder has no checkpoint.
-    """
-    source = Path(source)
-    if not source.is_dir():
-        return source
-    checkpoint = latest_checkpoint(source)
-    if checkpoint is None:
-        raise FileNotFoundError(
-            f'the folder {source} holds no checkpoint (epoch_N.pth, '
-            'iter_N.pth); name the work dir of a run, or a checkpoint'
-        )
-    return checkpoint

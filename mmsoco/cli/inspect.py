@@ -26,6 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the description."""
     from mmsoco.checkpoints.describe import summarize
-    from mmsoco.checkpoints.io import find_checkpoint
+    from mmsoco.checkpoints.newest import find_checkpoint
 
     print(summarize(find_checkpoint(args.checkpoint), args.config))

@@ -46,7 +46,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, float]:
         The metrics by name, such as ``coco/bbox_mAP``.
     """
     cfg = load_config(args)
-    from mmsoco.checkpoints.io import find_checkpoint
+    from mmsoco.checkpoints.newest import find_checkpoint
     from mmsoco.engine.building import run_config
 
     cfg.load_from = str(find_checkpoint(args.checkpoint))

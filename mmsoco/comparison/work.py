@@ -36,6 +36,8 @@ from mmsoco.checkpoints.load_report import (
     part_of,
     preview,
 )
+from mmsoco.checkpoints.newest import find_checkpoint
+from mmsoco.engine.resuming import set_resume
 from mmsoco.evaluation.probe import ProbeSettings, probe
 from mmsoco.evaluation.scores import Score
 from mmsoco.registry import RUNNERS
@@ -77,13 +79,14 @@ class ArrivalHook(Hook):
         """Count what arrived, before the first step.
 
         Raises:
-            ValueError: If some of the file's tensors did not arrive.
+            ValueError: If some of the file's tensors did not arrive, or are
+                not finite.
         """
         if runner._resume:
             return
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
-        state = io.state_dict_of(io.load(self.path), self.path)
+        state = io.weights_of(io.load(self.path), self.path)
         write_json(self.note, arrived(state, model.state_dict(), self.path))
 
 
@@ -131,7 +134,7 @@ def arrived(
 
 
 def train(cfg: Config, hooks: list[Hook]) -> Runner:
-    """Train what a config describes, from its last checkpoint on.
+    """Train what a config describes, from its newest whole checkpoint on.
 
     Args:
         cfg: Complete config.
@@ -139,11 +142,11 @@ def train(cfg: Config, hooks: list[Hook]) -> Runner:
 
     Returns:
         The runner after the training.
+
+    Raises:
+        ValueError: There are checkpoints, but all of them are damaged.
     """
-    checkpoint = io.latest_checkpoint(cfg.work_dir)
-    if checkpoint is not None:
-        cfg.resume = True
-        cfg.load_from = str(checkpoint)
+    set_resume(cfg, 'auto')
     runner = RUNNERS.build(cfg)
     for hook in hooks:
         runner.register_hook(hook)
@@ -171,7 +174,7 @@ def measured(runner: Runner) -> dict[str, Any]:
 def pretrain(folder: Path, task: dict) -> dict[str, Any]:
     """Pretrain and export; return fields of the record."""
     runner = train(Config.fromfile(folder / 'config.py'), [])
-    source = io.find_checkpoint(runner.work_dir)
+    source = find_checkpoint(runner.work_dir)
     if task['start_kind'] == 'image-level':
         export_backbone(source, folder / EXPORTED)
     else:
@@ -217,12 +220,12 @@ def take_parts(source: Path, parts: list[str] | None, target: Path) -> Path:
     """Write the wanted parts of weights; return the file that has them.
 
     Raises:
-        ValueError: If a part is not there.
+        ValueError: If a part is not there, or a tensor is not finite.
     """
     if parts is None:
         return source
     content = io.load(source)
-    state = io.state_dict_of(content, source)
+    state = io.weights_of(content, source)
     there = {part_of(name) for name in state}
     if not set(parts) <= there:
         raise ValueError(

@@ -18,11 +18,15 @@ from mmsoco.checkpoints.guard import (
     tensors_only,
 )
 from mmsoco.checkpoints.io import RefusedCheckpointError, run_types
+from mmsoco.checkpoints.newest import (
+    INTERIM_NAME,
+    NOTE_NAME,
+    newest_usable,
+)
 from mmsoco.engine import resuming
 from mmsoco.engine.loops import EpochBasedTrainLoop
 from mmsoco.engine.rng import random_states
 from mmsoco.engine.run_record import KEY, Change, RunRecord, record_run
-from mmsoco.engine.work_dir import INTERIM_NAME, NOTE_NAME, newest_usable
 from mmsoco.utils.files import atomic_path, write_text
 from mmsoco.utils.processes import is_alive
 

@@ -11,8 +11,8 @@ from mmengine.optim import OptimWrapper, _ParamScheduler
 from torch import nn
 from torch.optim import Optimizer
 
+from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.engine.run_record import RunRecord
-from mmsoco.engine.work_dir import newest_usable
 
 _PARTS = ('meta', 'state_dict', 'optimizer', 'message_hub')
 _NAMED = 3

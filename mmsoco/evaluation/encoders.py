@@ -15,6 +15,7 @@ from mmsoco.checkpoints.load_report import (
     depends_on_classes,
     part_of,
 )
+from mmsoco.checkpoints.newest import find_checkpoint
 from mmsoco.models.object_encoder import ObjectEncoder
 
 # What a pretraining model's names of the detector begin with.
@@ -86,7 +87,7 @@ def load_weights(
     if isinstance(weights, Mapping):
         state = dict(weights)
     else:
-        path = io.find_checkpoint(weights)
+        path = find_checkpoint(weights)
         state = io.weights_of(io.load_run(path), path)
     if any(name.startswith(ENCODER) for name in state):
         state = {

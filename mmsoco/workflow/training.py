@@ -10,16 +10,15 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.logging import MMLogger
 from torch import nn
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.checkpoints.load_report import LoadReport
+from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.checkpoints.warm_start import SCRATCH, load_start
 from mmsoco.engine.loops import epochs_for
 from mmsoco.engine.run_record import Change, RunRecord
 from mmsoco.engine.trial_build import build_parts
-from mmsoco.engine.work_dir import newest_usable
 from mmsoco.models.pretexts import rpn_config
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import available_cores
@@ -30,7 +29,7 @@ from mmsoco.workflow.child import (
     run_child,
     training_command,
 )
-from mmsoco.workflow.console import Console
+from mmsoco.workflow.console import Console, quiet_log
 from mmsoco.workflow.news import PretrainingNews
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.settings import (
@@ -70,8 +69,6 @@ class Training:
         self.has_gpu = has_gpu()
         self.recipe = configs.load_recipe(self.has_gpu)
         self.change: Change | None = None
-        # What building a model or a data set tells belongs to the log.
-        MMLogger.get_current_instance().setLevel('WARNING')
 
     @cached_property
     def detector(self) -> dict:
@@ -90,6 +87,7 @@ class Training:
         """The whole config."""
         return self.folder.path / 'pretrain.py'
 
+    @quiet_log()
     def check(self) -> None:
         """Refuse what cannot be trained, before the long steps.
 
@@ -186,7 +184,9 @@ class Training:
         self.console.step(number, 'pretrain', self._describe(plan))
         for name, text in self._remarks(plan):
             self.console.detail(name, text)
-        newest, _ = newest_usable(self.folder.checkpoints)
+        newest, passed = newest_usable(self.folder.checkpoints)
+        for text in passed:
+            self.console.detail('damaged', f'passed over: checkpoints/{text}')
         if newest is not None:
             self.console.detail('resume', f'from checkpoints/{newest.name}')
         start = time.monotonic()

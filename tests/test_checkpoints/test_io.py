@@ -101,39 +101,3 @@ def test_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
         io.save_atomic({}, path)
     assert [p.name for p in tmp_path.iterdir()] == ['out.pth']
     assert path.read_text() == 'old'
-
-
-def test_latest_checkpoint_follows_the_note(tmp_path):
-    for name in ('epoch_2.pth', 'epoch_10.pth'):
-        (tmp_path / name).touch()
-    assert io.latest_checkpoint(tmp_path).name == 'epoch_10.pth'
-    note = tmp_path / 'last_checkpoint'
-    note.write_text(str(tmp_path / 'epoch_2.pth'))
-    assert io.latest_checkpoint(tmp_path).name == 'epoch_2.pth'
-
-
-@pytest.mark.parametrize(
-    ('note', 'expected'),
-    [('', 'iter_7.pth'), ('/elsewhere/iter_7.pth', 'iter_7.pth')],
-)
-def test_latest_checkpoint_without_a_good_note(tmp_path, note, expected):
-    for name in ('iter_5.pth', 'iter_7.pth', 'best_coco.pth', '.iter_9.part'):
-        (tmp_path / name).touch()
-    (tmp_path / 'last_checkpoint').write_text(note)
-    assert io.latest_checkpoint(tmp_path).name == expected
-
-
-def test_latest_checkpoint_of_nothing(tmp_path):
-    assert io.latest_checkpoint(tmp_path) is None
-
-
-def test_find_checkpoint_takes_a_file_or_the_newest_of_a_run(tmp_path):
-    (tmp_path / 'epoch_3.pth').touch()
-    assert io.find_checkpoint(tmp_path).name == 'epoch_3.pth'
-    named = tmp_path / 'other.pth'
-    assert io.find_checkpoint(named) == named
-
-
-def test_find_checkpoint_in_an_empty_folder(tmp_path):
-    with pytest.raises(FileNotFoundError, match='holds no checkpoint'):
-        io.find_checkpoint(tmp_path)

@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.export import export_detector
+from mmsoco.checkpoints.newest import find_checkpoint
 from mmsoco.comparison import recipes, work
 from mmsoco.comparison.plan import Plan, parse_plan
 from mmsoco.registry import MODELS
@@ -82,7 +83,7 @@ def test_one_step_of_each_method_of_mmselfsup(path, root, tmp_path, detector):
     assert type(runner.model).__module__.startswith('mmselfsup.')
     backbone = runner.model.backbone
     assert type(backbone) is type(detector.backbone)
-    source = io.find_checkpoint(tmp_path / 'run')
+    source = find_checkpoint(tmp_path / 'run')
     work.export_backbone(source, tmp_path / 'detector.pth')
     # what the detector's own preprocessor gives, or loading would refuse it
     expected = InputConvention.of_detector(

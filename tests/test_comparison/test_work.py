@@ -7,8 +7,10 @@ import comparison_plans
 import pytest
 import torch
 from mmengine.config import Config
+from small_runs import small_runner
 
 from mmsoco.checkpoints import io
+from mmsoco.checkpoints.integrity import damage
 from mmsoco.comparison import harness, work
 from mmsoco.comparison.plan import parse_plan
 from mmsoco.evaluation.probe import ProbeSettings, probe
@@ -160,6 +162,28 @@ def test_a_stopped_fine_tuning_goes_on_from_its_checkpoint(
     record = comparison.record_of('finetuning_mine_4_seed0')
     assert record.steps == 2
     assert record.loaded['backbone'] > 0  # noted before the first step
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, capsys):
+    """A cell goes on from the one before it, or says that none is whole."""
+    small_runner(tmp_path).train()
+    (tmp_path / 'epoch_3.pth').write_bytes(b'')
+    runner = small_runner(tmp_path)
+    work.train(runner.cfg, [])
+    assert 'Passed over: epoch_3.pth (it is empty)' in capsys.readouterr().out
+    assert damage(tmp_path / 'epoch_3.pth') is None
+    for path in tmp_path.glob('*.pth'):
+        path.write_bytes(b'')
+    with pytest.raises(ValueError, match='No checkpoint in .* can be read'):
+        work.train(small_runner(tmp_path).cfg, [])
+
+
+def test_weights_that_are_not_finite_start_nothing(tmp_path):
+    state = {'backbone.a': torch.tensor([float('nan')])}
+    io.save_atomic(dict(state_dict=state), tmp_path / 'w.pth')
+    with pytest.raises(ValueError, match='not finite'):
+        work.take_parts(tmp_path / 'w.pth', ['backbone'], tmp_path / 'x.pth')
+    assert not (tmp_path / 'x.pth').exists()
 
 
 def test_a_fine_tuning_whose_weights_do_not_fit_fails(cell, capsys):

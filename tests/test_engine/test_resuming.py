@@ -10,11 +10,11 @@ import torch
 from small_runs import NamedPoints, diary, small_runner
 
 from mmsoco.checkpoints.io import load_run
+from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.engine.hooks import target_momentum
 from mmsoco.engine.interruption import StoppedError
 from mmsoco.engine.resuming import set_resume
 from mmsoco.engine.schedulers import warmup_cosine
-from mmsoco.engine.work_dir import newest_usable
 
 
 @pytest.fixture(autouse=True)

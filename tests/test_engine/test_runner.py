@@ -11,7 +11,8 @@ from mmengine.fileio import LocalBackend
 from mmengine.model import BaseModel
 from torch import nn
 
-from mmsoco.checkpoints.io import latest_checkpoint, load_run
+from mmsoco.checkpoints.io import load_run
+from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.engine import Runner
 from mmsoco.registry import DATASETS, MODELS
 
@@ -101,7 +102,7 @@ def test_kill_while_saving_leaves_whole_checkpoints_alone(tmp_path):
     assert process.exitcode == 9
     assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
     assert list(tmp_path.glob('.*.part'))
-    checkpoint = latest_checkpoint(tmp_path)
+    checkpoint, _ = newest_usable(tmp_path)
     build_runner(tmp_path, load_from=str(checkpoint), resume=True).train()
     assert load_run(tmp_path / 'epoch_3.pth')['meta']['epoch'] == 3
     assert not list(tmp_path.glob('.*.part'))

@@ -5,7 +5,7 @@ import os
 import pytest
 from small_runs import diary, small_runner
 
-from mmsoco.engine.work_dir import checkpoints_of
+from mmsoco.checkpoints.newest import checkpoints_of
 from mmsoco.utils.locks import FolderLock
 
 ONE_EPOCH = dict(train_cfg=dict(max_epochs=1))

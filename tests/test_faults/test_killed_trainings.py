@@ -13,7 +13,7 @@ from small_runs import diary, small_runner
 
 from mmsoco.checkpoints.integrity import damage
 from mmsoco.checkpoints.io import load_run
-from mmsoco.engine.work_dir import newest_usable
+from mmsoco.checkpoints.newest import newest_usable
 
 KILLS = 60
 FLIPS = 300

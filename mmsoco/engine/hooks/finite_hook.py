@@ -11,11 +11,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
+from mmsoco.checkpoints.newest import checkpoints_of
 from mmsoco.engine.diagnosis import first_not_finite, image_names, keep_batch
 from mmsoco.engine.errors import TrainingFailedError
 from mmsoco.engine.hooks.arguments import check_interval
 from mmsoco.engine.hooks.runtime_info_hook import LoggedValues
-from mmsoco.engine.work_dir import checkpoints_of
 from mmsoco.registry import HOOKS
 
 _NAMED = 4

@@ -1,0 +1,101 @@
+"""The newest checkpoint of a run that is whole."""
+
+import re
+import sys
+from pathlib import Path
+
+from .integrity import damage
+
+# What is saved between the checkpoints that a config asks for.
+INTERIM_NAME = 'interim.pth'
+NOTE_NAME = 'last_checkpoint'
+_NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
+
+
+def checkpoints_of(work_dir: str | Path) -> list[Path]:
+    """List the checkpoints that a run can be continued from.
+
+    Args:
+        work_dir: Folder of the run.
+
+    Returns:
+        The newest first: the noted one, then ``interim.pth``, which is
+        removed when a later one is written, then by number. Times say
+        nothing in a folder that was copied.
+    """
+    work_dir = Path(work_dir)
+    found = [
+        path
+        for path in work_dir.glob('*.pth')
+        if path.name == INTERIM_NAME or _NUMBERED.fullmatch(path.name)
+    ]
+    noted = _noted_name(work_dir)
+
+    def age(path: Path) -> tuple:
+        number = _NUMBERED.fullmatch(path.name)
+        return (
+            path.name == noted,
+            number is None,
+            int(number.group(1)) if number else 0,
+            path.stat().st_mtime_ns,
+        )
+
+    return sorted(found, key=age, reverse=True)
+
+
+def _noted_name(work_dir: Path) -> str | None:
+    """Read which checkpoint was written last."""
+    note = work_dir / NOTE_NAME
+    if not note.is_file():
+        return None
+    return Path(note.read_text(encoding='utf-8').strip()).name
+
+
+def newest_usable(work_dir: str | Path) -> tuple[Path | None, list[str]]:
+    """Find the newest checkpoint that is whole.
+
+    Args:
+        work_dir: Folder of the run.
+
+    Returns:
+        The checkpoint, or None where there is none; and for each newer one
+        that was passed over, its name and what is wrong with it.
+    """
+    passed: list[str] = []
+    for path in checkpoints_of(work_dir):
+        reason = damage(path)
+        if reason is None:
+            return path, passed
+        passed.append(f'{path.name} ({reason})')
+    return None, passed
+
+
+def find_checkpoint(source: str | Path) -> Path:
+    """Return the checkpoint that a path names: itself, or a run's newest.
+
+    Newer ones that are damaged are passed over, and named on standard error.
+
+    Args:
+        source: A checkpoint, or the folder of a run.
+
+    Raises:
+        FileNotFoundError: The folder has no checkpoint.
+        ValueError: All of them are damaged.
+    """
+    source = Path(source)
+    if not source.is_dir():
+        return source
+    checkpoint, passed = newest_usable(source)
+    for text in passed:
+        print(f'Passed over: {text}.', file=sys.stderr)
+    if checkpoint is None and passed:
+        raise ValueError(
+            f'no checkpoint in the folder {source} can be read: '
+            f'{"; ".join(passed)}'
+        )
+    if checkpoint is None:
+        raise FileNotFoundError(
+            f'the folder {source} holds no checkpoint (epoch_N.pth, '
+            'iter_N.pth); name the work dir of a run, or a checkpoint'
+        )
+    return checkpoint
