@@ -17,6 +17,7 @@ from mmsoco.proposals.store import ProposalStoreWriter
 
 MODULES = (
     'harness',
+    'checksum_cost',
     'colours_speed',
     'find_batch',
     'store_speed',
@@ -170,3 +171,16 @@ def test_collectives_of_a_step(tools):
         'reduced gradient buckets': 1,
         'agreed levels': 1,
     }
+
+
+def test_checksums_of_a_small_store_and_checkpoint(tools):
+    rows = tools.checksum_cost.measure(
+        argparse.Namespace(images=20, megabytes=1)
+    )
+    assert [row.name for row in rows] == [
+        'store, read again',
+        'store, read for the first time',
+        'checkpoint, loaded',
+        'checkpoint, compared',
+    ]
+    assert all(row.value > 0 for row in rows)

@@ -7,6 +7,7 @@ Examples::
     python tools/benchmarks/speed.py colours
     python tools/benchmarks/speed.py step CONFIG --variants all assigned
     python tools/benchmarks/speed.py store --images 1281167
+    python tools/benchmarks/speed.py checksums
 
 Each prints machine, versions and settings first, warms up, and takes medians
 of alternated runs; --out writes them as JSON.
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import checksum_cost
 import colours_speed
 import pipeline_speed
 import proposals_speed
@@ -32,6 +34,7 @@ BENCHMARKS = dict(
     colours=colours_speed,
     step=step_speed,
     store=store_speed,
+    checksums=checksum_cost,
 )
 
 
