@@ -9,10 +9,14 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
+from mmdet.registry import TASK_UTILS
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.registry import Registry
 
 from mmsoco.config.keys import walk
+from mmsoco.config.reads import FOUNDATIONS
+from mmsoco.engine.plain_dicts import check_read, check_settings_of_detector
 from mmsoco.registry import (
     DATA_SAMPLERS,
     DATASETS,
@@ -118,26 +122,55 @@ def check_types(cfg: Config) -> None:
     """
     if cfg.get('default_scope', 'mmsoco') not in _SCOPES:
         return  # the types of another package are not looked up here
-    for place, registry in _PLACES.items():
-        nodes = [cfg]
-        for key in place.split('.'):
+    for place, node, registry in _main_parts(cfg):
+        if isinstance(node, Mapping) and not _is_foreign(cfg, place):
+            _check_type(place, node, registry)
+            if registry is HOOKS and 'type' not in node:
+                raise ValueError(
+                    f'{place} has no type: expected dict(type=..., ...), got '
+                    f'{dict(node)}'
+                )
+    _check_parts_of_model(cfg)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        for place, node in walk(loader, cfg.get(loader)):
+            built = _class_of(node, DATASETS)
+            if built is not None and isinstance(node.get('filter_cfg'), dict):
+                check_read(f'{place}.filter_cfg', node['filter_cfg'], [built])
+
+
+def _main_parts(cfg: Config) -> Iterator[tuple[str, Any, Registry]]:
+    """Yield the main parts of a config with their keys and registries."""
+    for pattern, registry in _PLACES.items():
+        nodes: list[tuple[str, Any]] = [('', cfg)]
+        for key in pattern.split('.'):
             nodes = [
-                node[name]
-                for node in nodes
+                (f'{place}.{name}'.lstrip('.'), node[name])
+                for place, node in nodes
                 if isinstance(node, (Mapping, Config))
                 for name in (node if key == '*' else [key])
                 if name in node
             ]
-        for node in nodes:
-            if isinstance(node, Mapping) and not _is_foreign(cfg, place):
-                _check_type(place, node, registry)
+        for place, node in nodes:
+            yield place, node, registry
+
+
+def _check_parts_of_model(cfg: Config) -> None:
+    """Refuse misspelt keys of all parts, those that are not built too."""
     for place, node in walk('model', cfg.get('model')):
         if not isinstance(node, Mapping) or _is_foreign(cfg, place):
             continue
-        kind = node.get('type')
-        built = MODELS.get(kind) if isinstance(kind, str) else None
+        built = _class_of(node, MODELS) or _class_of(node, TASK_UTILS)
         if built is not None:  # else a part of another registry
             _check_typos(place, node, built)
+            _check_arguments(place, node, built)
+        if 'train_cfg' in node or 'test_cfg' in node:
+            check_settings_of_detector(place, node)
+
+
+def _class_of(node: Any, registry: Registry) -> Callable | None:
+    """Return what a dict builds from a registry, if it does."""
+    kind = node.get('type') if isinstance(node, Mapping) else None
+    return registry.get(kind) if isinstance(kind, str) else kind
 
 
 def _is_foreign(cfg: Mapping, place: str) -> bool:
@@ -165,6 +198,8 @@ def _check_type(place: str, node: Mapping, registry: Registry) -> None:
             f'{near(kind, _names_in(registry))}'
         )
     _check_typos(place, node, built)
+    if registry is HOOKS:  # builders of the others take keys out first
+        _check_arguments(place, node, built)
 
 
 def _check_typos(place: str, node: Mapping, built: Callable) -> None:
@@ -184,6 +219,35 @@ def _check_typos(place: str, node: Mapping, built: Callable) -> None:
                 f'unknown key {place}.{key}{near(key, meant)} '
                 f'({built.__name__} takes {", ".join(known)})'
             )
+
+
+def _check_arguments(place: str, node: Mapping, built: Callable) -> None:
+    """Refuse a key that a constructor cannot take.
+
+    Pretraining does not build all parts of a detector: the constructor of
+    the others would speak in fine-tuning only. Layers and losses are left
+    alone, since who builds them takes keys out first.
+    """
+    is_loss = place.rpartition('.')[2].startswith('loss')
+    if is_loss or not inspect.isclass(built):
+        return
+    package = built.__module__.partition('.')[0]
+    maker = built.__init__
+    parameters = inspect.signature(maker).parameters
+    if maker is object.__init__:
+        parameters = {}
+    if (
+        (package in FOUNDATIONS and not issubclass(built, Hook))
+        or hasattr(maker, '__wrapped__')
+        or any(p.kind in _OPEN_ENDED for p in parameters.values())
+    ):
+        return
+    known = [name for name in parameters if name != 'self']
+    for key in set(node) - {*known, 'type', '_scope_', 'priority'}:
+        raise ValueError(
+            f'unknown key {place}.{key}{near(key, known)} '
+            f'({built.__name__} takes {", ".join(known) or "no arguments"})'
+        )
 
 
 @contextmanager

@@ -1,7 +1,11 @@
 """Errors of constructors name the config's key."""
 
+import config_files
 import pytest
-from mmengine.config import Config
+import tiny_models
+from mmdet.models import Shared2FCBBoxHead
+from mmengine.config import Config, ConfigDict
+from mmengine.hub import get_config
 
 from mmsoco.engine.building import check_types, explain, explained_errors
 from mmsoco.registry import HOOKS, MODELS, OPTIMIZERS
@@ -107,3 +111,106 @@ def test_types_of_another_package_are_left_to_it():
     """The baselines are mmselfsup's models, which mmsoco does not know."""
     model = dict(_scope_='mmselfsup', type='SimSiam', backbone=dict(type='R'))
     check_types(Config(dict(default_scope='mmsoco', model=model)))
+
+
+def small_detector():
+    """A Mask R-CNN's config with two blocks of settings."""
+    detector = tiny_models.mask_rcnn_fpn()
+    return ConfigDict(detector)
+
+
+@pytest.mark.parametrize('pretrain', [False, True])
+@pytest.mark.parametrize(
+    ('key', 'meant'),
+    [
+        ('train_cfg.rpn.asigner.type', 'did you mean assigner?'),
+        ('train_cfg.rcn.x', 'did you mean rcnn?'),
+        ('train_cfg.rcnn.mask_sise', 'did you mean mask_size?'),
+        ('train_cfg.rpn_proposal.nms_per', 'did you mean nms_pre?'),
+        ('train_cfg.max_per_img', 'rpn_proposal'),
+        ('test_cfg.rcnn.scor_thr', 'did you mean score_thr?'),
+        ('test_cfg.rcnn.yy', 'max_per_img'),
+        ('rpn_head.feat_chanels', 'did you mean feat_channels?'),
+        ('rpn_head.anchor_generator.yy', 'scales'),
+        ('rpn_head.anchor_generator.scals', 'did you mean scales?'),
+        ('rpn_head.bbox_coder.target_mean', 'mean target_means?'),
+        ('roi_head.mask_head.num_conv', 'did you mean num_convs?'),
+    ],
+)
+def test_typos_in_what_pretraining_does_not_build(key, meant, pretrain):
+    cfg = Config(dict(model=small_detector()))
+    if pretrain:
+        cfg = Config(dict(model=dict(type='SoCo', detector=cfg.model)))
+    place = 'model.detector' if pretrain else 'model'
+    check_types(cfg)
+    cfg.merge_from_dict({f'{place}.{key}': 1})
+    wrong = key.removesuffix('.type').removesuffix('.x')
+    with pytest.raises(ValueError) as caught:
+        check_types(cfg)
+    text = str(caught.value)
+    assert text.startswith(f'unknown key {place}.{wrong}') and meant in text
+
+
+def test_keys_that_a_user_s_own_head_may_read():
+    """Only what looks misspelt is refused: other code reads in other ways."""
+    cfg = Config(dict(model=small_detector()))
+    cfg.model.roi_head.bbox_head.type = 'OwnBBoxHead'
+    place = 'model.test_cfg.rcnn'
+    cfg.merge_from_dict({f'{place}.temperature': 2})
+    check_types(cfg)
+    cfg.merge_from_dict({f'{place}.scor_thr': 2})
+    with pytest.raises(ValueError, match='did you mean score_thr'):
+        check_types(cfg)
+
+
+@MODELS.register_module()
+class OwnBBoxHead(Shared2FCBBoxHead):
+    """A head of a user's."""
+
+
+@pytest.mark.parametrize(
+    ('hook', 'message'),
+    [
+        (dict(type='IterTimerHook', yy=1), 'IterTimerHook takes no argum'),
+        (dict(type='CheckpointHook', intervl=1), 'did you mean interval'),
+        (dict(type='CollapseHook', yy=1), 'CollapseHook takes threshold'),
+        (dict(yy=1), 'default_hooks.x has no type'),
+    ],
+)
+def test_keys_of_hooks(hook, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        check_types(Config(dict(default_hooks=dict(x=hook, y=None))))
+    assert 'default_hooks.x' in str(caught.value)
+
+
+def test_filters_of_a_dataset():
+    dataset = dict(type='CocoDataset', filter_cfg=dict(filter_emty_gt=True))
+    wrapped = dict(type='RepeatDataset', times=2, dataset=dataset)
+    cfg = Config(dict(train_dataloader=dict(dataset=wrapped)))
+    with pytest.raises(ValueError, match='did you mean filter_empty_gt'):
+        check_types(cfg)
+
+
+@pytest.mark.parametrize('file', config_files.LEAVES, ids=config_files.short)
+def test_no_config_of_ours_is_refused(file):
+    check_types(config_files.read(file))
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
+        'cascade_rcnn/cascade-mask-rcnn_r50_fpn_1x_coco.py',
+        'retinanet/retinanet_r50_fpn_1x_coco.py',
+        'detr/detr_r50_8xb2-150e_coco.py',  # its head reads loss_cls
+        'vfnet/vfnet_r50_fpn_1x_coco.py',  # a head of two bases
+        'pisa/faster-rcnn_r50_fpn_pisa_1x_coco.py',  # blocks of arguments
+        'dsdl/voc0712.py',  # a filter that nothing reads
+        'mask2former/mask2former_r50_8xb2-lsj-50e_coco.py',
+        'rtmdet/rtmdet_s_8xb32-300e_coco.py',
+    ],
+)
+def test_no_config_of_mmdet_s_is_refused(name):
+    cfg = get_config(f'mmdet::{name}')
+    check_types(cfg)
+    check_types(Config(dict(model=dict(type='SoCo', detector=cfg.model))))
