@@ -84,6 +84,11 @@ class Diary(Hook):
 
 
 def small_runner(work_dir: Path, **settings) -> Runner:
+    """Build the runner of `small_config`."""
+    return Runner.from_cfg(Config(small_config(work_dir, **settings)))
+
+
+def small_config(work_dir: Path, **settings) -> dict:
     """Three epochs of four iterations, unless told otherwise.
 
     Args:
@@ -109,13 +114,16 @@ def small_runner(work_dir: Path, **settings) -> Runner:
         experiment_name=f'small-{time.monotonic_ns()}',
         randomness=dict(seed=0),
     )
-    return Runner.from_cfg(Config(_merged(cfg, settings)))
+    return _merged(cfg, settings)
 
 
 def _merged(old: dict, new: dict) -> dict:
     merged = dict(old)
     for key, value in new.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        if both and '_delete_' in value:
+            value = {k: v for k, v in value.items() if k != '_delete_'}
+            both = False
         merged[key] = _merged(merged[key], value) if both else value
     return merged
 

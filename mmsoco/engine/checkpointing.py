@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import get_dist_info, master_only
+from mmengine.dist import master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
@@ -25,7 +25,6 @@ from mmsoco.checkpoints.newest import (
 )
 from mmsoco.engine import resuming
 from mmsoco.engine.loops import EpochBasedTrainLoop
-from mmsoco.engine.rng import random_states
 from mmsoco.engine.run_record import KEY, Change, RunRecord, record_run
 from mmsoco.utils.files import atomic_path, write_text
 from mmsoco.utils.processes import is_alive
@@ -89,8 +88,6 @@ class CheckpointingRunner(MMEngineRunner):
         _remove_partials(Path(out_dir), filename)
         meta = dict(kwargs.pop('meta', None) or {})
         meta[KEY] = self._record.to_meta()
-        if get_dist_info()[1] == 1:
-            meta['random_states'] = random_states()
         try:
             with atomic_path(Path(out_dir, filename)) as partial:
                 super().save_checkpoint(
@@ -211,11 +208,7 @@ class CheckpointingRunner(MMEngineRunner):
             iters -= iters % self.optim_wrapper._accumulative_counts
             epoch = iters // length if by_epoch else epoch
         if isinstance(loop, EpochBasedTrainLoop):
-            loop.stand_at(
-                epoch,
-                iters,
-                meta.get('random_states') if self.world_size == 1 else None,
-            )
+            loop.stand_at(epoch, iters)
         else:
             loop._epoch, loop._iter = epoch, iters
 

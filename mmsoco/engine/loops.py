@@ -1,15 +1,16 @@
 """Training loops."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmsoco.datasets.samplers import EpochIndexSampler
 from mmsoco.engine.checks import check_whole
-from mmsoco.engine.rng import set_random_states
+from mmsoco.engine.rng import seed_iteration
 from mmsoco.engine.run_record import batch_size_of
 from mmsoco.registry import LOOPS
 
@@ -30,6 +31,34 @@ def epochs_for(
     """
     epochs = round(num_samples / num_images)
     return min(max(epochs, min_epochs), max_epochs)
+
+
+class SeededBatches:
+    """Batches, before each of which all random generators are seeded.
+
+    What an iteration draws, in its batch and in its step, follows from the
+    run's seed and the iteration's number.
+
+    Args:
+        runner: the runner, for its seed.
+        batches: what gives the batches.
+
+    Attributes:
+        iteration: number of the iteration of the next batch.
+    """
+
+    def __init__(self, runner: Runner, batches: Iterable) -> None:
+        self.runner = runner
+        self.iteration = 0
+        self._batches = iter(batches)
+
+    def __iter__(self) -> Iterator:
+        return self
+
+    def __next__(self) -> Any:
+        seed_iteration(self.runner.seed, self.iteration)
+        self.iteration += 1
+        return next(self._batches)
 
 
 @LOOPS.register_module()
@@ -62,21 +91,17 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
             check_whole('train_cfg.val_interval', kwargs['val_interval'])
         super().__init__(runner, dataloader, max_epochs, **kwargs)
         self._done = 0
-        self._random_states: dict | None = None
 
-    def stand_at(self, epoch: int, iters: int, random_states: Any) -> None:
+    def stand_at(self, epoch: int, iters: int) -> None:
         """Let the loop go on from a place.
 
         Args:
             epoch: epochs that were ended.
             iters: iterations made, of the whole run.
-            random_states: see `random_states`; put back before the first
-                iteration. None leaves them alone.
         """
         self._epoch = epoch
         self._iter = iters
         self._done = iters - epoch * len(self.dataloader)
-        self._random_states = random_states
 
     def run_epoch(self) -> None:
         """Run the iterations of an epoch, or what is left of it."""
@@ -96,25 +121,36 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         can_skip = isinstance(sampler, EpochIndexSampler)
         if can_skip:
             sampler.skip = done * batch_size_of(self.dataloader)
-        if not done:
-            self._restore_random_states()
+        batches = SeededBatches(self.runner, self.dataloader)
+        batches.iteration = self._iter - (0 if can_skip else done)
         try:
-            # A new iterator draws a number: states within an epoch are of
-            # after that.
-            batches = iter(self.dataloader)
-            first = done if can_skip else 0
-            for idx, data_batch in enumerate(batches, start=first):
+            for idx, data_batch in enumerate(batches, done if can_skip else 0):
                 if idx >= done:
-                    self._restore_random_states()
                     yield idx, data_batch
         finally:
             if can_skip:
                 sampler.skip = 0
 
-    def _restore_random_states(self) -> None:
-        states, self._random_states = self._random_states, None
-        if states is not None:
-            set_random_states(states)
+
+@LOOPS.register_module()
+class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
+    """mmengine's loop by iterations, whose random numbers go on when resumed.
+
+    In the scope ``mmsoco`` it takes the place of mmengine's loop of the same
+    name.
+
+    Args:
+        args: see mmengine.
+        kwargs: see mmengine.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # A resumed run takes the batches that it has seen once more, so
+        # that the count begins at 0.
+        self.dataloader_iterator = SeededBatches(
+            self.runner, self.dataloader_iterator
+        )
 
 
 @LOOPS.register_module()

@@ -1,36 +1,28 @@
-"""Keep the states of all random generators of a process."""
+"""Random numbers of a training process, as a function of its iteration.
+
+Dropout, stochastic depth and mmdet's samplers draw from generators of the
+whole process. States kept in a checkpoint would be those of the process that
+writes it, and the other ones of a distributed run would have to send theirs
+at a moment that only the first one knows (a signal, a minute that is over).
+Seeding the generators anew in each iteration needs no states at all: any
+process makes the same iteration again.
+"""
 
 import random
-from typing import Any
 
 import numpy as np
 import torch
 
 
-def random_states() -> dict[str, Any]:
-    """Return the states as tensors and plain values, for a checkpoint."""
-    name, keys, *rest = np.random.get_state()
-    return dict(
-        python=random.getstate(),
-        numpy=(name, keys.tolist(), *rest),
-        torch=torch.get_rng_state(),
-        cuda=torch.cuda.get_rng_state_all()
-        if torch.cuda.is_available()
-        else [],
-    )
-
-
-def set_random_states(states: dict[str, Any]) -> None:
-    """Put back what `random_states` gave.
+def seed_iteration(seed: int, iteration: int) -> None:
+    """Seed all generators of this process, those of its GPUs included.
 
     Args:
-        states: Of this process or one like it; the states of GPUs are left
-            out where their number differs.
+        seed: Of the run and process; equal ones give equal numbers.
+        iteration: Number of the iteration that is about to draw.
     """
-    version, keys, gauss = states['python']
-    random.setstate((version, tuple(keys), gauss))
-    name, keys, *rest = states['numpy']
-    np.random.set_state((name, np.array(keys, np.uint32), *rest))
-    torch.set_rng_state(states['torch'])
-    if len(states['cuda']) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(states['cuda'])
+    words = np.random.SeedSequence([seed, iteration]).generate_state(4)
+    first, second, *both = (int(word) for word in words)
+    random.seed(first)
+    np.random.seed(second)
+    torch.manual_seed(both[0] << 32 | both[1])

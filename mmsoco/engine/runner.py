@@ -10,7 +10,6 @@ from mmengine.dist import is_distributed, is_main_process
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop
-from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from torch import distributed, nn
 
 from mmsoco.checkpoints.guard import tensors_only
@@ -19,13 +18,19 @@ from mmsoco.engine.checkpointing import CheckpointingRunner, FinishedError
 from mmsoco.engine.checks import check_training
 from mmsoco.engine.hooks.finite_hook import FiniteHook
 from mmsoco.engine.interruption import Interruption, StoppedError
-from mmsoco.engine.loops import EpochBasedTrainLoop
+from mmsoco.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmsoco.engine.optimizers.finite_steps import guard_steps
 from mmsoco.engine.run_record import batch_size_of
 from mmsoco.engine.work_dir import claimed
 from mmsoco.registry import RUNNERS
 from mmsoco.utils.processes import die_with_parent
 
+# By the names of mmengine's loops and by their classes.
+_OWN_LOOPS = {
+    name: loop
+    for loop in (EpochBasedTrainLoop, IterBasedTrainLoop)
+    for name in (loop.__name__, loop.__base__)
+}
 # Of torch's batch norm.
 _ONE_VALUE = 'Expected more than 1 value per channel'
 
@@ -216,12 +221,11 @@ class Runner(CheckpointingRunner):
         # What a base config of mmdet leaves in its parts.
         options.pop('_scope_', None)
         by_epoch = options.pop('by_epoch', None)
-        name = options.pop('type', 'EpochBasedTrainLoop' if by_epoch else '')
-        if name not in ('EpochBasedTrainLoop', MMEngineEpochBasedTrainLoop):
+        of_kind = {True: 'EpochBasedTrainLoop', False: 'IterBasedTrainLoop'}
+        own = _OWN_LOOPS.get(options.pop('type', of_kind.get(by_epoch)))
+        if own is None:
             return loop
-        return EpochBasedTrainLoop(
-            self, dataloader=self._train_dataloader, **options
-        )
+        return own(self, dataloader=self._train_dataloader, **options)
 
     def _train_batch_size(self) -> int:
         loader = self._train_dataloader

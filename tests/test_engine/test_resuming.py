@@ -2,10 +2,14 @@
 
 import math
 import os
+import random
 import shutil
 import signal
+import socket
 
+import numpy as np
 import pytest
+import seeded_ranks
 import torch
 from small_runs import NamedPoints, diary, small_runner
 
@@ -14,6 +18,7 @@ from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.engine.hooks import target_momentum
 from mmsoco.engine.interruption import StoppedError
 from mmsoco.engine.resuming import set_resume
+from mmsoco.engine.rng import seed_iteration
 from mmsoco.engine.schedulers import warmup_cosine
 
 
@@ -406,3 +411,74 @@ def test_a_seed_that_was_drawn_goes_on(tmp_path):
     runner.train()
     assert runner.seed == seed
     same_states(tmp_path / 'expected.pth', tmp_path / 'epoch_3.pth')
+
+
+@pytest.mark.slow
+def test_ranks_with_dropout_go_on_bit_for_bit(tmp_path):
+    """Each rank draws other masks, since it has a seed of its own."""
+    settings = dict(
+        train_cfg=dict(max_epochs=2),
+        randomness=dict(diff_rank_seed=True),
+        find_unused_parameters=True,
+    )
+
+    def run(folder, **changes):
+        with socket.socket() as probe:
+            probe.bind(('127.0.0.1', 0))
+            port = probe.getsockname()[1]
+        arguments = (folder, port, dict(settings, **changes))
+        torch.multiprocessing.spawn(seeded_ranks.train, arguments, nprocs=2)
+
+    run(tmp_path / 'whole')
+    (tmp_path / 'cut').mkdir()
+    shutil.copy(tmp_path / 'whole' / 'epoch_1.pth', tmp_path / 'cut')
+    run(tmp_path / 'cut', resume=True)
+    same_states(
+        tmp_path / 'whole' / 'epoch_2.pth', tmp_path / 'cut' / 'epoch_2.pth'
+    )
+
+
+@pytest.mark.parametrize('by_epoch', [True, False])
+def test_data_that_draw_in_the_process_itself(tmp_path, by_epoch, monkeypatch):
+    """Stopped within the second epoch, with numbers from all generators."""
+    get = NamedPoints.__getitem__
+
+    def get_shifted(self, key):
+        sample = get(self, key)
+        sample['inputs'] += float(np.random.rand() + torch.rand(1))
+        return sample
+
+    monkeypatch.setattr(NamedPoints, '__getitem__', get_shifted)
+    settings = dict(
+        train_dataloader=dict(sampler=dict(type='DefaultSampler')),
+        train_cfg=dict(type='EpochBasedTrainLoop', max_epochs=3),
+    )
+    last = 'epoch_3.pth'
+    if not by_epoch:
+        loop = dict(type='IterBasedTrainLoop', max_iters=12, _delete_=True)
+        settings['train_cfg'] = loop
+        settings['default_hooks'] = dict(checkpoint=dict(by_epoch=False))
+        last = 'iter_12.pth'
+
+    def press(runner):
+        if runner.iter == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    small_runner(tmp_path / 'whole', **settings).train()
+    runner = small_runner(tmp_path / 'cut', **settings)
+    diary(runner).on_iter = press
+    with pytest.raises(StoppedError):
+        runner.train()
+    small_runner(tmp_path / 'cut', resume=True, **settings).train()
+    same_states(tmp_path / 'whole' / last, tmp_path / 'cut' / last)
+
+
+def test_seeds_of_iterations():
+    def draw(seed, iteration):
+        seed_iteration(seed, iteration)
+        return random.random(), np.random.rand(), float(torch.rand(1))
+
+    assert draw(3, 5) == draw(3, 5)
+    found = [draw(s, i) for s, i in ((3, 5), (3, 6), (4, 5), (5, 3), (0, 0))]
+    for numbers in zip(*found, strict=True):
+        assert len(set(numbers)) == len(found)
