@@ -8,6 +8,7 @@ import stat
 import struct
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import cv2
@@ -33,6 +34,43 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = (5, 6, 7, 8)
+# 255 * 257 is the brightest of 16 bits.
+_LEVELS_OF_16_BITS = 257
+# Luma of ITU-R 601, as in Pillow's conversion.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True)
+class PixelFormat:
+    """What an image is decoded to.
+
+    Attributes:
+        channels: 3 for RGB; 1 for grey, of which colours become their luma;
+            4 for the samples of images that have four, as they are stored:
+            red, green, blue and what an alpha channel holds.
+        depth: Bits of a sample. 8 gives uint8, of 16-bit samples the high
+            byte. 16 gives float32 on the same scale of 0 to 255, on which
+            16-bit samples have fractions: so mean, deviation and thresholds
+            hold for both.
+
+    Raises:
+        ValueError: If either is another number.
+    """
+
+    channels: int = 3
+    depth: int = 8
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        if self.channels not in (1, 3, 4):
+            raise ValueError(
+                f'channels must be 1, 3 or 4, got {self.channels!r}'
+            )
+        if self.depth not in (8, 16):
+            raise ValueError(f'depth must be 8 or 16, got {self.depth!r}')
+
+
+_RGB = PixelFormat()
 
 
 class UnreadableImageError(ValueError):
@@ -43,15 +81,16 @@ class UnreadableImageError(ValueError):
     """
 
     def __init__(self, path: str | os.PathLike, reason: str) -> None:
-        super().__init__(path, reason)
+        super().__init__(
+            f'cannot read image {str(path)!r}: {reason}; repair or remove '
+            'the file'
+        )
         self.path = str(path)
         self.reason = reason
 
-    def __str__(self) -> str:
-        return (
-            f'cannot read image {self.path!r}: {self.reason}; '
-            'repair or remove the file'
-        )
+    def __reduce__(self) -> tuple:
+        # Workers hand it on; by itself pickle would call with the message.
+        return UnreadableImageError, (self.path, self.reason)
 
 
 def read_rgb(path: str | os.PathLike) -> np.ndarray:
@@ -100,6 +139,36 @@ def decode_rgb(data: bytes, path: str | os.PathLike) -> np.ndarray:
     """
     with _named(path):
         return _decode_jpeg(data) if _is_plain_jpeg(data) else _decode(data)
+
+
+def decode_pixels(
+    data: bytes, path: str | os.PathLike, pixels: PixelFormat
+) -> np.ndarray:
+    """Decode an image to a number of channels and a depth.
+
+    Args:
+        data: The image file's bytes.
+        path: Its name, for messages.
+        pixels: What to decode to.
+
+    Returns:
+        (H, W, channels) uint8 or float32 in 0 to 255, see `PixelFormat`.
+
+    Raises:
+        UnreadableImageError: See `decode_rgb`; or if four channels are
+            wanted of an image that has not four.
+    """
+    if pixels == _RGB:
+        return decode_rgb(data, path)
+    with _named(path):
+        if pixels.depth == 16:
+            samples = _decode_deep(data)
+            if samples is not None:
+                samples = samples.astype(np.float32) / _LEVELS_OF_16_BITS
+                return _to_channels(samples, pixels.channels)
+        samples = _decode_channels(data, pixels.channels)
+        dtype = np.uint8 if pixels.depth == 8 else np.float32
+        return samples.astype(dtype, copy=False)
 
 
 def read_size(path: str | os.PathLike) -> tuple[int, int]:
@@ -248,3 +317,80 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         # By way of RGBA, or transparent palette entries raise a warning.
         image = image.convert('RGBA')
     return image if image.mode == 'RGB' else image.convert('RGB')
+
+
+def _decode_channels(data: bytes, channels: int) -> np.ndarray:
+    """Decode to (H, W, channels) uint8, upright."""
+    with _open(io.BytesIO(data)) as image:
+        image.load()
+        turn = _UPRIGHT.get(_orientation(image))
+        if channels == 4:
+            if image.mode == 'PA' or len(image.getbands()) != 4:
+                raise ValueError(_not_four(image.mode))
+        elif image.mode not in ('L', 'LA'):
+            image = _to_rgb(image)
+        if channels == 1:
+            image = image.convert('L')
+        elif channels == 3:
+            image = image.convert('RGB')
+        image = image if turn is None else image.transpose(turn)
+        return np.array(image).reshape(image.height, image.width, channels)
+
+
+def _decode_deep(data: bytes) -> np.ndarray | None:
+    """Decode samples of 16 bits to (H, W, C) uint16, upright.
+
+    Pillow keeps them in grey images alone, OpenCV in all.
+
+    Returns:
+        Grey, RGB, or RGB and alpha; None if the samples have no 16 bits.
+    """
+    with _open(io.BytesIO(data)) as image:
+        image.load()
+        turn = _UPRIGHT.get(_orientation(image))
+        if image.mode.startswith('I'):
+            image = image if turn is None else image.transpose(turn)
+            return np.clip(np.asarray(image), 0, 2**16 - 1)[..., None]
+        is_tiff = image.format == 'TIFF'
+    samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if samples is None or samples.dtype != np.uint16:
+        return None
+    if samples.ndim == 3:
+        order = [2, 1, 0, 3][: samples.shape[2]]
+        samples = samples[..., order]
+    samples = samples.reshape(*samples.shape[:2], -1)
+    # Of TIFF files OpenCV, too, gives upright pixels.
+    return samples if turn is None or is_tiff else _TURNS[turn](samples)
+
+
+# What `Image.transpose` does, for arrays.
+_TURNS = {
+    Image.Transpose.FLIP_LEFT_RIGHT: lambda a: a[:, ::-1],
+    Image.Transpose.FLIP_TOP_BOTTOM: lambda a: a[::-1],
+    Image.Transpose.ROTATE_90: lambda a: np.rot90(a),
+    Image.Transpose.ROTATE_180: lambda a: np.rot90(a, 2),
+    Image.Transpose.ROTATE_270: lambda a: np.rot90(a, 3),
+    Image.Transpose.TRANSPOSE: lambda a: a.swapaxes(0, 1),
+    Image.Transpose.TRANSVERSE: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+}
+
+
+def _to_channels(samples: np.ndarray, channels: int) -> np.ndarray:
+    """Turn (H, W, C) float32 samples into another number of channels."""
+    count = samples.shape[2]
+    if count == channels:
+        return np.ascontiguousarray(samples)
+    if channels == 4:
+        raise ValueError(_not_four(f'{count} channels'))
+    if channels == 1:
+        return (samples[..., :3] @ _LUMA)[..., None]
+    if count == 1:
+        return samples.repeat(3, axis=2)
+    return np.ascontiguousarray(samples[..., :3])
+
+
+def _not_four(found: str) -> str:
+    return (
+        f'expected an image of 4 channels, got {found} (the config sets '
+        'channels=4)'
+    )

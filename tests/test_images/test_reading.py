@@ -1,4 +1,5 @@
 import os
+import pickle
 import struct
 
 import numpy as np
@@ -196,3 +197,10 @@ def test_list_errors(tmp_path):
 def test_is_image():
     assert is_image('A.JpG') and is_image('x.y/z.webp')
     assert not is_image('a.jpg.txt') and not is_image('jpg')
+
+
+def test_error_reads_the_same_in_another_process():
+    error = UnreadableImageError('bad one.png', 'empty')
+    copy = pickle.loads(pickle.dumps(error))
+    assert str(copy) == str(error) == error.args[0]
+    assert (copy.path, copy.reason) == ('bad one.png', 'empty')
