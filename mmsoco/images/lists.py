@@ -47,6 +47,7 @@ _SYSTEM = frozenset(
     '@eadir #recycle @recycle __macosx lost+found $recycle.bin thumbs.db '
     'desktop.ini'.split()
 ) | {'system volume information'}
+_HIDDEN = '{} that is hidden or of the system'
 _LABELLED = re.compile(
     r'(.+?(?:{}))["\']?(?:\s*[,;\t]\s*|\s+)\S.*'.format(
         '|'.join(re.escape(e) for e in sorted(EXTENSIONS | _UNREAD))
@@ -121,7 +122,7 @@ def find_images(
     if ann_file is None:
         names = _walk(root, '', frozenset(), problems)
     else:
-        listed = _read_list(ann_file, root, problems)
+        listed = listed_names(ann_file, root, problems)
         names = _there(root, listed, problems)
     return ImageList(root, sorted(names), problems)
 
@@ -135,8 +136,21 @@ def find_some_images(
         ValueError: If there is no image; the message says what was left out.
     """
     found = find_images(root, ann_file)
+    refuse_none(found, ann_file)
+    return found
+
+
+def refuse_none(
+    found: ImageList, ann_file: str | os.PathLike | None = None
+) -> None:
+    """Raise ValueError if there is no image.
+
+    Args:
+        found: What was found.
+        ann_file: The file that named the images, if there is one.
+    """
     if found.names:
-        return found
+        return
     where = f'in {found.root!r} or below'
     if ann_file is not None:
         where = f'named by {str(ann_file)!r} that are in {found.root!r}'
@@ -181,14 +195,12 @@ def _walk(
 
 def _why_left_out(entry: os.DirEntry, is_folder: bool) -> str | None:
     """Say why an entry of a folder is not looked at, if it is not."""
-    name = entry.name.lower()
-    if name.startswith('.') or name in _SYSTEM:
-        kind = 'folder' if is_folder else 'file'
-        return f'{kind} that is hidden or of the system'
+    if _is_hidden(entry.name):
+        return _HIDDEN.format('folder' if is_folder else 'file')
     if is_folder:
         return None
-    if not is_image(name):
-        return _why_no_image(name)
+    if not is_image(entry.name):
+        return _why_no_image(entry.name)
     return None if entry.is_file() else _why_no_file(entry.path)
 
 
@@ -199,6 +211,11 @@ def _why_no_file(path: str) -> str:
     if os.path.islink(path):
         return 'link to a file that is not there'
     return 'listed, but not in the folder'
+
+
+def _is_hidden(name: str) -> bool:
+    """Return whether a file or folder is left out for its name."""
+    return name.startswith('.') or name.lower() in _SYSTEM
 
 
 def _why_no_image(name: str) -> str:
@@ -235,10 +252,47 @@ def read_names(ann_file: str | os.PathLike) -> list[str]:
         raise ValueError(f'cannot read {str(path)!r}: {e}') from e
 
 
-def _read_list(
+def images_of_listing(
+    names: Iterable[str], problems: Problems
+) -> Iterator[str]:
+    """Yield the images among all names of a place, as a folder's are taken.
+
+    Args:
+        names: With ``/`` between the parts.
+        problems: Gets what was left out.
+    """
+    for name in names:
+        if any(_is_hidden(part) for part in name.split('/')):
+            problems.add(LOST, _HIDDEN.format('file'), name)
+        elif is_image(name):
+            yield name
+        else:
+            problems.add(LOST, _why_no_image(name), name)
+
+
+def images_by_name(names: Iterable[str], problems: Problems) -> Iterator[str]:
+    """Yield the names that may be images: also those without an ending."""
+    for name in names:
+        if posixpath.splitext(name)[1] and not is_image(name):
+            problems.add(LOST, _why_no_image(name), name)
+        else:
+            yield name
+
+
+def listed_names(
     ann_file: str | os.PathLike, root: str, problems: Problems
 ) -> list[str]:
-    """Turn a list's entries into names below the root, each once."""
+    """Turn a list's entries into names below the root, each once.
+
+    Args:
+        ann_file: See `find_images`.
+        root: The place that the names are relative to.
+        problems: Gets what was changed or left out.
+
+    Raises:
+        FileNotFoundError: If the file is not there.
+        ValueError: If it is malformed.
+    """
     is_text = Path(ann_file).suffix.lower() != '.json'
     names: dict[str, None] = {}
     for entry in read_names(ann_file):

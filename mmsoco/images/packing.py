@@ -1,0 +1,176 @@
+"""Write images into a plain tar file, which can be interrupted.
+
+The file grows under another name and gets its own when it is whole. A call
+that was interrupted leaves what it wrote; the next one compares it with the
+images and goes on behind the last one that is the same.
+"""
+
+import fcntl
+import os
+import tarfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from mmsoco.images.reading import UnreadableImageError
+from mmsoco.images.source import ImageSource
+from mmsoco.images.tar_source import BLOCK, ImageTar
+from mmsoco.utils.problems import Outcome, Problems
+
+_NS = 10**9
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What a call of `pack` did.
+
+    Attributes:
+        path: The finished file.
+        images: Images in it.
+        kept: Those of an interrupted call.
+        problems: What was left out.
+    """
+
+    path: Path
+    images: int
+    kept: int
+    problems: Problems
+
+
+def pack(
+    source: ImageSource,
+    names: Sequence[str],
+    out: str | os.PathLike,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Packed:
+    """Write images into a plain tar file.
+
+    The same images, with the same times, give the same bytes. Owners and
+    permissions are left out.
+
+    Args:
+        source: Where the images are.
+        names: The images, sorted.
+        out: The file to make; its folder must exist. An old one is replaced
+            at the end.
+        progress: Told the number of images done whenever it has grown.
+
+    Returns:
+        What was done.
+
+    Raises:
+        BlockingIOError: If another process is writing the file.
+        FileNotFoundError: If its folder is not there.
+        ValueError: If not one image can be read.
+        OSError: If writing fails, for one if the disk is full; what is
+            written stays for the next call.
+    """
+    out = Path(out)
+    if not out.parent.is_dir():
+        raise FileNotFoundError(
+            f'folder {str(out.parent)!r} does not exist; create it first'
+        )
+    partial, problems = partial_tar(out), Problems()
+    with _written(out), open(partial, 'ab+') as file:
+        _lock(file, out)
+        file.seek(0)
+        kept = images = 0
+        for is_kept in _write(file, source, names, problems):
+            kept, images = kept + is_kept, images + 1
+            progress(images)
+        if not images:
+            partial.unlink()
+            raise ValueError(
+                f'not one of the {len(names)} images in {source.root!r} can '
+                f'be read\n{problems}'
+            )
+        file.truncate()
+        file.write(bytes(2 * BLOCK))
+        file.flush()
+        os.fsync(file.fileno())
+        _check(partial, images)
+        os.replace(partial, out)
+    return Packed(out, images, kept, problems)
+
+
+def partial_tar(out: Path) -> Path:
+    """Name the file that an unfinished call leaves."""
+    return out.with_name(f'{out.name}.partial')
+
+
+@contextmanager
+def _written(out: Path) -> Iterator[None]:
+    """Say which file could not be written, and what to do."""
+    try:
+        yield
+    except BlockingIOError:
+        raise
+    except OSError as e:
+        raise OSError(
+            e.errno,
+            f'cannot write {str(out)!r} ({e.strerror or e}); free space or '
+            'mend the folder, then call again: what is written stays',
+        ) from e
+
+
+def _lock(file: BinaryIO, out: Path) -> None:
+    """Hold the only right to write the file, until it is closed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlockingIOError(
+            f'another process is writing {str(out)!r}; wait for it, or end '
+            'it first'
+        ) from None
+
+
+def _write(
+    file: BinaryIO,
+    source: ImageSource,
+    names: Sequence[str],
+    problems: Problems,
+) -> Iterator[bool]:
+    """Write images; yield for each whether the file held it already."""
+    is_kept, end = True, 0
+    for name in names:
+        try:
+            member = _member(source, name)
+        except UnreadableImageError as e:
+            what = f'image that cannot be read: {e.reason}'
+            problems.add(Outcome.LOST, what, name)
+            continue
+        if is_kept and file.read(len(member)) != member:
+            file.seek(end)
+            file.truncate()
+            is_kept = False
+        if not is_kept:
+            file.write(member)
+        end += len(member)
+        yield is_kept
+
+
+def _member(source: ImageSource, name: str) -> bytes:
+    """Return all that a tar file holds of an image.
+
+    Raises:
+        UnreadableImageError: If the image cannot be read.
+    """
+    data, stamp = source.read_stamped(name)
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    info.mtime = stamp.mtime_ns // _NS
+    try:
+        header = info.tobuf(tarfile.PAX_FORMAT, 'utf-8', 'strict')
+    except UnicodeEncodeError:
+        where, reason = source.where(name), 'its name is not UTF-8'
+        raise UnreadableImageError(where, reason) from None
+    return header + data + bytes(-len(data) % BLOCK)
+
+
+def _check(path: Path, images: int) -> None:
+    """Raise OSError unless the finished file reads as it should."""
+    found = len(ImageTar(path).index.names)
+    if found != images:
+        raise OSError(f'it has {found} images, expected {images}')
