@@ -217,6 +217,12 @@ def read_labels(
     if images is None:
         raise ValueError(f'name the folder of the pictures of {str(path)!r}')
     images = Path(images)
+    if images.is_file():
+        raise NotADirectoryError(
+            f'expected the folder of the pictures of {str(path)!r}, but '
+            f'{str(images)!r} is a file; labels are checked against loose '
+            'pictures: unpack a tar file (tar xf), and name the folder'
+        )
     if not images.is_dir():
         raise FileNotFoundError(
             f'{str(images)!r}, the folder of the pictures of {str(path)!r}, '

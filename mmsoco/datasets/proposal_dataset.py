@@ -3,18 +3,23 @@
 import logging
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import print_log
 
-from mmsoco.images.lists import find_images
-from mmsoco.images.reading import UnreadableImageError, read_rgb, read_size
+from mmsoco.images.opening import open_images
+from mmsoco.images.reading import (
+    PixelFormat,
+    UnreadableImageError,
+    decode_pixels,
+)
+from mmsoco.images.source import ImageSource
+from mmsoco.images.tar_source import ImageTar, TarError
 from mmsoco.proposals.filters import Fallback
 from mmsoco.proposals.records import changed_images
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
@@ -42,14 +47,17 @@ class ProposalDataset(BaseDataset):
 
     ``dataset[SampleKey(seed, epoch, index)]`` is a pure function of the key;
     ``dataset[i]`` stands for ``dataset[SampleKey(0, 0, i)]``. The pipeline
-    gets ``img`` ((H, W, 3) uint8 RGB), ``bboxes`` ((N, 4) float32 xyxy in
-    the image's pixels; an image without proposals has one box, the whole
-    image), ``file_name``, ``index`` and ``rng``, a generator seeded with the
-    key: the only source of randomness.
+    gets ``img`` ((H, W, 3) uint8 RGB, or see ``channels``), ``bboxes``
+    ((N, 4) float32 xyxy in the image's pixels; an image without proposals
+    has one box, the whole image), ``file_name``, ``index`` and ``rng``, a
+    generator seeded with the key: the only source of randomness.
 
     An image that cannot be used while training is replaced by another one,
     drawn from the key, and named in a warning: a run of days must not end
     with one damaged file.
+
+    Images also come from a plain tar file (see `mmsoco pack`), by the place of
+    each in it, which the store tells; and from a storage backend of mmengine.
 
     Several folders, each with a store of its own, are one dataset; their
     images come one folder after the other. mmengine's wrappers work on it:
@@ -57,13 +65,24 @@ class ProposalDataset(BaseDataset):
     which each folder is a class.
 
     Args:
-        image_root: Folder of the images, or a list of folders.
+        image_root: Folder of the images, a tar file of them, or what a
+            backend puts before the names; or a list of such places.
         proposals: Proposal store of that folder, made by `mmsoco propose`, or
             a list with one of each folder; None takes all images of a folder,
             without proposals (for methods on whole images).
         pipeline: Transforms, see `mmsoco.datasets.transforms`.
         substitute: Whether an image that cannot be used is replaced. If not,
             it raises the error.
+        backend_args: Arguments of `mmengine.fileio.get_file_backend`, such as
+            ``dict(backend='petrel')``; None for files of this machine, or
+            where the address tells the backend.
+        ann_file: Names of the images, one per line, or a COCO-style JSON
+            file: for places without a store that cannot be listed, or of
+            which a part is wanted.
+        channels: Of an image: 3, RGB; 1, grey; 4, see `PixelFormat`. As many
+            as the detector's ``backbone.in_channels``.
+        depth: 8, or 16 to keep the depth of 16-bit images: ``img`` is then
+            float32 in 0 to 255.
 
     Raises:
         FileNotFoundError: If the folder or the store is not there.
@@ -77,20 +96,25 @@ class ProposalDataset(BaseDataset):
         proposals: str | Sequence[str | None] | None,
         pipeline: Sequence[dict],
         substitute: bool = True,
+        backend_args: Mapping[str, Any] | None = None,
+        ann_file: str | None = None,
+        channels: int = 3,
+        depth: int = 8,
     ) -> None:
+        self.pixels = PixelFormat(channels, depth)
         # BaseDataset itself would read an annotation file; its wrappers ask
         # for these two.
         self._metainfo: dict = {}
         self._fully_initialized = True
         self.sources = [
-            open_source(root, store)
+            open_source(root, store, backend_args, ann_file)
             for root, store in _pairs(image_root, proposals)
         ]
         # Where each folder's images end.
         self._ends = list(accumulate(len(s.records) for s in self.sources))
         self.pipeline = Compose([TRANSFORMS.build(t) for t in pipeline])
         self.substitute = substitute
-        self._reported: set[Path] = set()
+        self._reported: set[str] = set()
         for source in self.sources:
             if source.has_store:
                 self._check_store(source)
@@ -125,7 +149,7 @@ class ProposalDataset(BaseDataset):
         source, row = self._locate(index)
         record = source.records[row]
         return dict(
-            img_path=str(source.root / record.file_name),
+            img_path=source.images.where(record.file_name),
             file_name=record.file_name,
             height=record.height,
             width=record.width,
@@ -198,7 +222,9 @@ class ProposalDataset(BaseDataset):
         """
         source, row = self._locate(index)
         record = source.records[row]
-        img = read_rgb(source.root / record.file_name)
+        name = record.file_name
+        data = source.images.read(name, record.extent)
+        img = decode_pixels(data, source.images.where(name), self.pixels)
         _check_size(record, img.shape[:2])
         bboxes = record.bboxes
         if not len(bboxes):
@@ -219,15 +245,15 @@ class ProposalDataset(BaseDataset):
                 error = e
                 source, row = self._locate(index)
                 name = source.records[row].file_name
-                self._report(source.root / name, error)
+                self._report(source.images.where(name), error)
             index = int(rng.integers(len(self)))
         raise RuntimeError(
             f'{_MAX_SUBSTITUTES} images in a row of '
-            f'{[str(source.root) for source in self.sources]} cannot be '
+            f'{[source.images.root for source in self.sources]} cannot be '
             'used; is the disk still there?'
         ) from error
 
-    def _report(self, path: Path, error: Exception) -> None:
+    def _report(self, path: str, error: Exception) -> None:
         """Warn of a file once per process."""
         if path not in self._reported:
             self._reported.add(path)
@@ -240,24 +266,30 @@ class ProposalDataset(BaseDataset):
 
     def _check_store(self, source: 'Source') -> None:
         """Compare some images with their store."""
-        store, root = source.records, source.root
+        store, images = source.records, source.images
         if store.metadata.get('kind') == 'regions':
             raise StoreMismatchError(
                 f'{str(store.path)!r} holds all regions of the search, not '
                 'the proposals chosen from them; choose them with `mmsoco '
                 'convert regions`'
             )
+        _refuse_other_tar(store, images)
         picked = np.unique(
             np.linspace(0, len(store) - 1, _NUM_CHECKED).astype(int)
         )
         names = [store.file_name(int(i)) for i in picked]
-        missing = [n for n in names if not (root / n).is_file()]
+        missing = [
+            name
+            for i, name in zip(picked, names, strict=True)
+            if not images.holds(name, store[int(i)].extent)
+        ]
         if 2 * len(missing) > len(names):
             raise StoreMismatchError(
                 f'proposal store {str(store.path)!r} does not belong to the '
-                f'image folder {str(root)!r}: {len(missing)} of {len(names)} '
-                f'names looked for are not there, e.g. {missing[0]!r}; it was '
-                f'made for {store.metadata.get("image_root", "unknown")!r}. '
+                f'image folder {images.root!r}: {len(missing)} of '
+                f'{len(names)} names looked for are not there, e.g. '
+                f'{missing[0]!r}; it was made for '
+                f'{store.metadata.get("image_root", "unknown")!r}. '
                 'Set image_root to that folder, or make a new store with '
                 '`mmsoco propose`'
             )
@@ -267,35 +299,38 @@ class ProposalDataset(BaseDataset):
             if name not in missing
         ]
         for record in there:
-            self._check_image(record, root)
-        _warn_of_changes(there, root)
+            self._check_image(record, images)
+        _warn_of_changes(there, images)
 
-    def _check_image(self, record: ProposalRecord, root: Path) -> None:
+    def _check_image(
+        self, record: ProposalRecord, images: ImageSource
+    ) -> None:
+        name = record.file_name
         try:
-            size = read_size(root / record.file_name)
+            size = images.read_size(name, record.extent)
         except UnreadableImageError as e:
-            self._report(root / record.file_name, e)
+            self._report(images.where(name), e)
         else:
             _check_size(record, size)
 
     def __repr__(self) -> str:
         sources = ', '.join(
-            f'{str(source.root)!r} with {source.records!r}'
+            f'{source.images.root!r} with {source.records!r}'
             for source in self.sources
         )
         return f'ProposalDataset({sources}: {len(self)} images)'
 
 
 class Source(NamedTuple):
-    """A folder of images, and what is known of them.
+    """A place of images, and what is known of them.
 
     Attributes:
-        root: The folder.
+        images: The place.
         records: A record per image.
     """
 
-    root: Path
-    records: 'ProposalStore | _FolderRecords'
+    images: ImageSource
+    records: 'ProposalStore | _NamedRecords'
 
     @property
     def has_store(self) -> bool:
@@ -303,23 +338,46 @@ class Source(NamedTuple):
         return isinstance(self.records, ProposalStore)
 
 
-def open_source(root: str, store: str | None) -> Source:
-    """Open a folder and its store.
+def open_source(
+    root: str,
+    store: str | None,
+    backend_args: Mapping[str, Any] | None = None,
+    ann_file: str | None = None,
+) -> Source:
+    """Open a place of images and its store; see `ProposalDataset`.
 
     Raises:
         FileNotFoundError: If either is not there.
         ValueError: If there are no images.
     """
-    folder = Path(root)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f'image folder {str(root)!r} does not exist; set '
-            'train_dataloader.dataset.image_root'
+    try:
+        images = open_images(root, backend_args)
+    except (FileNotFoundError, ValueError) as e:
+        raise type(e)(f'{e}. Set train_dataloader.dataset.image_root') from e
+    if store is None:
+        records = _NamedRecords(images, ann_file)
+    elif ann_file is not None:
+        raise ValueError(
+            f'ann_file={ann_file!r} names images, and so does the proposal '
+            f'store {str(store)!r}; give one of them. A store of some images '
+            'is made with `mmsoco propose --ann-file`'
         )
-    records = _FolderRecords(folder) if store is None else ProposalStore(store)
+    else:
+        records = ProposalStore(store)
     if not len(records):
         raise ValueError(f'no images: {str(store or root)!r} is empty')
-    return Source(folder, records)
+    return Source(images, records)
+
+
+def _refuse_other_tar(store: ProposalStore, images: ImageSource) -> None:
+    """Raise StoreMismatchError if a store's tar file is another one."""
+    expected = store.metadata.get('tar')
+    if expected is None or not isinstance(images, ImageTar):
+        return
+    try:
+        images.refuse_other(expected)
+    except TarError as e:
+        raise StoreMismatchError(f'{e} ({str(store.path)!r})') from e
 
 
 def _pairs(
@@ -350,13 +408,15 @@ def _pairs(
     return list(zip(roots, stores, strict=True))
 
 
-def _warn_of_changes(records: Sequence[ProposalRecord], root: Path) -> None:
+def _warn_of_changes(
+    records: Sequence[ProposalRecord], images: ImageSource
+) -> None:
     """Warn where images are not those that proposals were made from."""
-    changed = changed_images(records, root)
+    changed = changed_images(records, images)
     if changed:
         print_log(
             f'{len(changed)} of {len(records)} images looked at in '
-            f'{str(root)!r} have changed since their proposals were made, '
+            f'{images.root!r} have changed since their proposals were made, '
             f'such as {changed[0]!r}; call `mmsoco propose` again, which '
             'works on changed images alone',
             logger='current',
@@ -377,11 +437,11 @@ def _log_fallbacks(source: Source) -> None:
     )
 
 
-class _FolderRecords:
-    """The images of a folder as records without proposals."""
+class _NamedRecords:
+    """The images of a place as records without proposals."""
 
-    def __init__(self, root: Path) -> None:
-        found = find_images(root)
+    def __init__(self, images: ImageSource, ann_file: str | None) -> None:
+        found = images.find(ann_file)
         if found.problems:
             print_log(found.report(), logger='current')
         # One block of memory that worker processes share; a list of Python

@@ -16,8 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from mmsoco.images.lists import clean_name, find_images
-from mmsoco.images.reading import UnreadableImageError, read_size
+from mmsoco.images.lists import clean_name
+from mmsoco.images.opening import open_images
+from mmsoco.images.reading import UnreadableImageError
+from mmsoco.images.source import Extent, ImageSource
 from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.json_boxes import record_of, size_of
 from mmsoco.proposals.records import ProposalRecord
@@ -71,7 +73,8 @@ def import_published(
     """
     problems = Problems() if problems is None else problems
     by_name: dict[str, list[str]] = {}
-    for name in find_images(image_root).names:
+    images = open_images(image_root)
+    for name in images.find().names:
         by_name.setdefault(PurePosixPath(name).name, []).append(name)
     records, wrong = [], Problems()
     for basename, xywh in content.items():
@@ -81,7 +84,7 @@ def import_published(
         elif len(found) != 1:
             what = f'found {len(found)} times in the folder, expected once'
             wrong.add(STOP, what, basename)
-        elif size := _read_size(image_root, found[0], problems):
+        elif size := _read_size(images, found[0], problems):
             records.append(record_of(found[0], size, xywh, None, problems))
     if wrong:
         raise ValueError(
@@ -93,11 +96,11 @@ def import_published(
 
 
 def _read_size(
-    image_root: str | os.PathLike, name: str, problems: Problems
+    images: ImageSource, name: str, problems: Problems
 ) -> tuple[int, int] | None:
     """Read an image's size, None if it cannot be read."""
     try:
-        return read_size(Path(image_root) / name)
+        return images.read_size(name)
     except UnreadableImageError as e:
         problems.add(LOST, 'image that cannot be read', f'{name}: {e.reason}')
         return None
@@ -135,6 +138,7 @@ def export_coco(store: ProposalStore) -> dict[str, Any]:
                 'width': record.width,
                 'fallback': record.fallback,
                 'stamp': record.stamp,
+                'extent': record.extent,
             }
         )
         annotations += [
@@ -215,20 +219,24 @@ def _coco_record(
         return None
     size = size_of(image.get('height'), image.get('width'))
     if size is None and image_root is not None:
-        size = _read_size(image_root, name, problems)
+        size = _read_size(open_images(image_root), name, problems)
         problems.add(MENDED, 'no usable size: read from the image', name)
     if size is None:
         problems.add(LOST, 'image without height and width', name)
         return None
     record = record_of(name, size, xywh, image.get('fallback'), problems)
-    return replace(record, stamp=_stamp(image.get('stamp')))
+    return replace(
+        record,
+        stamp=_numbers(image.get('stamp'), FileStamp),
+        extent=_numbers(image.get('extent'), Extent),
+    )
 
 
-def _stamp(left: Any) -> FileStamp | None:
-    """Read the stamp that `export_coco` left, if it did."""
-    good = isinstance(left, list) and len(left) == len(FileStamp._fields)
+def _numbers(left: Any, kind: type[FileStamp | Extent]) -> Any:
+    """Read the stamp or extent that `export_coco` left, if it did."""
+    good = isinstance(left, list) and len(left) == len(kind._fields)
     good = good and all(isinstance(v, int) and 0 <= v < 2**64 for v in left)
-    return FileStamp(*left) if good else None
+    return kind(*left) if good else None
 
 
 def _sections(content: dict[str, Any]) -> tuple[list[dict], list[dict]]:

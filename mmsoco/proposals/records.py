@@ -1,14 +1,13 @@
 """Rows of a proposal store, and how they become columns and back."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from mmsoco.images.source import Extent, ImageSource
 from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.filters import MAX_SIDE, Fallback
 
@@ -31,7 +30,14 @@ _STAMP_FIELDS = [
     pa.field('file_mtime_ns', pa.int64(), nullable=False),
     pa.field('file_digest', pa.uint64(), nullable=False),
 ]
-FIELDS = {1: _OLD_FIELDS, 2: _OLD_FIELDS + _STAMP_FIELDS}
+# Where its bytes begin in a tar file, see `Extent`; 0 where it is a file of
+# its own.
+_OFFSET_FIELD = pa.field('file_offset', pa.int64(), nullable=False)
+FIELDS = {
+    1: _OLD_FIELDS,
+    2: _OLD_FIELDS + _STAMP_FIELDS,
+    3: [*_OLD_FIELDS, *_STAMP_FIELDS, _OFFSET_FIELD],
+}
 _NO_STAMP = FileStamp(0, 0, 0)
 
 
@@ -47,6 +53,8 @@ class ProposalRecord:
             x, y, w, h become x, y, x + w, y + h). Integers; N may be 0.
         fallback: Which filter found them.
         stamp: What the image file was like, None if that is not known.
+        extent: Where it lies in a tar file, None if it does not; its size is
+            that of the stamp.
     """
 
     file_name: str
@@ -55,6 +63,7 @@ class ProposalRecord:
     bboxes: np.ndarray
     fallback: int = Fallback.FILTERED
     stamp: FileStamp | None = None
+    extent: Extent | None = None
 
 
 class Columns(NamedTuple):
@@ -66,7 +75,8 @@ class Columns(NamedTuple):
     bboxes: np.ndarray  # (B, 4)
     offsets: np.ndarray  # (R + 1,)
     fallback: np.ndarray  # (R,)
-    stamps: np.ndarray | None  # (3, R), None in format 1
+    stamps: list[np.ndarray] | None  # three of (R,), None in format 1
+    file_offset: np.ndarray | None  # (R,), None before format 3
 
     def record(self, row: int) -> ProposalRecord:
         """Copy one row."""
@@ -78,6 +88,7 @@ class Columns(NamedTuple):
             bboxes=self.bboxes[start:stop].astype(np.float32),
             fallback=Fallback(self.fallback[row]),
             stamp=self.stamp(row),
+            extent=self.extent(row),
         )
 
     def stamp(self, row: int) -> FileStamp | None:
@@ -86,6 +97,12 @@ class Columns(NamedTuple):
             return None
         stamp = FileStamp(*(int(column[row]) for column in self.stamps))
         return None if stamp == _NO_STAMP else stamp
+
+    def extent(self, row: int) -> Extent | None:
+        """Return where one image lies in a tar file, None if it does not."""
+        if self.file_offset is None or not self.file_offset[row]:
+            return None
+        return Extent(int(self.file_offset[row]), int(self.stamps[0][row]))
 
 
 def check_name(name: str) -> None:
@@ -118,6 +135,7 @@ def check_record(record: ProposalRecord) -> None:
             f'{where}: fallback must be 0 to {len(Fallback) - 1}, got '
             f'{record.fallback}'
         )
+    _check_extent(record)
     inside = are_inside(bboxes, height, width)
     inside &= (bboxes % 1 == 0).all(axis=1)
     if not inside.all():
@@ -125,6 +143,20 @@ def check_record(record: ProposalRecord) -> None:
         raise ValueError(
             f'{where}: expected integers 0 <= x1 <= x2 <= {width} and '
             f'0 <= y1 <= y2 <= {height}, got {bad}'
+        )
+
+
+def _check_extent(record: ProposalRecord) -> None:
+    """Raise ValueError unless a place in a tar file has the file's size."""
+    extent, stamp = record.extent, record.stamp
+    if extent is None:
+        return
+    size = None if stamp is None else stamp.size
+    if extent.offset <= 0 or extent.size != size:
+        raise ValueError(
+            f'proposals of image {record.file_name!r}: expected a place in '
+            f'the tar file after its beginning and of {size} bytes, as the '
+            f'stamp says, got {extent}'
         )
 
 
@@ -177,15 +209,19 @@ def to_batch(
         pa.array([stamp[i] for stamp in stamps], stamp_field.type)
         for i, stamp_field in enumerate(_STAMP_FIELDS)
     ]
+    offsets = [r.extent.offset if r.extent else 0 for r in records]
+    columns.append(pa.array(offsets, _OFFSET_FIELD.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def as_columns(batch: pa.RecordBatch) -> Columns:
     """View a record batch through numpy, without copying."""
     bboxes = batch.column('bboxes')
-    stamps = None
+    stamps = file_offset = None
     if 'file_size' in batch.schema.names:
         stamps = [batch.column(f.name).to_numpy() for f in _STAMP_FIELDS]
+    if _OFFSET_FIELD.name in batch.schema.names:
+        file_offset = batch.column(_OFFSET_FIELD.name).to_numpy()
     return Columns(
         file_name=batch.column('file_name'),
         height=batch.column('height').to_numpy(),
@@ -194,6 +230,7 @@ def as_columns(batch: pa.RecordBatch) -> Columns:
         offsets=bboxes.offsets.to_numpy(),
         fallback=batch.column('fallback').to_numpy(),
         stamps=stamps,
+        file_offset=file_offset,
     )
 
 
@@ -214,6 +251,8 @@ def check_columns(columns: Columns) -> None:
             raise ValueError(f'sides must be 1 to {MAX_SIDE}')
     if (columns.fallback >= len(Fallback)).any():
         raise ValueError(f'fallbacks must be 0 to {len(Fallback) - 1}')
+    if columns.file_offset is not None and (columns.file_offset < 0).any():
+        raise ValueError('places in a tar file must be 0 or more')
     first, last = columns.offsets[0], columns.offsets[-1]
     counts = np.diff(columns.offsets)
     inside = are_inside(
@@ -227,20 +266,22 @@ def check_columns(columns: Columns) -> None:
 
 
 def changed_images(
-    records: Iterable[ProposalRecord], root: str | os.PathLike
+    records: Iterable[ProposalRecord], images: ImageSource
 ) -> list[str]:
     """Name the images that are not those that proposals were made from.
 
     Args:
         records: Rows of a store. Rows without a stamp count as unchanged.
-        root: The image folder.
+        images: Where the images are.
 
     Returns:
         Names of images with other bytes, or gone, in the order of the rows.
     """
-    root = Path(root)
     return [
         record.file_name
         for record in records
-        if record.stamp and not record.stamp.of_same(root / record.file_name)
+        if record.stamp
+        and not images.stamp_of_same(
+            record.stamp, record.file_name, record.extent
+        )
     ]

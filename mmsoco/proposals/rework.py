@@ -66,7 +66,10 @@ def merge_shards(
 
 def _check_same_job(stores: list[ProposalStore]) -> None:
     """Raise ValueError unless all stores are shards of one job."""
-    keys = ('kind', 'image_root', 'image_list', 'search', 'filter')
+    keys = (
+        'kind', 'image_root', 'backend_args', 'tar', 'image_list', 'search',
+        'filter',
+    )  # fmt: skip
     first = stores[0].metadata
     for store in stores:
         if 'shard' not in store.metadata:

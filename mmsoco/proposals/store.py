@@ -35,8 +35,9 @@ from mmsoco.proposals.records import (
 from mmsoco.proposals.seal import add_seal, find_seal
 from mmsoco.version import __version__
 
-# 1 had neither checksums nor stamps of the image files.
-FORMAT_VERSION = 2
+# 1 had neither checksums nor stamps of the image files, 2 no places in tar
+# files.
+FORMAT_VERSION = 3
 ROWS_PER_BATCH = 4096
 # Metadata that the rows decide, not the job that made them.
 COUNTED = ('images', 'boxes', 'fallbacks')

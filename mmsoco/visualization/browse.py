@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsoco.images.reading import read_rgb
+from mmsoco.images.opening import open_images
+from mmsoco.images.source import ImageSource
 from mmsoco.proposals.filters import FALLBACK_NAMES
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
 from mmsoco.visualization.proposals import add_title, draw_proposals
@@ -51,37 +52,42 @@ def choose_rows(
     return rows[spread(len(rows), number)].tolist()
 
 
-def image_root_of(store: ProposalStore, image_root: Path | None) -> Path:
-    """Return the folder of a store's images.
+def images_of(store: ProposalStore, image_root: Path | None) -> ImageSource:
+    """Open the place of a store's images.
 
     Args:
         store: The store, which usually says where its images are.
-        image_root: The folder, if it was named.
+        image_root: The folder or tar file, if it was named.
 
     Raises:
         ValueError: If the store does not say it, and it was not named.
-        FileNotFoundError: If the folder is not there.
+        FileNotFoundError: If the place is not there.
     """
-    root = image_root or store.metadata.get('image_root')
+    root, args = image_root, None
+    if root is None:
+        root = store.metadata.get('image_root')
+        args = store.metadata.get('backend_args')
     if root is None:
         raise ValueError(
             f'{str(store.path)!r} does not say where its images are; name '
             'the folder with --image-root'
         )
-    if not Path(root).is_dir():
+    try:
+        return open_images(root, args)
+    except FileNotFoundError as error:
         raise FileNotFoundError(
-            f'there is no image folder {str(root)!r}; name the folder of '
-            'the images with --image-root'
-        )
-    return Path(root)
+            f'{error}. Name the place of the images with --image-root'
+        ) from error
 
 
-def draw_record(record: ProposalRecord, root: Path, size: int) -> np.ndarray:
+def draw_record(
+    record: ProposalRecord, images: ImageSource, size: int
+) -> np.ndarray:
     """Draw the proposals of one image under a title.
 
     Args:
         record: An image and its proposals.
-        root: Folder of the images.
+        images: Where the images are.
         size: Longest side of the picture in pixels.
 
     Returns:
@@ -90,10 +96,10 @@ def draw_record(record: ProposalRecord, root: Path, size: int) -> np.ndarray:
     Raises:
         ValueError: If the image is unreadable or of another size.
     """
-    rgb = read_rgb(root / record.file_name)
+    rgb = images.read_rgb(record.file_name, record.extent)
     if rgb.shape[:2] != (record.height, record.width):
         raise ValueError(
-            f'{str(root / record.file_name)!r} is {rgb.shape[1]} x '
+            f'{images.where(record.file_name)!r} is {rgb.shape[1]} x '
             f'{rgb.shape[0]} pixels, but its proposals are for '
             f'{record.width} x {record.height}; name the right --image-root'
         )

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmsoco.images.opening import open_images
 from mmsoco.proposals.filters import FilterSpec, filter_regions
 from mmsoco.proposals.generation.memory import share_of_machine
 from mmsoco.proposals.generation.worker import Found, add_image
@@ -131,7 +132,7 @@ def sample_regions(
     """Find the regions of pictures that are spread over a list.
 
     Args:
-        image_root: The folder.
+        image_root: The folder or tar file.
         names: Pictures relative to it.
         number: How many to look at, at most.
         on_picture: Called after each of them.
@@ -140,12 +141,13 @@ def sample_regions(
     Returns:
         All regions of each picture that can be read.
     """
+    images = open_images(image_root)
     at = np.linspace(0, len(names) - 1, min(number, len(names)))
     found = Found()
     limit = share_of_machine(workers=1)
     search = search or SearchSpec()
     for index in at.round().astype(int):
-        add_image(found, str(image_root), names[index], search, limit)
+        add_image(found, images, names[index], search, limit)
         on_picture()
     return found.regions
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 import mmsoco.registry  # noqa: F401  (makes the scope known)
 from mmsoco.engine.building import explained_errors
+from mmsoco.images.opening import open_images
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.files import atomic_path
 from mmsoco.visualization.browse import choose_rows, draw_record
@@ -25,7 +26,7 @@ def draw_look(store: Path, images: Path, cfg: Config, out: Path) -> None:
 
     Args:
         store: The proposals.
-        images: Folder of the pictures.
+        images: Folder or tar file of the pictures.
         cfg: Config of the pretraining.
         out: Folder to write to.
 
@@ -35,7 +36,8 @@ def draw_look(store: Path, images: Path, cfg: Config, out: Path) -> None:
     """
     proposals = ProposalStore(store)
     rows = choose_rows(proposals, _PROPOSALS)
-    drawn = [draw_record(proposals[row], images, _SIZE) for row in rows]
+    source = open_images(images)
+    drawn = [draw_record(proposals[row], source, _SIZE) for row in rows]
     _save(contact_sheet(drawn, columns=4), out / 'proposals.jpg')
     with (
         DefaultScope.overwrite_default_scope(cfg.default_scope),

@@ -10,7 +10,7 @@ import shutil
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmsoco.datasets.labels import Labels, check_labels, read_labels
-from mmsoco.images.lists import ImageList, find_images, fingerprint
+from mmsoco.images.lists import ImageList, fingerprint
+from mmsoco.images.opening import open_images
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.generate import generate
 from mmsoco.proposals.generation.job import Job
@@ -111,7 +112,8 @@ def pretrain(
     (``epochs`` or ``time``) it goes on to that.
 
     Args:
-        images: Folder of the pictures, searched recursively.
+        images: Folder of the pictures, searched recursively, or a tar file
+            of them, see `mmsoco pack`.
         out: Folder of the run.
         console: What reports the progress; by default standard output.
         options: See `PretrainSettings`, such as ``check='train.json'``,
@@ -148,7 +150,8 @@ class _Pretraining:
         self.asked = settings
         self.console = console
         self.images = settings.images
-        self.found = find_images(settings.images)
+        self.source = open_images(settings.images)
+        self.found = self.source.find()
         self.names = self.found.names
         refuse_too_few(len(self.names), settings.images, self.found)
         self.folder = RunFolder(settings.out, 'pretraining')
@@ -237,7 +240,11 @@ class _Pretraining:
         if not self.folder.is_done('proposals', self.store_path):
             return
         store = ProposalStore(self.store_path)
-        changed = changed_images(store, self.images)
+        is_repacked = self._is_repacked(store)
+        records = store
+        if is_repacked:  # the places in the store do not hold any more
+            records = (replace(record, extent=None) for record in store)
+        changed = changed_images(records, self.source)
         if changed and 'plan' in self.folder.manifest:
             raise FileExistsError(
                 f'{self.folder.path} holds a run of other pictures: '
@@ -247,6 +254,14 @@ class _Pretraining:
             )
         if changed:
             self.folder.manifest['steps'].clear()
+        elif is_repacked:
+            # The same pictures: only their places are looked up again.
+            del self.folder.manifest['steps']['proposals']
+
+    def _is_repacked(self, store: ProposalStore) -> bool:
+        """Return whether the tar file of a store was written again."""
+        identities = store.metadata.get('tar'), self.source.identity()
+        return None not in identities and identities[0] != identities[1]
 
     def _begun_settings(self, given: dict[str, Any]) -> PretrainSettings:
         """Return the settings with which the run was, or will be, begun."""

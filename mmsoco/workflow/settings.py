@@ -1,5 +1,6 @@
 """What a call of `mmsoco pretrain` asks for, and how it is checked."""
 
+import os
 import re
 import shlex
 from dataclasses import dataclass, field, fields
@@ -19,7 +20,7 @@ class PretrainSettings:
     """The options of a pretraining; None stands for "not given".
 
     Attributes:
-        images: Folder of the pictures.
+        images: Folder or tar file of the pictures.
         out: Folder of the run.
         check: COCO-style JSON with labels of some of the pictures.
         init: Weights to start from: a file, a location that mmengine knows,
@@ -152,11 +153,13 @@ def next_command(
 
     Args:
         out: Folder of the run.
-        images: Folder of its pictures.
+        images: Folder of its pictures, or the tar file of them.
         check: Labels of them, if there are any.
     """
+    # Detectors read loose files.
+    images = 'TRAIN_IMAGES' if os.path.isfile(images) else str(images)
     words = (
         'mmsoco', 'finetune', str(out), '--train', str(check or 'train.json'),
-        '--train-images', str(images), '--val', 'val.json', '--val-images',
+        '--train-images', images, '--val', 'val.json', '--val-images',
     )  # fmt: skip
     return f'{shlex.join(words)} VAL_IMAGES'

@@ -137,12 +137,13 @@ def test_foreign_arrow_file(tmp_path):
 
 
 def test_other_version(tmp_path, monkeypatch):
-    fields = {**store_module.FIELDS, 99: store_module.FIELDS[2]}
+    version = store_module.FORMAT_VERSION
+    fields = {**store_module.FIELDS, 99: store_module.FIELDS[version]}
     monkeypatch.setattr(store_module, 'FIELDS', fields)
     monkeypatch.setattr(store_module, 'FORMAT_VERSION', 99)
     write(tmp_path / 'a.arrow', [])
     monkeypatch.undo()
-    with pytest.raises(StoreError, match='version 99, expected 2'):
+    with pytest.raises(StoreError, match=f'version 99, expected {version}'):
         ProposalStore(tmp_path / 'a.arrow')
 
 

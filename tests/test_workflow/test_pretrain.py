@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 from PIL import Image
 
 import mmsoco
+from mmsoco.images.opening import ImageFolder
+from mmsoco.images.packing import pack
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.workflow import finish, look, pretrain, training
 from mmsoco.workflow.console import Console
@@ -110,6 +113,58 @@ def test_four_steps_then_the_next_command(pictures, tmp_path, calls):
     assert text.splitlines()[-1] == f'next: {found.next_command}'
     assert "'" in found.next_command  # the folder's name has a space
     assert found.detector.is_file() and found.report.is_file()
+
+
+def test_a_tar_file_in_the_place_of_a_folder(pictures, tmp_path, calls):
+    source = ImageFolder(pictures)
+    tar = pack(source, source.find().names, tmp_path / 'a.tar').path
+    made, text = run(tar, tmp_path / 'run')
+    assert calls == ['look', 'pretrain', 'export']
+    loose, _ = run(pictures, tmp_path / 'loose')
+    pairs = zip(
+        ProposalStore(made.proposals),
+        ProposalStore(loose.proposals),
+        strict=True,
+    )
+    for packed, expected in pairs:
+        assert packed.extent is not None
+        assert packed.file_name == expected.file_name
+        np.testing.assert_array_equal(packed.bboxes, expected.bboxes)
+    # Detectors do not read it, so that the folder is left to be named.
+    assert '--train-images TRAIN_IMAGES' in made.next_command
+    calls.clear()
+    run(tar, tmp_path / 'run')
+    assert calls == []
+
+
+def test_a_tar_file_that_was_repacked(pictures, tmp_path, calls):
+    """In another order: the same pictures, boxes and training."""
+    source = ImageFolder(pictures)
+    names = source.find().names
+    tar = pack(source, names, tmp_path / 'a.tar').path
+    made, _ = run(tar, tmp_path / 'run')
+    before = list(ProposalStore(made.proposals))
+    calls.clear()
+    subprocess.run(
+        ['tar', 'cf', tar, '-C', pictures, *names[::-1]], check=True
+    )
+    run(tar, tmp_path / 'run')
+    assert calls == []
+    data = tar.read_bytes()
+    store = ProposalStore(made.proposals)
+    for record, old in zip(store, before, strict=True):
+        np.testing.assert_array_equal(record.bboxes, old.bboxes)
+        offset, size = record.extent
+        expected = (pictures / record.file_name).read_bytes()
+        assert data[offset : offset + size] == expected
+    assert store[0].extent != before[0].extent
+
+
+def test_labels_want_loose_pictures(pictures, tmp_path, calls, labels):
+    source = ImageFolder(pictures)
+    tar = pack(source, source.find().names, tmp_path / 'a.tar').path
+    with pytest.raises(NotADirectoryError, match=r'a\.tar.*tar xf'):
+        run(tar, tmp_path / 'run', check=labels)
 
 
 def test_called_again_nothing_is_made_anew(pictures, tmp_path, calls):
@@ -265,7 +320,7 @@ def test_folders_without_pictures(tmp_path):
     with pytest.raises(ValueError, match='empty'):
         run(tmp_path / 'empty', tmp_path / 'out')
     (tmp_path / 'file.png').touch()
-    with pytest.raises(NotADirectoryError, match='file.png'):
+    with pytest.raises(ValueError, match='plain tar file, but .*file.png'):
         run(tmp_path / 'file.png', tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
 

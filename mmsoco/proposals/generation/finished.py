@@ -5,7 +5,6 @@ interrupted. A row counts while the image file has the bytes that it was made
 from: so one image more, less or changed costs the work on that one.
 """
 
-import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -48,13 +47,15 @@ class Finished:
         self.gone = 0
         self.unreadable: dict[str, dict[str, Any]] = {}
         self.remarks: dict[str, str] = {}
-        self._root = job.image_root
+        self._images = job.images
+        self._identity = job.images.identity()
         self._limit = limit
         self._sources: list[Path] = []
         # Eight bytes per image: where its row is.
         self._source = np.full(len(self.names), _NOWHERE, np.int32)
         self._row = np.zeros(len(self.names), np.int32)
-        # Rows of images that were copied: same bytes, another time.
+        # Rows of images that were copied or moved: same bytes, another time
+        # or place.
         self._restamped: dict[int, FileStamp] = {}
         self._is_restamped = False
 
@@ -67,6 +68,8 @@ class Finished:
         store = ProposalStore(path)
         number = len(self._sources)
         self._sources.append(path)
+        if store.metadata.get('tar') != self._identity:
+            self._is_restamped = True
         known = {r['file_name']: r['remark'] for r in _remarks(store)}
         for row in range(len(store)):
             name = store.file_name(row)
@@ -97,8 +100,7 @@ class Finished:
         """
         if stamp is None:
             return True
-        path = os.path.join(self._root, self.names[index])
-        now = stamp.of_same(path)
+        now = self._images.stamp_of_same(stamp, self.names[index])
         if now is None:
             self.changed.append(self.names[index])
             return False
@@ -112,7 +114,7 @@ class Finished:
         name = entry['file_name']
         # Names that cannot be printed are not those of files.
         if self._index(name) is not None:
-            current = self._current(entry, os.path.join(self._root, name))
+            current = self._current(entry, name)
             if current is None:
                 self.changed.append(name)
                 return
@@ -123,13 +125,13 @@ class Finished:
         self.unreadable[name] = entry
 
     def _current(
-        self, entry: dict[str, Any], path: str
+        self, entry: dict[str, Any], name: str
     ) -> dict[str, Any] | None:
         """Return an unreadable image's entry, None if its file has changed."""
         stamp = entry.get('stamp')
         if stamp is None:
-            return None if os.access(path, os.R_OK) else entry
-        now = FileStamp(*stamp).of_same(path)
+            return None if self._images.holds(name) else entry
+        now = self._images.stamp_of_same(FileStamp(*stamp), name)
         if now is None:
             return None
         if list(now) != stamp:
@@ -199,8 +201,9 @@ class Finished:
                     f'expected {self.names[index]!r}, got '
                     f'{record.file_name!r}'
                 )
-            stamp = self._restamped.get(index)
-            yield record if stamp is None else replace(record, stamp=stamp)
+            stamp = self._restamped.get(index, record.stamp)
+            extent = stamp and self._images.extent(record.file_name)
+            yield replace(record, stamp=stamp, extent=extent)
 
 
 def _remarks(store: ProposalStore) -> list[dict[str, str]]:

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmsoco.images.lists import fingerprint, take_shard
+from mmsoco.images.opening import open_images
+from mmsoco.images.source import ImageSource
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.memory import MemoryLimit, share_of_machine
 from mmsoco.proposals.search.spec import SearchSpec
@@ -36,7 +38,7 @@ class Job:
     """The proposals of one list of images.
 
     Attributes:
-        image_root: The image folder.
+        image_root: The image folder, tar file or address; see `open_images`.
         all_names: All images relative to it, sorted.
         out: The store to make.
         search: Parameters of selective search, or what takes its place.
@@ -47,6 +49,7 @@ class Job:
             the workers share what the machine has.
         shrink: Whether images that would take more are searched at a smaller
             size; if not, they are left out.
+        backend_args: Of the storage backend that holds the images.
     """
 
     image_root: str
@@ -58,6 +61,7 @@ class Job:
     shard: tuple[int, int] = (0, 1)
     memory_mib: float | None = None
     shrink: bool = False
+    backend_args: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Check what would only fail after hours.
@@ -73,6 +77,11 @@ class Job:
             raise ValueError(f'no images of {self.image_root!r} to work on')
         if self.memory_mib is not None:
             MemoryLimit(self.memory_mib)
+
+    @cached_property
+    def images(self) -> ImageSource:
+        """Where the images are."""
+        return open_images(self.image_root, self.backend_args)
 
     @cached_property
     def _fingerprint(self) -> str:
@@ -95,12 +104,15 @@ class Job:
 
     def recipe(self) -> dict[str, Any]:
         """Describe what the proposals of one image depend on."""
-        return {
-            'image_root': os.path.abspath(self.image_root),
+        recipe = {
+            'image_root': self.images.address,
             'shard': list(self.shard),
             'search': self.search.as_dict(),
             'filter': self.filters.as_dict(),
         }
+        if self.backend_args:
+            recipe['backend_args'] = self.backend_args
+        return recipe
 
     def identity(self) -> dict[str, Any]:
         """Describe the whole store, as its metadata records it.
@@ -111,7 +123,10 @@ class Job:
             'count': len(self.all_names),
             'sha256': self._fingerprint,
         }
-        return {**self.recipe(), 'image_list': image_list}
+        identity = {**self.recipe(), 'image_list': image_list}
+        if tar := self.images.identity():
+            identity['tar'] = tar
+        return identity
 
     def memory_limit(self, workers: int) -> MemoryLimit:
         """Return what each worker may take for one image."""

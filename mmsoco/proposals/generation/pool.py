@@ -80,7 +80,7 @@ def _results(
             flying.add(
                 pool.submit(
                     make_part,
-                    job.image_root,
+                    job.images,
                     chunk.names,
                     str(chunk.out),
                     job.search,

@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +13,8 @@ from mmsoco.images.reading import (
     decode_rgb,
     decode_size,
 )
-from mmsoco.images.stamps import FileStamp, read_stamped
+from mmsoco.images.source import ImageSource
+from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.filters import MAX_SIDE, FilterSpec, filter_regions
 from mmsoco.proposals.generation.job import Finder, regions_path
 from mmsoco.proposals.generation.memory import (
@@ -85,7 +86,7 @@ def warm_up(search: SearchSpec | Finder | None = None) -> None:
 
 
 def make_part(
-    image_root: str,
+    images: ImageSource,
     names: list[str],
     out: str,
     search: SearchSpec | Finder,
@@ -98,7 +99,7 @@ def make_part(
     Unreadable images are left out and named in the part's metadata.
 
     Args:
-        image_root: The image folder.
+        images: Where the images are.
         names: Images relative to it, sorted.
         out: The part to write.
         search: Parameters of selective search, or what takes its place.
@@ -116,7 +117,7 @@ def make_part(
     for name in names:
         # Should this process be killed, it is known over which image.
         in_hand.write_text(f'{os.getpid()} {printable(name)}', 'utf-8')
-        add_image(found, image_root, name, search, limit)
+        add_image(found, images, name, search, limit)
     if keep_regions:
         with ProposalStoreWriter(regions_path(out)) as writer:
             writer.write(found.regions)
@@ -136,17 +137,18 @@ def in_hand_path(part: str | os.PathLike) -> Path:
 
 def add_image(
     found: Found,
-    image_root: str,
+    images: ImageSource,
     name: str,
     search: SearchSpec | Finder,
     limit: MemoryLimit,
 ) -> None:
     """Search one image, and note what came of it."""
-    path = os.path.join(image_root, name)
+    path = images.where(name)
     stamp = None
     entry: dict[str, Any]
     try:
-        data, stamp = _read(path)
+        extent = images.extent(name)
+        data, stamp = images.read_stamped(name, extent)
         name.encode('utf-8')
         record, remark = find_regions(data, stamp, path, name, search, limit)
     except UnicodeEncodeError:
@@ -156,22 +158,13 @@ def add_image(
         if isinstance(e, TooLargeError):
             entry['needs_mib'] = e.needs_mib
     else:
-        found.regions.append(record)
+        found.regions.append(replace(record, extent=extent))
         if remark:
             found.remarks.append({'file_name': name, 'remark': remark})
         return
     entry['file_name'] = printable(name)
     entry['stamp'] = None if stamp is None else list(stamp)
     found.unreadable.append(entry)
-
-
-def _read(path: str) -> tuple[bytes, FileStamp]:
-    try:
-        return read_stamped(path)
-    except FileNotFoundError:
-        raise UnreadableImageError(path, 'no such file') from None
-    except OSError as e:
-        raise UnreadableImageError(path, e.strerror or str(e)) from e
 
 
 def find_regions(
@@ -240,11 +233,4 @@ def keep_proposals(
     bboxes, fallback = filter_regions(
         record.bboxes, record.height, record.width, filters
     )
-    return ProposalRecord(
-        record.file_name,
-        record.height,
-        record.width,
-        bboxes,
-        fallback,
-        record.stamp,
-    )
+    return replace(record, bboxes=bboxes, fallback=fallback)
