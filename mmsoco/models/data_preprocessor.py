@@ -27,19 +27,20 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
     ``data_samples['cutout']`` become 0 after normalising, which is the mean.
 
     Args:
-        mean: Mean of each of the three channels in 0..255, in the order in
-            which the network gets them.
-        std: Standard deviation of each channel.
+        mean: Mean of each channel in 0..255, in the order in which the
+            network gets them; a single value holds for all channels.
+        std: Standard deviation of each channel, as many values.
         bgr: Whether the network gets blue, green, red instead of red, green,
-            blue.
+            blue; a fourth channel stays the last, a single one as it is.
         channels_last: Whether the views are given in channels-last order in
             memory, which is faster on tensor cores.
         non_blocking: Whether the host goes on while a batch from pinned
             memory travels to the device.
 
     Raises:
-        ValueError: If mean or std do not have three values, or a standard
-            deviation is not positive.
+        ValueError: If mean or std do not have one, three or four values, or
+            a standard deviation is not positive; when called, if the views
+            have another number of channels.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         non_blocking: bool = False,
     ) -> None:
         super().__init__(non_blocking=non_blocking)
-        if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        counts_fit = len(mean) == len(std) and len(mean) in (1, 3, 4)
+        if not counts_fit or min(std) <= 0:
             raise ValueError(
-                'mean and std must have three values each, std positive; '
-                f'got mean={mean!r} and std={std!r}'
+                'mean and std must have three values each, std positive (one '
+                'for grey, four for four channels); got '
+                f'mean={mean!r} and std={std!r}'
             )
         self.convention = InputConvention(
             'BGR' if bgr else 'RGB',
@@ -65,7 +68,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
             torch.channels_last if channels_last else torch.contiguous_format
         )
         for name, values in (('mean', mean), ('std', std)):
-            tensor = torch.tensor(values, dtype=torch.float32).view(3, 1, 1)
+            tensor = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
             # Constants of the config, not weights: they stay out of
             # checkpoints.
             self.register_buffer(name, tensor, persistent=False)
@@ -93,23 +96,24 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         """Make a batch ready for the model.
 
         Args:
-            data: ``inputs``, a list of (B, h, w, 3) uint8 tensors, RGB, one
-                per view with pixels of its own, and ``data_samples`` with
-                ``cutout``, a list of (B, R, 4) float32 rectangles x1, y1,
-                x2, y2 in pixels, one tensor per view, with ``photometric``
-                if colours are to be changed, ``sources`` if views are
-                resized from others (see `PackViews`), and whatever else the
-                model takes.
+            data: ``inputs``, a list of (B, h, w, C) uint8 or float32 tensors
+                in 0..255, one per view with pixels of its own, and
+                ``data_samples`` with ``cutout``, a list of (B, R, 4) float32
+                rectangles x1, y1, x2, y2 in pixels, one tensor per view, with
+                ``photometric`` if colours are to be changed, ``sources`` if
+                views are resized from others (see `PackViews`), and
+                whatever else the model takes.
             training: Not used: there is no test-time pass.
 
         Returns:
-            The same dict on the device, with ``inputs`` of (B, 3, h, w)
+            The same dict on the device, with ``inputs`` of (B, C, h, w)
             float32, one per view.
         """
         host_samples = data['data_samples']
         data = self.cast_data(data)
         samples = data['data_samples']
         views = [view.permute(0, 3, 1, 2) for view in data['inputs']]
+        self._check_channels(views[0].shape[1])
         # The runner calls from inside its autocast, which would blur in half
         # precision.
         with torch.autocast(views[0].device.type, enabled=False):
@@ -134,6 +138,18 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
             ]
         return data
 
+    def _check_channels(self, channels: int) -> None:
+        """Raise ValueError unless views have as many channels as the mean."""
+        expected = len(self.convention.mean)
+        if expected not in (1, channels):
+            raise ValueError(
+                f'the views have {channels} channels, but data_preprocessor '
+                f'has a mean of {expected}; set '
+                f'train_dataloader.dataset.channels={expected}, or mean and '
+                f'std of {channels} values with a backbone of in_channels='
+                f'{channels}'
+            )
+
     def _finish_view(
         self, view: Tensor, draws: Tensor, draws_on_device: Tensor
     ) -> Tensor:
@@ -144,7 +160,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
 
     def _normalize(self, view: Tensor, draws: Tensor | None = None) -> Tensor:
         if self.convention.channels == 'BGR':
-            view = view.flip(1)
+            view = swap_colours(view)
         return self._finish(
             view, draws, self.mean, self.std, self.memory_format
         )
@@ -160,20 +176,31 @@ def finish(
     """Solarize and normalise a view.
 
     Args:
-        view: (B, 3, h, w) uint8 or float32 in 0..255; may be overwritten.
+        view: (B, C, h, w) uint8 or float32 in 0..255; may be overwritten.
         draws: (B, 11) float32, see `jitter`; None if the worker has changed
             the colours.
-        mean: (3, 1, 1) float32.
-        std: (3, 1, 1) float32.
+        mean: (C, 1, 1) or (1, 1, 1) float32.
+        std: Likewise.
         memory_format: Order of the result in memory.
 
     Returns:
-        (B, 3, h, w) float32.
+        (B, C, h, w) float32.
     """
     if draws is not None:
         view = solarize_drawn(view, draws)
     view = view.to(torch.float32, memory_format=memory_format)
     return (view - mean).div_(std)
+
+
+def swap_colours(view: Tensor) -> Tensor:
+    """Turn RGB into BGR; a fourth channel stays the last.
+
+    Args:
+        view: (B, C, h, w); a single channel stays as it is.
+    """
+    if view.shape[1] < 3:
+        return view
+    return view.flip(1) if view.shape[1] == 3 else view[:, [2, 1, 0, 3]]
 
 
 def add_resized(
@@ -185,13 +212,13 @@ def add_resized(
     the plain ones.
 
     Args:
-        views: (B, 3, h, w) per view with pixels of its own.
+        views: (B, C, h, w) per view with pixels of its own.
         sources: (B, 3) per view, on the host: the view that it takes its
             pixels from, counted from 1, height and width; the same for the
             whole batch. None if no view is resized.
 
     Returns:
-        (B, 3, h, w) per view.
+        (B, C, h, w) per view.
     """
     if sources is None:
         return list(views)
@@ -216,7 +243,7 @@ def clear_rectangles(view: Tensor, rectangles: Tensor) -> Tensor:
     A pixel is inside if its centre is, left and upper edge included.
 
     Args:
-        view: (B, 3, h, w) float images.
+        view: (B, C, h, w) float images.
         rectangles: (B, R, 4) boxes x1, y1, x2, y2 in pixels; without area:
             nothing.
 

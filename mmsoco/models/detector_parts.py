@@ -104,13 +104,14 @@ def build_neck(cfg: dict) -> nn.Module:
 
 
 def probe_levels(
-    backbone: nn.Module, neck: nn.Module | None
+    backbone: nn.Module, neck: nn.Module | None, in_channels: int = 3
 ) -> list[FeatureLevel]:
     """Measure the feature maps that come out of backbone and neck.
 
     Args:
-        backbone: Takes (N, 3, H, W).
+        backbone: Takes (N, C, H, W).
         neck: Takes the backbone's outputs; None passes them on.
+        in_channels: Number C of the image's channels.
 
     Returns:
         Channels and stride (in pixels of the view) of each map.
@@ -120,7 +121,7 @@ def probe_levels(
     """
     modules = nn.ModuleList([backbone] if neck is None else [backbone, neck])
     modules.eval()
-    features = torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE)
+    features = torch.zeros(1, in_channels, PROBE_SIZE, PROBE_SIZE)
     try:
         with torch.no_grad():
             for module in modules:

@@ -38,25 +38,41 @@ def jitter(images: Tensor, draws: Tensor) -> Tensor:
     """Change brightness, contrast, saturation and hue; take colours away.
 
     Args:
-        images: (B, 3, h, w) uint8 or float32 RGB in 0..255.
+        images: (B, C, h, w) uint8 or float32 in 0..255; without RGB, their
+            saturation and hue stay as they are.
         draws: (B, 11) float32, see `PhotometricParams.pack`; on the host, or
             in compiled code in addition to the images.
 
     Returns:
-        (B, 3, h, w) float32 RGB in 0..255.
+        (B, C, h, w) float32 in 0..255.
     """
     params = PhotometricBatch.unpack(draws)
+    has_colours = images.shape[1] == 3
+    if not has_colours:
+        params = without_colours(params)
     weights = [
         weight.to(images.device, non_blocking=True)
         for weight in blend_weights(params)
     ]
     planes = [plane.float() for plane in images.unbind(1)]
     for step in range(4):
-        turned = (params.order[:, step] == _HUE) & (params.hue != 0)
         blended = blend(planes, *(weight[step] for weight in weights))
+        if not has_colours:
+            planes = blended
+            continue
+        turned = (params.order[:, step] == _HUE) & (params.hue != 0)
         planes = _on_chosen(turned, shift_hue, params.hue, planes, blended)
-    planes = _on_chosen(params.grey > 0, to_grey, params.grey, planes, planes)
+    if has_colours:
+        grey = params.grey
+        planes = _on_chosen(grey > 0, to_grey, grey, planes, planes)
     return torch.stack(planes, dim=1)
+
+
+def without_colours(params: PhotometricBatch) -> PhotometricBatch:
+    """Leave out what needs red, green and blue."""
+    factors = params.factors.clone()
+    factors[:, _SATURATION] = 1
+    return params._replace(factors=factors)
 
 
 def blur_drawn(images: Tensor, draws: Tensor) -> Tensor:
@@ -67,11 +83,11 @@ def blur_drawn(images: Tensor, draws: Tensor) -> Tensor:
     the draws. A convolution is not a part of a fused pass anyway.
 
     Args:
-        images: (B, 3, h, w) float32; may be overwritten.
+        images: (B, C, h, w) float32; may be overwritten.
         draws: (B, 11), see `jitter`; on the host.
 
     Returns:
-        (B, 3, h, w) float32.
+        (B, C, h, w) float32.
     """
     sigma = PhotometricBatch.unpack(draws).sigma
     [images] = _on_chosen(sigma > 0, blur, sigma, [images], [images])
@@ -82,11 +98,11 @@ def solarize_drawn(images: Tensor, draws: Tensor) -> Tensor:
     """Solarize the samples that are to be solarized; see `solarize`.
 
     Args:
-        images: (B, 3, h, w) float32 in 0..255; may be overwritten.
+        images: (B, C, h, w) float32 in 0..255; may be overwritten.
         draws: (B, 11), see `jitter`.
 
     Returns:
-        (B, 3, h, w) float32 in 0..255.
+        (B, C, h, w) float32 in 0..255.
     """
     threshold = PhotometricBatch.unpack(draws).threshold
     bright = threshold < NEVER
@@ -117,13 +133,14 @@ def blend(
     """Blend each pixel with its own grey and with the mean grey.
 
     Args:
-        planes: Red, green and blue, each (B, h, w) in 0..255.
+        planes: Red, green and blue, or other channels, each (B, h, w) in
+            0..255.
         pixel: (B,) weight of the pixel.
         own: (B,) weight of its grey.
         mean: (B,) weight of the mean grey.
 
     Returns:
-        The three planes, clipped to 0..255.
+        The planes, clipped to 0..255.
     """
     pixel, own, mean = (x[:, None, None] for x in (pixel, own, mean))
     grey = luma(planes)
@@ -135,7 +152,9 @@ def blend(
 
 
 def luma(planes: Sequence[Tensor]) -> Tensor:
-    """Give the grey of RGB pixels."""
+    """Give the grey of RGB pixels; of others the mean of their channels."""
+    if len(planes) != 3:
+        return torch.stack(list(planes)).mean(dim=0)
     red, green, blue = planes
     grey = _LUMA[0] * red
     return grey.add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])

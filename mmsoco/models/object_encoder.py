@@ -73,7 +73,9 @@ class ObjectEncoder(BaseModule):
         self.neck = (
             detector_parts.build_neck(cfg['neck']) if cfg.get('neck') else None
         )
-        levels = detector_parts.probe_levels(self.backbone, self.neck)
+        levels = detector_parts.probe_levels(
+            self.backbone, self.neck, cfg['backbone'].get('in_channels', 3)
+        )
         self.levels = tuple(levels)
         self._build_head(cfg.get('roi_head'), levels, finest_scale)
         self._train_all_norms()
@@ -160,7 +162,7 @@ class ObjectEncoder(BaseModule):
         """Compute the feature maps of one view.
 
         Args:
-            images: (N, 3, H, W), normalised.
+            images: (N, C, H, W), normalised.
             finest: First map that is needed, see `finest_level`.
 
         Returns:

@@ -259,7 +259,7 @@ class SoCo(BaseModel):
         """Compute losses or embeddings of a batch.
 
         Args:
-            inputs: (N, 3, h_v, w_v) per view, normalised.
+            inputs: (N, C, h_v, w_v) per view, normalised.
             data_samples: ``bboxes`` has one (N, K, 4) tensor of boxes
                 x1, y1, x2, y2 in the view's pixels per RoI set, in the order
                 of `mmsoco.structures.roi_sets`; ``roi_sets``, if it is there,

@@ -17,8 +17,9 @@ class InputConvention(NamedTuple):
     """What weights expect of their input: part of a detector.
 
     Attributes:
-        channels: ``'RGB'`` or ``'BGR'``.
-        mean: What is subtracted from each channel of 0..255, in this order.
+        channels: ``'RGB'`` or ``'BGR'``; without meaning for one channel.
+        mean: What is subtracted from each channel of 0..255, in this order;
+            a single value holds for all.
         std: What each is then divided by.
     """
 
@@ -44,10 +45,11 @@ class InputConvention(NamedTuple):
         if not isinstance(cfg, Mapping):
             return None
         mean, std = cfg.get('mean'), cfg.get('std')
+        count = (detector.get('backbone') or {}).get('in_channels', 3)
         return cls(
             'RGB' if cfg.get('bgr_to_rgb') else 'BGR',
-            tuple(map(float, mean)) if mean is not None else (0.0,) * 3,
-            tuple(map(float, std)) if std is not None else (1.0,) * 3,
+            tuple(map(float, mean)) if mean is not None else (0.0,) * count,
+            tuple(map(float, std)) if std is not None else (1.0,) * count,
         )
 
     @classmethod

@@ -128,6 +128,67 @@ def test_neutral_numbers_change_nothing(imgs):
     assert (on_device(imgs, params) == np.stack(imgs)).all()
 
 
+@pytest.mark.parametrize('channels', [1, 4])
+def test_other_channels_keep_what_needs_colours(imgs, channels):
+    """Brightness, contrast, blur and solarization; within rounding."""
+    picked = [np.dstack([img, img[::-1]])[..., :channels] for img in imgs]
+    jitter = PhotometricJitter(jitter_prob=1, grey_prob=1)
+    params = draw_all_orders(jitter, 2, blur_prob=0.5, solarize_prob=0)
+    found = on_device(picked, params)
+    for img, own, result in zip(picked, params, found, strict=True):
+        expected = worker.apply_photometric(img, own)
+        assert expected.shape == img.shape and expected.dtype == np.uint8
+        difference = abs(result - expected)
+        assert difference.mean() < 0.8 and difference.max() < 3
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4])
+def test_worker_and_device_agree_on_deep_pixels(imgs, channels):
+    """Both keep fractions of grey levels, so that nothing is rounded."""
+    rng = np.random.default_rng(3)
+    deep = [
+        np.clip(np.dstack([img, img[::-1]])[..., :channels]
+                + rng.random((*img.shape[:2], channels)), 0, 255)
+        .astype(np.float32)
+        for img in imgs
+    ]  # fmt: skip
+    jitter = PhotometricJitter(jitter_prob=1, grey_prob=0.3)
+    params = draw_all_orders(jitter, 3, blur_prob=0.5, solarize_prob=0.5)
+    found = on_device(deep, params)
+    for img, own, result in zip(deep, params, found, strict=True):
+        expected = worker.apply_photometric(img.copy(), own)
+        assert expected.shape == img.shape and expected.dtype == np.float32
+        # A pixel at the threshold may fall to either side of it.
+        close = abs(result - expected) < 0.05
+        assert close.mean() > 0.999
+
+
+def test_deep_pixels_keep_fractions(imgs):
+    """Each operation's formula, in float64."""
+    img = imgs[0].astype(np.float32) + np.float32(0.25)
+    img = img.clip(0, 255)
+    exact = img.astype(np.float64)
+    luma = exact @ [0.299, 0.587, 0.114]
+    cases = {
+        'brightness': (worker.adjust_brightness(img, 1.3), 1.3 * exact),
+        'contrast': (
+            worker.adjust_contrast(img, 0.7),
+            0.7 * exact + 0.3 * luma.mean(),
+        ),
+        'saturation': (
+            worker.adjust_saturation(img, 1.4),
+            1.4 * exact - 0.4 * luma[..., None],
+        ),
+    }
+    for name, (found, expected) in cases.items():
+        np.testing.assert_allclose(
+            found, expected.clip(0, 255), atol=0.01, err_msg=name
+        )
+    bright = img >= 127.5
+    expected = np.where(bright, 255 - img, img)
+    assert (worker.solarize(img, 128) == expected).all()
+
+
 @pytest.mark.parametrize('size', [(1, 1), (8, 30)])
 def test_tiny_views(size):
     img = photo(0, size)

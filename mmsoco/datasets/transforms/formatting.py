@@ -19,7 +19,8 @@ class PackViews:
 
     Returns of a call:
 
-    - ``inputs``: list of (h, w, 3) uint8 tensors, RGB, one per view with
+    - ``inputs``: list of (h, w, C) tensors, uint8 RGB unless the dataset
+      says otherwise (see `PixelFormat`), one per view with
       pixels of its own, in the order of the views. The channels come first
       only on the device: as they lie, views are stacked row by row;
     - ``data_samples``: dict with ``bboxes``, a list of (K, 4) float32 tensors
@@ -80,9 +81,20 @@ def view_pixels(sample: dict, view: int) -> np.ndarray:
     """
     sources = sample['data_samples'].get('sources')
     if sources is None:
-        return sample['inputs'][view - 1].numpy()
+        return _visible(sample['inputs'][view - 1].numpy())
     layout = [row.tolist() for row in sources]
     own = [number for number, row in enumerate(layout, 1) if row[0] == number]
     of, *size = layout[view - 1]
     pixels = sample['inputs'][own.index(of)].numpy()
-    return pixels if of == view else resize_image(pixels, tuple(size))
+    if of != view:
+        pixels = resize_image(pixels, tuple(size))
+    return _visible(pixels)
+
+
+def _visible(pixels: np.ndarray) -> np.ndarray:
+    """Turn pixels of any format into (h, w, 3) uint8 RGB."""
+    if pixels.shape[2] == 1:
+        pixels = pixels.repeat(3, axis=2)
+    if pixels.dtype != np.uint8:
+        pixels = pixels.round().astype(np.uint8)
+    return pixels[..., :3]

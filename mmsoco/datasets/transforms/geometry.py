@@ -107,11 +107,11 @@ def crop_image(img: np.ndarray, crop: CropParams) -> np.ndarray:
     """Cut a view out of an image.
 
     Args:
-        img: (H, W, 3) uint8 image.
+        img: (H, W, C) image, uint8 or float32.
         crop: The rectangle, the size of the view and whether it is mirrored.
 
     Returns:
-        (h, w, 3) uint8 view, where h, w is ``crop.size``.
+        (h, w, C) view of that type, where h, w is ``crop.size``.
     """
     part = img[crop.y : crop.y + crop.h, crop.x : crop.x + crop.w]
     return resize_image(part, crop.size, crop.flip)
@@ -127,12 +127,12 @@ def resize_image(
     within rounding of PIL's.
 
     Args:
-        img: (H, W, 3) uint8 image.
+        img: (H, W, C) image, uint8 or float32.
         size: (height, width) of the result.
         flip: Whether the result is mirrored left to right.
 
     Returns:
-        (h, w, 3) uint8 image.
+        (h, w, C) image of that type.
     """
     # torch's fast kernel wants a batch whose strides are those of
     # channels-last order in every dimension, also in that of the only image:
@@ -143,7 +143,8 @@ def resize_image(
         batch, size=size, mode='bilinear', align_corners=False, antialias=True
     )
     view = resized[0].permute(1, 2, 0).numpy()  # (h, w, 3), contiguous
-    return cv2.flip(view, 1) if flip else view
+    # OpenCV leaves out the dimension of a single channel.
+    return cv2.flip(view, 1).reshape(view.shape) if flip else view
 
 
 def crop_bboxes(bboxes: np.ndarray, crop: CropParams) -> np.ndarray:

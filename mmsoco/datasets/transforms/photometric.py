@@ -18,6 +18,9 @@ from .views import check_range, check_share
 _GREY_LEVELS = np.arange(256, dtype=np.float64)
 # Luma of ITU-R 601, as in PIL's and OpenCV's conversions.
 _LUMA = np.array([0.299, 0.587, 0.114])
+# Of the four operations of `PhotometricParams.order`, those that do not need
+# red, green and blue: brightness and contrast.
+_WITHOUT_COLOURS = (0, 1)
 
 
 @TRANSFORMS.register_module()
@@ -28,6 +31,8 @@ class PhotometricJitter:
     hue in random order, then greyscale, Gaussian blur and solarization. A
     `ResizedView` takes the finished pixels of its original and has no colours
     of its own, so it is not counted where a probability is given per view.
+    Views of one or four channels keep their saturation, hue and greyscale as
+    they are; float32 views (of 16-bit images) keep fractions of grey levels.
 
     Reads ``views`` and ``rng``; changes ``views``. With ``on_device`` the
     numbers are only drawn, the same ones: ``photometric`` is written, an
@@ -151,13 +156,14 @@ def apply_photometric(
     """Change the colours of one view.
 
     Args:
-        img: (h, w, 3) uint8 RGB view.
+        img: (h, w, C) view, uint8 or float32 in 0 to 255.
         params: The numbers.
         solarize_threshold: Grey level from which pixels are inverted.
 
     Returns:
-        (h, w, 3) uint8 RGB view.
+        (h, w, C) view of that type.
     """
+    shape, has_colours = img.shape, img.shape[2] == 3
     operations = (
         (adjust_brightness, params.brightness, 1),
         (adjust_contrast, params.contrast, 1),
@@ -166,9 +172,9 @@ def apply_photometric(
     )
     for i in params.order:
         operation, value, neutral = operations[i]
-        if value != neutral:
+        if value != neutral and (has_colours or i in _WITHOUT_COLOURS):
             img = operation(img, value)
-    if params.grey:
+    if params.grey and has_colours:
         img = cv2.cvtColor(
             cv2.cvtColor(img, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB
         )
@@ -176,35 +182,45 @@ def apply_photometric(
         img = blur(img, params.sigma)
     if params.solarize:
         img = solarize(img, solarize_threshold)
-    return img
+    # OpenCV leaves out the dimension of a single channel.
+    return img.reshape(shape)
 
 
 def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
-    """Multiply uint8 pixels: factor x."""
+    """Multiply pixels: factor x."""
+    if img.dtype != np.uint8:
+        return np.clip(img * np.float32(factor), 0, 255)
     return cv2.convertScaleAbs(img, alpha=factor)
 
 
 def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
-    """Move uint8 pixels away from the view's mean grey m: m + factor (x - m).
+    """Move pixels away from the view's mean grey m: m + factor (x - m).
 
     Like torchvision's, m is the mean of the greyscale image; the grey of the
-    mean colour is the same number and needs no greyscale image.
+    mean colour is the same number and needs no greyscale image. Without
+    colours m is the mean of all channels.
     """
-    mean = float(_LUMA @ cv2.mean(img)[:3])
-    return cv2.addWeighted(img, factor, img, 0, (1 - factor) * mean)
+    count = 1 if img.ndim == 2 else img.shape[2]
+    weights = _LUMA if count == 3 else np.full(count, 1 / count)
+    mean = float(weights @ cv2.mean(img)[:count])
+    return _clip(cv2.addWeighted(img, factor, img, 0, (1 - factor) * mean))
 
 
 def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
-    """Move uint8 pixels away from their own grey g: g + factor (x - g)."""
+    """Move pixels away from their own grey g: g + factor (x - g)."""
     matrix = factor * np.eye(3) + (1 - factor) * _LUMA
-    return cv2.transform(img, matrix)
+    return _clip(cv2.transform(img, matrix))
 
 
 def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
-    """Turn the hue of uint8 RGB pixels by a share of the colour circle.
+    """Turn the hue of RGB pixels by a share of the colour circle.
 
-    As in PIL, the hue has 256 steps.
+    As in PIL, the hue of uint8 pixels has 256 steps.
     """
+    if img.dtype != np.uint8:
+        hsv = cv2.cvtColor(img, cv2.COLOR_RGB2HSV)
+        hsv[..., 0] = (hsv[..., 0] + np.float32(360 * shift)) % 360
+        return _clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
     hsv = cv2.cvtColor(img, cv2.COLOR_RGB2HSV_FULL)
     # A whole row at once: numpy is slow at every third byte alone.
     row = np.zeros(hsv.shape[1:], np.uint8)
@@ -215,29 +231,39 @@ def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
 
 
 def blur(img: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur uint8 pixels with a Gaussian; the border pixel is the mirror.
+    """Blur pixels with a Gaussian; the border pixel is the mirror.
 
     The kernel is that of ``cv2.GaussianBlur`` for uint8: it ends at 3
     standard deviations. That function computes in fixed point so as to give
     the same bits on every machine, in twice the time of the plain filter.
 
     Args:
-        img: (h, w, 3) uint8 view.
+        img: (h, w, C) view, uint8 or float32.
         sigma: Standard deviation in pixels, positive.
 
     Returns:
-        (h, w, 3) uint8, rounded.
+        (h, w, C) of that type; uint8 is rounded.
     """
     kernel = cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma)
     return cv2.sepFilter2D(img, -1, kernel, kernel)
 
 
 def solarize(img: np.ndarray, threshold: int) -> np.ndarray:
-    """Invert uint8 pixels from a grey level on: x -> 255 - x."""
+    """Invert pixels from a grey level on: x -> 255 - x.
+
+    Fractions of grey levels are rounded for the comparison.
+    """
+    if img.dtype != np.uint8:
+        return np.where(img >= threshold - 0.5, 255 - img, img)
     table = np.where(
         _GREY_LEVELS < threshold, _GREY_LEVELS, 255 - _GREY_LEVELS
     )
     return cv2.LUT(img, table.astype(np.uint8))
+
+
+def _clip(img: np.ndarray) -> np.ndarray:
+    """Clip float32 pixels to 0..255, as OpenCV does with uint8."""
+    return img if img.dtype == np.uint8 else np.clip(img, 0, 255)
 
 
 def _per_view(
