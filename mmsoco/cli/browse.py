@@ -139,13 +139,13 @@ def _proposals(args: argparse.Namespace) -> list[Path]:
     from mmsoco.visualization.proposals import contact_sheet
 
     store = ProposalStore(args.source)
-    root = browse.image_root_of(store, args.image_root)
+    images = browse.images_of(store, args.image_root)
     rows = browse.choose_rows(
         store, args.number, args.names or (), args.fallback
     )
     drawn = {
         f'{row:07d}_{Path(store.file_name(row)).stem}.png': browse.draw_record(
-            store[row], root, args.size
+            store[row], images, args.size
         )
         for row in rows
     }

@@ -31,7 +31,7 @@ VERBS = {
     'Proposals and views': ('propose', 'recall', 'browse'),
     'Training by configs': ('train', 'test'),
     'Weights': ('export', 'inspect', 'publish'),
-    'Data': ('convert',),
+    'Data': ('convert', 'pack'),
     'Does pretraining help?': ('pilot', 'compare'),
     'This machine': ('doctor',),
 }

@@ -36,6 +36,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsoco.cli.backend_options import add_backend_args, place
 from mmsoco.cli.common import (
     add_out,
     add_overwrite,
@@ -59,7 +60,10 @@ INTERRUPTED = 'interrupted; the same command goes on after the finished parts'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument(
-        'images', type=path, help='image folder, searched recursively'
+        'images',
+        type=place,
+        help='image folder, searched recursively; a tar file, as `mmsoco '
+        'pack` writes it; or the address of a storage backend',
     )
     add_out(parser, 'the store to make, such as proposals.arrow')
     add_overwrite(parser)
@@ -103,6 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '`mmsoco convert regions` makes other proposals in seconds',
     )
     _add_detector(parser.add_argument_group('boxes of a detector'))
+    add_backend_args(parser)
     add_spec_options(parser, SearchSpec(), 'selective search')
     add_spec_options(parser, FilterSpec(), 'filter')
 
@@ -151,12 +156,15 @@ def run(args: argparse.Namespace) -> None:
     if args.detector is not None:
         search = _finder(args)
 
-    from mmsoco.images.lists import find_some_images, parse_shard
+    from mmsoco.images.lists import parse_shard, refuse_none
+    from mmsoco.images.opening import open_images
     from mmsoco.proposals.generation.generate import generate
     from mmsoco.proposals.generation.job import Job
     from mmsoco.proposals.summary import describe
 
-    found = find_some_images(args.images, args.ann_file)
+    source = open_images(args.images, args.backend_args)
+    found = source.find(args.ann_file)
+    refuse_none(found, args.ann_file)
     print(found.report())
     job = Job(
         image_root=str(args.images),
@@ -168,6 +176,7 @@ def run(args: argparse.Namespace) -> None:
         shard=parse_shard(args.shard),
         memory_mib=args.memory,
         shrink=args.shrink,
+        backend_args=args.backend_args or None,
     )
     summary = generate(job, args.workers, args.overwrite)
     print(describe(summary.store))

@@ -18,7 +18,7 @@ class EncodedView(NamedTuple):
     """A view and what the online encoder makes of it.
 
     Attributes:
-        images: (N, 3, H, W), normalised.
+        images: (N, C, H, W), normalised.
         maps: (N, C, H / stride, W / stride) per level of the pyramid, none
             left out.
     """

@@ -1,0 +1,66 @@
+r"""Pack the pictures of a folder into one plain tar file.
+
+A million files are slow to copy, to list and to open on network disks; OUT
+is one file, which `tar` reads and which propose and pretrain take in the
+place of a folder. Interrupted and called again, it goes on.
+
+Examples:
+  mmsoco pack "my pictures" --out pictures.tar
+  mmsoco propose pictures.tar --out proposals.arrow
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from mmsoco.cli.backend_options import add_backend_args, place
+from mmsoco.cli.common import add_out, add_overwrite, path
+
+INTERRUPTED = 'interrupted; the same command goes on after what it has written'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the verb."""
+    parser.add_argument(
+        'images',
+        type=place,
+        help='image folder, searched recursively, or the address of a '
+        'storage backend',
+    )
+    add_out(parser, 'the tar file to write, such as pictures.tar')
+    add_overwrite(parser)
+    parser.add_argument(
+        '--ann-file',
+        type=path,
+        metavar='FILE',
+        help='take only the images named here, relative to the folder: one '
+        'per line, or a COCO-style .json',
+    )
+    add_backend_args(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the tar file, and say what is in it."""
+    from tqdm import tqdm
+
+    from mmsoco.images.lists import refuse_none
+    from mmsoco.images.opening import open_images
+    from mmsoco.images.packing import pack
+    from mmsoco.utils.files import refuse_existing
+
+    refuse_existing(args.out, args.overwrite)
+    source = open_images(args.images, args.backend_args)
+    found = source.find(args.ann_file)
+    refuse_none(found, args.ann_file)
+    print(found.report())
+    with tqdm(
+        total=len(found.names), unit='images', dynamic_ncols=True
+    ) as bar:
+        packed = pack(
+            source, found.names, args.out, lambda done: bar.update(1)
+        )
+    if packed.problems:
+        print(packed.problems)
+    kept = f', {packed.kept} of them before' if packed.kept else ''
+    size = packed.path.stat().st_size / 2**20
+    print(f'{packed.path}: {packed.images} images{kept}, {size:.1f} MiB')
