@@ -90,6 +90,57 @@ RECALL = [
     ),
 ]
 
+# What reads a tar file, and with which message each bad one is refused.
+_TARS = [
+    ('nowhere.tar', "'nowhere.tar' does not exist; if it was moved"),
+    ('cut.tar', r'cut\.tar.* was cut short.*mmsoco pack'),
+    ('half.tar', r'half\.tar.* was cut short.*mmsoco pack'),
+    ('stub.tar', r"'stub\.tar' is a file of another kind \(100 bytes\)"),
+    ('nothing.tar', r"'nothing\.tar' is a file of another kind \(0 bytes\)"),
+    ('text.tar', "plain tar file, but 'text.tar' is a file of another kind"),
+    ('images.tar.gz', r'is compressed \(gzip\).*mmsoco pack'),
+    ('damaged.tar', r'damaged\.tar.*no header at byte \d+.*mmsoco pack'),
+    ('no-images.tar', r"no images in 'no-images\.tar'(.|\n)*notes\.txt"),
+]
+PROPOSE += [
+    *[(f'propose {name} --out x.arrow', text) for name, text in _TARS],
+    ('propose images.tar --out x.arrow --ann-file text.txt', 'just a text'),
+    ('propose images.tar --out images.arrow', 'image_root is.*images.tar'),
+    ('propose ftp://x --out x.arrow', "cannot open the backend 'ftp://x'"),
+    ('propose http://127.0.0.1:9/x --out x.arrow', 'cannot list.*--ann-file'),
+    (
+        'propose x --out x.arrow --backend-args backend=petrol',
+        "cannot open the backend 'petrol' for 'x'.*petrel",
+    ),
+    ('propose x --out x.arrow --backend-args petrel', 'KEY=VALUE'),
+    (
+        'propose x --out x.arrow --backend-args backend=http --ann-file '
+        'names.txt',
+        "none of the 2 images.*a.png.*backend 'http' failed",
+    ),
+]
+PACK = [
+    ('pack', 'images'),
+    ('pack images', '--out'),
+    ('pack "" --out x.tar', 'argument images: expected a path'),
+    ('pack nowhere --out x.tar', "'nowhere' does not exist"),
+    ('pack empty --out x.tar', "no images in 'empty'"),
+    ('pack text.txt --out x.tar', "'text.txt' is a file of another kind"),
+    *[(f'pack {name} --out x.tar', text) for name, text in _TARS],
+    ('pack images --out images.tar', r'images\.tar.*--overwrite'),
+    ('pack images --out empty', 'empty.*is a folder'),
+    ('pack images --out no/x.tar', "'no' does not exist; create it first"),
+    ('pack images --out text.txt/x.tar', 'text.txt'),
+    ('pack images --out x.tar --ann-file nowhere', "'nowhere' is miss"),
+    ('pack images --out x.tar --ann-file text.txt', 'just a text'),
+    ('pack images --out x.tar --an-file x', 'did you mean --ann-file'),
+    ('pack x --out x.tar --backend-args backend=petrol', "backend 'petrol'"),
+    (
+        'pack http://127.0.0.1:9 --out x.tar --ann-file names.txt',
+        "not one of the 2 images.*backend 'http",
+    ),
+]
+
 BROWSE = [
     ('browse', 'source'),
     ('browse images.arrow', '--out'),
@@ -111,6 +162,12 @@ BROWSE = [
     ('browse images.arrow --out x --image-root nowhere', '--image-root'),
     ('browse images.arrow --out x --image-root others', r'others.a\.png'),
     ('browse rootless.arrow --out x', '--image-root'),
+    (
+        'browse tar.arrow --out x --image-root half.tar',
+        r'half\.tar:c\.png.*cut short',
+    ),
+    ('browse tar.arrow --out x --image-root others.tar', 'others.tar'),
+    ('browse tar.arrow --out x --image-root no.tar', 'no.tar.*--image-root'),
     ('browse images.arrow --out x --epoch 1', '--epoch has no meaning'),
     ('browse images.arrow --out x --index 1', '--index has no meaning'),
     ('browse nowhere.py --out x', 'no config nowhere.py'),
@@ -417,5 +474,5 @@ DEMO = [
 QUICK = (
     MAIN, PROPOSE, RECALL, BROWSE, EXPORT, INSPECT, PUBLISH, CHECKPOINT, VOC,
     MINI_COCO, IMAGENET, PROPOSALS, SHARDS, REGIONS, TRAIN, TEST, DEMO,
-    PRETRAIN, FINETUNE, PILOT, COMPARE,
+    PRETRAIN, FINETUNE, PILOT, COMPARE, PACK,
 )  # fmt: skip

@@ -1,6 +1,8 @@
 """A folder of good and bad files, for commands that must refuse them."""
 
+import gzip
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,9 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
+from mmsoco.images.opening import ImageFolder
+from mmsoco.images.packing import pack
+from mmsoco.images.tar_source import ImageTar
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -30,7 +35,9 @@ def fill(root: Path) -> None:
         (root / name).touch()
     (root / 'no-backbone.py').write_text("model = dict(type='FasterRCNN')")
     (root / 'latin.json').write_bytes(b'{"images": "\xe4"}')
+    (root / 'names.txt').write_text('a.png\nc.png\n')
     _images(root)
+    _tars(root)
     _stores(root)
     _documents(root)
     _checkpoints(root)
@@ -53,6 +60,25 @@ def _images(root: Path) -> None:
         Image.new('RGB', (24, 24), (i, i, i)).save(path)
 
 
+def _tars(root: Path) -> None:
+    pack(ImageFolder(root / 'images'), NAMES, root / 'images.tar')
+    whole = (root / 'images.tar').read_bytes()
+    (root / 'cut.tar').write_bytes(whole[:-1024])
+    (root / 'half.tar').write_bytes(whole[: len(whole) // 2])
+    (root / 'stub.tar').write_bytes(whole[:100])
+    (root / 'nothing.tar').touch()
+    (root / 'text.tar').write_text('just a text' * 100)
+    (root / 'images.tar.gz').write_bytes(gzip.compress(whole))
+    damaged = bytearray(whole)
+    at = ImageTar(root / 'images.tar').extent('b.png').offset
+    damaged[at - 400] ^= 1
+    (root / 'damaged.tar').write_bytes(damaged)
+    with tarfile.open(root / 'no-images.tar', 'w') as tar:
+        tar.addfile(tarfile.TarInfo('notes.txt'))
+    source = ImageFolder(root / 'others')
+    pack(source, ['x.png'], root / 'others.tar')
+
+
 def _stores(root: Path) -> None:
     boxes = np.array([[5, 5, 90, 80], [40, 20, 150, 110]], np.float32)
     metadata = {
@@ -62,6 +88,14 @@ def _stores(root: Path) -> None:
     for name, content in metadata.items():
         with ProposalStoreWriter(root / name, content) as writer:
             writer.write(ProposalRecord(n, 120, 160, boxes) for n in NAMES)
+    images = ImageTar(root / 'images.tar')
+    metadata = dict(image_root=images.address, tar=images.identity())
+    with ProposalStoreWriter(root / 'tar.arrow', metadata) as writer:
+        for name in NAMES:
+            extent = images.extent(name)
+            stamp = images.read_stamped(name)[1]
+            record = ProposalRecord(name, 120, 160, boxes, 0, stamp, extent)
+            writer.write([record])
     whole = (root / 'images.arrow').read_bytes()
     (root / 'cut.arrow').write_bytes(whole[: len(whole) // 2])
 
