@@ -134,6 +134,20 @@ def test_synthetic_records_make_a_store(tools, tmp_path):
     assert mean == pytest.approx(25, abs=1)
 
 
+def test_tar_file_is_opened_once(tools, tmp_path):
+    (tmp_path / 'images').mkdir()
+    for i in range(5):
+        Image.new('RGB', (9, 9)).save(tmp_path / 'images' / f'{i}.png')
+    out = tmp_path / 'places.json'
+    options = ['--entries', '3000', '--reads', '20', '--workers', '1']
+    images = str(tmp_path / 'images')
+    tools.speed.main(['places', images, *options, '--out', str(out)])
+    rows = {row['name']: row for row in json.loads(out.read_text())['rows']}
+    assert rows['opened, loose files']['value'] == 5
+    assert rows['opened, tar file']['value'] == 1
+    assert not any(row['unit'] == 'images/s' for row in rows.values())
+
+
 def test_collectives_of_a_step(tools):
     """Three views: backbone and neck run thrice, the heads once a set.
 

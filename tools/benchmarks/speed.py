@@ -1,4 +1,4 @@
-"""Measure proposals, pipeline, colours, step and store against yardsticks.
+"""Measure proposals, pipeline, step, store and so on against yardsticks.
 
 Examples::
 
@@ -8,6 +8,7 @@ Examples::
     python tools/benchmarks/speed.py step CONFIG --variants all assigned
     python tools/benchmarks/speed.py store --images 1281167
     python tools/benchmarks/speed.py checksums
+    python tools/benchmarks/speed.py places IMAGES
 
 Each prints machine, versions and settings first, warms up, and takes medians
 of alternated runs; --out writes them as JSON.
@@ -21,6 +22,7 @@ from pathlib import Path
 import checksum_cost
 import colours_speed
 import pipeline_speed
+import places_speed
 import proposals_speed
 import step_speed
 import store_speed
@@ -35,6 +37,7 @@ BENCHMARKS = dict(
     step=step_speed,
     store=store_speed,
     checksums=checksum_cost,
+    places=places_speed,
 )
 
 

@@ -58,7 +58,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
         opened = alternate(
             {'': lambda: ProposalStore(path)}, 9, clock=time.perf_counter
         )['']
-        figures = _read_from_workers(path, args.workers, args.reads)
+        figures = read_from_workers(path, args.workers, args.reads)
         size = path.stat().st_size
     slowest = max(f.seconds for f in figures)
     mib = 2**20
@@ -107,9 +107,10 @@ def synthetic_records(count: int) -> Iterator[ProposalRecord]:
         yield ProposalRecord(name, 500, 500, bboxes)
 
 
-def _read_from_workers(
+def read_from_workers(
     path: Path, workers: int, reads: int
 ) -> list[WorkerFigures]:
+    """Read a store at random from several processes at once."""
     context = multiprocessing.get_context('fork')
     with context.Pool(workers) as pool:
         jobs = [(str(path), reads, seed) for seed in range(workers)]
@@ -117,20 +118,20 @@ def _read_from_workers(
 
 
 def _read(path: str, reads: int, seed: int) -> WorkerFigures:
-    before = _memory()
+    before = memory()
     store = ProposalStore(path)
     indices = np.random.default_rng(seed).integers(0, len(store), reads)
     start = time.perf_counter()
     for index in indices.tolist():
         store[index]
     seconds = time.perf_counter() - start
-    after = _memory()
+    after = memory()
     return WorkerFigures(
         seconds, *(b - a for a, b in zip(before, after, strict=True))
     )
 
 
-def _memory() -> tuple[int, int]:
+def memory() -> tuple[int, int]:
     """Return the resident bytes of this process: its own, of files."""
     status = Path('/proc/self/status').read_text()
     kib = {
