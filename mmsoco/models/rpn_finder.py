@@ -170,6 +170,12 @@ def _load(finder: RPNFinder) -> tuple[nn.Module, InputSize]:
             f'{path}: the detector {detector.get("type")} has no rpn_head '
             'whose boxes could be proposals; take a two-stage detector'
         )
+    channels = detector['backbone'].get('in_channels', 3)
+    if channels != 3:
+        raise ValueError(
+            f'{path}: the detector looks at {channels} channels, and boxes '
+            'are proposed on RGB pictures alone'
+        )
     rpn = dict((detector.get('test_cfg') or {}).get('rpn') or {})
     rpn.update(
         nms_pre=_MOST_OF_LEVEL,

@@ -19,6 +19,7 @@ from mmsoco.evaluation.proposal_recall import (
     measure_overlaps,
     tabulate,
 )
+from mmsoco.images.opening import ImageFolder
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.job import regions_path
 from mmsoco.proposals.records import ProposalRecord
@@ -27,7 +28,7 @@ from mmsoco.proposals.store import ProposalStore
 from mmsoco.structures.boxes import box_iou
 from mmsoco.utils.files import atomic_path, write_json, write_text
 from mmsoco.utils.problems import table
-from mmsoco.visualization.browse import image_root_of
+from mmsoco.visualization.browse import images_of
 from mmsoco.visualization.missed import FoundObjects, draw_missed
 from mmsoco.visualization.report import Curve, Panel, draw_curves, percent
 from mmsoco.workflow.filter_choice import (
@@ -149,7 +150,7 @@ def measure_recall(
             in the store.
     """
     store = ProposalStore(store_path)
-    root = image_root_of(store, image_root)
+    root = _folder_of(store, image_root and Path(image_root))
     labels = read_labels(labels_path, root, partial=True)
     check_labels(labels)
     boxes = boxes_by_picture(labels.document)
@@ -166,6 +167,22 @@ def measure_recall(
     )
     advice = _advise(store, root, pictures, own)
     return RecallReport(root, pictures, own, random, ranked, notes, advice)
+
+
+def _folder_of(store: ProposalStore, image_root: Path | None) -> Path:
+    """Return the folder of a store's pictures.
+
+    Raises:
+        ValueError: If they are in a tar file or in a storage backend.
+    """
+    source = images_of(store, image_root)
+    if not isinstance(source, ImageFolder):
+        raise ValueError(
+            f'the pictures of {str(store.path)!r} are in {source.address}, '
+            'and labels are read for pictures of a folder: unpack the '
+            'labelled ones, and name their folder with --image-root'
+        )
+    return Path(source.root)
 
 
 def _labelled_pictures(

@@ -133,7 +133,7 @@ def test_resumed_bytes_are_equal(folder, tmp_path):
     parts = Parts(resumed)
     parts.begin()
     make_part(
-        resumed.image_root, NAMES[:3], str(next(parts.new_paths())),
+        resumed.images, NAMES[:3], str(next(parts.new_paths())),
         resumed.search, FILTERS, False, resumed.memory_limit(1),
     )  # fmt: skip
     lines = []
@@ -186,6 +186,7 @@ def test_the_commands_of_a_second_round(folder, tmp_path):
         (['--detector=plain.pth'], 'no weights of rpn_head.*--rpn'),
         (['--detector=bare.pth'], '--detector-config'),
         (['--detector=retina.pth'], 'no rpn_head'),
+        (['--detector=deep.pth'], '4 channels.*RGB'),
     ],
 )
 def test_bad_input_is_named(folder, tmp_path, monkeypatch, options, message):
@@ -197,10 +198,13 @@ def test_bad_input_is_named(folder, tmp_path, monkeypatch, options, message):
         if not name.startswith('rpn_head.')
     }
     retina = Config(dict(model=tiny_models.retinanet())).pretty_text
+    model = tiny_models.mask_rcnn_fpn(in_channels=4)
+    deep = Config(dict(model=model)).pretty_text
     for name, content in (
         ('plain', dict(whole, state_dict=state)),
         ('bare', dict(state_dict=state)),
         ('retina', dict(state_dict=state, meta=dict(cfg=retina))),
+        ('deep', dict(state_dict=state, meta=dict(cfg=deep))),
     ):
         torch.save(content, tmp_path / f'{name}.pth')
     monkeypatch.chdir(tmp_path)

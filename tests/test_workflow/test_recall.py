@@ -1,5 +1,6 @@
 import json
 import re
+import tarfile
 
 import numpy as np
 import pytest
@@ -153,6 +154,19 @@ def test_labels_of_pictures_that_the_store_lacks_are_counted(folder):
         ValueError, match=r"none of the 4 labelled.*'0.png'.*'x.png'"
     ):
         measure_recall(folder / 'c.arrow', folder / 'labels.json')
+
+
+def test_pictures_in_a_tar_file_want_a_folder(folder):
+    with tarfile.open(folder / 'a.tar', 'w') as archive:
+        for name in NAMES:
+            archive.add(folder / name, name)
+    write_store(folder / 'b.arrow', folder / 'a.tar', FilterSpec())
+    write_store(folder / 'b.regions.arrow', folder, kind='regions')
+    labels = folder / 'labels.json'
+    with pytest.raises(ValueError, match=r'a\.tar.*unpack.*--image-root'):
+        measure_recall(folder / 'b.arrow', labels)
+    report = measure_recall(folder / 'b.arrow', labels, folder)
+    assert report.own.recall(100) == pytest.approx(1 / 3)
 
 
 def test_labels_of_more_pictures_than_the_folder_has(folder):
