@@ -15,7 +15,8 @@ Two more stop a config that inherits from another package:
   to the function;
 - mmselfsup's registries name a module that its wheel does not contain.
 
-Some releases of mmengine load checkpoints without a guard.
+Some releases of mmengine load checkpoints without a guard, and mmcv's
+operators for a CPU take no mixed precision.
 
 Each is mended at the moment the package is first imported, so that
 ``import mmsoco`` imports none of them.
@@ -146,8 +147,56 @@ def guard_loading(module: ModuleType) -> None:
     guard.guard_loader(module.CheckpointLoader)
 
 
+def suppress_in_float32(module: ModuleType) -> None:
+    """Let mmcv's NMS run under mixed precision on a CPU.
+
+    It is compiled for float32 and float64 there, while a detector hands it
+    scores in bfloat16. They are cast, as torch does with its own operators
+    that need float32.
+
+    Args:
+        module: The module ``mmcv.ops.nms``.
+    """
+    # Late: `import mmsoco` imports no torch.
+    import torch
+
+    for operator in (module.NMSop, module.SoftNMSop):
+        if not hasattr(operator.forward, '__wrapped__'):
+            cast = torch.amp.custom_fwd(
+                operator.forward,
+                device_type='cpu',
+                cast_inputs=torch.float32,
+            )
+            operator.forward = staticmethod(cast)
+
+
+def pool_in_float32(module: ModuleType) -> None:
+    """Let mmcv's RoIAlign pool maps in half precision on a CPU.
+
+    It is compiled for float32 and float64 there. mmdet expects features in
+    the precision of the map.
+
+    Args:
+        module: The module ``mmcv.ops.roi_align``.
+    """
+    pool = module.roi_align
+    if hasattr(pool, '__wrapped__'):
+        return
+
+    @functools.wraps(pool)
+    def roi_align(features: Any, rois: Any, *args: Any) -> Any:
+        if features.device.type != 'cpu' or features.element_size() > 2:
+            return pool(features, rois, *args)
+        pooled = pool(features.float(), rois.float(), *args)
+        return pooled.to(features.dtype)
+
+    module.roi_align = roi_align
+
+
 # What is changed in a module after its import, or now if it is imported.
 MENDS: dict[str, Callable[[ModuleType], None]] = {
+    'mmcv.ops.nms': suppress_in_float32,
+    'mmcv.ops.roi_align': pool_in_float32,
     'mmengine.config.utils': list_package,
     'mmengine.runner.checkpoint': guard_loading,
     'mmengine.runner.runner': drop_scope_of_collate_fn,

@@ -3,7 +3,11 @@
 import copy
 
 import pytest
+import tiny_models
 import torch
+from mmcv.ops import RoIAlign, nms
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
 from torch import nn
 
 from mmsoco.engine.optimizers.mixed_precision import (
@@ -46,6 +50,48 @@ def test_state_round_trip(wrapper):
     wrapper.optimizer.param_groups[0]['lr'] = 7.0
     wrapper.load_state_dict(state)
     assert wrapper.optimizer.param_groups[0]['lr'] == 0.125
+
+
+def test_detector_trains_in_bf16_on_a_cpu():
+    """Its NMS and RoIAlign are mmcv's, compiled for float32 there."""
+    detector = tiny_models.build_detector(tiny_models.faster_rcnn())
+    optimizer = torch.optim.SGD(detector.parameters(), lr=0.01)
+    before = detector.neck.fpn_convs[0].conv.weight.detach().clone()
+    sample = DetDataSample(metainfo=dict(img_shape=(64, 64)))
+    sample.gt_instances = InstanceData(
+        bboxes=torch.tensor([[4.0, 4, 40, 40]]), labels=torch.tensor([1])
+    )
+    losses = detector.train_step(
+        dict(inputs=[torch.full((3, 64, 64), 90)], data_samples=[sample]),
+        MixedPrecisionOptimWrapper(optimizer, precision='bf16'),
+    )
+    assert all(torch.isfinite(value) for value in losses.values())
+    assert not torch.equal(detector.neck.fpn_convs[0].conv.weight, before)
+
+
+def test_nms_under_bf16_is_that_of_float32():
+    corners = torch.rand(60, 2, generator=torch.Generator().manual_seed(0))
+    boxes = torch.cat([corners, corners + 0.3], dim=1)
+    scores = torch.linspace(0, 1, 60).bfloat16()
+    with torch.autocast('cpu', torch.bfloat16):
+        _, kept = nms(boxes, scores, 0.5)
+    _, expected = nms(boxes, scores.float(), 0.5)
+    assert kept.tolist() == expected.tolist()
+    assert 1 < len(kept) < 60
+
+
+def test_roi_align_of_half_maps_is_that_of_float32():
+    maps = torch.rand(1, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    rois = torch.tensor([[0.0, 0.5, 1, 6, 7]])
+    results = []
+    for inputs in (maps.bfloat16(), maps.bfloat16().float()):
+        inputs.requires_grad_()
+        pooled = RoIAlign(3)(inputs, rois)
+        assert pooled.dtype == inputs.dtype
+        pooled.sum().backward()
+        results.append((pooled.float(), inputs.grad.float()))
+    for half, expected in zip(*results, strict=True):
+        assert torch.allclose(half, expected, rtol=2**-7)
 
 
 def test_clips_gradients():
