@@ -1,7 +1,8 @@
-"""Write the tables of recipes and the metafiles from the configs.
+"""Write the tables of recipes, the metafiles and the measured results.
 
 ``make docs`` calls it. What is known about a recipe stands once: in the name
-of its config and in the config's docstring. A file with tables holds a pair
+of its config and in the config's docstring; what was measured stands in the
+records of ``docs/results/cells``. A file with tables holds a pair
 of marks for each, and what stands between them is written anew:
 
     <!-- table: paper -->
@@ -14,6 +15,7 @@ Example:
 import argparse
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from recipes import (
     leaves,
 )
 
+from mmsoco.comparison import analysis, report
 from mmsoco.utils.files import write_text
 
 TABLE = re.compile(
@@ -160,11 +163,69 @@ def results_table() -> str:
     return table('pretraining|config|reported|ours', rows)
 
 
+RECORDS = REPO / 'docs' / 'results' / 'cells'
+RESULTS_PAGE = REPO / 'docs' / 'results.md'
+RESULTS_FIGURE = REPO / 'docs' / 'results.svg'
+# Fewer starts are no comparison.
+_LEAST_STARTS = 2
+
+
+def records() -> list[Path]:
+    """Return the folders of records, one for each plan."""
+    return sorted(path.parent for path in RECORDS.glob('*/plan.json'))
+
+
+def figure_records() -> Path | None:
+    """Return the first plan's records that have two starts to draw."""
+    for folder in records():
+        rows = analysis.read_results(folder).rows
+        measured = {row.start['name'] for row in rows if row.records}
+        if len(measured) >= _LEAST_STARTS:
+            return folder
+    return None
+
+
+def measured_table() -> str:
+    """Return the curve, if there is one, and the answer for each plan."""
+    lines = []
+    if figure_records() is not None:
+        name = RESULTS_FIGURE.relative_to(REPO)
+        lines += [f'![Box AP over the number of labelled pictures]({name})']
+    for folder in records():
+        results = analysis.read_results(folder)
+        parts = [*report.answer(results), report.progress(results)]
+        title = results.plan['title'] or results.plan['name']
+        lines += ['', f'**{title}**', '']
+        lines += [f'- {part}' for part in parts if part]
+    return '\n'.join([*lines, '']).lstrip('\n') if lines else f'{NOT_RUN}\n'
+
+
+def results_documents() -> dict[Path, str]:
+    """Return the page of results with its pictures, and the README's."""
+    folders = records()
+    if not folders:
+        return {}
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name)
+        page = made / RESULTS_PAGE.name
+        report.write_report(folders, None, page)
+        folder = figure_records()
+        if folder is not None:
+            results = analysis.read_results(folder)
+            report.write_figure(results, made / RESULTS_FIGURE.name)
+        return {
+            RESULTS_PAGE.parent / path.relative_to(made): path.read_text()
+            for path in sorted(made.rglob('*'))
+            if path.is_file()
+        }
+
+
 TABLES = {
     'ablations': ablations_table,
     'detectors': detectors_table,
     'fast': fast_table,
     'finetuning': finetuning_table,
+    'measured': measured_table,
     'paper': paper_table,
     'results': results_table,
 }
@@ -286,7 +347,7 @@ def documents() -> dict[Path, str]:
     }
     for path in (REPO / 'README.md', *sorted(CONFIGS.rglob('README.md'))):
         files[path] = with_tables(path.read_text())
-    return files
+    return files | results_documents()
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 """Index, metafiles and tables against the configs they describe."""
 
 import argparse
+import json
 import re
 
 import config_files
@@ -9,6 +10,8 @@ import pytest
 import yaml
 from config_files import FINETUNING, PRETRAINING, build_on_meta, read
 from mmengine.config import Config, DictAction
+
+from mmsoco.comparison.records import Record, write_record
 
 REPO = config_files.CONFIGS.parent
 SOCO = REPO / 'configs' / 'soco'
@@ -61,6 +64,42 @@ def test_a_changed_docstring_makes_the_tables_stale(monkeypatch):
     files = make_tables.documents()
     changed = [p for p, text in files.items() if p.read_text() != text]
     assert {p.parent.name for p in changed} >= {'soco', 'finetune'}
+
+
+def committed_plan(folder):
+    """Copies the committed plan of bins; returns its fine-tunings."""
+    plan = REPO / 'docs' / 'results' / 'cells' / 'bins' / 'plan.json'
+    target = folder / 'bins' / 'plan.json'
+    target.parent.mkdir(parents=True)
+    target.write_text(plan.read_text())
+    cells = json.loads(plan.read_text())['cells']
+    return [cell for cell in cells if cell['kind'] == 'finetuning']
+
+
+def test_a_curve_needs_fine_tunings_of_two_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(make_tables, 'RECORDS', tmp_path)
+    assert make_tables.results_documents() == {}
+    assert make_tables.measured_table() == 'not run\n'
+    cells = committed_plan(tmp_path)
+    chosen = [
+        next(cell for cell in cells if cell['start'] == start)
+        for start in ('scratch', 'soco')
+    ]
+    figure = make_tables.RESULTS_FIGURE
+    for number, cell in enumerate(chosen):
+        assert figure not in make_tables.results_documents()
+        fields = ('kind', 'start', 'seed', 'labels', 'fingerprint')
+        record = Record(
+            cell=cell['name'],
+            command='made up',
+            ap=dict(AP=7.0 + number, AP50=9.0, AP75=5.0),
+            **{name: cell[name] for name in fields},
+        )
+        write_record(tmp_path / 'bins', record)
+    files = make_tables.results_documents()
+    assert '<svg' in files[figure]
+    assert 'docs/results.svg' in make_tables.measured_table()
+    assert '2 of ' in files[make_tables.RESULTS_PAGE]
 
 
 def test_unknown_table_is_refused():
