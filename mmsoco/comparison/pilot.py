@@ -198,6 +198,10 @@ def trial(plan: Plan, question: Question, threads: int | None) -> Record:
         short, folder, folder / 'records', question.command, threads
     )
     work.prepare()
+    print(
+        f'a trial of {TRIAL_STEPS} steps, to tell how long everything takes:',
+        flush=True,
+    )
     work.run()
     record = work.record_of(work.cells[0].name)
     if record is None or record.status != 'done':

@@ -19,6 +19,9 @@ from .plan import Plan, Start
 
 _CHECKPOINTS_KEPT = 2
 _CHECKPOINTS_PER_RUN = 5
+# Saving takes as long as steps, which would count for a short run, such as
+# the trial of `mmsoco pilot`.
+_LEAST_INTERVAL = 50
 # What a result depends on; the rest is logging and processes.
 _RELEVANT = (
     'model', 'data_preprocessor', 'optim_wrapper', 'param_scheduler',
@@ -177,7 +180,8 @@ def complete_finetuning(
     if 'precise_bn' in cfg.default_hooks:
         cfg.default_hooks.precise_bn.interval = steps
     cfg.load_from = None if load_from is None else str(load_from)
-    _complete(cfg, seed, work_dir, max(1, steps // _CHECKPOINTS_PER_RUN))
+    interval = max(_LEAST_INTERVAL, steps // _CHECKPOINTS_PER_RUN)
+    _complete(cfg, seed, work_dir, interval)
 
 
 def set_classes(model: ConfigDict, number: int) -> None:

@@ -11,7 +11,7 @@ from small_runs import small_runner
 
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.integrity import damage
-from mmsoco.comparison import harness, work
+from mmsoco.comparison import harness, recipes, work
 from mmsoco.comparison.plan import parse_plan
 from mmsoco.evaluation.probe import ProbeSettings, probe
 
@@ -148,6 +148,7 @@ class Stop(work.Hook):
 def test_a_stopped_fine_tuning_goes_on_from_its_checkpoint(
     cell, monkeypatch, capsys
 ):
+    monkeypatch.setattr(recipes, '_LEAST_INTERVAL', 1)
     _, comparison = cell({'backbone.conv1.weight': torch.ones(1)})
     shutil.rmtree(comparison.out / 'cells')
     folder, comparison = cell(backbone_state(comparison))
