@@ -18,7 +18,7 @@ data = dict(
 )
 detector = '_base_/faster-rcnn_r18-fpn_320.py'
 tuning = 'The recipes of bins.py, unchanged.'
-pretraining = dict(samples=40_000)
+pretraining = dict(samples=10_000, amp='bf16')
 finetuning = dict(steps=600)
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
 starts = [

@@ -15,17 +15,17 @@ budgets = [dict(labels=100, seeds=(0, 1, 2))]
 starts = [
     dict(name='scratch', kind='scratch', title='from scratch'),
     dict(
-        name='soco-10k',
+        name='soco',
         kind='soco',
         title='SoCo, 10,000 samples',
         config='starts/soco.py',
-        samples=10_000,
     ),
     dict(
-        name='soco',
+        name='soco-40k',
         kind='soco',
         title='SoCo, 40,000 samples',
         config='starts/soco.py',
+        samples=40_000,
     ),
     dict(
         name='soco-160k',
