@@ -3,7 +3,7 @@
 # make test      the tests;  make test-slow  those that take minutes
 # make coverage  the tests, and which lines of the package they run
 # make lint      what the style and the types ask for;  make format  mends it
-# make docs      write tables and metafiles from the configs
+# make docs      write tables and metafiles, build the site in docs/_build/html
 # make wheel     build the wheel into dist/;  make test-wheel  try it outside
 #
 # PYTHON=  the interpreter that .venv is made with
@@ -18,7 +18,7 @@ CONSTRAINTS ?= requirements/constraints.txt
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: install demo test test-slow coverage lint format docs wheel test-wheel
+.PHONY: install docs-tools demo test test-slow coverage lint format docs wheel test-wheel
 
 install:
 	@test -n "$(PYTHON)" || { echo "No Python was found: install Python 3.11 or name one with PYTHON=" >&2; exit 1; }
@@ -31,7 +31,7 @@ demo: install
 test: install
 	$(RUN) -m pytest -m "not slow"
 
-test-slow: install
+test-slow: docs-tools
 	$(RUN) -m pytest -m slow
 
 coverage: install
@@ -46,8 +46,14 @@ format: install
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
-docs: install
+# What the site and its notebooks need, where it is missing.
+docs-tools: install
+	@$(RUN) -c "import furo, myst_nb, nbclient, sphinx_copybutton, sphinx_design" 2>/dev/null || \
+		$(RUN) -m pip install --quiet --no-build-isolation --editable ".[docs]" --constraint "$(CONSTRAINTS)"
+
+docs: docs-tools
 	$(RUN) docs/make_tables.py
+	$(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
 
 wheel: install
 	$(RUN) -m pip wheel --no-deps --no-build-isolation -w dist .
