@@ -54,7 +54,7 @@ class ContrastHead(BaseModule):
     Args:
         loss_weight: w. The default of 2 makes a direction the squared
             distance of unit vectors without its constant:
-            |p - z|^2 = 2 - 2 cos(p, z).
+            ``|p - z|^2 = 2 - 2 cos(p, z)``.
     """
 
     def __init__(self, loss_weight: float = 2.0) -> None:

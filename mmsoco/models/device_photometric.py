@@ -169,8 +169,8 @@ def shift_hue(planes: Sequence[Tensor], shift: Tensor) -> list[Tensor]:
     """Turn the hue, keeping HSV's saturation and value.
 
     With the hue H in sixths of the circle, a channel of HSV is
-    min + (max - min) clip(x, 0, 1), where x is |H - 3| - 1 for red,
-    2 - |H - 2| for green and 2 - |H - 4| for blue.
+    min + (max - min) clip(x, 0, 1), where x is abs(H - 3) - 1 for red,
+    2 - abs(H - 2) for green and 2 - abs(H - 4) for blue.
 
     Args:
         planes: Red, green and blue, each (n, h, w) in 0..255.
