@@ -43,11 +43,12 @@ napoleon_use_ivar = True
 napoleon_use_rtype = False
 # Names in backquotes become links where they can be imported.
 default_role = 'autolink'
-# Other packages' names cannot be looked up without a network, and private
-# names and type variables have no entry.
+# Other packages' names cannot be looked up without a network. Private names
+# have no entry, nor have names that a room hands on from its modules.
 nitpick_ignore_regex = [
     (r'py:.*', r'(?!mmsoco\.).*'),
     (r'py:.*', r'mmsoco\..*\._\w+'),
+    (r'py:obj', r'mmsoco\.[a-z]+\.\w+'),
 ]
 
 html_theme = 'furo'

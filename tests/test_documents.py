@@ -18,7 +18,7 @@ DOCUMENTS = (
     'README.md',
     'CONTRIBUTING.md',
     'data/README.md',
-    'docs/*.md',
+    'docs/**/*.md',
     'configs/**/README.md',
 )
 # Paths of the repository that a text names; upper case stands for the
@@ -33,7 +33,12 @@ OTHERS = {'tools/dataset_converters/cityscapes.py', 'tests/test_engine.py'}
 @pytest.fixture(scope='module')
 def documents(repo_dir):
     """The texts of the documents by their names."""
-    paths = [path for glob in DOCUMENTS for path in repo_dir.glob(glob)]
+    paths = [
+        path
+        for glob in DOCUMENTS
+        for path in repo_dir.glob(glob)
+        if '_build' not in path.parts
+    ]
     assert len(paths) > 8
     return {
         str(path.relative_to(repo_dir)): path.read_text('utf-8')
@@ -120,6 +125,7 @@ def test_options_named_in_the_text_exist(documents, helps):
     """Options in backquotes belong to a verb or to a script of tools/."""
     known = {'--help', '--version'}
     known |= {'--index-url'}  # pip
+    known |= {'--inplace'}  # jupyter execute
     # python -m mmsoco.comparison.report
     known |= {'--html', '--markdown', '--figure'}
     for verb in known_verbs():
