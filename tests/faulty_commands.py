@@ -369,7 +369,7 @@ SHARDS = [
     ('convert shards nowhere.arrow --out x.arrow', 'nowhere.arrow'),
     ('convert shards text.arrow --out x.arrow', 'text.arrow'),
     ('convert shards folder.arrow --out x.arrow', 'folder.arrow'),
-    ('convert shards images.arrow --out x.arrow', 'images.arrow.*no shard'),
+    ('convert shards images.arrow --out x.arrow', 'images.arrow.*not a shard'),
     ('convert shards images.arrow text.arrow --out x.arrow', 'text.arrow'),
     ('convert shards images.arrow --out text.txt', 'text.txt.*--overwrite'),
     ('convert shards images.arrow --out no/x.arrow', 'images.arrow|no/x'),

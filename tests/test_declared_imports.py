@@ -152,8 +152,8 @@ def test_scripts_import_what_is_declared(folder):
     declared |= BUILD
     if folder == 'docs':
         declared |= EXTRA['docs']
-    # tests/test_compat.py writes it.
-    helpers = {'strict_package'}
+    # tests/test_compat.py and tests/test_site.py write them.
+    helpers = {'strict_package', 'my_parts'}
     # tests/golden is a folder, and tests import modules of docs.
     for place in (folder, 'docs'):
         helpers |= {path.stem for path in (REPO / place).rglob('*')}

@@ -62,7 +62,8 @@ def test_an_extension_registers_a_metric_and_a_task_util(monkeypatch):
         class Mine:
             pass
 
-        assert isinstance(registry.build(dict(type='Mine')), Mine)
+        with DefaultScope.overwrite_default_scope('mmsoco'):
+            assert isinstance(registry.build(dict(type='Mine')), Mine)
 
 
 def test_everything_is_registered_at_once(repo_dir):

@@ -404,8 +404,9 @@ def test_ended_parent_takes_its_workers_along(
 
 
 def test_second_ctrl_c_ends_workers_that_hang(image_root, tmp_path):
-    held = image_root / '00 held.png'  # the first to be begun
-    os.mkfifo(held)
+    noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3))
+    # The first to be begun; its search takes far longer than the test.
+    Image.fromarray(noise.astype(np.uint8)).save(image_root / '00 held.png')
     command = [sys.executable, 'tools/proposals/generate.py', '--workers=2']
     process = subprocess.Popen(
         [*command, str(image_root), str(tmp_path / 'out.arrow')],
