@@ -28,10 +28,13 @@ PATHS = re.compile(
 )
 # Scripts of other packages that the documents mention.
 OTHERS = {
-    'tools/dataset_converters/cityscapes.py',
+    'tests/_commands/test_common_helpers.py',
+    'tests/_debug/test_nan_capture.py',
     'tests/test_checkpoint_saver.py',
     'tests/test_engine.py',
     'tests/test_state_checkpointing.py',
+    'tests/utils/test_auto_resumer.py',
+    'tools/dataset_converters/cityscapes.py',
 }
 
 
