@@ -27,7 +27,7 @@ extensions = [
     'sphinx_design',
 ]
 templates_path = ['_templates']
-exclude_patterns = ['_build', '**.ipynb_checkpoints']
+exclude_patterns = ['_build', 'notebooks/runs', '**.ipynb_checkpoints']
 
 # Pages in Markdown; headings can be linked to as on GitHub.
 myst_enable_extensions = ['colon_fence']

@@ -11,6 +11,8 @@ import re
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent
+# What builds and notebooks leave in docs/; git ignores it.
+MADE = {'_build', 'generated', 'runs'}
 STAND_IN = re.compile(r'\s*\[[^\]]*\]\((?P<file>[^)\s]+\.md)\)\s*')
 LINK = re.compile(
     r'\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)'
@@ -20,7 +22,7 @@ LINK = re.compile(
 def pages() -> list[Path]:
     """Return the Markdown pages of the site."""
     found = sorted(DOCS.rglob('*.md'))
-    return [p for p in found if '_build' not in p.relative_to(DOCS).parts]
+    return [p for p in found if not MADE & {*p.relative_to(DOCS).parts}]
 
 
 def shown_file(page: Path) -> Path:

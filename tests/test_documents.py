@@ -10,6 +10,7 @@ import re
 import shlex
 
 import pytest
+from outside_pages import MADE
 
 from mmsoco.cli.convert import CONVERSIONS
 from mmsoco.cli.main import known_verbs, parser_of, resolve_out
@@ -45,7 +46,7 @@ def documents(repo_dir):
         path
         for glob in DOCUMENTS
         for path in repo_dir.glob(glob)
-        if '_build' not in path.parts
+        if not MADE & {*path.parts}
     ]
     assert len(paths) > 8
     return {
