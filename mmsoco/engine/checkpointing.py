@@ -4,7 +4,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import master_only
+from mmengine.dist import get_rank, master_only
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
@@ -28,6 +28,8 @@ from mmsoco.engine.loops import EpochBasedTrainLoop
 from mmsoco.engine.run_record import KEY, Change, RunRecord, record_run
 from mmsoco.utils.files import atomic_path, write_text
 from mmsoco.utils.processes import is_alive
+
+SAMPLER_SEED = 'mmsoco_sampler_seed'  # in a checkpoint's meta
 
 
 class FinishedError(Exception):
@@ -88,6 +90,8 @@ class CheckpointingRunner(MMEngineRunner):
         _remove_partials(Path(out_dir), filename)
         meta = dict(kwargs.pop('meta', None) or {})
         meta[KEY] = self._record.to_meta()
+        for sampler in self._samplers():
+            meta[SAMPLER_SEED] = int(sampler.seed)
         try:
             with atomic_path(Path(out_dir, filename)) as partial:
                 super().save_checkpoint(
@@ -177,7 +181,7 @@ class CheckpointingRunner(MMEngineRunner):
         meta = checkpoint['meta']
         was = RunRecord.from_meta(meta) or self._record
         was.refuse_other_run(self._record)
-        self._adopt_seed(meta.get('seed'))
+        self._adopt_seeds(meta)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         resuming.load_weights(model, checkpoint['state_dict'], filename)
         changes = was.changes_to(self._record)
@@ -225,16 +229,28 @@ class CheckpointingRunner(MMEngineRunner):
                 len(self.train_dataloader),
             )
 
-    def _adopt_seed(self, seed: int | None) -> None:
-        """Go on with the seed of a run that had drawn one."""
-        if seed is None or seed == self.seed:
-            return
-        self._randomness_cfg.update(seed=seed)
-        self.set_randomness(**self._randomness_cfg)
+    def _adopt_seeds(self, meta: dict) -> None:
+        """Go on with the seeds of a run that had drawn some.
+
+        With ``diff_rank_seed`` each process adds its rank to the seed, and
+        the sampler's seed is drawn, the same in all of them.
+        """
+        seed = meta.get('seed')  # of the first process
+        differ = self._randomness_cfg.get('diff_rank_seed', False)
+        is_same = self.seed == (seed or 0) + (get_rank() if differ else 0)
+        if seed is not None and not is_same:
+            self._randomness_cfg.update(seed=seed)
+            self.set_randomness(**self._randomness_cfg)
+        drawn = meta.get(SAMPLER_SEED, None if is_same else seed)
+        for sampler in self._samplers():
+            if drawn is not None:
+                sampler.seed = drawn
+
+    def _samplers(self) -> list[Any]:
+        """Return what orders the images by a seed."""
         loader = self.train_dataloader
-        for sampler in (loader.sampler, loader.batch_sampler):
-            if hasattr(sampler, 'seed'):
-                sampler.seed = seed
+        samplers = (loader.sampler, loader.batch_sampler)
+        return [found for found in samplers if hasattr(found, 'seed')]
 
     def _report_resume(self, filename: str, changes: list[Change]) -> None:
         """Say where the run stands, what has changed, and if it is over."""
