@@ -18,7 +18,7 @@ from urllib.request import url2pathname
 import torch
 from torch import Tensor
 
-from mmsoco.checkpoints.integrity import check_bytes
+from mmsoco.checkpoints.integrity import check_bytes, is_finite
 from mmsoco.checkpoints.io import readable_errors
 
 _NAMED = 3  # tensors that a message names
@@ -140,7 +140,7 @@ def not_finite(content: Any) -> list[str]:
     return [
         '/'.join(map(str, path))
         for path, tensor in _tensors(content, ())
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all()
+        if not is_finite(tensor)
     ]
 
 

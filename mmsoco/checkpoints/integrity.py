@@ -80,6 +80,16 @@ def damage(path: str | Path) -> str | None:
     return f'the bytes of {broken} have changed' if broken else None
 
 
+def is_finite(tensor: Tensor) -> bool:
+    """Return whether no value of a tensor of any type is NaN or infinite."""
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    if tensor.is_floating_point() and tensor.element_size() == 1:
+        tensor = tensor.float()  # of float8 torch knows little
+    is_number = tensor.is_floating_point() or tensor.is_complex()
+    return not is_number or bool(torch.isfinite(tensor).all())
+
+
 def check_finite(state: Mapping[str, Tensor], source: object) -> None:
     """Refuse weights that are not finite numbers.
 
@@ -90,11 +100,7 @@ def check_finite(state: Mapping[str, Tensor], source: object) -> None:
     Raises:
         ValueError: If a tensor holds NaN or an infinite number.
     """
-    bad = [
-        name
-        for name, tensor in state.items()
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all()
-    ]
+    bad = [name for name, tensor in state.items() if not is_finite(tensor)]
     if bad:
         raise ValueError(
             f'{len(bad)} of {len(state)} tensors of {source} are not finite '

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import io
+import math
 import os
 import pickle
 import sys
@@ -231,3 +232,19 @@ def test_names_of_what_is_not_finite():
     state = dict(optimizer=dict(state={0: dict(v=nan)}), n=torch.tensor(3))
     assert not_finite(state) == ['optimizer/state/0/v']
     assert not_finite([torch.ones(1), (nan,)]) == ['1/0']
+
+
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda t: t.to(torch.complex64),
+        lambda t: t.to(torch.float8_e4m3fn),
+        lambda t: t.to(torch.float8_e5m2),
+        lambda t: t.to(torch.bfloat16),
+        lambda t: t.double(),
+        lambda t: t.to_sparse(),
+    ],
+)
+def test_numbers_of_all_types_are_looked_at(make):
+    good, bad = torch.tensor([1.0, 0.0]), torch.tensor([1.0, math.nan])
+    assert not_finite(dict(x=make(good), y=[make(bad)])) == ['y/0']
