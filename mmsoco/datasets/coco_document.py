@@ -10,8 +10,9 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
+from mmsoco.proposals.json_boxes import is_finite
 from mmsoco.utils.problems import Outcome, Problems
 
 STOP, LOST = Outcome.STOP, Outcome.LOST
@@ -19,6 +20,8 @@ MENDED, NOTE = Outcome.MENDED, Outcome.NOTE
 
 # COCO's own boxes leave their pictures by rounding.
 _TOLERANCE = 1.0
+# pycocotools keeps ids in float64.
+_LARGEST_ID = 2**53
 # Square pixels below which the corners of a polygon lie on a line.
 _NO_AREA = 1e-6
 # mmdet trains on no box that is narrower or lower, in pixels.
@@ -141,8 +144,10 @@ def mend_document(
         for annotation in kept
         if _clip(annotation, images[annotation['image_id']], problems)
     ]
+    document['annotations'] = _each_once(document['annotations'], problems)
     _mend_ids(document['annotations'], problems)
-    return maskless
+    there = {id(annotation) for annotation in document['annotations']}
+    return [thing for thing in maskless if id(thing) in there]
 
 
 def _check_unique(
@@ -166,6 +171,11 @@ def _check_unique(
         seen[key] = entry
         unique.append(entry)
     names = Counter(str(entry[name_key]) for entry in unique)
+    plain = Counter(' '.join(name.casefold().split()) for name in names)
+    if kind == 'category' and max(plain.values(), default=1) > 1:
+        alike = [n for n in names if plain[' '.join(n.casefold().split())] > 1]
+        what = 'categories that differ by capitals or blanks alone: kept apart'
+        problems.add(NOTE, what, ' / '.join(map(repr, alike)))
     # Two categories of one name make a detector count one class more.
     outcome = STOP if kind == 'category' else NOTE
     for name, count in names.items():
@@ -182,7 +192,7 @@ def _mend_size(
     """Give an image the (height, width) of its picture."""
     name = str(image['file_name'])
     reported = (image.get('height'), image.get('width'))
-    usable = all(is_number(side) and side > 0 for side in reported)
+    usable = all(is_finite(side) and side > 0 for side in reported)
     if size is None:
         if not usable:
             problems.add(
@@ -228,10 +238,11 @@ def _mend_annotation(
     if not _mend_box(annotation, where, problems):
         return False
     _mend_crowd(annotation, where, problems)
+    _mend_ignore(annotation, where, problems)
     _mend_area(annotation, where, problems)
     if not _check_mask(annotation, image, where, problems):
         return False
-    if _drop_empty_mask(annotation, where, problems):
+    if _drop_empty_mask(annotation, image, where, problems):
         maskless.append(annotation)
     return True
 
@@ -253,7 +264,7 @@ def _mend_box(annotation: dict, where: str, problems: Problems) -> bool:
     if not (isinstance(box, list) and len(box) == 4):
         problems.add(STOP, 'bbox is not [x, y, w, h]', where)
         return False
-    if not all(map(is_number, box)):
+    if not all(map(is_finite, box)):
         problems.add(STOP, 'bbox holds something other than numbers', where)
         return False
     x, y, w, h = box
@@ -274,7 +285,19 @@ def _points(annotation: dict) -> list[float]:
     if not all(isinstance(polygon, list) for polygon in polygons):
         return []
     points = [value for polygon in polygons for value in polygon]
-    return points if all(map(is_number, points)) else []
+    return points if all(map(is_finite, points)) else []
+
+
+def _is_true(value: Any) -> bool:
+    return str(value).strip().lower() in ('1', 'true')
+
+
+def _mend_ignore(annotation: dict, where: str, problems: Problems) -> None:
+    """Make ``ignore`` a number: mmdet takes any text for true."""
+    ignore = annotation.get('ignore')
+    if ignore is not None and ignore not in (0, 1):
+        annotation['ignore'] = int(_is_true(ignore))
+        problems.add(MENDED, 'ignore is not 0, 1', where)
 
 
 def _mend_crowd(annotation: dict, where: str, problems: Problems) -> None:
@@ -282,7 +305,7 @@ def _mend_crowd(annotation: dict, where: str, problems: Problems) -> None:
     if crowd in (0, 1) and crowd is not None:
         annotation['iscrowd'] = int(crowd)
         return
-    annotation['iscrowd'] = int(str(crowd).strip() in ('1', 'true'))
+    annotation['iscrowd'] = int(_is_true(crowd))
     what = 'no iscrowd: taken as 0' if crowd is None else 'iscrowd is not 0, 1'
     problems.add(MENDED, what, where)
 
@@ -292,7 +315,7 @@ def _mend_area(annotation: dict, where: str, problems: Problems) -> None:
     box_area = annotation['bbox'][2] * annotation['bbox'][3]
     # An object with an area of 0 is skipped by mmdet, so that a detector
     # would learn that there is nothing.
-    if is_number(area) and (area > 0 or box_area == 0):
+    if is_finite(area) and (area > 0 or box_area == 0):
         return
     annotation['area'] = box_area
     what = 'no area' if area is None else 'area is not a positive number'
@@ -358,8 +381,10 @@ def _runs(counts: Any) -> list[int] | None:
     return runs if not shift and all(n >= 0 for n in runs) else None
 
 
-def _drop_empty_mask(annotation: dict, where: str, problems: Problems) -> bool:
-    """Drop polygons without an area; tell whether no mask is left.
+def _drop_empty_mask(
+    annotation: dict, image: dict, where: str, problems: Problems
+) -> bool:
+    """Drop polygons without an area in the picture; tell if none is left.
 
     A mask head would learn from them that there is nothing.
     """
@@ -371,7 +396,11 @@ def _drop_empty_mask(annotation: dict, where: str, problems: Problems) -> bool:
             return False
         kept = []
     else:
-        kept = [polygon for polygon in mask if _area(polygon) > _NO_AREA]
+        kept = [
+            polygon
+            for polygon in mask
+            if _area(polygon) > _NO_AREA and _is_inside(polygon, image)
+        ]
         if len(kept) == len(mask):
             return False
     annotation['segmentation'] = kept
@@ -382,6 +411,17 @@ def _drop_empty_mask(annotation: dict, where: str, problems: Problems) -> bool:
     what = 'mask without an area: dropped, the box kept'
     problems.add(MENDED, what, where)
     return True
+
+
+def _is_inside(polygon: list[float], image: dict) -> bool:
+    """Tell whether the box around a polygon meets the picture."""
+    xs, ys = polygon[::2], polygon[1::2]
+    return (
+        max(xs) > 0
+        and max(ys) > 0
+        and min(xs) < image['width']
+        and min(ys) < image['height']
+    )
 
 
 def _area(polygon: list[float]) -> float:
@@ -446,6 +486,22 @@ def _clip(annotation: dict, image: dict, problems: Problems) -> bool:
     return True
 
 
+def _each_once(annotations: list[dict], problems: Problems) -> list[dict]:
+    """Drop objects that are there twice, but for their ids."""
+    seen: set[str] = set()
+    unique = []
+    for annotation in annotations:
+        content = {k: v for k, v in annotation.items() if k != 'id'}
+        key = repr(sorted(content.items()))
+        if key in seen:
+            where = f'object {annotation.get("id", "?")}'
+            problems.add(MENDED, 'the same object twice: kept once', where)
+            continue
+        seen.add(key)
+        unique.append(annotation)
+    return unique
+
+
 def is_ignored(annotation: dict) -> bool:
     """Tell whether an object is marked as one that training ignores."""
     return bool(annotation['iscrowd'] or annotation.get('ignore'))
@@ -467,22 +523,13 @@ def _mend_ids(annotations: list[dict], problems: Problems) -> None:
     An id of 0 counts as no match in pycocotools' evaluation.
     """
     ids = [annotation.get('id') for annotation in annotations]
-    if all(isinstance(i, int) and i > 0 for i in ids):
+    if all(isinstance(i, int) and 0 < i < _LARGEST_ID for i in ids):
         twice = [i for i, count in Counter(ids).items() if count > 1]
         if not twice:
             return
         what, where = 'object id comes twice: renumbered', str(twice[0])
     else:
-        what, where = 'object id is missing or 0: renumbered', ''
+        what, where = 'object id is missing or 0, or too large: renumbered', ''
     for number, annotation in enumerate(annotations, start=1):
         annotation['id'] = number
     problems.add(MENDED, what, where and f'id {where}')
-
-
-def is_number(value: Any) -> TypeGuard[float]:
-    """Return whether parsed JSON is a finite number."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )

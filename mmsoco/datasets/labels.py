@@ -304,7 +304,7 @@ def _find_pictures(
             listed[folder] = files_in(folder)
         if Path(name).name not in listed[folder]:
             what = f'picture is not in {str(images)!r}'
-            if (images / name).exists():
+            if os.path.exists(images / name):
                 what = f'picture is {NOT_A_FILE}'
             problems.add(outcome, what, name)
             missing.add(name)
@@ -353,7 +353,7 @@ def _read_size(
     looked_at: set[str], images: Path, problems: Problems, name: str
 ) -> tuple[int, int] | None:
     path = images / name
-    if name not in looked_at or not path.is_file():
+    if name not in looked_at or not os.path.isfile(path):
         return None
     try:
         return read_size(path)

@@ -6,7 +6,7 @@ left out and counted.
 """
 
 import math
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def _numbers(name: str, xywh: Any, problems: Problems) -> list[list[float]]:
     return good
 
 
-def is_finite(value: Any) -> bool:
+def is_finite(value: Any) -> TypeGuard[float]:
     """Return whether parsed JSON is a finite number, not a boolean."""
     return (
         isinstance(value, int | float)

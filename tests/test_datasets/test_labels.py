@@ -470,3 +470,47 @@ def test_run_lengths_are_read_as_pycocotools_does():
         values = np.arange(len(runs)) % 2
         unpacked = np.repeat(values, runs).reshape(pixels.T.shape).T
         assert (unpacked == pixels).all()
+
+
+def test_polygons_outside_of_the_picture(read):
+    labels = read(polygons(1, [100, 100, 200, 100, 200, 200]))
+    assert labels.document['annotations'][1]['segmentation'] == []
+
+
+@pytest.mark.parametrize('number', [2, 9])
+def test_the_same_object_twice(read, number):
+    def repeat(content):
+        content['annotations'].append(
+            dict(content['annotations'][1], id=number)
+        )
+
+    labels = read(repeat)
+    assert labels.document == GOOD
+    assert kinds(labels, Outcome.MENDED) == {
+        'the same object twice: kept once': 1
+    }
+
+
+@pytest.mark.parametrize(('ignore', 'usable'), [('false', 4), ('True', 3)])
+def test_ignore_is_a_text(read, ignore, usable):
+    labels = read(update('annotations', 0, ignore=ignore))
+    assert labels.num_usable == usable
+    assert 'ignore is not 0, 1' in kinds(labels, Outcome.MENDED)
+
+
+def test_categories_that_differ_by_blanks(read):
+    labels = read(update('categories', 0, name=' Dog '))
+    [note] = labels.problems.of(Outcome.NOTE)
+    assert 'capitals or blanks' in note.what and "' Dog '" in note.examples[0]
+
+
+def test_numbers_that_no_float_holds(read):
+    labels = read(update('annotations', 0, bbox=[5, 5, 10**400, 3]))
+    assert 'other than numbers' in str(labels.problems)
+    labels = read(update('annotations', 0, id=2**70))
+    assert [a['id'] for a in labels.document['annotations']] == [1, 2, 3, 4]
+
+
+def test_a_name_that_is_too_long_for_a_disk(read):
+    labels = read(update('images', 0, file_name='x' * 5000 + '.png'))
+    assert 'picture is not in' in str(labels.problems)
