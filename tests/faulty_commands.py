@@ -23,6 +23,8 @@ MAIN = [
 PROPOSE = [
     ('propose', 'images'),
     ('propose images', '--out'),
+    ('propose images --out http://h/x.arrow', '--out.*the address http://h'),
+    ('propose images --out x.arrow --ann-file s3://b/x', 'address s3://b/x'),
     ('propose "" --out x.arrow', 'argument images: expected a path'),
     ('propose images --out ""', 'argument --out: expected a path'),
     ('propose images x.arrow --out y.arrow', 'named twice'),
@@ -266,6 +268,8 @@ CHECKPOINT = [
 
 VOC = [
     ('convert voc', 'root'),
+    ('convert voc s3://b/x --out x.json', 'root.*the address s3://b/x'),
+    ('convert voc voc --out s3://b/x.json', '--out.*the address s3://b/x'),
     ('convert voc voc', '--out'),
     ('convert voc nowhere --out x.json', 'nowhere'),
     ('convert voc text.txt --out x.json', 'text.txt'),

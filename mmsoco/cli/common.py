@@ -80,9 +80,17 @@ class Parser(argparse.ArgumentParser):
 
 
 def path(text: str) -> Path:
-    """Read a path option; refuse an empty one, which would mean ``.``."""
+    """Read a path option; refuse an empty one and addresses.
+
+    An empty one would mean ``.``, and `Path` makes ``s3:/x`` of ``s3://x``.
+    """
     if not text.strip():
         raise argparse.ArgumentTypeError('expected a path, got an empty text')
+    if '://' in text:
+        raise argparse.ArgumentTypeError(
+            f'expected a file or folder of this machine, got the address '
+            f'{text}; download it, and give its path'
+        )
     return Path(text)
 
 
