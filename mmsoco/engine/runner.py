@@ -20,6 +20,10 @@ from mmsoco.engine.hooks.finite_hook import FiniteHook
 from mmsoco.engine.interruption import Interruption, StoppedError
 from mmsoco.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmsoco.engine.optimizers.finite_steps import guard_steps
+from mmsoco.engine.optimizers.trained_parameters import (
+    fixed_tensors,
+    with_constructor,
+)
 from mmsoco.engine.run_record import batch_size_of
 from mmsoco.engine.work_dir import claimed
 from mmsoco.registry import RUNNERS
@@ -135,7 +139,13 @@ class Runner(CheckpointingRunner):
         Returns:
             The wrapper of the optimizer.
         """
-        return guard_steps(super().build_optim_wrapper(optim_wrapper))
+        fixed = fixed_tensors(getattr(self.model, 'module', self.model))
+        if fixed:
+            counts = ', '.join(f'{n} of {part}' for part, n in fixed.items())
+            self.logger.info(f'Tensors that are not trained: {counts}.')
+        return guard_steps(
+            super().build_optim_wrapper(with_constructor(optim_wrapper))
+        )
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register the default hooks, and always `FiniteHook`.

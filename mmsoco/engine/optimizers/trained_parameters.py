@@ -1,0 +1,64 @@
+"""Hand the parameters to an optimizer that are trained."""
+
+from collections import Counter
+from typing import Any
+
+from mmengine.optim import DefaultOptimWrapperConstructor
+from torch import nn
+
+
+class TrainedParametersConstructor(DefaultOptimWrapperConstructor):
+    """mmengine's constructor, which warns of each parameter that is fixed.
+
+    A target network and frozen stages make a hundred such lines. Here a
+    module that trains nothing is passed over as a whole; the parameter groups
+    stay the same. `fixed_tensors` says in a line what is not trained.
+    """
+
+    def add_params(
+        self, params: list[dict], module: nn.Module, *args: Any, **kwargs: Any
+    ) -> None:
+        """Add the groups of a module, unless it trains nothing.
+
+        See DefaultOptimWrapperConstructor.add_params.
+        """
+        if any(p.requires_grad for p in module.parameters()):
+            super().add_params(params, module, *args, **kwargs)
+
+
+def with_constructor(optim_wrapper: Any) -> Any:
+    """Name the constructor above in the settings of one optimizer.
+
+    Args:
+        optim_wrapper: The config's ``optim_wrapper``; it is not changed.
+
+    Returns:
+        The settings, or what was given where another constructor is named,
+        or where it is not the settings of one optimizer.
+    """
+    if (
+        not isinstance(optim_wrapper, dict)
+        or not isinstance(optim_wrapper.get('optimizer'), dict)
+        or 'constructor' in optim_wrapper
+    ):
+        return optim_wrapper
+    return {**optim_wrapper, 'constructor': TrainedParametersConstructor}
+
+
+def fixed_tensors(model: nn.Module) -> dict[str, int]:
+    """Count the parameters that are not trained, by the part of a model.
+
+    Args:
+        model: The model.
+
+    Returns:
+        Number of tensors by the name of the child; none of a part that is
+        trained as a whole.
+    """
+    return dict(
+        Counter(
+            name.partition('.')[0]
+            for name, parameter in model.named_parameters()
+            if not parameter.requires_grad
+        )
+    )
