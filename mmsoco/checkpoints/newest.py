@@ -9,6 +9,8 @@ from .integrity import damage
 # What is saved between the checkpoints that a config asks for.
 INTERIM_NAME = 'interim.pth'
 NOTE_NAME = 'last_checkpoint'
+# The work dir in the folder that `mmsoco pretrain` and `finetune` write.
+WORK_DIR_NAME = 'checkpoints'
 _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
@@ -76,7 +78,8 @@ def find_checkpoint(source: str | Path) -> Path:
     Newer ones that are damaged are passed over, and named on standard error.
 
     Args:
-        source: A checkpoint, or the folder of a run.
+        source: A checkpoint, the work dir of a run, or the folder of a
+            pretraining or a fine-tuning, which holds its work dir.
 
     Raises:
         FileNotFoundError: The folder has no checkpoint.
@@ -85,6 +88,9 @@ def find_checkpoint(source: str | Path) -> Path:
     source = Path(source)
     if not source.is_dir():
         return source
+    inner = source / WORK_DIR_NAME
+    if inner.is_dir() and not checkpoints_of(source):
+        source = inner
     checkpoint, passed = newest_usable(source)
     for text in passed:
         print(f'Passed over: {text}.', file=sys.stderr)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmsoco.checkpoints.newest import WORK_DIR_NAME
 from mmsoco.utils.files import write_json
 from mmsoco.utils.locks import LOCK_NAME, FolderLock
 from mmsoco.version import __version__
@@ -60,7 +61,7 @@ class RunFolder:
     @property
     def checkpoints(self) -> Path:
         """The folder of checkpoints: the work dir of the training."""
-        return self.path / 'checkpoints'
+        return self.path / WORK_DIR_NAME
 
     @property
     def logs(self) -> Path:

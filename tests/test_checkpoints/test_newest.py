@@ -25,6 +25,18 @@ def test_the_note_is_followed(tmp_path):
     assert find_checkpoint(tmp_path).name == 'epoch_2.pth'
 
 
+def test_the_folder_of_a_workflow_holds_its_work_dir(tmp_path):
+    """As `mmsoco pretrain` writes it: exported weights beside the work dir."""
+    (tmp_path / 'checkpoints').mkdir()
+    save(tmp_path, 'detector.pth')
+    with pytest.raises(FileNotFoundError, match='holds no checkpoint'):
+        find_checkpoint(tmp_path)
+    save(tmp_path / 'checkpoints', 'epoch_3.pth')
+    assert find_checkpoint(tmp_path) == tmp_path / 'checkpoints/epoch_3.pth'
+    save(tmp_path, 'epoch_1.pth')
+    assert find_checkpoint(tmp_path) == tmp_path / 'epoch_1.pth'
+
+
 @pytest.mark.parametrize('note', ['', '/elsewhere/iter_7.pth', '/x/gone.pth'])
 def test_without_a_good_note(tmp_path, note):
     save(tmp_path, 'iter_5.pth', 'iter_7.pth', 'best_coco.pth', '.iter_9.part')
