@@ -11,7 +11,7 @@ from typing import Any
 
 from mmdet.registry import TASK_UTILS
 from mmengine.config import Config
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import Registry
 
 from mmsoco.config.keys import walk
@@ -46,6 +46,8 @@ _ALIKE = 0.85
 _NO_TYPE = 'must contain the key "type"'
 # Packages whose types are looked up before anything is built.
 _SCOPES = ('mmsoco', 'mmdet')
+# Packages whose hooks hand all of their ``**kwargs`` on to their bases.
+_OWN_HOOKS = ('mmsoco', 'mmengine')
 # Where the main parts stand in a config; * is any key.
 _PLACES = {
     'model': MODELS,
@@ -226,7 +228,8 @@ def _check_arguments(place: str, node: Mapping, built: Callable) -> None:
 
     Pretraining does not build all parts of a detector: the constructor of
     the others would speak in fine-tuning only. Layers and losses are left
-    alone, since who builds them takes keys out first.
+    alone, since who builds them takes keys out first. What CheckpointHook
+    takes by ``**kwargs`` would stop the run at the first checkpoint.
     """
     is_loss = place.rpartition('.')[2].startswith('loss')
     if is_loss or not inspect.isclass(built):
@@ -236,13 +239,15 @@ def _check_arguments(place: str, node: Mapping, built: Callable) -> None:
     parameters = inspect.signature(maker).parameters
     if maker is object.__init__:
         parameters = {}
+    open_ended = any(p.kind in _OPEN_ENDED for p in parameters.values())
+    saves = package in _OWN_HOOKS and issubclass(built, CheckpointHook)
     if (
         (package in FOUNDATIONS and not issubclass(built, Hook))
         or hasattr(maker, '__wrapped__')
-        or any(p.kind in _OPEN_ENDED for p in parameters.values())
+        or (open_ended and not saves)
     ):
         return
-    known = [name for name in parameters if name != 'self']
+    known = _arguments_of(built, built.__name__)
     for key in set(node) - {*known, 'type', '_scope_', 'priority'}:
         raise ValueError(
             f'unknown key {place}.{key}{near(key, known)} '

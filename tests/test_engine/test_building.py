@@ -173,6 +173,9 @@ class OwnBBoxHead(Shared2FCBBoxHead):
     [
         (dict(type='IterTimerHook', yy=1), 'IterTimerHook takes no argum'),
         (dict(type='CheckpointHook', intervl=1), 'did you mean interval'),
+        (dict(type='CheckpointHook', xx=1), 'takes interval, interim_min'),
+        (dict(type='CheckpointHook', out_dri='a'), 'did you mean out_dir'),
+        (dict(type='mmengine.CheckpointHook', xx=1), 'xx.*takes interval'),
         (dict(type='CollapseHook', yy=1), 'CollapseHook takes threshold'),
         (dict(yy=1), 'default_hooks.x has no type'),
     ],
