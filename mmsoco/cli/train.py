@@ -60,9 +60,13 @@ def run(args: argparse.Namespace) -> None:
     cfg = load_config(args)
 
     from mmsoco.engine.resuming import set_resume
+    from mmsoco.engine.work_dir import refuse_used
 
     set_resume(cfg, args.resume)
     cfg.overwrite = args.overwrite or cfg.get('overwrite', False)
+    if not cfg.get('resume') and not cfg.overwrite:
+        # The runner looks again; it needs half a minute of building first.
+        refuse_used(cfg.work_dir)
     set_precision(cfg, args.amp)
     check_start(cfg)
 

@@ -174,6 +174,20 @@ def test_logs_what_a_newcomer_needs(finished):
     assert list(finished.glob('**/events.out.tfevents*'))
 
 
+def test_an_old_run_is_seen_before_anything_is_built(
+    config, finished, monkeypatch
+):
+    monkeypatch.setattr(
+        'mmsoco.engine.building.run_config', lambda *args: pytest.fail('built')
+    )
+    before = sorted(finished.rglob('*'))
+    outcome = attempt(config, finished)
+    assert outcome.status == 1
+    assert 'holds a run already' in outcome.err
+    after = {*finished.rglob('*')} - {*before}
+    assert {path.name for path in after} <= {'error.txt'}
+
+
 def test_learns_and_saves(finished):
     first = load_run(finished / 'epoch_1.pth')['state_dict']
     second = load_run(finished / 'epoch_2.pth')['state_dict']
