@@ -26,7 +26,10 @@ def file_stem(text: str) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument(
-        'checkpoint', type=checkpoint, help='of a run, or an exported detector'
+        'checkpoint',
+        type=checkpoint,
+        help='checkpoint of a run or an exported detector, or the work dir '
+        'of a run, whose newest checkpoint is taken',
     )
     add_out(parser, 'the folder to write to')
     parser.add_argument(
@@ -38,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Publish, and print the new file's name."""
+    from mmsoco.checkpoints.newest import find_checkpoint
     from mmsoco.checkpoints.publish import publish
 
-    name = args.name or args.checkpoint.stem
-    print(f'wrote {publish(args.checkpoint, args.out, name)}')
+    checkpoint = find_checkpoint(args.checkpoint)
+    name = args.name or checkpoint.stem
+    print(f'wrote {publish(checkpoint, args.out, name)}')

@@ -66,6 +66,11 @@ def test_publish_takes_the_name_of_the_checkpoint(run, tmp_path):
     assert text == f'wrote {path}\n'
 
 
+def test_publish_takes_the_folder_of_a_run(run, tmp_path):
+    text = succeed('publish', run.parent, '--out', tmp_path / 'out')
+    assert Path(text.split()[1]).name.startswith(f'{run.stem}_20')
+
+
 @pytest.mark.parametrize(
     'verb',
     [['export'], ['convert', 'checkpoint'], ['publish'], ['inspect']],
