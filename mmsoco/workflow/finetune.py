@@ -31,6 +31,7 @@ from mmsoco.workflow.labels import (
     draw_labels,
     explain,
     median_side,
+    pictures_of,
 )
 from mmsoco.workflow.news import DetectorNews
 from mmsoco.workflow.run_folder import RunFolder, read_manifest
@@ -265,6 +266,16 @@ class _Finetuning:
                 f'fewer than {FEW_BOXES} boxes to learn from: '
                 f'{", ".join(few)}',
             )
+        again = pictures_of(self.document, self.train.images) & pictures_of(
+            self.val.document, self.val.images
+        )
+        if again:
+            self.console.detail(
+                'note',
+                f'{len(again)} of the pictures to judge on are trained on '
+                'too: the AP says little about new pictures; give labels of '
+                'others with --val',
+            )
 
     def _write_config(self) -> None:
         from mmengine.config import Config
@@ -320,7 +331,8 @@ class _Finetuning:
             2,
             'finetune',
             f'{origin}, pictures of {self.scale[0]}x{self.scale[1]}, '
-            f'{self.epochs} epochs, {self.steps} steps',
+            f'{self.epochs} epoch{"s" * (self.epochs > 1)}, '
+            f'{self.steps} step{"s" * (self.steps > 1)}',
         )
         start = time.monotonic()
         command = training_command(

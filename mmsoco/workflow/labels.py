@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,17 @@ def draw_labels(
             a for a in document['annotations'] if a['image_id'] in ids
         ],
     )
+
+
+def pictures_of(document: Mapping[str, Any], folder: Path) -> set[Path]:
+    """Return the files of a COCO document's pictures.
+
+    Args:
+        document: The document.
+        folder: The folder of the pictures.
+    """
+    root = folder.resolve()
+    return {root / image['file_name'] for image in document['images']}
 
 
 def count_boxes(document: Mapping[str, Any]) -> dict[str, int]:

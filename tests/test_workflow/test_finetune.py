@@ -104,14 +104,26 @@ def calls(monkeypatch):
 
 def run(pretrained, data, **options):
     stream = io.StringIO()
-    options = dict(
+    defaults = dict(
         train_images=data / 'train', val_images=data / 'val',
-        out=data / 'fine', epochs=2, console=Console(3, stream), **options,
+        out=data / 'fine', epochs=2, console=Console(3, stream),
     )  # fmt: skip
+    options = {**defaults, **options}
     found = mmsoco.finetune(
         pretrained, data / 'train.json', data / 'val.json', **options
     )
     return found, stream.getvalue()
+
+
+def test_pictures_that_are_trained_and_judged_on(pretrained, data, calls):
+    """Of the 12 pictures 3 are judged on again, under another folder name."""
+    (data / 'same').symlink_to(data / 'train')
+    (data / 'val').rename(data / 'unused')
+    _, text = run(
+        pretrained, data, epochs=1, batch_size=12, val_images=data / 'same'
+    )
+    assert '3 of the pictures to judge on are trained on too' in text
+    assert '1 epoch, 1 step\n' in text
 
 
 def test_three_steps(pretrained, data, calls):
@@ -122,6 +134,7 @@ def test_three_steps(pretrained, data, calls):
     assert 'cat: AP 50.0, 11 boxes' in text
     # 12 pictures in batches of 4, twice
     assert '2 epochs, 6 steps' in text
+    assert 'are trained on too' not in text  # 0.jpg and so on of two folders
     assert found.metrics['bbox_mAP'] == 0.25
     assert found.checkpoint.is_file()
     page = found.report.read_text()
