@@ -67,7 +67,7 @@ class PretrainingNews(TrainingNews):
         spread = entry.get('embedding_std', float('nan'))
         verdict = 'COLLAPSED' if spread < LEAST_SPREAD else 'ok'
         gauges = [
-            f'loss {entry["loss"]:.1f} (least {self.least:.0f})',
+            f'loss {entry["loss"]:z.1f} (least {self.least:.0f})',
             f'spread {spread:.2f} {verdict}',
             f'same object {entry.get("pair_cosine", float("nan")):.2f}',
             f'found again {entry.get("retrieval", float("nan")):.2f}',

@@ -81,6 +81,8 @@ def test_news_in_words():
         'loss -4.6 (least -8)   spread 0.74 ok   same object 0.58   '
         'found again 0.25   27 images/s   5 min left'
     )
+    news.take([{**entry(300, 3), 'loss': -0.02}])
+    assert news.text.startswith('loss 0.0 (')
     news.take([entry(800, 8, embedding_std=0.05)])
     assert 'COLLAPSED' in news.text and 'left' not in news.text
     first = entry(1, 1)
