@@ -174,6 +174,16 @@ class LoadReport:
                 their tensors, and the remedy.
         """
         if not any(part.loaded for part in self.parts.values()):
+            reshaped = [
+                n for part in self.parts.values() for n in part.mismatched
+            ]
+            if reshaped:
+                raise ValueError(
+                    f'no tensor of {self._source()} fits the model: it has '
+                    f'{len(reshaped)} of the names, all with other shapes '
+                    f'({preview(reshaped)}), so it belongs to a detector of '
+                    f'another width. {remedy}'
+                )
             raise ValueError(
                 f'no tensor of {self._source()} fits the model: the '
                 f'checkpoint has {self._offered()}. Weights of a pretraining '

@@ -18,9 +18,9 @@ from .locations import load_weights
 
 SCRATCH = 'scratch'
 _REMEDY = (
-    'Give SoCo the detector that these weights were made for (its whole '
-    'config as `detector`), or take fewer parts: init=dict(checkpoint=..., '
-    "parts=['backbone'])."
+    'Give the detector that these weights were made for (--detector CONFIG; '
+    'in a config, SoCo(detector=...)), or take fewer parts: '
+    "init=dict(checkpoint=..., parts=['backbone'])."
 )
 
 

@@ -83,6 +83,15 @@ def test_other_classes_are_no_loss_but_a_missing_layer_is():
     report.check()
 
 
+def test_a_detector_of_another_width_is_called_so():
+    """Not weights of a pretraining run: the names are the detector's."""
+    narrow = {n: t.new_zeros(1) for n, t in CHECKPOINT.items()}
+    with pytest.raises(ValueError, match='another width.*Ask me') as error:
+        compare(narrow, CHECKPOINT).check(remedy='Ask me.')
+    assert f'has {len(CHECKPOINT)} of the names' in str(error.value)
+    assert 'mmsoco export' not in str(error.value)
+
+
 def test_pretraining_weights_point_to_the_export():
     run = {f'encoder.{name}': value for name, value in CHECKPOINT.items()}
     with pytest.raises(ValueError, match=r'parts encoder.*mmsoco export'):
