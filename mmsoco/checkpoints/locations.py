@@ -32,12 +32,18 @@ def local_file(location: str | Path) -> Path:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        IsADirectoryError: If it is a folder.
         ValueError: If the scheme or the name is unknown.
         OSError: If it could not be downloaded.
     """
     match = _SCHEME.fullmatch(str(location))
     if match is None:
         path = Path(location)
+        if path.is_dir():
+            raise IsADirectoryError(
+                f'{path} is a folder; name the checkpoint itself, such as '
+                f'{path / "detector.pth"}'
+            )
         if not path.is_file():
             raise FileNotFoundError(f'there is no checkpoint {path}')
         return path
@@ -84,9 +90,8 @@ def _download(address: str) -> Path:
     except OSError as error:
         raise OSError(
             f'{address} could not be downloaded ({error.__cause__ or error}). '
-            'Fetch the file on another machine and name its path instead. '
-            'Where the config of a detector asks for it, '
-            "SoCo(init='scratch') goes without."
+            'Fetch the file on another machine and name its path instead, or '
+            "train without it (init='scratch')."
         ) from error
     return path
 

@@ -139,8 +139,9 @@ class Training:
             if found is None:
                 found = "(not given: what the detector's config names)"
                 remedy = '. --init scratch starts without weights'
+            text = str(error).removesuffix('.') if remedy else error
             kind = OSError if isinstance(error, OSError) else ValueError
-            raise kind(f'--init {found}: {error}{remedy}') from error
+            raise kind(f'--init {found}: {text}{remedy}') from error
         self.start = '; '.join(describe_start(report) for report in reports)
 
     def config(self) -> Config:

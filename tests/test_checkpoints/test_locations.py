@@ -42,6 +42,11 @@ def test_files_in_any_spelling(file):
     assert load_weights(file).keys() == STATE.keys()
 
 
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(IsADirectoryError, match='name the checkpoint itself'):
+        local_file(tmp_path)
+
+
 def test_address_is_downloaded_once(address, cache):
     for _ in range(2):
         path = local_file(address)

@@ -189,6 +189,7 @@ def test_a_recipe_that_counts_samples_sets_the_length(tmp_path):
                 'optim_wrapper.optimizer.xx',
                 'param_scheduler.xx',
                 'default_hooks.collapse.xx',
+                'default_hooks.checkpoint.xx',
                 'train_dataloader.xx',
                 'train_dataloader.dataset.xx',
                 'train_dataloader.dataset.pipeline.0.xx',
@@ -231,8 +232,30 @@ def test_a_start_of_another_detector(tmp_path):
         'backbone.bn1.weight': torch.zeros(64),
     }
     torch.save(dict(state_dict=state), path)
-    with pytest.raises(ValueError, match='--init .*other.pth'):
+    with pytest.raises(ValueError, match='--init .*other.pth.*--detector'):
         training(tmp_path, init=str(path)).check()
+
+
+def test_a_start_of_the_config_that_is_not_there(tmp_path):
+    start = dict(type='Pretrained', checkpoint='lost.pth', _delete_=True)
+    options = {'model.detector.backbone.init_cfg': start}
+    with pytest.raises(OSError, match=r'not given.*lost\.pth\. --init scr'):
+        training(tmp_path, cfg_options=options).check()
+
+
+def test_a_start_that_cannot_be_downloaded(tmp_path, monkeypatch):
+    def refuse(address, path):
+        raise OSError('no network')
+
+    monkeypatch.setattr('torch.hub.download_url_to_file', refuse)
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
+    start = dict(
+        type='Pretrained', checkpoint='https://x.org/a.pth', _delete_=True
+    )
+    options = {'model.detector.backbone.init_cfg': start}
+    with pytest.raises(OSError, match='--init scratch') as error:
+        training(tmp_path, cfg_options=options).check()
+    assert '..' not in str(error.value)
 
 
 def test_what_can_be_trained_passes_in_silence(tmp_path, capfd):
