@@ -1,21 +1,12 @@
-"""What is compared: data, starts, label budgets, seeds, lengths.
+"""What is compared: data, starts, label budgets, seeds, lengths."""
 
-A plan is a config in mmengine's dialect whose top-level names are the fields
-of `Plan`; names of its own begin with an underscore. Its paths of configs are
-relative to the plan's file; ``mmsoco::PATH`` names a config of the package.
-"""
-
-import difflib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import ConfigDict
-
 import mmsoco
-from mmsoco.config.reading import read_file
 
 PACKAGE_CONFIGS = Path(mmsoco.__file__).parent / '.mim' / 'configs'
 KINDS = ('scratch', 'weights', 'soco', 'image-level')
@@ -121,9 +112,10 @@ class Start:
     @property
     def round_after(self) -> str | None:
         """The start whose RPN has added to this one's proposals."""
-        is_other = self.proposals not in (None, LABELS)
-        is_store = is_other and self.proposals.endswith('.arrow')
-        return self.proposals if is_other and not is_store else None
+        if self.proposals is None or self.proposals == LABELS:
+            return None
+        is_store = self.proposals.endswith('.arrow')
+        return None if is_store else self.proposals
 
 
 @dataclass(frozen=True)
@@ -269,105 +261,6 @@ class Plan:
                 f'plan, but {path} does not exist'
             )
         return path
-
-
-def read_plan(path: str | Path, data_root: str | None = None) -> Plan:
-    """Read a plan's file.
-
-    Args:
-        path: The file.
-        data_root: Folder of the data in place of the plan's.
-
-    Returns:
-        The plan.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        TypeError: If a value is of the wrong kind.
-        ValueError: If a key is unknown or missing, or a value does not fit.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'there is no plan {path}; the plans are in configs/comparison'
-        )
-    content = {
-        name: value
-        for name, value in read_file(path).to_dict().items()
-        if not name.startswith('_')
-    }
-    if data_root is not None and isinstance(content.get('data'), dict):
-        content['data']['root'] = str(data_root)
-    return parse_plan(content, path)
-
-
-def parse_plan(content: Mapping[str, Any], path: Path) -> Plan:
-    """Build a plan from plain values; see `read_plan`."""
-    where = str(path)
-    values = _checked(Plan, content, where, left_out=('file',))
-    values['data'] = _build(Data, values['data'], f'{where}: data')
-    for name, kind in (
-        ('pretraining', Pretraining),
-        ('finetuning', Finetuning),
-        ('probe', Probe),
-    ):
-        if name in values:
-            values[name] = _build(kind, values[name], f'{where}: {name}')
-    for name, kind in (('starts', Start), ('budgets', Budget)):
-        entries = values[name]
-        if not isinstance(entries, (list, tuple)) or not entries:
-            raise TypeError(
-                f'{where}: expected a list of dicts as {name}, got {entries!r}'
-            )
-        values[name] = tuple(
-            _build(kind, entry, f'{where}: {name}[{i}]')
-            for i, entry in enumerate(entries)
-        )
-    return Plan(**values, file=path)
-
-
-def _build(kind: type, content: Any, where: str) -> Any:
-    """Build a dataclass from a dict; lists become tuples."""
-    if not isinstance(content, Mapping):
-        raise TypeError(f'{where}: expected a dict, got {content!r}')
-    values = _checked(kind, content, where)
-    return kind(
-        **{
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-    )
-
-
-def _checked(
-    kind: type,
-    content: Mapping[str, Any],
-    where: str,
-    left_out: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Return the content if its keys are those of a dataclass."""
-    known = {f.name: f for f in fields(kind) if f.name not in left_out}
-    for name in content:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f'; did you mean {near[0]!r}?' if near else ''
-            raise ValueError(
-                f'{where}: unknown key {name!r}{hint} (known: '
-                f'{", ".join(known)})'
-            )
-    missing = [
-        name
-        for name, f in known.items()
-        if f.default is MISSING
-        and f.default_factory is MISSING
-        and name not in content
-    ]
-    if missing:
-        raise ValueError(f'{where}: missing {", ".join(missing)}')
-    return {
-        name: value.to_dict() if isinstance(value, ConfigDict) else value
-        for name, value in content.items()
-    }
 
 
 def check_starts(plan: Plan) -> None:

@@ -6,7 +6,7 @@ import comparison_plans
 import pytest
 
 from mmsoco.comparison.cells import cells_of, take_shard
-from mmsoco.comparison.plan import parse_plan, read_plan
+from mmsoco.comparison.plan_file import parse_plan, read_plan
 
 BACKBONE = dict(
     name='half', kind='soco', pretrained_by='soco', parts=['backbone'],

@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from mmsoco.comparison import harness, materials
-from mmsoco.comparison.plan import parse_plan
+from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.comparison.records import Record, read_record, write_record
 from mmsoco.workflow.steps import StepError
 

@@ -12,7 +12,8 @@ from mmsoco.checkpoints import io
 from mmsoco.checkpoints.export import export_detector
 from mmsoco.checkpoints.newest import find_checkpoint
 from mmsoco.comparison import recipes, work
-from mmsoco.comparison.plan import Plan, parse_plan
+from mmsoco.comparison.plan import Plan
+from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.registry import MODELS
 from mmsoco.structures import InputConvention
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import comparison_plans
 import pytest
 
-from mmsoco.comparison.plan import parse_plan, read_plan
+from mmsoco.comparison.plan_file import parse_plan, read_plan
 
 PLANS = sorted((comparison_plans.CONFIGS / 'comparison').glob('*.py'))
 WHERE = Path('here/plan.py')

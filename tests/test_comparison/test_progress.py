@@ -6,7 +6,7 @@ import comparison_plans
 import pytest
 
 from mmsoco.comparison.cells import cells_of
-from mmsoco.comparison.plan import parse_plan
+from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.comparison.progress import Forecast, remaining
 from mmsoco.comparison.records import Record
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmsoco.checkpoints.export import detector_state
 from mmsoco.checkpoints.load_report import compare
 from mmsoco.comparison import recipes
-from mmsoco.comparison.plan import parse_plan, read_plan
+from mmsoco.comparison.plan_file import parse_plan, read_plan
 
 PLANS = comparison_plans.CONFIGS / 'comparison'
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from mmsoco.comparison import analysis, figures, report
 from mmsoco.comparison.cells import cells_of
-from mmsoco.comparison.plan import parse_plan
+from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.comparison.records import Record, write_record
 from mmsoco.visualization.report import COLOURS
 

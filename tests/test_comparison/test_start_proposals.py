@@ -7,7 +7,7 @@ import pytest
 
 from mmsoco.comparison import harness, materials
 from mmsoco.comparison.cells import cells_of
-from mmsoco.comparison.plan import parse_plan
+from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.proposals.filters import Fallback
 from mmsoco.proposals.store import ProposalStore
 

@@ -12,7 +12,7 @@ from small_runs import small_runner
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.integrity import damage
 from mmsoco.comparison import harness, recipes, work
-from mmsoco.comparison.plan import parse_plan
+from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.evaluation.probe import ProbeSettings, probe
 
 STATE = {
