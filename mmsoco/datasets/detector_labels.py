@@ -17,7 +17,8 @@ from mmengine.utils import is_abs
 from mmsoco.registry import DATASETS
 from mmsoco.utils.problems import Outcome
 
-from .labels import Labels, list_errors, read_labels
+from .label_checks import list_errors
+from .labels import Labels, read_labels
 
 SPLITS = ('train', 'val', 'test')
 # Parts of a detector whose number of classes is not that of its labels.

@@ -10,7 +10,7 @@ detector's config reads.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,6 @@ from mmsoco.images.reading import (
     read_size,
 )
 from mmsoco.utils.files import write_json
-from mmsoco.utils.names import near
 from mmsoco.utils.problems import Outcome, Problems, table
 
 from .coco_document import (
@@ -416,7 +415,9 @@ def _class_table(
     counts: Sequence[ClassCount], chosen: Sequence[str] | None
 ) -> str:
     """Lay out the counts, with the chosen classes and their labels."""
-    headings = ('class', 'images', 'objects', 'crowd', 'below 1 px')
+    headings: tuple[str, ...] = (
+        'class', 'images', 'objects', 'crowd', 'below 1 px',
+    )  # fmt: skip
     rows: list[tuple] = [tuple(count) for count in counts]
     if chosen is not None:
         headings = ('label', 'config', 'file', *headings[1:])
@@ -434,103 +435,3 @@ def _class_table(
             if name not in there
         ]
     return table(headings, rows) if rows else ''
-
-
-def check_labels(
-    labels: Labels,
-    classes: Sequence[str] | None = None,
-    num_classes: int | Mapping[str, int] | None = None,
-    source: str = 'the config',
-) -> None:
-    """Raise unless a detector can learn from labels.
-
-    Args:
-        labels: The labels.
-        classes: The names of a config's classes, if there is one; by default
-            those that the labels were read with.
-        num_classes: The config's number of classes, or several by the names
-            of their keys.
-        source: Where ``classes`` come from, for the message.
-
-    Raises:
-        ValueError: If something cannot be mended, names or numbers of
-            classes differ, or there is no object to learn from. The message
-            lists all of it below the table of classes.
-    """
-    found = list_errors(labels, classes, num_classes, source)
-    if found:
-        lines = [f'the labels {str(labels.path)!r} cannot be used:']
-        lines += [f'- {line}' for line in found]
-        raise ValueError('\n'.join([*lines, labels.summary()]))
-
-
-def list_errors(
-    labels: Labels,
-    classes: Sequence[str] | None = None,
-    num_classes: int | Mapping[str, int] | None = None,
-    source: str = 'the config',
-    need_objects: bool = True,
-) -> list[str]:
-    """List what `check_labels` raises for, a line each.
-
-    Args:
-        labels: See `check_labels`, as the following three.
-        classes: Names.
-        num_classes: Numbers.
-        source: Of the names.
-        need_objects: Whether labels without objects are an error.
-    """
-    found = [
-        f'{problem.count} x {problem}'
-        for problem in labels.problems.of(Outcome.STOP)
-    ]
-    classes = labels.chosen if classes is None else classes
-    names = labels.classes if classes is None else tuple(classes)
-    if classes is not None:
-        found += _class_errors(labels, names, source)
-    if num_classes is None:
-        num_classes = {}
-    elif isinstance(num_classes, int):
-        num_classes = {'num_classes': num_classes}
-    found += [
-        f'{key} is {number}, but there are {len(names)} classes: '
-        f'set it to {len(names)}'
-        for key, number in num_classes.items()
-        if number != len(names)
-    ]
-    if not labels.document['images']:
-        found.append('there are no images')
-    elif need_objects and not labels.num_usable:
-        found.append(
-            f'there is no object to learn from in '
-            f'{len(labels.document["images"])} images'
-        )
-    return found
-
-
-def _class_errors(
-    labels: Labels, classes: Sequence[str], source: str
-) -> list[str]:
-    """Compare the names of classes."""
-    there = [str(c['name']) for c in labels.document['categories']]
-    found = [
-        f'class {name!r} of {source} comes twice'
-        for place, name in enumerate(classes)
-        if name in classes[:place]
-    ]
-    missing = [name for name in classes if name not in there]
-    found += [
-        f'class {name!r} of {source} is not in the file{near(name, there)}'
-        for name in missing[:10]
-    ]
-    if missing:
-        found.append(
-            f'{len(missing)} of the {len(classes)} classes of {source} are '
-            f'not in the file, whose classes are {_some(there)}'
-        )
-    return found
-
-
-def _some(names: Sequence[str], most: int = 20) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return repr(tuple(names[:most])) + more

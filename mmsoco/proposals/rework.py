@@ -187,7 +187,7 @@ def join_stores(
             return old
     refuse_existing(out, overwrite)
     with ProposalStoreWriter(out, metadata) as writer:
-        writer.write(_join_rows(*stores, iou))
+        writer.write(_join_rows(stores[0], stores[1], iou))
     return ProposalStore(out)
 
 

@@ -14,7 +14,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmsoco.datasets.labels import Labels, check_labels, read_labels
+from mmsoco.datasets.label_checks import check_labels
+from mmsoco.datasets.labels import Labels, read_labels
 from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import sha256, write_json
 from mmsoco.visualization.report import percent

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmsoco.datasets.labels import Labels, check_labels, read_labels
+from mmsoco.datasets.label_checks import check_labels
+from mmsoco.datasets.labels import Labels, read_labels
 from mmsoco.images.lists import ImageList, fingerprint
 from mmsoco.images.opening import open_images
 from mmsoco.proposals.filters import FilterSpec

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mmsoco.datasets.labels import check_labels, read_labels
+from mmsoco.datasets.label_checks import check_labels
+from mmsoco.datasets.labels import read_labels
 from mmsoco.evaluation.proposal_recall import (
     NUMBERS,
     THRESHOLDS,

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 from pycocotools import mask as mask_api
 
-from mmsoco.datasets import coco_document
-from mmsoco.datasets.labels import check_labels, read_labels
+from mmsoco.datasets import coco_masks
+from mmsoco.datasets.label_checks import check_labels
+from mmsoco.datasets.labels import read_labels
 from mmsoco.utils.problems import Outcome
 
 SIZES = {'a.png': (40, 60), 'b.png': (50, 30), 'c.png': (20, 20)}
@@ -466,7 +467,7 @@ def test_run_lengths_are_read_as_pycocotools_does():
     for _ in range(50):
         pixels = rng.random((17, 23)) < rng.random()
         packed = mask_api.encode(np.asfortranarray(pixels, dtype=np.uint8))
-        runs = coco_document._runs(packed['counts'].decode())
+        runs = coco_masks.read_runs(packed['counts'].decode())
         values = np.arange(len(runs)) % 2
         unpacked = np.repeat(values, runs).reshape(pixels.T.shape).T
         assert (unpacked == pixels).all()

@@ -6,7 +6,8 @@ from command import call, succeed
 from PIL import Image
 
 from mmsoco.datasets.converters import voc as voc2coco
-from mmsoco.datasets.labels import check_labels, read_labels
+from mmsoco.datasets.label_checks import check_labels
+from mmsoco.datasets.labels import read_labels
 from mmsoco.utils.problems import Outcome, Problems
 
 
@@ -354,6 +355,7 @@ def test_clean_data_passes_strictly(voc):
     succeed(
         'convert', 'voc', voc, '--out', out, '--split', 'train', '--strict'
     )
+    assert json.loads(out.read_text())['annotations']
 
 
 def test_missing_files(voc):
