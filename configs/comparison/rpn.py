@@ -22,7 +22,7 @@ data = dict(
 )
 detector = '_base_/faster-rcnn_r18-fpn_320.py'
 tuning = 'The weight of the RPN loss and its views were not tuned.'
-pretraining = dict(samples=40_000)
+pretraining = dict(samples=10_000, amp='bf16')
 finetuning = dict(steps=600)
 budgets = [
     dict(labels=50, seeds=(0, 1, 2)),

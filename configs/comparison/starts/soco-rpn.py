@@ -3,17 +3,7 @@
 command:   mmsoco compare PLAN, as a start of it
 """
 
-_base_ = 'soco.py'
+_base_ = '../../demo/soco-rpn_mask-rcnn_r18-fpn_1xb16-coslr-8e_custom.py'
 
-views = (1, 2)
-model = dict(pretexts=[dict(type='RPNPretext', views=views)])
-pipeline = _base_.train_dataloader.dataset.pipeline
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            *pipeline[:-1],
-            dict(type='ShowProposals', views=views),
-            pipeline[-1],
-        ]
-    )
-)
+# A part of the run, whatever its length.
+param_scheduler = dict(warmup=None, warmup_share=0.05)
