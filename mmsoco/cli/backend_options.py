@@ -13,6 +13,23 @@ def place(text: str) -> Path | str:
     return text if '://' in text else path(text)
 
 
+def add_images(parser: argparse.ArgumentParser, places: str) -> None:
+    """Add ``images``, the place to read, and ``--ann-file``.
+
+    Args:
+        parser: The parser to add to.
+        places: What the place may be, for the help.
+    """
+    parser.add_argument('images', type=place, help=places)
+    parser.add_argument(
+        '--ann-file',
+        type=path,
+        metavar='FILE',
+        help='take only the images named here, relative to the folder: one '
+        'per line, or a COCO-style .json',
+    )
+
+
 def add_backend_args(parser: argparse.ArgumentParser) -> None:
     """Add ``--backend-args``."""
     parser.add_argument(

@@ -13,29 +13,21 @@ from __future__ import annotations
 
 import argparse
 
-from mmsoco.cli.backend_options import add_backend_args, place
-from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.cli.backend_options import add_backend_args, add_images
+from mmsoco.cli.common import add_out, add_overwrite
 
 INTERRUPTED = 'interrupted; the same command goes on after what it has written'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument(
-        'images',
-        type=place,
-        help='image folder, searched recursively, or the address of a '
+    add_images(
+        parser,
+        'image folder, searched recursively, or the address of a '
         'storage backend',
     )
     add_out(parser, 'the tar file to write, such as pictures.tar')
     add_overwrite(parser)
-    parser.add_argument(
-        '--ann-file',
-        type=path,
-        metavar='FILE',
-        help='take only the images named here, relative to the folder: one '
-        'per line, or a COCO-style .json',
-    )
     add_backend_args(parser)
 
 

@@ -36,7 +36,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsoco.cli.backend_options import add_backend_args, place
+from mmsoco.cli.backend_options import add_backend_args, add_images
 from mmsoco.cli.common import (
     add_out,
     add_overwrite,
@@ -59,21 +59,13 @@ INTERRUPTED = 'interrupted; the same command goes on after the finished parts'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
-    parser.add_argument(
-        'images',
-        type=place,
-        help='image folder, searched recursively; a tar file, as `mmsoco '
+    add_images(
+        parser,
+        'image folder, searched recursively; a tar file, as `mmsoco '
         'pack` writes it; or the address of a storage backend',
     )
     add_out(parser, 'the store to make, such as proposals.arrow')
     add_overwrite(parser)
-    parser.add_argument(
-        '--ann-file',
-        type=path,
-        metavar='FILE',
-        help='take only the images named here, relative to the folder: one '
-        'per line, or a COCO-style .json',
-    )
     parser.add_argument(
         '--workers',
         type=integer(1),
