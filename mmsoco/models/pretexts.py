@@ -1,5 +1,6 @@
 """Further tasks, which train other parts of the detector."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -63,6 +64,7 @@ class Pretext(BaseModule):
         """Return the parts that can be compiled; none unless overridden."""
         return []
 
+    @abstractmethod
     def forward(
         self, views: Mapping[int, EncodedView], data_samples: Mapping
     ) -> dict[str, Tensor]:
@@ -76,7 +78,6 @@ class Pretext(BaseModule):
             Scalars by name; those that start with ``loss`` are added to the
             loss of `SoCo`.
         """
-        raise NotImplementedError
 
 
 @MODELS.register_module()
