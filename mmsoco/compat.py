@@ -124,6 +124,7 @@ def drop_scope_of_collate_fn(module: ModuleType) -> None:
 
     @functools.wraps(build)
     def build_dataloader(dataloader: Any, *args: Any, **kwargs: Any) -> Any:
+        """Build without the scope that mmengine adds to collate_fn."""
         if isinstance(dataloader, dict):
             collate_fn = dataloader.get('collate_fn')
             if isinstance(collate_fn, dict) and '_scope_' in collate_fn:

@@ -86,6 +86,7 @@ def _detectron2_resnet(is_c4: bool) -> Callable[[str, bool], str]:
     body = 'backbone' if is_c4 else 'backbone.bottom_up'
 
     def new_name(name: str, in_head: bool) -> str:
+        """Return Detectron2's name of a layer of the trunk."""
         layer, _, rest = name.partition('.')
         if not layer.startswith('layer'):
             return f'{body}.stem.conv1' + '.norm' * (layer == 'bn1')
@@ -140,6 +141,7 @@ def detectron2_table(state: Mapping[str, Tensor]) -> Table:
     layers = [*_resnet(resnet, state, _detectron2_resnet(is_c4))]
 
     def convs() -> Iterator[ConvNames]:
+        """Yield the convolutions of neck and head, with their norms."""
         for ours, theirs in _NECK.items():
             for i, name in enumerate(_modules(f'neck.{ours}.{{}}', state), 2):
                 conv = f'backbone.fpn_{theirs}{i}'
@@ -268,6 +270,7 @@ def torchvision_table(state: Mapping[str, Tensor]) -> Table:
     shared = [*_modules('roi_head.bbox_head.shared_convs.{}', state)]
 
     def convs() -> Iterator[ConvNames]:
+        """Yield the convolutions of neck and head, with their norms."""
         for ours, theirs in blocks.items():
             for i, name in enumerate(_modules(f'neck.{ours}.{{}}', state)):
                 block = f'backbone.fpn.{theirs}.{i}'

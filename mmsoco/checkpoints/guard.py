@@ -65,6 +65,7 @@ def guard_loader(loader: Any) -> None:
     def load_checkpoint(
         cls: type, filename: Any, *args: Any, **kwargs: Any
     ) -> Any:
+        """Read tensors and plain values alone, of a sound file."""
         location = local_path(filename)
         path = Path(location).expanduser()
         if path.is_file():

@@ -34,6 +34,7 @@ def checkpoints_of(work_dir: str | Path) -> list[Path]:
     noted = _noted_name(work_dir)
 
     def age(path: Path) -> tuple:
+        """Return what sorts checkpoints from old to new."""
         number = _NUMBERED.fullmatch(path.name)
         return (
             path.name == noted,

@@ -140,6 +140,7 @@ def _second_ctrl_c_kills(pool: ProcessPoolExecutor) -> Iterator[None]:
     presses = 0
 
     def interrupt(number: int, frame: Any) -> None:
+        """Stop in good order at first, then end the workers."""
         nonlocal presses
         presses += 1
         if presses == 1:
