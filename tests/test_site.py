@@ -289,6 +289,8 @@ def test_notebook_runs(docs, tmp_path, name):
         timeout=1200,
         resources=dict(metadata=dict(path=str(tmp_path))),
     ).execute()
+    code = [cell for cell in notebook.cells if cell.cell_type == 'code']
+    assert all(cell.execution_count for cell in code)
 
 
 @pytest.mark.slow
