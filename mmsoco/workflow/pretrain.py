@@ -182,10 +182,19 @@ class _Pretraining:
             self._look()
             self._train()
             self._export()
-        labels = self.folder.manifest.get('labels', self.settings.check)
-        command = next_command(self.asked.out, self.images, labels)
+        command = next_command(self.asked.out, self.images, self._next_labels)
         self.console.line(f'next: {command}')
         return PretrainedRun(self.asked.out, self.folder.manifest, command)
+
+    @property
+    def _next_labels(self) -> str | Path | None:
+        """The labels to fine-tune with: the mended ones, or as typed."""
+        used = self.folder.manifest.get('labels', self.settings.check)
+        typed = self.asked.check
+        is_same = typed is not None and str(Path(typed).absolute()) == str(
+            used
+        )
+        return typed if is_same else used
 
     def _forget_untrained(self, given: Mapping[str, Any]) -> None:
         """Let other settings replace those of a run that was never trained.

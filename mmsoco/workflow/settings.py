@@ -9,8 +9,9 @@ from typing import Any
 
 _SECONDS = {'s': 1, 'm': 60, 'min': 60, 'h': 3600, 'd': 86400}
 PRECISIONS = ('fp32', 'bf16', 'fp16')
-# Below this the features of our trials were no better than untrained ones.
-LEAST_STEPS = 1000
+# The trials below this had features no better than untrained ones; the
+# shortest that had better ones made 625 (docs/research/small_data.md).
+LEAST_STEPS = 600
 # They change how fast a run is, not what comes out of it.
 _FREE = ('workers',)
 

@@ -115,6 +115,15 @@ def test_four_steps_then_the_next_command(pictures, tmp_path, calls):
     assert found.detector.is_file() and found.report.is_file()
 
 
+def test_the_next_command_names_labels_as_typed(
+    pictures, tmp_path, labels, calls, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    typed = labels.relative_to(tmp_path)
+    found, _ = run(pictures, 'out', check=typed)
+    assert f'--train {typed} ' in found.next_command
+
+
 def test_a_tar_file_in_the_place_of_a_folder(pictures, tmp_path, calls):
     source = ImageFolder(pictures)
     tar = pack(source, source.find().names, tmp_path / 'a.tar').path
