@@ -26,6 +26,7 @@ from .cells import (
     pretraining_name,
     take_shard,
 )
+from .held_out import with_held_out
 from .materials import (
     Materials,
     describe,
@@ -89,6 +90,7 @@ class Comparison:
         """
         require_extra('report')
         self.plan = with_scenes(self.plan, self.out, self.environment)
+        self.plan = with_held_out(self.plan, self.out)
         self.materials = prepare(self.plan, self.out)
         for cell in self.cells:
             self.fingerprints[cell.name] = self._fingerprint(cell)

@@ -35,6 +35,9 @@ class Data:
         source: Where the data come from, for the report.
         val_in_pretraining: Whether validation pictures may be among those
             for pretraining; the report then says so.
+        held_out: Number of the labelled pictures that take the place of the
+            validation set, to choose settings on; see
+            `mmsoco.comparison.held_out`. 0: the validation set is used.
     """
 
     root: str = ''
@@ -47,6 +50,7 @@ class Data:
     scenes: dict[str, int] | None = None
     source: str = ''
     val_in_pretraining: bool = False
+    held_out: int = 0
 
     def path(self, name: str) -> Path:
         """Return the path of one of the fields that name files."""

@@ -71,7 +71,7 @@ def draw_subset(document: dict, labels: int, seed: int) -> Subset:
     present = {name for name, n in class_counts(document).items() if n}
     for draw in range(_MAX_DRAWS):
         order = np.random.default_rng((seed, draw)).permutation(ids)
-        subset = _take(document, set(order[:labels].tolist()))
+        subset = take_images(document, set(order[:labels].tolist()))
         if present == {n for n, c in class_counts(subset).items() if c}:
             return Subset(subset, draw + 1)
     counts = class_counts(document)
@@ -83,7 +83,8 @@ def draw_subset(document: dict, labels: int, seed: int) -> Subset:
     )
 
 
-def _take(document: dict, ids: set[int]) -> dict:
+def take_images(document: dict, ids: set[int]) -> dict:
+    """Return the annotations of some of the pictures."""
     return dict(
         document,
         images=[i for i in document['images'] if i['id'] in ids],
