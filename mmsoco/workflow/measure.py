@@ -6,6 +6,7 @@ Runs a few training steps of a config in each, in a process of its own::
 """
 
 import copy
+import itertools
 import sys
 import time
 from collections.abc import Sequence
@@ -27,6 +28,9 @@ from mmsoco.workflow.pretrain_config import set_precision
 # The first step of a setting allocates and compiles; of the others the fastest
 # counts, since other jobs of the machine can only slow a step down.
 WARM_UP, STEPS = 1, 3
+# Beside other jobs a step can take a hundred times as long as on an idle
+# machine. After this time no further setting is tried.
+MOST_SECONDS = 60.0
 
 
 def measure(
@@ -37,13 +41,16 @@ def measure(
     Args:
         cfg: The config of a pretraining.
         precisions: Those to try.
-        threads: Numbers of threads to try.
+        threads: Numbers of threads to try. Fewer threads come first: they
+            lose least where other jobs use the cores.
 
     Returns:
         ``sample_seconds``, what one core needs to load a picture and draw its
-        views; ``batch_size``; and ``steps``: for each setting its
-        ``precision``, ``threads`` and ``seconds`` of a step.
+        views; ``batch_size``; and ``steps``: for each setting that was tried
+        within `MOST_SECONDS` its ``precision``, ``threads`` and ``seconds``
+        of a step.
     """
+    deadline = time.monotonic() + MOST_SECONDS
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         dataset = DATASETS.build(cfg.train_dataloader.dataset)
         size = cfg.train_dataloader.batch_size
@@ -52,20 +59,21 @@ def measure(
         samples = [dataset[i % len(dataset)] for i in range(size)]
         sample_seconds = (time.perf_counter() - start) / size
         batch = default_collate(samples)
-        steps = [
-            dict(
-                precision=precision,
-                threads=number,
-                seconds=_step_seconds(cfg, batch, precision, number),
+        steps = []
+        for number, precision in itertools.product(
+            sorted(threads), precisions
+        ):
+            if steps and time.monotonic() > deadline:
+                break
+            seconds = _step_seconds(cfg, batch, precision, number, deadline)
+            steps.append(
+                dict(precision=precision, threads=number, seconds=seconds)
             )
-            for precision in precisions
-            for number in threads
-        ]
     return dict(sample_seconds=sample_seconds, batch_size=size, steps=steps)
 
 
 def _step_seconds(
-    cfg: Config, batch: dict, precision: str, threads: int
+    cfg: Config, batch: dict, precision: str, threads: int, deadline: float
 ) -> float:
     cfg = copy.deepcopy(cfg)
     set_precision(cfg, precision)
@@ -75,7 +83,9 @@ def _step_seconds(
     model.to(get_device()).train()
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     seconds = []
-    for _ in range(WARM_UP + STEPS):
+    for number in range(WARM_UP + STEPS):
+        if number > WARM_UP and time.monotonic() > deadline:
+            break
         start = time.perf_counter()
         model.train_step(batch, wrapper)
         if torch.cuda.is_available():

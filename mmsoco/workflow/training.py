@@ -300,15 +300,15 @@ class Training:
             precisions, threads = self._candidates()
             configs.write_config(cfg, self.config_path, PRETRAIN_DOCSTRING)
             out = self.folder.logs / 'measured.json'
-            with self.console.progress('measure', 1) as progress:
-                progress.show('precision and threads: a few steps of each')
-                run_child(
-                    ('-m', 'mmsoco.workflow.measure', str(self.config_path),
-                     str(out), ','.join(precisions),
-                     ','.join(map(str, threads))),
-                    self.folder.logs / 'measure.log',
-                    what='measurement of the speed',
-                )  # fmt: skip
+            self.console.detail(
+                'measure', 'a few steps with each precision and thread count'
+            )
+            run_child(
+                ('-m', 'mmsoco.workflow.measure', str(self.config_path),
+                 str(out), ','.join(precisions), ','.join(map(str, threads))),
+                self.folder.logs / 'measure.log',
+                what='measurement of the speed',
+            )  # fmt: skip
             found = Config.fromfile(out).to_dict()
             self.folder.save(measured=found)
         return {**found, **fastest(found['steps'])}

@@ -1,0 +1,99 @@
+"""The choice of settings whose speed is measured before a pretraining."""
+
+import pytest
+
+from mmsoco.workflow import measure
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still, and steps that move it."""
+    now = [0.0]
+    monkeypatch.setattr(measure.time, 'monotonic', lambda: now[0])
+    monkeypatch.setattr(measure.time, 'perf_counter', lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def asked(clock, monkeypatch):
+    """The settings that are tried, each of which takes the same time."""
+    made = []
+
+    class Model:
+        def init_weights(self):
+            pass
+
+        def to(self, device):
+            return self
+
+        def train(self):
+            pass
+
+        def train_step(self, batch, wrapper):
+            made[-1][2] += 1
+            clock[0] += made[0][3]
+
+    def set_precision(cfg, precision):
+        threads = measure.torch.get_num_threads()
+        made.append([threads, precision, 0, cfg.step_seconds])
+
+    monkeypatch.setattr(measure, 'build_model', lambda cfg: Model())
+    monkeypatch.setattr(measure, 'build_optim_wrapper', lambda *args: None)
+    # Threads are set after the precision: note both at the second call.
+    real = measure.torch.get_num_threads()
+    monkeypatch.setattr(
+        measure.torch,
+        'set_num_threads',
+        lambda number: made[-1].__setitem__(0, number),
+    )
+    monkeypatch.setattr(measure, 'set_precision', set_precision)
+    monkeypatch.setattr(
+        measure.DATASETS, 'build', lambda cfg: [dict(views=0)] * 4
+    )
+    yield made
+    assert measure.torch.get_num_threads() == real
+
+
+def config(step_seconds):
+    return measure.Config(
+        dict(
+            default_scope='mmsoco',
+            step_seconds=step_seconds,
+            train_dataloader=dict(dataset={}, batch_size=2),
+            optim_wrapper={},
+        )
+    )
+
+
+def test_all_settings_are_tried_on_an_idle_machine(asked):
+    found = measure.measure(config(0.5), ['fp32', 'bf16'], [2, 1])
+    tried = [(threads, precision, n) for threads, precision, n, _ in asked]
+    steps = measure.WARM_UP + measure.STEPS
+    # 16 steps of half a second are far below the limit.
+    assert tried == [
+        (1, 'fp32', steps), (1, 'bf16', steps),
+        (2, 'fp32', steps), (2, 'bf16', steps),
+    ]  # fmt: skip
+    assert [step['seconds'] for step in found['steps']] == [0.5] * 4
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'settings', 'steps'),
+    [
+        # The second setting begins at 4 x 16 = 64 s, after the limit of 60.
+        (16, 1, 4),
+        # A second step that counts would begin at 62 s.
+        (31, 1, 2),
+        # However slow, one step that counts is made.
+        (1000, 1, 2),
+        # 4 x 12 = 48 s, then one of 12 s to warm up and one that counts.
+        (12, 2, 6),
+    ],
+)
+def test_a_busy_machine_is_not_measured_for_long(
+    asked, seconds, settings, steps
+):
+    found = measure.measure(config(seconds), ['fp32', 'bf16'], [2, 1])
+    assert len(found['steps']) == settings
+    assert sum(number for *_, number, _ in asked) == steps
+    assert all(step['threads'] == 1 for step in found['steps'])
