@@ -134,6 +134,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Pretrain."""
     from mmsoco.workflow.pretrain import pretrain
+    from mmsoco.workflow.rounds import pretrain_in_rounds
 
     filters = {
         name: getattr(args, name)
@@ -150,16 +151,15 @@ def run(args: argparse.Namespace) -> None:
     }  # fmt: skip
     try:
         if args.rounds == 1:
-            pretrain(args.images, args.out, filters=filters, **options)
-            return
-        from mmsoco.workflow.rounds import pretrain_in_rounds
-
-        pretrain_in_rounds(
-            args.images, args.out, args.rounds, filters=filters, **options
-        )
+            done = pretrain(args.images, args.out, filters=filters, **options)
+        else:
+            done = pretrain_in_rounds(
+                args.images, args.out, args.rounds, filters=filters, **options
+            )
     except FileExistsError:
         raise  # the folder is of another run
     except Exception:
         if (args.out / 'manifest.json').is_file():
             args.log_folder = args.out / 'logs'
         raise
+    print(f'next: {done.next_command}')

@@ -35,7 +35,7 @@ from mmsoco.workflow.labels import (
     pictures_of,
 )
 from mmsoco.workflow.news import DetectorNews
-from mmsoco.workflow.run_folder import RunFolder, read_manifest
+from mmsoco.workflow.run_folder import PRETRAINING, RunFolder, read_manifest
 from mmsoco.workflow.settings import plain
 
 STEPS = ('labels', 'finetune', 'evaluate')
@@ -358,7 +358,7 @@ class _Finetuning:
 
     def _threads(self) -> int | None:
         pretraining = read_manifest(
-            self.settings.run / 'manifest.json', 'pretraining'
+            self.settings.run / 'manifest.json', PRETRAINING
         )
         return (pretraining.get('plan') or {}).get('threads')
 
@@ -426,7 +426,7 @@ def refuse_unfinished(run: Path) -> None:
             f'{run} holds no pretraining (there is no {manifest.name}); give '
             'the folder that `mmsoco pretrain ... --out` wrote'
         )
-    if 'export' not in read_manifest(manifest, 'pretraining')['steps']:
+    if 'export' not in read_manifest(manifest, PRETRAINING)['steps']:
         raise FileNotFoundError(
             f'the pretraining in {run} is not finished; call `mmsoco '
             'pretrain` again with the same folder, and it goes on'

@@ -40,7 +40,7 @@ from mmsoco.workflow.filter_choice import (
     sample_regions,
 )
 from mmsoco.workflow.labels import boxes_by_picture
-from mmsoco.workflow.run_folder import RunFolder
+from mmsoco.workflow.run_folder import PRETRAINING, RunFolder
 from mmsoco.workflow.settings import PretrainSettings, next_command
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ class _Pretraining:
         self.found = self.source.find()
         self.names = self.found.names
         refuse_too_few(len(self.names), settings.images, self.found)
-        self.folder = RunFolder(settings.out, 'pretraining')
+        self.folder = RunFolder(settings.out, PRETRAINING)
 
     def run(self) -> PretrainedRun:
         """Refuse what cannot be, then make the steps that are not done."""
@@ -183,7 +183,6 @@ class _Pretraining:
             self._train()
             self._export()
         command = next_command(self.asked.out, self.images, self._next_labels)
-        self.console.line(f'next: {command}')
         return PretrainedRun(self.asked.out, self.folder.manifest, command)
 
     @property

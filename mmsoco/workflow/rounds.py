@@ -18,8 +18,11 @@ from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import available_cores
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.pretrain import STEPS, PretrainedRun, pretrain
+from mmsoco.workflow.run_folder import PRETRAINING, ROUNDS, RunFolder
+from mmsoco.workflow.settings import plain
 
-FOLDER = 'rounds'
+# The store in a round's folder that the next round starts with.
+NEXT = 'next.arrow'
 
 
 def pretrain_in_rounds(
@@ -47,27 +50,54 @@ def pretrain_in_rounds(
         The last round.
 
     Raises:
-        ValueError: There are fewer than 2 rounds; and see `pretrain`, whose
-            errors are raised too.
+        FileExistsError: If ``out`` holds something other than these rounds.
+        ValueError: If there are fewer than 2 rounds; and see `pretrain`,
+            whose errors are raised too.
     """
     if rounds < 2:
         raise ValueError(f'expected 2 rounds or more, got {rounds}')
     console = console or Console(len(STEPS))
     out = Path(out)
+    _refuse_other_run(out, rounds)
     options = dict(options, rpn=True)
     for number in range(1, rounds):
         console.line(f'round {number} of {rounds}')
-        folder = out / FOLDER / str(number)
+        folder = _folder(out, number)
         folder.parent.mkdir(parents=True, exist_ok=True)
         run = pretrain(images, folder, console=console, **options)
         workers = options.get('workers') or available_cores()
-        options['proposals'] = improve_proposals(run, images, workers)
+        options['proposals'] = improve_proposals(run, images, workers, console)
     console.line(f'round {rounds} of {rounds}')
     return pretrain(images, out, console=console, **options)
 
 
+def _folder(out: Path, number: int) -> Path:
+    """Return the folder of a round before the last."""
+    return out / ROUNDS / str(number)
+
+
+def _refuse_other_run(out: Path, rounds: int) -> None:
+    """Refuse a folder that the last round could not use, before the first.
+
+    Raises:
+        FileExistsError: If the folder holds files that are not a run's, a run
+            without rounds, or one with another number of rounds.
+    """
+    manifest = RunFolder(out, PRETRAINING).manifest
+    store = plain(_folder(out, rounds - 1) / NEXT)
+    if manifest and manifest['settings'].get('proposals') != store:
+        raise FileExistsError(
+            f'{out} holds a run that is not the last of {rounds} rounds: '
+            f'expected one on the proposals {store}; choose another --out, '
+            'or call it with the number of rounds that it was begun with'
+        )
+
+
 def improve_proposals(
-    run: PretrainedRun, images: str | os.PathLike, workers: int
+    run: PretrainedRun,
+    images: str | os.PathLike,
+    workers: int,
+    console: Console,
 ) -> Path:
     """Add what the RPN of a round proposes to the round's own proposals.
 
@@ -75,9 +105,10 @@ def improve_proposals(
         run: The round.
         images: Folder of the pictures.
         workers: Processes.
+        console: Shows the progress.
 
     Returns:
-        The store ``next.arrow`` in the round's folder.
+        The store `NEXT` in the round's folder.
 
     Raises:
         OSError: It could not be written; what was found before stays.
@@ -91,7 +122,25 @@ def improve_proposals(
         search=RPNFinder(str(run.detector)),
         filters=FilterSpec(**limits),
     )
-    generate(job, workers)
-    joined = run.out / 'next.arrow'
+    total = len(store)
+    with console.progress('propose', total) as progress:
+        generate(
+            job,
+            workers,
+            report=lambda text: console.detail('propose', text),
+            progress=lambda done: progress.update(
+                done - progress.done, f'{done} of {total} pictures'
+            ),
+        )
+    joined = run.out / NEXT
     join_stores(run.proposals, job.out, joined)
+    before, after = (
+        ProposalStore(path).metadata['boxes'] / total
+        for path in (run.proposals, joined)
+    )
+    console.detail(
+        'propose',
+        f'{before:.0f} boxes for each picture, {after:.0f} with those that '
+        'the RPN adds',
+    )
     return joined

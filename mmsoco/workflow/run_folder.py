@@ -12,6 +12,9 @@ from mmsoco.utils.locks import LOCK_NAME, FolderLock
 from mmsoco.version import __version__
 
 _FORMAT = 1
+PRETRAINING = 'pretraining'
+# The folder, within a run's, of the rounds before it.
+ROUNDS = 'rounds'
 
 
 class RunFolder:
@@ -46,7 +49,7 @@ class RunFolder:
         if self.manifest_path.is_file():
             self.manifest = read_manifest(self.manifest_path, kind)
         elif path.is_dir() and any(
-            name != LOCK_NAME for name in os.listdir(path)
+            name not in (LOCK_NAME, ROUNDS) for name in os.listdir(path)
         ):
             raise FileExistsError(
                 f'{path} holds files, but no run ({self.manifest_path.name} '

@@ -13,6 +13,7 @@ from mmsoco.visualization import report as page
 from mmsoco.workflow.filter_choice import describe_filter
 from mmsoco.workflow.labels import count_boxes, explain, median_side
 from mmsoco.workflow.run_folder import (
+    PRETRAINING,
     as_options,
     find_manifests,
     read_manifest,
@@ -42,7 +43,7 @@ def write_run_report(path: Path) -> None:
         FileNotFoundError: If a step that the page tells of is not done.
         OSError: If it could not be written.
     """
-    manifest = read_manifest(path / 'manifest.json', 'pretraining')
+    manifest = read_manifest(path / 'manifest.json', PRETRAINING)
     plan = manifest['plan']
     scalars = page.read_scalars(path / 'checkpoints')
     steps = plan['epochs'] * plan['steps_per_epoch']

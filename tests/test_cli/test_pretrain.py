@@ -1,11 +1,12 @@
 """The options of `mmsoco pretrain` and `mmsoco finetune`."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command import call, succeed
 
-from mmsoco.workflow import finetune, pretrain
+from mmsoco.workflow import finetune, pretrain, rounds
 
 
 @pytest.fixture
@@ -15,8 +16,10 @@ def asked(monkeypatch):
 
     def note(*args, **options):
         calls.append((args, {k: v for k, v in options.items() if v}))
+        return SimpleNamespace(next_command='mmsoco finetune ...')
 
     monkeypatch.setattr(pretrain, 'pretrain', note)
+    monkeypatch.setattr(rounds, 'pretrain_in_rounds', note)
     monkeypatch.setattr(finetune, 'finetune', note)
     return calls
 
@@ -35,6 +38,13 @@ def test_pretrain_hands_its_options_on(asked):
         check=Path('train.json'), detector='mmdet::x.py', precision='bf16',
         cfg_options={'a.b': 1}, init='scratch',
     )  # fmt: skip
+
+
+def test_pretrain_ends_with_the_next_command(asked):
+    for words in ((), ('--rounds', '2')):
+        text = succeed('pretrain', 'pictures', '--out', 'out', *words)
+        assert text.splitlines()[-1] == 'next: mmsoco finetune ...'
+    assert asked[1][0] == (Path('pictures'), Path('out'), 2)
 
 
 def test_pretrain_asks_for_nothing_by_itself(asked):

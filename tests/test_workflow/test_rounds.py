@@ -12,6 +12,8 @@ from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
 from mmsoco.workflow import rounds
 from mmsoco.workflow.pretrain import PretrainedRun
 from mmsoco.workflow.pretrain_config import add_rpn, load_recipe
+from mmsoco.workflow.run_folder import PRETRAINING, RunFolder
+from mmsoco.workflow.settings import plain
 
 NAMES = ['a.png', 'b.png']
 WIDE = dict(
@@ -36,7 +38,9 @@ def trained(monkeypatch):
     calls = {}
 
     def pretrain(images, out, console, **options):
+        folder = RunFolder(out, PRETRAINING)  # refuses files of others
         out.mkdir(exist_ok=True)
+        folder.begin({}, plain(options))
         calls[out] = options
         torch.manual_seed(len(calls))
         cfg = Config(
@@ -97,6 +101,37 @@ def test_each_round_trains_on_more_boxes_than_the_last(
         'detector.pth'
     )
     assert joined['filter'] == WIDE
+
+
+def test_called_again_it_takes_its_own_folders(images, tmp_path, trained):
+    out = tmp_path / 'out'
+    for _ in range(2):
+        rounds.pretrain_in_rounds(images, out, 2, workers=1)
+    assert list(trained) == [out / 'rounds' / '1', out]
+
+
+@pytest.mark.parametrize('begun', [1, 3])
+def test_another_number_of_rounds_is_refused_at_once(
+    begun, images, tmp_path, trained
+):
+    out = tmp_path / 'out'
+    if begun == 1:
+        rounds.pretrain(images, out, console=None)
+    else:
+        rounds.pretrain_in_rounds(images, out, begun, workers=1)
+    before = dict(trained)
+    with pytest.raises(FileExistsError, match='not the last of 2 rounds'):
+        rounds.pretrain_in_rounds(images, out, 2, workers=1)
+    assert trained == before
+
+
+def test_a_folder_of_other_files_is_refused_at_once(images, tmp_path, trained):
+    out = tmp_path / 'out'
+    out.mkdir()
+    (out / 'thesis.tex').touch()
+    with pytest.raises(FileExistsError, match='holds files, but no run'):
+        rounds.pretrain_in_rounds(images, out, 2, workers=1)
+    assert not trained
 
 
 def test_one_round_is_none(images, tmp_path):

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import mmsoco
+from mmsoco.proposals.store import ProposalStore
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.run_folder import RunFolder
 
@@ -127,3 +128,24 @@ def test_a_voc_folder_is_fine_tuned_on(voc, pretrained):
     page = (pretrained / 'report.html').read_text()
     assert 'Fine-tuning: finetune' in page
     assert 'backbone' in run.report.read_text()  # what was loaded
+
+
+def test_two_rounds_in_two_calls(voc, tmp_path):
+    """The second call finds everything done."""
+    out = tmp_path / 'out'
+    words = [*command(voc, out), '--rounds', '2']
+    first = subprocess.run(words, capture_output=True, text=True)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert first.stdout.count('[4/4] export') == 2
+    assert first.stdout.count('next: ') == 1
+    before, after = (
+        ProposalStore(folder / 'proposals.arrow').metadata['boxes']
+        for folder in (out / 'rounds' / '1', out)
+    )
+    assert before <= after
+    assert any(name.startswith('rpn_head.') for name in weights(out))
+    files = [out / 'detector.pth', out / 'rounds' / '1' / 'detector.pth']
+    stamps = [path.stat().st_mtime_ns for path in files]
+    again = subprocess.run(words, capture_output=True, text=True)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert [path.stat().st_mtime_ns for path in files] == stamps
