@@ -59,7 +59,7 @@ def measure(
         samples = [dataset[i % len(dataset)] for i in range(size)]
         sample_seconds = (time.perf_counter() - start) / size
         batch = default_collate(samples)
-        steps = []
+        steps: list[dict] = []
         for number, precision in itertools.product(
             sorted(threads), precisions
         ):
