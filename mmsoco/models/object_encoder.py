@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from mmcv.cnn import ConvModule
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -13,6 +14,9 @@ from . import detector_parts, roi_pooling
 from .roi_pooling import AssignedRoIs
 from .shared_calls import call_with_each
 from .trimmable_fpn import TrimmableFPN
+
+# How neck and head start: by PyTorch's defaults, or as in a fresh detector.
+INITIALIZATIONS = ('published', 'detector')
 
 
 @MODELS.register_module()
@@ -42,11 +46,15 @@ class ObjectEncoder(BaseModule):
             to the first level, each further level doubles it. 24 gives the
             thresholds 48, 96, 192 of the paper (section 3.3) on P2 to P5;
             detectors fine-tune with 56.
+        initialization: ``'published'`` starts neck and head with PyTorch's
+            defaults, as the published code does; ``'detector'`` with the
+            detector's own rules, so that their weights have the size that
+            the fine-tuning's learning rate is meant for.
 
     Raises:
         TypeError: If ``detector`` is not a dict.
-        ValueError: If ``roi_levels`` is unknown, or the detector cannot be
-            encoded; the message says why.
+        ValueError: If ``roi_levels`` or ``initialization`` is unknown, or the
+            detector cannot be encoded; the message says why.
     """
 
     def __init__(
@@ -54,8 +62,15 @@ class ObjectEncoder(BaseModule):
         detector: dict,
         roi_levels: str = 'all',
         finest_scale: float = 24,
+        initialization: str = 'published',
     ) -> None:
         super().__init__()
+        if initialization not in INITIALIZATIONS:
+            raise ValueError(
+                f'initialization must be one of {INITIALIZATIONS}, got '
+                f'{initialization!r}'
+            )
+        self.initialization = initialization
         if roi_levels not in roi_pooling.POOLING:
             raise ValueError(
                 f'roi_levels must be one of {sorted(roi_pooling.POOLING)}, '
@@ -120,18 +135,18 @@ class ObjectEncoder(BaseModule):
                 module.norm_eval = False
 
     def init_weights(self) -> None:
-        """Start the backbone by its own rule, all else by PyTorch's.
+        """Start the backbone by its own rule, all else by `initialization`.
 
         In a ResNet the convolutions are normal with fan-out scale and the
         last norm of each residual block is zero; the same holds for a
         residual stage in the RoI head (C4), which belongs to the backbone in
-        the published code. Neck and head take PyTorch's defaults there, not
-        mmdet's.
+        the published code.
         """
         self.backbone.init_weights()
-        for name, child in self.named_children():
-            if name != 'backbone':
-                reset_parameters(child)
+        for part in self.layers()[1:]:
+            reset_parameters(part)
+            if self.initialization == 'detector':
+                start_as_built(part)
         if self.shared_head is not None:
             self.shared_head.init_weights()
             zero_last_norms(self.shared_head)
@@ -283,6 +298,18 @@ def reset_parameters(module: nn.Module) -> None:
     for layer in module.modules():
         if hasattr(layer, 'reset_parameters'):
             layer.reset_parameters()
+
+
+def start_as_built(part: BaseModule) -> None:
+    """Start a part of a detector as mmdet starts it in a fresh detector.
+
+    A `ConvModule` draws its weights when it is built, and its owner's
+    ``init_weights`` does not reach it in a list of layers.
+    """
+    for layer in part.modules():
+        if isinstance(layer, ConvModule):
+            layer.init_weights()
+    part.init_weights()
 
 
 def zero_last_norms(module: nn.Module) -> None:

@@ -75,6 +75,8 @@ class SoCo(BaseModel):
             the detector's config says: its ``init_cfg`` of type Pretrained
             where there is one, else random weights. Projector and predictor
             always start at random.
+        initialization: How neck and head start at random, see
+            `ObjectEncoder`.
         pretexts: Configs of further tasks, see `Pretext`, such as
             ``dict(type='RPNPretext')``. Their losses are added to those of
             the pairs, and what they train belongs to the detector.
@@ -100,6 +102,7 @@ class SoCo(BaseModel):
         recompute: Sequence[str] = (),
         data_preprocessor: dict | None = None,
         init: str | dict | None = None,
+        initialization: str = 'published',
         pretexts: Sequence[dict] = (),
     ) -> None:
         detector = read_detector(detector)
@@ -110,7 +113,9 @@ class SoCo(BaseModel):
         )
         self.starts = parse_starts(init, detector)
         self.start_reports: list[LoadReport] = []
-        self.encoder = ObjectEncoder(detector, roi_levels, finest_scale)
+        self.encoder = ObjectEncoder(
+            detector, roi_levels, finest_scale, initialization
+        )
         _check_widths('projector', projector)
         _check_widths('predictor', predictor)
         self.projector = MODELS.build(

@@ -150,6 +150,49 @@ def test_neck_and_head_start_with_pytorchs_defaults(encoder):
         )
 
 
+def test_neck_and_head_can_start_as_in_a_fresh_detector():
+    encoder = ObjectEncoder(
+        tiny_models.mask_rcnn_fpn(), initialization='detector'
+    )
+    encoder.init_weights()
+    # Xavier, uniform: the bound is sqrt(6 / (fan in + fan out)).
+    for layer, window in (
+        (encoder.neck.fpn_convs[0].conv, 9),
+        (encoder.neck.lateral_convs[3].conv, 1),
+        (encoder.bbox_head.shared_fcs[0], 1),
+    ):
+        fans = sum(layer.weight.shape[:2]) * window
+        bound = (6 / fans) ** 0.5
+        assert 0.9 * bound < layer.weight.abs().max() <= bound
+    # Kaiming, normal, fan out: mmcv's ConvModule in a list of layers.
+    conv = encoder.bbox_head.shared_convs[1].conv
+    expected = (2 / (conv.out_channels * 9)) ** 0.5
+    assert conv.weight.std().item() == pytest.approx(expected, rel=0.1)
+    before = conv.weight.clone()
+    encoder.init_weights()
+    assert not torch.equal(conv.weight, before)
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        tiny_models.mask_rcnn_c4,
+        tiny_models.retinanet,
+        tiny_models.cascade_rcnn,
+        tiny_models.faster_rcnn_swin,
+    ],
+)
+def test_every_kind_of_detector_can_start_as_a_fresh_one(config):
+    encoder = ObjectEncoder(config(), initialization='detector')
+    encoder.init_weights()
+    assert all(p.isfinite().all() for p in encoder.parameters())
+
+
+def test_unknown_initialization_is_refused():
+    with pytest.raises(ValueError, match="'published', 'detector'.*'mmdet'"):
+        ObjectEncoder(tiny_models.mask_rcnn_fpn(), initialization='mmdet')
+
+
 def test_residual_stage_of_c4_starts_like_the_backbone():
     encoder = ObjectEncoder(tiny_models.mask_rcnn_c4())
     encoder.init_weights()
