@@ -84,7 +84,7 @@ def rows(images: Path, store: Path) -> Iterator[list[np.ndarray]]:
             'train_dataloader.dataset.proposals': str(store),
         },
     )
-    # There is no model here that would change the colours.
+    # There is no model here that would change the colors.
     cfg.train_dataloader.dataset.pipeline[1].on_device = False
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         level_names = names_of_config(cfg)

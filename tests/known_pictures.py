@@ -7,7 +7,7 @@ import numpy as np
 
 
 def make_pictures(folder, draw, count=36):
-    """Pictures with two boxes each; ``draw`` gives box and colour by class."""
+    """Pictures with two boxes each; ``draw`` gives box and color by class."""
     rng = np.random.default_rng(0)
     images, annotations = [], []
     for i in range(count):

@@ -15,7 +15,7 @@ def load_photo(name):
 
 
 def save_blocks(path, seed, height=120, width=160):
-    """Save a picture of coloured blocks, which has some proposals."""
+    """Save a picture of colored blocks, which has some proposals."""
     rng = np.random.default_rng(seed)
     blocks = rng.integers(0, 256, (5, 4, 3), dtype=np.uint8)
     pixels = blocks.repeat(40, 0).repeat(40, 1)[:height, :width]

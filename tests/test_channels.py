@@ -40,7 +40,7 @@ NORMALIZE = {1: dict(mean=[110.0], std=[60.0]),
 
 @pytest.fixture(params=[(1, 8), (1, 16), (4, 8), (4, 16)], ids=str)
 def images(request, tmp_path):
-    """Four images of coloured cells; their proposals; channels and depth."""
+    """Four images of colored cells; their proposals; channels and depth."""
     channels, depth = request.param
     rng = np.random.default_rng(0)
     root = tmp_path / 'images'
@@ -107,7 +107,7 @@ def test_from_pictures_to_a_detector(images, tmp_path):
 
 
 def test_depth_reaches_the_network(tmp_path):
-    """A ramp of 1000 levels between two grey levels of 8 bits."""
+    """A ramp of 1000 levels between two gray levels of 8 bits."""
     ramp = np.linspace(100 * 257, 101 * 257, 1000).astype(np.uint16)
     cv2.imwrite(str(tmp_path / 'a.png'), ramp.reshape(20, 50))
     levels = {}

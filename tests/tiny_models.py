@@ -213,7 +213,7 @@ def batch(
     seed: int = 0,
     pretext_views: tuple[int, ...] = (),
 ) -> dict:
-    """Normalised views and boxes of many sizes, as SoCo takes them."""
+    """Normalized views and boxes of many sizes, as SoCo takes them."""
     rng = torch.Generator().manual_seed(seed)
     sets = roi_sets(parse_pairs(pairs))
     views = range(max(of.view for of in sets))

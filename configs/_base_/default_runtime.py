@@ -13,7 +13,7 @@ default_hooks = dict(
     param_scheduler=dict(type='ParamSchedulerHook'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     # Statistics of batch norm differ between processes where it is not
-    # synchronised (on CPUs); the checkpoint gets their mean.
+    # synchronized (on CPUs); the checkpoint gets their mean.
     sync_buffers=dict(type='SyncBuffersHook'),
     # In addition, interim.pth is written between them, see the hook.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=3),

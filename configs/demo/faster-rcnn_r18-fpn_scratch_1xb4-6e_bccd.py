@@ -1,6 +1,6 @@
 """The demo's detector from scratch on the boxes of BCCD, blood cells.
 
-BCCD (364 images, PASCAL VOC layout, MIT licence) is an example of data of
+BCCD (364 images, PASCAL VOC layout, MIT license) is an example of data of
 your own: copy this file and change its upper part.
 
 hardware:  2 CPU cores

@@ -1,4 +1,4 @@
-"""The demo's detector from scratch, on the few labelled scenes.
+"""The demo's detector from scratch, on the few labeled scenes.
 
 hardware:  2 CPU cores
 duration:  about 1.5 minutes

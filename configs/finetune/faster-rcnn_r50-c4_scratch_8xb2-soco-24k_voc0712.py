@@ -3,7 +3,7 @@
 Trained on trainval of 2007 and 2012, evaluated on test of 2007. For the
 annotations see data/README.md.
 
-paper:     PASCAL VOC 07+12 with R50-C4, "random initialisation"
+paper:     PASCAL VOC 07+12 with R50-C4, "random initialization"
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none here

@@ -2,7 +2,7 @@
 
 As with FPN, and a norm after res5.
 
-paper:     the comparison with R50-C4 on COCO, 1x, "random initialisation"
+paper:     the comparison with R50-C4 on COCO, 1x, "random initialization"
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none here

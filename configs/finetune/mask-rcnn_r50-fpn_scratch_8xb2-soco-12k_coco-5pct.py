@@ -1,6 +1,6 @@
 """Mask R-CNN R50-FPN from scratch, 5 % of COCO.
 
-paper:     mini-COCO, "random initialisation"
+paper:     mini-COCO, "random initialization"
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none here

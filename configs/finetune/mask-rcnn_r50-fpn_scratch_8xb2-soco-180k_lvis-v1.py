@@ -3,7 +3,7 @@
 The 1x of LVIS is 180k iterations, as long as the 2x of COCO; repeat-factor
 sampling at 0.001.
 
-paper:     LVIS v1 with R50-FPN, "random initialisation"
+paper:     LVIS v1 with R50-FPN, "random initialization"
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none here

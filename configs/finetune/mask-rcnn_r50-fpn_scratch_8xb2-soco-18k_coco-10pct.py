@@ -5,7 +5,7 @@ by tools/dataset_converters/mini_coco.py, the same images for everyone; the
 smaller parts lie in the larger. The configs of the smaller parts inherit this
 one: they evaluate at the end alone, too.
 
-paper:     mini-COCO, "random initialisation"
+paper:     mini-COCO, "random initialization"
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none here

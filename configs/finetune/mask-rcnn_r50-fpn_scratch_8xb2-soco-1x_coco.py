@@ -1,9 +1,9 @@
 """Mask R-CNN R50-FPN from scratch on COCO, by SoCo's recipe, 1x.
 
-Nothing frozen, synchronised batch norm in backbone, FPN and heads, precise
+Nothing frozen, synchronized batch norm in backbone, FPN and heads, precise
 batch norm before evaluation, box head of 4 convolutions and 1 linear layer.
 
-paper:     table 1, "random initialisation"
+paper:     table 1, "random initialization"
 hardware:  8 GPUs, 2 images each (another number keeps the recipe: the
            learning rate follows the batch)
 duration:  not run by us

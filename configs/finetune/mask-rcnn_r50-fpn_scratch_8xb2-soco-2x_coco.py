@@ -1,9 +1,9 @@
 """Mask R-CNN R50-FPN from scratch, COCO, SoCo's recipe, 2x.
 
-Nothing frozen, synchronised batch norm in backbone, FPN and heads, precise
+Nothing frozen, synchronized batch norm in backbone, FPN and heads, precise
 batch norm before evaluation, box head of 4 convolutions and 1 linear layer.
 
-paper:     COCO 2x with R50-FPN, "random initialisation"
+paper:     COCO 2x with R50-FPN, "random initialization"
 hardware:  8 GPUs, 2 images each
 duration:  not run by us
 reported:  none here

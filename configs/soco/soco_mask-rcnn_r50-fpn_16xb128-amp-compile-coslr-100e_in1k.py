@@ -1,6 +1,6 @@
 """SoCo, Mask R-CNN R50-FPN, 100 epochs of ImageNet-1k, as fast as it goes.
 
-bf16, channels-last memory, compiled layers and colours, and each box pooled on
+bf16, channels-last memory, compiled layers and colors, and each box pooled on
 its own level alone (other batch-norm statistics than the published code's).
 
 paper:     not in the paper; table 1, "SoCo, 100 epochs" is the recipe

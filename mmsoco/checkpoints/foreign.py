@@ -112,7 +112,7 @@ def input_for_detectron2(convention: InputConvention) -> dict:
     """
     return dict(
         convention.to_meta(),
-        format=f'{convention.channels}, 0 to 255, before normalisation',
+        format=f'{convention.channels}, 0 to 255, before normalization',
         stride_of_bottleneck='in its 3x3 convolution',
     )
 

@@ -21,7 +21,7 @@ def pretrained_reports(
     in an ``init_weights`` of its own (mmdet's Swin) is not compared.
 
     Args:
-        model: A model whose weights were initialised and not trained yet.
+        model: A model whose weights were initialized and not trained yet.
         may_be_new: Starts of tensor names that the files may lack.
 
     Returns:

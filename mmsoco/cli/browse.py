@@ -1,11 +1,11 @@
 r"""Draw the proposals of a store, or the views of a pretraining config.
 
-Of a store: a picture per image and contact_sheet.jpg. Colours tell the size
+Of a store: a picture per image and contact_sheet.jpg. Colors tell the size
 of a box relative to its image, from yellow (small) to green (large).
 
 Of a config: a picture per image with a row per pair of views. Boxes of the
-same colour are matched, the label is the pyramid level that a box is pooled
-from, a grey square is cut out while training.
+same color are matched, the label is the pyramid level that a box is pooled
+from, a gray square is cut out while training.
 
 Examples:
   mmsoco browse proposals.arrow --out look

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--labels',
         type=integer(1),
         metavar='N',
-        help='train on N labelled pictures, drawn by the seed (default: all)',
+        help='train on N labeled pictures, drawn by the seed (default: all)',
     )
     parser.add_argument(
         '--scratch',

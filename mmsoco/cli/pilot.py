@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=integer(1),
         nargs='+',
         metavar='N',
-        help='numbers of labelled pictures (default: a quarter, and all)',
+        help='numbers of labeled pictures (default: a quarter, and all)',
     )
     parser.add_argument(
         '--seeds',

@@ -1,4 +1,4 @@
-r"""Measure how many labelled objects the proposals of a store find.
+r"""Measure how many labeled objects the proposals of a store find.
 
 Prints the average recall of 10, 50, 100 and all boxes of a picture by the
 size of the objects, compared with as many boxes at random places, and says

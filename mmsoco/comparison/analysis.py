@@ -24,7 +24,7 @@ class Row:
 
     Attributes:
         start: The start, as the plan has it.
-        labels: Labelled pictures.
+        labels: Labeled pictures.
         records: The finished fine-tunings by seed.
         pretrainings: The pretrainings that they came from, by seed.
         planned: Number of cells that the plan has here.
@@ -132,7 +132,7 @@ class Correlation:
 
     Attributes:
         gauge: Name of the gauge.
-        labels: Labelled pictures of the fine-tunings.
+        labels: Labeled pictures of the fine-tunings.
         cells: Number of pretrainings with a gauge and an AP.
         starts: Number of starts that they belong to.
         value: Spearman's rank correlation; None for too few cells.
@@ -288,7 +288,7 @@ def best_image_level(rows: Sequence[Row]) -> str:
     """Return the image-level method of the highest mean AP.
 
     Only methods with as many cells as the most complete one are compared.
-    Choosing the best of several favours it a little, and so makes SoCo's
+    Choosing the best of several favors it a little, and so makes SoCo's
     difference to it cautious.
 
     Returns:

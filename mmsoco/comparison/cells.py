@@ -16,7 +16,7 @@ class Cell:
         kind: ``pretraining``, ``finetuning`` or ``probe``.
         start: Name of the start.
         seed: The seed.
-        labels: Labelled pictures of a fine-tuning, else 0.
+        labels: Labeled pictures of a fine-tuning, else 0.
         needs: Names of the cells that must be finished before.
     """
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH = 9.0
-# The reference is grey, all others have a colour of their own.
+# The reference is gray, all others have a color of their own.
 _MOST_CURVES = len(COLOURS)
 _INK, _SOFT, _LINE = '#1d2733', '#5b6875', '#e6ebef'
 # Distance of the curves of two starts, as a part of the number of labels:
@@ -131,7 +131,7 @@ def _paint_curves(
     axes.set_xlim(0.8 * min(results.budgets), 1.25 * max(results.budgets))
     axes.set_xticks(results.budgets, [f'{b:,}' for b in results.budgets])
     axes.minorticks_off()
-    axes.set_xlabel('labelled pictures')
+    axes.set_xlabel('labeled pictures')
     axes.set_ylabel('box AP (percent)')
     axes.grid(axis='y', color=_LINE, linewidth=0.8)
     # Beside the axes it hides no dot.

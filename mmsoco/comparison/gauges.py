@@ -35,7 +35,7 @@ _PIPELINE = (
         pairs=[(1, 2)],
         num_proposals=BOXES,
     ),
-    # SoCo's own colours would favour methods that were trained on them.
+    # SoCo's own colors would favor methods that were trained on them.
     dict(
         type='PhotometricJitter', grey_prob=0.0, blur_prob=0.0,
         solarize_prob=0.0,

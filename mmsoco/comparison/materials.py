@@ -157,7 +157,7 @@ def label_proposals(plan: Plan, out: Path) -> Path:
     if data.path('images') != images:
         raise ValueError(
             f"{plan.file}: proposals='labels' needs the pictures for "
-            f'pretraining and the labelled ones in one folder, got {images} '
+            f'pretraining and the labeled ones in one folder, got {images} '
             f'and {data.path("images")}'
         )
     boxes = boxes_by_picture(_read_labels(data.path('labels')))
@@ -221,7 +221,7 @@ def with_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> Plan:
         *options,
     )  # fmt: skip
     done = (root / SCENES_DONE,)
-    step = steps.Step('scenes', 'Draw labelled scenes', command, done)
+    step = steps.Step('scenes', 'Draw labeled scenes', command, done)
     steps.Job(out / 'preparation', [step], environment).run()
     return replace(plan, data=replace(plan.data, root=str(root)))
 

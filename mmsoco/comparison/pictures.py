@@ -66,7 +66,7 @@ def labelled_paths(folder: Path, document: dict) -> list[Path]:
     if missing:
         names = ', '.join(str(path) for path in missing[:_MOST_NAMED])
         raise FileNotFoundError(
-            f'{len(missing)} of {len(paths)} labelled pictures do not exist '
+            f'{len(missing)} of {len(paths)} labeled pictures do not exist '
             f'in {folder}: {names}'
         )
     return paths

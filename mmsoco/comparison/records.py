@@ -20,7 +20,7 @@ class Record:
         kind: ``pretraining``, ``finetuning`` or ``probe``.
         start: Name of the start.
         seed: The seed.
-        labels: Labelled pictures of a fine-tuning, else 0.
+        labels: Labeled pictures of a fine-tuning, else 0.
         fingerprint: SHA-256 of all that the result depends on.
         command: What makes it again.
         status: ``done`` or ``failed``.

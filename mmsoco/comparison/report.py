@@ -98,7 +98,7 @@ def _curve_caption(results: Results) -> str:
         f' {len(left_out)} more starts are in the table.' if left_out else ''
     )
     return (
-        'AP over the number of labelled pictures. A dot is one seed, the bar '
+        'AP over the number of labeled pictures. A dot is one seed, the bar '
         'at each number the mean, the band one standard deviation.' + rest
     )
 

@@ -1,4 +1,4 @@
-"""Draws the labelled pictures of a budget, once and for all starts."""
+"""Draws the labeled pictures of a budget, once and for all starts."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -42,7 +42,7 @@ def class_counts(document: dict) -> dict[str, int]:
 
 
 def draw_subset(document: dict, labels: int, seed: int) -> Subset:
-    """Draw labelled pictures at random, with every class among them.
+    """Draw labeled pictures at random, with every class among them.
 
     The pictures are put into an order that depends on the seed, and the
     first ones are taken, so that a smaller budget lies in a larger one of the
@@ -58,13 +58,13 @@ def draw_subset(document: dict, labels: int, seed: int) -> Subset:
         The subset.
 
     Raises:
-        ValueError: If there are fewer labelled pictures, or no draw had every
+        ValueError: If there are fewer labeled pictures, or no draw had every
             class.
     """
     ids = labelled_ids(document)
     if labels > len(ids):
         raise ValueError(
-            f'a budget of {labels} labelled pictures is larger than the '
+            f'a budget of {labels} labeled pictures is larger than the '
             f'labels: {len(ids)} of {len(document["images"])} pictures have '
             'objects'
         )
@@ -77,7 +77,7 @@ def draw_subset(document: dict, labels: int, seed: int) -> Subset:
     counts = class_counts(document)
     rarest = min(present, key=counts.__getitem__)
     raise ValueError(
-        f'{_MAX_DRAWS} draws of {labels} of {len(ids)} labelled pictures had '
+        f'{_MAX_DRAWS} draws of {labels} of {len(ids)} labeled pictures had '
         f'no objects of some class (rarest: {rarest!r} with {counts[rarest]} '
         'objects); raise the budget or leave the class out'
     )

@@ -161,16 +161,16 @@ PROBE_HEADER = (
     'start', 'features of', 'n', '20-NN', 'linear', 'linear, to untrained',
 )  # fmt: skip
 PROBE_NOTE = (
-    'Accuracy, percent: the classes of labelled boxes of training pictures, '
-    'read by the 20 nearest neighbours and by a linear classifier before any '
+    'Accuracy, percent: the classes of labeled boxes of training pictures, '
+    'read by the 20 nearest neighbors and by a linear classifier before any '
     'fine-tuning. Features that are no better than those of the untrained '
-    'network, or than size and colours of the box, have not learned what '
+    'network, or than size and colors of the box, have not learned what '
     'tells these classes apart.'
 )
 _CONTROLS = {
     'size': 'size of the box alone',
-    'colour': 'colours of the box alone',
-    'size+colour': 'size and colours of the box',
+    'colour': 'colors of the box alone',
+    'size+colour': 'size and colors of the box',
 }
 
 

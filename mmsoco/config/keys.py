@@ -11,7 +11,7 @@ refused here before anything is built, with the key that was meant. A config
 may have variables of its own; only those that nothing can read are refused:
 
 - on the command line, every key that is not below a key of the run;
-- in a file, a name that looks like a misspelt key of the run, and one that
+- in a file, a name that looks like a misspelled key of the run, and one that
   replaces a variable of a base without being used in the file itself.
 """
 
@@ -70,7 +70,7 @@ _PARAMWISE_KEYS = (
     'bypass_duplicate',
 )  # fmt: skip
 # The test-time augmentation of mmdet's own tools: a variable test_pipeline is
-# not a misspelt tta_pipeline.
+# not a misspelled tta_pipeline.
 _TYPO_TARGETS = RUN_KEYS - {'tta_model', 'tta_pipeline'}
 # What these keys may hold; nothing else checks them in words.
 _VALUES: dict[str, tuple[type, ...]] = {

@@ -1,7 +1,7 @@
 """Which keys of a config's plain dicts a class reads.
 
 A dict without a type, such as a detector's ``test_cfg.rcnn``, is handed to a
-class as a whole, and no constructor sees its keys: a misspelt one is never
+class as a whole, and no constructor sees its keys: a misspelled one is never
 read, in silence. What is read stands in the source of the class: ``cfg.KEY``,
 ``cfg['KEY']``, ``cfg.get('KEY')`` or ``'KEY' in cfg`` of something whose name
 ends in ``cfg``.

@@ -79,7 +79,7 @@ class ProposalDataset(BaseDataset):
         ann_file: Names of the images, one per line, or a COCO-style JSON
             file: for places without a store that cannot be listed, or of
             which a part is wanted.
-        channels: Of an image: 3, RGB; 1, grey; 4, see `PixelFormat`. As many
+        channels: Of an image: 3, RGB; 1, gray; 4, see `PixelFormat`. As many
             as the detector's ``backbone.in_channels``.
         depth: 8, or 16 to keep the depth of 16-bit images: ``img`` is then
             float32 in 0 to 255.

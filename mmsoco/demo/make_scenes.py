@@ -1,9 +1,9 @@
-"""Makes the demo's data: small labelled scenes, without any download.
+"""Makes the demo's data: small labeled scenes, without any download.
 
 Backgrounds are crops of photographs that ship inside scikit-image and
 scikit-learn; on them lie textured shapes at many scales. A class is a shape
 *and* a texture ("striped disc", "dotted disc", ...): neither alone tells it,
-and colours are drawn at random, so they tell nothing. Backgrounds of the
+and colors are drawn at random, so they tell nothing. Backgrounds of the
 validation scenes come from photographs that training never shows.
 
 Written to OUT:
@@ -56,7 +56,7 @@ class SceneSpec:
     Attributes:
         seed: Seed of all random numbers.
         train: Number of training scenes.
-        few: How many of them are labelled in ``train_few.json``.
+        few: How many of them are labeled in ``train_few.json``.
         val: Number of validation scenes.
         height: Height of a scene in pixels.
         width: Width of a scene in pixels.
@@ -238,7 +238,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f'make_scenes: {error}')
     print(
         f'{"made" if made else "found"} {spec.train} training scenes '
-        f'({spec.few} labelled) and {spec.val} validation scenes of '
+        f'({spec.few} labeled) and {spec.val} validation scenes of '
         f'{len(CLASSES)} classes in {out}'
     )
 

@@ -37,7 +37,7 @@ def scenes_picture(data: Path, document: dict) -> np.ndarray:
 
 
 def labels_picture(data: Path, document: dict) -> np.ndarray:
-    """Labelled scenes, one row."""
+    """Labeled scenes, one row."""
     names = class_names(document)
     by_image = objects_of(document['annotations'])
     row = []

@@ -125,7 +125,7 @@ def tiles(demo: Demo) -> list[tuple[str, str]]:
     return [
         (page.percent(ours), f'box AP (%), {PRETRAINED}'),
         (page.percent(scratch), f'box AP (%), {FROM_SCRATCH}'),
-        (str(len(few)), 'labelled scenes'),
+        (str(len(few)), 'labeled scenes'),
         (f'{total / 60:.1f} min', 'for the whole job'),
     ]
 

@@ -104,7 +104,7 @@ class Demo:
     def _scenes(self) -> Step:
         return Step(
             'scenes',
-            'Make labelled scenes',
+            'Make labeled scenes',
             ('python', '-m', 'mmsoco.demo.make_scenes', str(self.data),
              '--overwrite'),
             (self.data / 'scenes.json',),

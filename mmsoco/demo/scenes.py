@@ -1,7 +1,7 @@
 """Draws the demo's scenes: textured shapes on pieces of photographs.
 
 A class is a shape *and* a texture ("striped disc", "dotted disc", ...):
-neither alone tells it, and colours are drawn at random, so they tell nothing.
+neither alone tells it, and colors are drawn at random, so they tell nothing.
 """
 
 from dataclasses import dataclass
@@ -122,7 +122,7 @@ def shape_mask(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 def texture_values(
     texture: str, u: np.ndarray, v: np.ndarray, frequency: float
 ) -> np.ndarray:
-    """Evaluate a two-coloured texture.
+    """Evaluate a two-colored texture.
 
     Args:
         texture: One of ``TEXTURES``.
@@ -131,7 +131,7 @@ def texture_values(
         frequency: Periods per object width.
 
     Returns:
-        Bool array: where the second colour is.
+        Bool array: where the second color is.
     """
     phase_u, phase_v = u * frequency / 2, v * frequency / 2
     if texture == 'striped':
@@ -140,7 +140,7 @@ def texture_values(
 
 
 def draw_colours(rng: np.random.Generator) -> np.ndarray:
-    """Draw two colours of clearly different brightness, (2, 3) RGB."""
+    """Draw two colors of clearly different brightness, (2, 3) RGB."""
     dark, bright = rng.uniform(0, 0.35), rng.uniform(0.65, 1.0)
     hues = rng.random(2) * 180
     saturation = rng.uniform(60, 230, 2)
@@ -152,15 +152,15 @@ def draw_colours(rng: np.random.Generator) -> np.ndarray:
 def draw_object(
     label: int, size: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw an object of a class with random pose, colours and light.
+    """Draw an object of a class with random pose, colors and light.
 
     Args:
         label: Index into ``CLASSES``.
         size: Side of the square drawn into, in pixels.
-        rng: Source of the pose, the colours and the light.
+        rng: Source of the pose, the colors and the light.
 
     Returns:
-        Colours (size, size, 3) float32 in 0..255 and opacity (size, size)
+        Colors (size, size, 3) float32 in 0..255 and opacity (size, size)
         float32 in 0..1.
     """
     shape = SHAPES[label // len(TEXTURES)]

@@ -157,7 +157,7 @@ def _main_parts(cfg: Config) -> Iterator[tuple[str, Any, Registry]]:
 
 
 def _check_parts_of_model(cfg: Config) -> None:
-    """Refuse misspelt keys of all parts, those that are not built too."""
+    """Refuse misspelled keys of all parts, those that are not built too."""
     for place, node in walk('model', cfg.get('model')):
         if not isinstance(node, Mapping) or _is_foreign(cfg, place):
             continue
@@ -205,7 +205,7 @@ def _check_type(place: str, node: Mapping, registry: Registry) -> None:
 
 
 def _check_typos(place: str, node: Mapping, built: Callable) -> None:
-    """Refuse a key that looks like a misspelt argument.
+    """Refuse a key that looks like a misspelled argument.
 
     The argument itself may be given too, as a base config has it where the
     command line misspells it.

@@ -1,4 +1,4 @@
-"""Refuse misspelt keys of dicts that no constructor looks into.
+"""Refuse misspelled keys of dicts that no constructor looks into.
 
 Pretraining does not build the heads of a detector, so that nothing at all
 reads their settings, and a typo would first be felt in fine-tuning, as a
@@ -58,7 +58,7 @@ def check_read(place: str, node: Mapping, kinds: Sequence[type]) -> None:
 
     Raises:
         ValueError: The first such key. Of a user's own class, whose code may
-            read in other ways, only what looks like a misspelt key.
+            read in other ways, only what looks like a misspelled key.
     """
     known = keys_read(kinds)
     if not known:

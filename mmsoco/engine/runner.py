@@ -56,7 +56,7 @@ class Runner(CheckpointingRunner):
     - a resumed run is the same run, see `resume`; Ctrl-C and SIGTERM let the
       iteration end and save it;
     - ``auto_scale_lr`` counts accumulated gradients as batch;
-    - on a CPU, synchronised batch norm becomes plain batch norm.
+    - on a CPU, synchronized batch norm becomes plain batch norm.
     """
 
     interruption: Interruption | None = None
@@ -109,8 +109,8 @@ class Runner(CheckpointingRunner):
         if is_cuda_available() or not self.distributed:
             return super().wrap_model(model_wrapper_cfg, model)
         self.logger.info(
-            'Synchronised batch norm needs GPUs: on these CPUs every process '
-            'normalises with the statistics of its own batch.'
+            'Synchronized batch norm needs GPUs: on these CPUs every process '
+            'normalizes with the statistics of its own batch.'
         )
         on_cpu = dict(
             type='MMDistributedDataParallel',

@@ -1,7 +1,7 @@
 """Build the parts of a training before its data is there, to find errors.
 
-Proposals take long. What the config alone can tell, such as a misspelt key of
-the optimizer, is to be told before they are made.
+Making proposals takes long. An error that the config alone shows, such as a
+misspelled key of the optimizer, must be reported before they are made.
 """
 
 import copy

@@ -1,1 +1,1 @@
-"""What weights are worth: probes on labelled boxes."""
+"""What weights are worth: probes on labeled boxes."""

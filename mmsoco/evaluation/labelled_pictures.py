@@ -1,4 +1,4 @@
-"""Pictures with labelled boxes, read from a COCO JSON and split."""
+"""Pictures with labeled boxes, read from a COCO JSON and split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class LabelledSplit:
 def read_coco(
     images: str | Path, annotations: str | Path
 ) -> tuple[list[str], list[LabelledPicture]]:
-    """Read the labelled pictures of a COCO-style JSON.
+    """Read the labeled pictures of a COCO-style JSON.
 
     Crowds, boxes without area and pictures without boxes are left out.
 

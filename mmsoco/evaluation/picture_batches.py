@@ -1,4 +1,4 @@
-"""Labelled pictures as a detector gets them."""
+"""Labeled pictures as a detector gets them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path

@@ -1,10 +1,10 @@
-"""Can the classes of labelled boxes be read from a network's features?
+"""Can the classes of labeled boxes be read from a network's features?
 
 A minute's substitute for fine-tuning while a recipe is being looked for: the
-boxes of labelled pictures are pooled as the detector pools them, and simple
+boxes of labeled pictures are pooled as the detector pools them, and simple
 classifiers are trained on the features of each module. Features that a
 detector can use should tell the classes apart better than those of the
-untrained network, and better than the size and the colours of a box do.
+untrained network, and better than the size and the colors of a box do.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ class ProbeSettings:
         num_val: Pictures that they are judged on.
         image_size: (h, w) that pictures are resized to fit into: the scale
             of fine-tuning.
-        neighbours: Neighbours that vote for a class.
+        neighbours: Neighbors that vote for a class.
         precise_statistics: Whether batch norm's statistics are computed again
             on the training pictures. Fine-tuning starts with the statistics
             of its batches; the running ones of an untrained network are 0
@@ -91,7 +91,7 @@ def probe(
     annotations: str | Path,
     settings: ProbeSettings | None = None,
 ) -> ProbeResult:
-    """Probe a detector's weights on labelled pictures.
+    """Probe a detector's weights on labeled pictures.
 
     Args:
         detector: Config of the mmdet detector (its whole ``model``).
@@ -179,7 +179,7 @@ def compare(trained: ProbeResult, start: ProbeResult) -> str:
 def read_split(
     images: str | Path, annotations: str | Path, settings: ProbeSettings
 ) -> LabelledSplit:
-    """Read labelled pictures and split them as the settings say.
+    """Read labeled pictures and split them as the settings say.
 
     Raises:
         FileNotFoundError: If there are no annotations.

@@ -1,4 +1,4 @@
-"""How many of the labelled objects the proposals of a picture find.
+"""How many of the labeled objects the proposals of a picture find.
 
 An object is found at a threshold when one of the boxes overlaps it with that
 intersection over union or more. COCO's matching also demands that a box

@@ -21,7 +21,7 @@ class Score:
     """How well the classes of the validation boxes are distinguished.
 
     Attributes:
-        knn: Accuracy of the nearest neighbours by cosine, of features
+        knn: Accuracy of the nearest neighbors by cosine, of features
             standardized by the training boxes.
         knn_balanced: Mean of their recalls over the classes.
         linear: Accuracy of logistic regression.
@@ -58,7 +58,7 @@ def score_features(
             ``data.train``.
         val: The same of the validation boxes.
         data: The pictures and their labels.
-        neighbours: Neighbours that vote for a class.
+        neighbours: Neighbors that vote for a class.
 
     Raises:
         ModuleNotFoundError: If scikit-learn is missing.

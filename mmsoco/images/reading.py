@@ -45,7 +45,7 @@ class PixelFormat:
     """What an image is decoded to.
 
     Attributes:
-        channels: 3 for RGB; 1 for grey, of which colours become their luma;
+        channels: 3 for RGB; 1 for gray, of which colors become their luma;
             4 for the samples of images that have four, as they are stored:
             red, green, blue and what an alpha channel holds.
         depth: Bits of a sample. 8 gives uint8, of 16-bit samples the high
@@ -121,7 +121,7 @@ def read_data(path: str | os.PathLike) -> bytes:
 def decode_rgb(data: bytes, path: str | os.PathLike) -> np.ndarray:
     """Decode an image as it is meant to be seen.
 
-    The EXIF orientation is applied. Greyscale is repeated, palettes are
+    The EXIF orientation is applied. Grayscale is repeated, palettes are
     looked up, CMYK is converted, 16-bit samples keep their high byte and
     alpha is dropped (as the detectors' own readers do). Of an animation the
     first frame is taken.
@@ -308,7 +308,7 @@ def _orientation(image: Image.Image) -> int:
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert any mode of Pillow to 8-bit RGB."""
     if image.mode.startswith('I'):
-        # Pillow clips 16-bit grey at 255 instead of scaling it.
+        # Pillow clips 16-bit gray at 255 instead of scaling it.
         grey = np.asarray(image).astype(np.int64) >> 8
         image = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
     elif image.mode == 'F':
@@ -340,10 +340,10 @@ def _decode_channels(data: bytes, channels: int) -> np.ndarray:
 def _decode_deep(data: bytes) -> np.ndarray | None:
     """Decode samples of 16 bits to (H, W, C) uint16, upright.
 
-    Pillow keeps them in grey images alone, OpenCV in all.
+    Pillow keeps them in gray images alone, OpenCV in all.
 
     Returns:
-        Grey, RGB, or RGB and alpha; None if the samples have no 16 bits.
+        Gray, RGB, or RGB and alpha; None if the samples have no 16 bits.
     """
     with _open(io.BytesIO(data)) as image:
         image.load()

@@ -28,7 +28,7 @@ def mean_cosine(prediction: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def embedding_std(embeddings: Tensor) -> Tensor:
-    """Measure how widely normalised embeddings spread: a collapse gauge.
+    """Measure how widely normalized embeddings spread: a collapse gauge.
 
     Args:
         embeddings: (R, D), any floating type.

@@ -21,10 +21,10 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
 
     Views arrive as uint8, a quarter of what float32 would cost between
     processes and to the device. If the worker has drawn what is to happen to
-    their colours but left it to the device
+    their colors but left it to the device
     (``PhotometricJitter(on_device=True)``), that is done first, for the whole
-    batch at once. Then the views are normalised. Rectangles of
-    ``data_samples['cutout']`` become 0 after normalising, which is the mean.
+    batch at once. Then the views are normalized. Rectangles of
+    ``data_samples['cutout']`` become 0 after normalizing, which is the mean.
 
     Args:
         mean: Mean of each channel in 0..255, in the order in which the
@@ -56,7 +56,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         if not counts_fit or min(std) <= 0:
             raise ValueError(
                 'mean and std must have three values each, std positive (one '
-                'for grey, four for four channels); got '
+                'for gray, four for four channels); got '
                 f'mean={mean!r} and std={std!r}'
             )
         self.convention = InputConvention(
@@ -100,7 +100,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
                 in 0..255, one per view with pixels of its own, and
                 ``data_samples`` with ``cutout``, a list of (B, R, 4) float32
                 rectangles x1, y1, x2, y2 in pixels, one tensor per view, with
-                ``photometric`` if colours are to be changed, ``sources`` if
+                ``photometric`` if colors are to be changed, ``sources`` if
                 views are resized from others (see `PackViews`), and
                 whatever else the model takes.
             training: Not used: there is no test-time pass.
@@ -173,12 +173,12 @@ def finish(
     std: Tensor,
     memory_format: torch.memory_format,
 ) -> Tensor:
-    """Solarize and normalise a view.
+    """Solarize and normalize a view.
 
     Args:
         view: (B, C, h, w) uint8 or float32 in 0..255; may be overwritten.
         draws: (B, 11) float32, see `jitter`; None if the worker has changed
-            the colours.
+            the colors.
         mean: (C, 1, 1) or (1, 1, 1) float32.
         std: Likewise.
         memory_format: Order of the result in memory.
@@ -208,7 +208,7 @@ def add_resized(
 ) -> list[Tensor]:
     """Make the views that are others at another size, and put them between.
 
-    They are resized from normalised pixels, which are a linear function of
+    They are resized from normalized pixels, which are a linear function of
     the plain ones.
 
     Args:
@@ -240,7 +240,7 @@ def _resize(view: Tensor, size: Sequence[int]) -> Tensor:
 def clear_rectangles(view: Tensor, rectangles: Tensor) -> Tensor:
     """Set the pixels inside rectangles to zero, in place.
 
-    A pixel is inside if its centre is, left and upper edge included.
+    A pixel is inside if its center is, left and upper edge included.
 
     Args:
         view: (B, C, h, w) float images.

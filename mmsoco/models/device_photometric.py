@@ -1,15 +1,15 @@
-"""Colour jitter, greyscale, blur and solarization of a batch, on its device.
+"""Color jitter, grayscale, blur and solarization of a batch, on its device.
 
 The worker's operations (`mmsoco.datasets.transforms.photometric`) on the same
 numbers, but in float32: they clip to 0..255, as uint8 does, and keep
-fractions of grey levels. A pixel differs by about one level on average,
+fractions of gray levels. A pixel differs by about one level on average,
 and by a few levels where the worker's hue of 256 steps rounds.
 
 Every sample has its own numbers and its own order of operations. Libraries
 batch less: torchvision's functions take one number for a whole batch, kornia
 draws one order per batch. So the operations are written out here. Brightness,
-contrast and saturation are one blend towards black, the mean grey or each
-pixel's grey, which makes any order of them equal steps for all samples.
+contrast and saturation are one blend towards black, the mean gray or each
+pixel's gray, which makes any order of them equal steps for all samples.
 
 `jitter` and `solarize_drawn` run in two ways. As they are, each operation
 takes the samples that it concerns, which are known on the host without
@@ -35,7 +35,7 @@ _CONTRAST, _SATURATION, _HUE = 1, 2, 3
 
 
 def jitter(images: Tensor, draws: Tensor) -> Tensor:
-    """Change brightness, contrast, saturation and hue; take colours away.
+    """Change brightness, contrast, saturation and hue; take colors away.
 
     Args:
         images: (B, C, h, w) uint8 or float32 in 0..255; without RGB, their
@@ -117,7 +117,7 @@ def blend_weights(params: PhotometricBatch) -> tuple[Tensor, Tensor, Tensor]:
         params: What is done to each sample.
 
     Returns:
-        Weights of pixel, own grey and mean grey, each (4, B): a row for each
+        Weights of pixel, own gray and mean gray, each (4, B): a row for each
         step of the order; 1, 0, 0 where the step is the hue.
     """
     order = params.order.T  # (4, B)
@@ -130,14 +130,14 @@ def blend_weights(params: PhotometricBatch) -> tuple[Tensor, Tensor, Tensor]:
 def blend(
     planes: Sequence[Tensor], pixel: Tensor, own: Tensor, mean: Tensor
 ) -> list[Tensor]:
-    """Blend each pixel with its own grey and with the mean grey.
+    """Blend each pixel with its own gray and with the mean gray.
 
     Args:
         planes: Red, green and blue, or other channels, each (B, h, w) in
             0..255.
         pixel: (B,) weight of the pixel.
-        own: (B,) weight of its grey.
-        mean: (B,) weight of the mean grey.
+        own: (B,) weight of its gray.
+        mean: (B,) weight of the mean gray.
 
     Returns:
         The planes, clipped to 0..255.
@@ -152,7 +152,7 @@ def blend(
 
 
 def luma(planes: Sequence[Tensor]) -> Tensor:
-    """Give the grey of RGB pixels; of others the mean of their channels."""
+    """Give the gray of RGB pixels; of others the mean of their channels."""
     if len(planes) != 3:
         return torch.stack(list(planes)).mean(dim=0)
     red, green, blue = planes
@@ -161,7 +161,7 @@ def luma(planes: Sequence[Tensor]) -> Tensor:
 
 
 def to_grey(planes: Sequence[Tensor], _: Tensor) -> list[Tensor]:
-    """Take the colours away."""
+    """Take the colors away."""
     return [luma(planes)] * 3
 
 
@@ -204,7 +204,7 @@ def shift_hue(planes: Sequence[Tensor], shift: Tensor) -> list[Tensor]:
 
 
 def blur(images: Sequence[Tensor], sigma: Tensor) -> list[Tensor]:
-    """Blur with a Gaussian, mirrored at the border pixel's centre.
+    """Blur with a Gaussian, mirrored at the border pixel's center.
 
     Args:
         images: One tensor, (n, 3, h, w).
@@ -234,11 +234,11 @@ def blur(images: Sequence[Tensor], sigma: Tensor) -> list[Tensor]:
 
 
 def solarize(images: Sequence[Tensor], threshold: Tensor) -> list[Tensor]:
-    """Invert pixels from a grey level on: x -> 255 - x.
+    """Invert pixels from a gray level on: x -> 255 - x.
 
     Args:
         images: Tensors (n, ...) in 0..255.
-        threshold: (n,) grey levels, compared with rounded pixels.
+        threshold: (n,) gray levels, compared with rounded pixels.
 
     Returns:
         The same tensors, inverted where they are bright.

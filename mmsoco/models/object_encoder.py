@@ -177,7 +177,7 @@ class ObjectEncoder(BaseModule):
         """Compute the feature maps of one view.
 
         Args:
-            images: (N, C, H, W), normalised.
+            images: (N, C, H, W), normalized.
             finest: First map that is needed, see `finest_level`.
 
         Returns:

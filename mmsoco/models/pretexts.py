@@ -19,7 +19,7 @@ class EncodedView(NamedTuple):
     """A view and what the online encoder makes of it.
 
     Attributes:
-        images: (N, C, H, W), normalised.
+        images: (N, C, H, W), normalized.
         maps: (N, C, H / stride, W / stride) per level of the pyramid, none
             left out.
     """

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 def has_batch_statistics(module: nn.Module) -> bool:
     """Return whether the result of a row depends on the other rows.
 
-    That is so for batch norm in training, synchronised or not. Layers that
+    That is so for batch norm in training, synchronized or not. Layers that
     keep running statistics of another kind count too, since a call of two
     batches moves the statistics once instead of twice.
 

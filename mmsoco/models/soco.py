@@ -65,7 +65,7 @@ class SoCo(BaseModel):
             running statistics of their batch norm move twice a step, and
             these parts are not compiled.
         data_preprocessor: Config of the data preprocessor. The weights take
-            its memory format. Colour order, mean and deviation are the
+            its memory format. Color order, mean and deviation are the
             detector's own, and need not be given again.
         init: Where the online network starts; the target is its copy. A
             file of weights (mmdet, mmpretrain, torchvision, detectron2, timm,
@@ -264,7 +264,7 @@ class SoCo(BaseModel):
         """Compute losses or embeddings of a batch.
 
         Args:
-            inputs: (N, C, h_v, w_v) per view, normalised.
+            inputs: (N, C, h_v, w_v) per view, normalized.
             data_samples: ``bboxes`` has one (N, K, 4) tensor of boxes
                 x1, y1, x2, y2 in the view's pixels per RoI set, in the order
                 of `mmsoco.structures.roi_sets`; ``roi_sets``, if it is there,

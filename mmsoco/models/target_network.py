@@ -29,7 +29,7 @@ class TargetNetwork(BaseModule):
         self._online = (encoder, projector)
 
     def init_weights(self) -> None:
-        """Start as a copy of the online network (initialised before)."""
+        """Start as a copy of the online network (initialized before)."""
         self.copy_online()
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""What is done to the colours of one view, and how it travels in a batch."""
+"""What is done to the colors of one view, and how it travels in a batch."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,16 +12,16 @@ NEVER = 256
 
 @dataclass(frozen=True)
 class PhotometricParams:
-    """What is done to the colours of one view.
+    """What is done to the colors of one view.
 
     Attributes:
-        order: (4,) order of the colour operations: 0 brightness, 1 contrast,
+        order: (4,) order of the color operations: 0 brightness, 1 contrast,
             2 saturation, 3 hue.
         brightness: Factor of the pixels; 1 keeps them.
-        contrast: Factor of the distance to the mean grey; 1 keeps them.
-        saturation: Factor of the distance to each pixel's grey; 1 keeps them.
-        hue: Shift of the hue in turns of the colour circle; 0 keeps it.
-        grey: Whether the view loses its colours.
+        contrast: Factor of the distance to the mean gray; 1 keeps them.
+        saturation: Factor of the distance to each pixel's gray; 1 keeps them.
+        hue: Shift of the hue in turns of the color circle; 0 keeps it.
+        grey: Whether the view loses its colors.
         sigma: Standard deviation of the blur in pixels; 0 for none.
         solarize: Whether bright pixels are inverted.
     """
@@ -39,7 +39,7 @@ class PhotometricParams:
         """Write the numbers in a row, in the order of `PhotometricBatch`.
 
         Args:
-            solarize_threshold: Grey level from which pixels are inverted,
+            solarize_threshold: Gray level from which pixels are inverted,
                 where the view is solarized.
 
         Returns:
@@ -68,7 +68,7 @@ class PhotometricBatch(NamedTuple):
         hue: (B,).
         grey: (B,) 0 or 1.
         sigma: (B,).
-        threshold: (B,) grey level from which pixels are inverted; `NEVER`
+        threshold: (B,) gray level from which pixels are inverted; `NEVER`
             without solarization.
     """
 

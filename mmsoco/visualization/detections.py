@@ -16,7 +16,7 @@ from .browse import spread
 
 # COCO's and VOC's usual limit: the box lies on the object.
 RIGHT_IOU = 0.5
-# Okabe and Ito's colours, distinguished by colour-blind readers too (RGB).
+# Okabe and Ito's colors, distinguished by color-blind readers too (RGB).
 LABEL, RIGHT, WRONG, MISSED = (
     (0, 114, 178),
     (0, 158, 115),

@@ -1,4 +1,4 @@
-"""Pictures of labelled or detected objects: masks, boxes and classes."""
+"""Pictures of labeled or detected objects: masks, boxes and classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class DrawnInstance:
     """An object to draw.
 
     Attributes:
-        label: Index of its class, which chooses the colour.
+        label: Index of its class, which chooses the color.
         bbox: x1, y1, x2, y2 in pixels of the image, absolute, continuous.
         mask: (H, W) bool.
         text: What is written at the box.

@@ -1,4 +1,4 @@
-"""Pictures of labelled objects that no proposal finds."""
+"""Pictures of labeled objects that no proposal finds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

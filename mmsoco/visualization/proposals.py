@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 # From small boxes to large ones: light against dark in any light, and told
-# apart by colour-blind readers too (after Okabe and Ito).
+# apart by color-blind readers too (after Okabe and Ito).
 _COLOURS = np.array(
     [[240, 228, 66], [230, 159, 0], [213, 94, 0], [204, 121, 167],
      [86, 180, 233], [0, 158, 115]]
@@ -24,7 +24,7 @@ def draw_proposals(
 ) -> np.ndarray:
     """Draw the proposals of an image, large ones first.
 
-    The colour tells the size, sqrt(area) over that of the image: from yellow
+    The color tells the size, sqrt(area) over that of the image: from yellow
     (0.3) over red and blue to green (0.8).
 
     Args:
@@ -53,7 +53,7 @@ def draw_proposals(
 
 
 def _colour(scale: float) -> tuple[int, int, int]:
-    """Choose the colour of a box by its size relative to the image."""
+    """Choose the color of a box by its size relative to the image."""
     at = np.clip((scale - 0.3) / (0.8 - 0.3), 0, 1) * (len(_COLOURS) - 1)
     low = int(at)
     high = min(low + 1, len(_COLOURS) - 1)

@@ -8,7 +8,7 @@ import numpy as np
 from mmsoco.datasets.transforms.formatting import view_pixels
 from mmsoco.structures import ViewPair, roi_sets
 
-# Okabe and Ito's colours, distinguished by colour-blind readers too (RGB).
+# Okabe and Ito's colors, distinguished by color-blind readers too (RGB).
 PALETTE = (
     (230, 159, 0),
     (86, 180, 233),
@@ -36,8 +36,8 @@ def draw_sample(
 ) -> np.ndarray:
     """Draw a packed sample: one row per pair, its two views side by side.
 
-    Boxes of the same colour are matched. Each is labelled with the pyramid
-    level it is pooled from, if that is known; grey squares are cut out.
+    Boxes of the same color are matched. Each is labeled with the pyramid
+    level it is pooled from, if that is known; gray squares are cut out.
 
     Args:
         sample: What `PackViews` makes.
@@ -80,7 +80,7 @@ def draw_view(
 
     Args:
         view: (h, w, 3) uint8 RGB view.
-        bboxes: (K, 4) boxes in the view's pixels; box k has colour k.
+        bboxes: (K, 4) boxes in the view's pixels; box k has color k.
         cutout: (R, 4) boxes that will be set to the mean.
         scale: Number of screen pixels of a view's pixel.
         level_names: Names the boxes' pyramid levels; None draws no label.

@@ -55,7 +55,7 @@ class Coverage(NamedTuple):
         boxes: Median number of proposals of a picture.
         kept: Share of the regions that it keeps.
         fallbacks: Share of the pictures in which it finds nothing.
-        recall: Share of the labelled objects that a proposal covers; None
+        recall: Share of the labeled objects that a proposal covers; None
             without labels.
     """
 
@@ -75,7 +75,7 @@ class FilterChoice:
         chosen: What it does on the sample.
         default: What the paper's filter does there.
         pictures: Pictures of the sample.
-        labels: Labelled objects in it.
+        labels: Labeled objects in it.
     """
 
     spec: FilterSpec
@@ -184,7 +184,7 @@ def choose_filter(
         spec, reason = FilterSpec(**limits), 'as asked for'
     elif known:
         spec = _narrowest_that_covers(known, labels)
-        reason = f'chosen by {count} labelled objects'
+        reason = f'chosen by {count} labeled objects'
     else:
         spec = _narrowest_with_enough(regions)
         reason = 'chosen by the number of proposals'

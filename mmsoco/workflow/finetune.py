@@ -51,9 +51,9 @@ class FinetuneSettings:
         train_images: Folder of their pictures; a VOC data set has its own.
         val: Labels to judge on.
         val_images: Folder of their pictures.
-        labels: Train on so many labelled pictures, drawn by ``seed``.
+        labels: Train on so many labeled pictures, drawn by ``seed``.
         scratch: Train without the pretrained weights.
-        epochs: Passes over the labelled pictures.
+        epochs: Passes over the labeled pictures.
         batch_size: Pictures of a batch.
         seed: Of the draw and of the training.
         cfg_options: Values of the config by dotted key.

@@ -185,7 +185,7 @@ def set_length(cfg: Config, epochs: int, steps_per_epoch: int) -> None:
 
     Args:
         cfg: The config; it is changed.
-        epochs: Passes over the labelled pictures.
+        epochs: Passes over the labeled pictures.
         steps_per_epoch: Iterations of a pass.
     """
     before = cfg.train_cfg.get('max_epochs', epochs)
@@ -219,7 +219,7 @@ def set_size(
 
     Args:
         cfg: The config; it is changed.
-        pictures: Labelled pictures.
+        pictures: Labeled pictures.
         batch_size: Pictures of a batch; None keeps the recipe's.
         epochs: Passes over the pictures; None sets them by the steps.
         is_large: Whether the machine has a GPU.

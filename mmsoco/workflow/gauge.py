@@ -1,6 +1,6 @@
 """Gauge a pretraining by labels: are the classes easier to tell apart?
 
-Probes the features of labelled boxes in a process of its own, for the
+Probes the features of labeled boxes in a process of its own, for the
 pretrained weights and for the untrained network::
 
     python -m mmsoco.workflow.gauge CONFIG.py WEIGHTS.pth IMAGES LABELS OUT
@@ -45,7 +45,7 @@ def gauge(
     return dict(
         text=_describe(trained),
         header=[
-            'features of', 'neighbours', 'untrained', 'linear', 'untrained',
+            'features of', 'neighbors', 'untrained', 'linear', 'untrained',
         ],
         rows=[
             [
@@ -65,8 +65,8 @@ def gauge(
 def _describe(result: ProbeResult) -> str:
     size = result.controls['size']
     return (
-        'The probe: classes of labelled boxes, read from the features of each '
-        'module by nearest neighbours and by a linear classifier (accuracy, '
+        'The probe: classes of labeled boxes, read from the features of each '
+        'module by nearest neighbors and by a linear classifier (accuracy, '
         f'± its standard error; {result.boxes["val"]} boxes). The most '
         f'frequent class alone would give {result.majority:.2f}, the size of '
         f'a box alone {size.linear:.2f}. Features that are no better than '

@@ -37,7 +37,7 @@ def boxes_by_picture(document: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def draw_labels(
     document: Mapping[str, Any], number: int, seed: int
 ) -> dict[str, Any]:
-    """Draw labelled pictures of a COCO document.
+    """Draw labeled pictures of a COCO document.
 
     Args:
         document: The document; it is not changed.

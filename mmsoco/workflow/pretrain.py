@@ -323,7 +323,7 @@ class _Pretraining:
         if self.labels is not None and len(self.labels.problems):
             number = len(self.labels.document['images'])
             self.console.line(
-                f'--check: {number} labelled pictures are used\n'
+                f'--check: {number} labeled pictures are used\n'
                 f'{self.labels.problems}'
             )
         self.training.check()

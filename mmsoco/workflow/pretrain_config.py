@@ -205,7 +205,7 @@ def _take_views(cfg: Config, other: Config) -> None:
 
     Args:
         cfg: The config; its pairs and its pipeline are changed. Where the
-            colours are changed (workers or device) stays.
+            colors are changed (workers or device) stays.
         other: The config of the other recipe, with no more views.
     """
     sizes = [view.size for view in _transform(cfg, 'DrawViews').views]

@@ -56,7 +56,7 @@ class RecallReport:
 
     Attributes:
         image_root: Folder of the pictures.
-        pictures: Labelled pictures of the store, with their objects.
+        pictures: Labeled pictures of the store, with their objects.
         own: Overlaps of the store's boxes.
         random: Overlaps of as many boxes of the same sizes at random places.
         ranked: Whether the store's boxes come best first.
@@ -137,7 +137,7 @@ def measure_recall(
     image_root: str | os.PathLike | None = None,
     seed: int = 0,
 ) -> RecallReport:
-    """Measure the proposals of a store on labelled objects.
+    """Measure the proposals of a store on labeled objects.
 
     Args:
         store_path: The store.
@@ -181,7 +181,7 @@ def _folder_of(store: ProposalStore, image_root: Path | None) -> Path:
         raise ValueError(
             f'the pictures of {str(store.path)!r} are in {source.address}, '
             'and labels are read for pictures of a folder: unpack the '
-            'labelled ones, and name their folder with --image-root'
+            'labeled ones, and name their folder with --image-root'
         )
     return Path(source.root)
 
@@ -202,7 +202,7 @@ def _labelled_pictures(
             pictures.append(PictureObjects(record, boxes[name]))
     if not pictures:
         raise ValueError(
-            f'none of the {len(missing)} labelled pictures of '
+            f'none of the {len(missing)} labeled pictures of '
             f'{str(labels_path)!r}, such as {missing[0]!r}, is in the store '
             f'{str(store.path)!r}, whose {len(store)} names are such as '
             f'{store.file_name(0)!r}: name labels of the pictures that the '
@@ -211,7 +211,7 @@ def _labelled_pictures(
     if not missing:
         return pictures, []
     return pictures, [
-        f'note: {len(missing)} of {len(boxes)} labelled pictures are not in '
+        f'note: {len(missing)} of {len(boxes)} labeled pictures are not in '
         f'the store and are left out, such as {missing[0]}'
     ]
 

@@ -113,7 +113,7 @@ def write_finetune_report(path: Path) -> None:
         tiles=[
             (values['AP'], 'box AP (%)'),
             (values['AP50'], 'box AP50 (%)'),
-            (str(run['pictures']), 'labelled pictures'),
+            (str(run['pictures']), 'labeled pictures'),
             (describe_time(run['seconds']), 'of training'),
         ],
         machine=describe_machine(),

@@ -32,7 +32,7 @@ KEYS = [SampleKey(3, 1, index) for index in (4, 0, 2, 1, 3)]
 
 
 def blocks(path, seed, size=(90, 120)):
-    """Save a picture of coloured cells, in which the search finds regions."""
+    """Save a picture of colored cells, in which the search finds regions."""
     rng = np.random.default_rng(seed)
     cells = rng.integers(0, 256, (3, 4, 3), np.uint8)
     pixels = cells.repeat(size[0] // 3, 0).repeat(size[1] // 4, 1)

@@ -152,7 +152,7 @@ def test_typos_in_what_pretraining_does_not_build(key, meant, pretrain):
 
 
 def test_keys_that_a_user_s_own_head_may_read():
-    """Only what looks misspelt is refused: other code reads in other ways."""
+    """Only what looks misspelled is refused: other code reads differently."""
     cfg = Config(dict(model=small_detector()))
     cfg.model.roi_head.bbox_head.type = 'OwnBBoxHead'
     place = 'model.test_cfg.rcnn'

@@ -1,4 +1,4 @@
-"""Colour order, mean and deviation travel with the weights."""
+"""Color order, mean and deviation travel with the weights."""
 
 from types import SimpleNamespace
 

@@ -39,7 +39,7 @@ class CarelessModel(BaseModel):
         """Is never reached."""
 
     def init_weights(self):
-        """Loads it when weights are initialised."""
+        """Loads it when weights are initialized."""
         if self.late:
             torch.load(self.path, weights_only=False)
 

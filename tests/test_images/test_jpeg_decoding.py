@@ -48,7 +48,7 @@ def test_file_with_something_after_its_end(tmp_path, image):
 
 
 def test_cut_file_with_an_end_is_read_or_refused_not_made_up(tmp_path, image):
-    """Libjpeg fills what is missing with grey, for Pillow as for OpenCV."""
+    """Libjpeg fills what is missing with gray, for Pillow as for OpenCV."""
     path = tmp_path / 'a.jpg'
     image.save(path)
     path.write_bytes(path.read_bytes()[:-900] + b'\xff\xd9')

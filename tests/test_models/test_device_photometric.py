@@ -1,4 +1,4 @@
-"""Colours changed on the device against the worker's and torchvision's."""
+"""Colors changed on the device against the worker's and torchvision's."""
 
 import dataclasses
 import itertools
@@ -16,7 +16,7 @@ from mmsoco.models import device_photometric as device
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
 from mmsoco.structures import PhotometricParams
 
-# Of a preprocessor whose output is to be compared in grey levels.
+# Of a preprocessor whose output is to be compared in gray levels.
 LEVELS = dict(mean=[0] * 3, std=[1] * 3)
 
 
@@ -26,7 +26,7 @@ def functional():
 
 
 def photo(seed, size=(40, 56)):
-    """Smooth colours with some noise: what a photograph is made of."""
+    """Smooth colors with some noise: what a photograph is made of."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[0 : size[0], 0 : size[1]] / size[0]
     waves = rng.uniform(2, 9, (3, 2))
@@ -67,14 +67,14 @@ def draw_all_orders(jitter, seed, blur_prob=0, solarize_prob=0):
 
 
 def test_every_order_on_one_batch(imgs):
-    """24 orders, a draw per sample: within a grey level of the worker."""
+    """24 orders, a draw per sample: within a gray level of the worker."""
     jitter = PhotometricJitter(jitter_prob=1, grey_prob=0)
     params = draw_all_orders(jitter, seed=0)
     found = on_device(imgs, params)
     for img, own, result in zip(imgs, params, found, strict=True):
         difference = abs(result - worker.apply_photometric(img, own))
         assert difference.mean() < 1.5
-        # One of the worker's 256 hues is up to 5 levels in these colours.
+        # One of the worker's 256 hues is up to 5 levels in these colors.
         assert np.percentile(difference, 99) <= 10
 
 
@@ -144,7 +144,7 @@ def test_other_channels_keep_what_needs_colours(imgs, channels):
 
 @pytest.mark.parametrize('channels', [1, 3, 4])
 def test_worker_and_device_agree_on_deep_pixels(imgs, channels):
-    """Both keep fractions of grey levels, so that nothing is rounded."""
+    """Both keep fractions of gray levels, so that nothing is rounded."""
     rng = np.random.default_rng(3)
     deep = [
         np.clip(np.dstack([img, img[::-1]])[..., :channels]

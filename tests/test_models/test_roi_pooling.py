@@ -60,7 +60,7 @@ def test_constant_map_pools_to_the_constant(layers):
 
 def test_linear_map_pools_to_bin_centres(layers):
     # The value at x of the map is x; a box from 8 to 24 px is 2 to 6 cells
-    # wide, its two bins centre on 3 and 5, half a cell off as pixel centres.
+    # wide, its two bins center on 3 and 5, half a cell off as pixel centers.
     ramp = torch.arange(8.0).expand(1, 1, 8, 8)
     pooled = roi_align(layers[0], ramp, torch.tensor([[0, 8, 8, 24, 24.0]]))
     torch.testing.assert_close(pooled[0, 0, 0], torch.tensor([2.5, 4.5]))

@@ -210,7 +210,7 @@ def test_refuses_unknown_mode(model):
 def test_ranks_run_the_same_norms_though_their_boxes_differ(
     roi_levels, monkeypatch
 ):
-    """Synchronised norms wait for each other, forward and backward."""
+    """Synchronized norms wait for each other, forward and backward."""
     batches = [tiny_models.batch(sizes=(224, 224, 112)) for _ in range(2)]
     for batch, side in zip(batches, (30, 200), strict=True):
         for boxes in batch['data_samples']['bboxes'][:2]:

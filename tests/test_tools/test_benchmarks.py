@@ -110,7 +110,7 @@ def test_work_of_a_device_is_counted(tools):
 
 @pytest.mark.slow
 def test_compiled_colours_are_a_kernel_per_step(tools):
-    """Mean grey, four steps, normalising; planes pass between them."""
+    """Mean gray, four steps, normalizing; planes pass between them."""
     cfg = Config.fromfile(tools.colours_speed.CONFIG)
     batch = tools.colours_speed.make_batches(cfg, 2)[2]
     batch['data_samples']['photometric'][0][:, 9] = 0  # nothing is blurred

@@ -1,4 +1,4 @@
-"""The door to mmselfsup's tool for nearest neighbours."""
+"""The door to mmselfsup's tool for nearest neighbors."""
 
 import importlib.util
 import runpy

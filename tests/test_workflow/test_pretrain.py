@@ -427,7 +427,7 @@ def test_labels_of_which_a_part_lies_here(pictures, tmp_path, labels, calls):
         image['file_name'] = f'elsewhere/{image["file_name"]}'
     labels.write_text(json.dumps(document))
     found, text = run(pictures, tmp_path / 'out', check=labels)
-    assert f'--check: {NUMBER - 5} labelled pictures are used' in text
+    assert f'--check: {NUMBER - 5} labeled pictures are used' in text
     assert re.search('left out +5 +picture is not in .*elsewhere/00.png', text)
     assert found.manifest['filter']['labels'] == NUMBER - 5
 

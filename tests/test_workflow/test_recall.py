@@ -148,10 +148,10 @@ def test_labels_of_pictures_that_the_store_lacks_are_counted(folder):
     write_store(folder / 'b.regions.arrow', folder, kind='regions')
     report = measure_recall(folder / 'b.arrow', folder / 'labels.json')
     assert len(report.pictures) == 1
-    assert '3 of 4 labelled pictures are not in the store' in report.notes[0]
+    assert '3 of 4 labeled pictures are not in the store' in report.notes[0]
     write_store(folder / 'c.arrow', folder, FilterSpec(), names=['x.png'])
     with pytest.raises(
-        ValueError, match=r"none of the 4 labelled.*'0.png'.*'x.png'"
+        ValueError, match=r"none of the 4 labeled.*'0.png'.*'x.png'"
     ):
         measure_recall(folder / 'c.arrow', folder / 'labels.json')
 

@@ -1,4 +1,4 @@
-"""Colours changed on the device: operations, bytes and time, by view.
+"""Colors changed on the device: operations, bytes and time, by view.
 
 Operations and bytes of plain mode are counted on the meta device, which has
 shapes but no pixels: what a GPU would be asked for, whatever the machine.
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(args: argparse.Namespace) -> list[Row]:
-    """Count and time the colours of each view, plain and compiled."""
+    """Count and time the colors of each view, plain and compiled."""
     use_one_thread()
     init_default_scope('mmsoco')
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
@@ -57,10 +57,10 @@ def measure(args: argparse.Namespace) -> list[Row]:
 
 
 def make_batches(cfg: Config, batch_size: int) -> list[dict]:
-    """Draw colours for views of noise.
+    """Draw colors for views of noise.
 
     Args:
-        cfg: Config of a pipeline that draws colours for every view.
+        cfg: Config of a pipeline that draws colors for every view.
         batch_size: Number of images B.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Classify ImageNet by the nearest neighbours of a pretrained backbone.
+"""Classify ImageNet by the nearest neighbors of a pretrained backbone.
 
 Runs mmselfsup's own tool on weights that export_detector.py has made with
 --parts backbone. What stands after the weights goes to that tool:

@@ -2,8 +2,8 @@
 
 Yardstick: decode by Pillow and three crop-resizes by Pillow, which takes 0.35
 of the published code's time per sample. So 4.5 times the published speed is
-0.64 of the yardstick, 5 times is 0.57 (uint8 views, colours on the device);
-2.6 and 3.3 times are 1.10 and 0.87 (colours in the worker).
+0.64 of the yardstick, 5 times is 0.57 (uint8 views, colors on the device);
+2.6 and 3.3 times are 1.10 and 0.87 (colors in the worker).
 """
 
 import argparse
@@ -80,8 +80,8 @@ def _make_store(root: Path, folder: str) -> Path:
 
 def _measure(args: argparse.Namespace, store: Path) -> list[Row]:
     datasets = {
-        'uint8 views, colours left to the device': True,
-        'uint8 views, colours in the worker': False,
+        'uint8 views, colors left to the device': True,
+        'uint8 views, colors in the worker': False,
     }
     for name, on_device in datasets.items():
         datasets[name] = _build(args, store, on_device)
@@ -147,7 +147,7 @@ def _time_block(
 
 
 def pillow_views(path: Path, seed: int) -> list[np.ndarray]:
-    """Make three views as torchvision does on Pillow, without any colours.
+    """Make three views as torchvision does on Pillow, without any colors.
 
     Args:
         path: Image file.

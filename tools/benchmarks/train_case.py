@@ -50,7 +50,7 @@ class TrainCase:
     ) -> None:
         levels, options = parse_variant(variant)
         init_default_scope('mmsoco')
-        # Weight initialisation logs a paragraph per tensor.
+        # Weight initialization logs a paragraph per tensor.
         MMLogger.get_instance('benchmark', log_level='ERROR')
         cfg = read_config(config, cfg_options or {})
         cfg.model.roi_levels = 'all' if levels == 'every-level' else levels

@@ -101,7 +101,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         args.cores = max(1, available_cores() // share)
     args.words = [str(args.images.absolute()), '--workers', str(args.cores)]
     args.words += others
-    # A misspelt option ends here, and not in every job.
+    # A misspelled option ends here, and not in every job.
     checked = [*args.words, '--out', str(args.out)]
     parser_of('propose', propose).parse_args(checked)
     return args

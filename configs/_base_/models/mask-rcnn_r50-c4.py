@@ -1,6 +1,6 @@
 """Mask R-CNN R50-C4 as SoCo pretrains and fine-tunes it.
 
-mmdet's model with the stride in the 3x3 convolutions, inputs normalised by
+mmdet's model with the stride in the 3x3 convolutions, inputs normalized by
 ImageNet's mean and deviation in RGB, batch norm trained and nothing frozen.
 """
 

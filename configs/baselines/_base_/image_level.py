@@ -1,8 +1,8 @@
-"""What mmselfsup's methods share here: backbone, pictures, colours, run.
+"""What mmselfsup's methods share here: backbone, pictures, colors, run.
 
 The backbone is that of the demo's detector, by its own dict. Pictures,
-decoder, views, colours, preprocessor and runner are mmsoco's, the same as
-SoCo's. A method has its own class, neck, head, crops, colours and optimizer;
+decoder, views, colors, preprocessor and runner are mmsoco's, the same as
+SoCo's. A method has its own class, neck, head, crops, colors and optimizer;
 rates are the published ones at their published batch (`base_batch_size`) and
 scale with the batch.
 """

@@ -1,4 +1,4 @@
-"""k-nearest-neighbour classification of ImageNet, by mmselfsup's tool.
+"""k-nearest-neighbor classification of ImageNet, by mmselfsup's tool.
 
 The tool takes the backbone of a model of mmselfsup; the rest is not used.
 

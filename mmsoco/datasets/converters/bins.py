@@ -73,7 +73,7 @@ def read_boxes(
     """Read YOLO labels.
 
     Args:
-        text: Per line a class and either centre and size of a box, or the
+        text: Per line a class and either center and size of a box, or the
             corners of a polygon, as parts of the picture.
         size: (h, w) of the picture, pixels.
         where: The file, for messages.

@@ -1,4 +1,4 @@
-"""The view pipeline: crops, proposals, colours, tensors.
+"""The view pipeline: crops, proposals, colors, tensors.
 
 Each transform is a callable on a dict of named intermediate results and takes
 all its randomness from ``results['rng']``.

@@ -15,7 +15,7 @@ class DrawCutout:
     """Draw one rectangle per box that will be set to the mean.
 
     Only the numbers are drawn here: `SoCoDataPreprocessor` clears the
-    rectangles after it has normalised the pixels, so that they become exactly
+    rectangles after it has normalized the pixels, so that they become exactly
     the mean. A `ResizedView` gets its original's rectangles, scaled.
 
     Reads what `DrawViews` writes; writes ``cutout``, one (R, 4) float32 array

@@ -31,7 +31,7 @@ class PackViews:
       `mmsoco.structures.describe_sets`, which the model compares with its
       own; where views are resized from others, ``sources``, for each view an
       (of, height, width) int64 tensor with the view that it takes its pixels
-      from; where the device changes the colours, ``photometric``, a list of
+      from; where the device changes the colors, ``photometric``, a list of
       (11,) float32 rows, one per element of ``inputs``; and after
       `ShowProposals` its ``proposals`` and ``num_proposals``.
     """

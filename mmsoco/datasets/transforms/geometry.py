@@ -123,7 +123,7 @@ def resize_image(
     """Resize bilinearly with antialiasing, as PIL does.
 
     OpenCV's bilinear resize skips pixels when it shrinks an image, which
-    moves the mean by several grey levels; torch's antialiased one stays
+    moves the mean by several gray levels; torch's antialiased one stays
     within rounding of PIL's.
 
     Args:

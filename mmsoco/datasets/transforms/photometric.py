@@ -1,8 +1,8 @@
-"""Colour jitter, greyscale, blur and solarization of the views.
+"""Color jitter, grayscale, blur and solarization of the views.
 
 `draw_photometric` draws all numbers of a view, `apply_photometric` is a pure
 function of pixels and numbers. The operations follow torchvision's on uint8
-images: each clips and rounds to whole grey levels before the next.
+images: each clips and rounds to whole gray levels before the next.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ _WITHOUT_COLOURS = (0, 1)
 
 @TRANSFORMS.register_module()
 class PhotometricJitter:
-    """Change the colours of each view (paper's settings are the defaults).
+    """Change the colors of each view (paper's settings are the defaults).
 
     In this order: with ``jitter_prob`` brightness, contrast, saturation and
-    hue in random order, then greyscale, Gaussian blur and solarization. A
-    `ResizedView` takes the finished pixels of its original and has no colours
+    hue in random order, then grayscale, Gaussian blur and solarization. A
+    `ResizedView` takes the finished pixels of its original and has no colors
     of its own, so it is not counted where a probability is given per view.
-    Views of one or four channels keep their saturation, hue and greyscale as
-    they are; float32 views (of 16-bit images) keep fractions of grey levels.
+    Views of one or four channels keep their saturation, hue and grayscale as
+    they are; float32 views (of 16-bit images) keep fractions of gray levels.
 
     Reads ``views`` and ``rng``; changes ``views``. With ``on_device`` the
     numbers are only drawn, the same ones: ``photometric`` is written, an
@@ -46,12 +46,12 @@ class PhotometricJitter:
         saturation: Factor from U(1 - s, 1 + s).
         hue: Shift from U(-hue, hue), in turns, at most 0.5.
         jitter_prob: Probability of these four.
-        grey_prob: Probability of greyscale.
+        grey_prob: Probability of grayscale.
         blur_prob: Probability of blur; one number, or one per view.
         sigma: Range of the blur's standard deviation in pixels.
         solarize_prob: Probability of solarization; one number, or one per
             view.
-        solarize_threshold: Grey level from which pixels are inverted.
+        solarize_threshold: Gray level from which pixels are inverted.
         on_device: Whether the pixels are changed on the model's device. It
             takes most of the work off the workers and suits GPUs; where the
             device is the CPU, the workers are faster at it.
@@ -153,12 +153,12 @@ class PhotometricJitter:
 def apply_photometric(
     img: np.ndarray, params: PhotometricParams, solarize_threshold: int = 128
 ) -> np.ndarray:
-    """Change the colours of one view.
+    """Change the colors of one view.
 
     Args:
         img: (h, w, C) view, uint8 or float32 in 0 to 255.
         params: The numbers.
-        solarize_threshold: Grey level from which pixels are inverted.
+        solarize_threshold: Gray level from which pixels are inverted.
 
     Returns:
         (h, w, C) view of that type.
@@ -194,11 +194,11 @@ def adjust_brightness(img: np.ndarray, factor: float) -> np.ndarray:
 
 
 def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
-    """Move pixels away from the view's mean grey m: m + factor (x - m).
+    """Move pixels away from the view's mean gray m: m + factor (x - m).
 
-    Like torchvision's, m is the mean of the greyscale image; the grey of the
-    mean colour is the same number and needs no greyscale image. Without
-    colours m is the mean of all channels.
+    Like torchvision's, m is the mean of the grayscale image; the gray of the
+    mean color is the same number and needs no grayscale image. Without
+    colors m is the mean of all channels.
     """
     count = 1 if img.ndim == 2 else img.shape[2]
     weights = _LUMA if count == 3 else np.full(count, 1 / count)
@@ -207,13 +207,13 @@ def adjust_contrast(img: np.ndarray, factor: float) -> np.ndarray:
 
 
 def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
-    """Move pixels away from their own grey g: g + factor (x - g)."""
+    """Move pixels away from their own gray g: g + factor (x - g)."""
     matrix = factor * np.eye(3) + (1 - factor) * _LUMA
     return _clip(cv2.transform(img, matrix))
 
 
 def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
-    """Turn the hue of RGB pixels by a share of the colour circle.
+    """Turn the hue of RGB pixels by a share of the color circle.
 
     As in PIL, the hue of uint8 pixels has 256 steps.
     """
@@ -249,9 +249,9 @@ def blur(img: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def solarize(img: np.ndarray, threshold: int) -> np.ndarray:
-    """Invert pixels from a grey level on: x -> 255 - x.
+    """Invert pixels from a gray level on: x -> 255 - x.
 
-    Fractions of grey levels are rounded for the comparison.
+    Fractions of gray levels are rounded for the comparison.
     """
     if img.dtype != np.uint8:
         return np.where(img >= threshold - 0.5, 255 - img, img)

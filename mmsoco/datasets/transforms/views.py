@@ -118,7 +118,7 @@ class RandomCropView(View):
 class ResizedView:
     """Another view's finished pixels at another size (view 4 of SoCo*).
 
-    It shows the same crop, mirrored and coloured alike, and has the same
+    It shows the same crop, mirrored and colored alike, and has the same
     boxes, scaled.
 
     Args:

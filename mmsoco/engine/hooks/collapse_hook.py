@@ -16,7 +16,7 @@ class CollapseHook(Hook):
     """Watches the spread of the embeddings.
 
     The model logs ``embedding_std``: the standard deviation of the
-    normalised projections over the batch, times the root of their dimension,
+    normalized projections over the batch, times the root of their dimension,
     1 where they point into all directions alike and 0 where they are all the
     same. A loss near its minimum with a spread near 0 is a collapse: the
     network answers every object with one vector, and has learned nothing.

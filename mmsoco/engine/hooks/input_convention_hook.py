@@ -11,7 +11,7 @@ from mmsoco.structures.input_convention import META_KEY
 
 @HOOKS.register_module()
 class InputConventionHook(Hook):
-    """Note colour order, mean and deviation in checkpoints, and compare them.
+    """Note color order, mean and deviation in checkpoints, and compare them.
 
     Weights that were trained on BGR or on other statistics work worse on
     another input without any message. A checkpoint that does not say what it

@@ -1,4 +1,4 @@
-"""Edge costs of Felzenszwalb's graph: colour distances after smoothing.
+"""Edge costs of Felzenszwalb's graph: color distances after smoothing.
 
 To the last bit those of ``skimage.segmentation.felzenszwalb``, so each sum
 keeps the order of scipy's filter and of numpy's reduction: no ``fastmath``, no
@@ -12,14 +12,14 @@ DIRECTIONS = 4
 
 
 def edge_costs(rgb: np.ndarray, sigma: float) -> np.ndarray:
-    """Smooth an image and compare each pixel with its next neighbours.
+    """Smooth an image and compare each pixel with its next neighbors.
 
     Args:
         rgb: (H, W, 3) uint8.
         sigma: Of the Gaussian, pixels.
 
     Returns:
-        (4, H, W) float64, each pixel's Euclidean distance of colours in
+        (4, H, W) float64, each pixel's Euclidean distance of colors in
         [0, 1] to the one on its right, below, below right and below left.
         Without meaning where there is none.
     """
@@ -115,7 +115,7 @@ def _weigh_line(
 
 @njit(cache=True)
 def _costs(smooth: np.ndarray) -> np.ndarray:
-    """Colour distance of each pixel to its next neighbours.
+    """Color distance of each pixel to its next neighbors.
 
     Args:
         smooth: (3, H, W).
@@ -139,7 +139,7 @@ def _costs(smooth: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def _line_costs(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    """Write the distances of the colours of two lines, as far as ``a``."""
+    """Write the distances of the colors of two lines, as far as ``a``."""
     red_a, green_a, blue_a = a[0], a[1], a[2]
     red_b, green_b, blue_b = b[0], b[1], b[2]
     for x in range(len(red_a)):

@@ -1,7 +1,7 @@
 """Hierarchical grouping of selective search as compiled kernels.
 
 Selective Search for Object Recognition, Uijlings et al., IJCV 2013, as the
-published code of SoCo has it: one strategy, similarities of colour, texture,
+published code of SoCo has it: one strategy, similarities of color, texture,
 size and fill with equal weights.
 
 Letters: n initial regions; N of all, initial and merged. A region's box is
@@ -34,7 +34,7 @@ _TEXTURE_BIN = _histogram_bins(TEXTURE_BINS)
 def group_regions(
     labels: np.ndarray, rgb: np.ndarray, patterns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Merge the most similar neighbours until no neighbours are left.
+    """Merge the most similar neighbors until no neighbors are left.
 
     Args:
         labels: Initial regions, (H, W) of 0 to n - 1 in raster order of
@@ -111,7 +111,7 @@ def _similarity(
     texture: np.ndarray,
     image_size: int,
 ) -> float:
-    """Colour + texture + size + fill similarity of two regions."""
+    """Color + texture + size + fill similarity of two regions."""
     # Hue and saturation: each all in one bin, so each adds exactly 1.
     colour = 2.0
     for i in range(value.shape[1]):
@@ -207,9 +207,9 @@ def _partners(
     ends: np.ndarray,
     alive: np.ndarray,
 ) -> list:
-    """List the live neighbours of two regions in order of their pairs.
+    """List the live neighbors of two regions in order of their pairs.
 
-    A neighbour of both keeps its first place.
+    A neighbor of both keeps its first place.
     """
     found = [0 for _ in range(0)]
     at_a, at_b = ends[a, 0], ends[b, 0]

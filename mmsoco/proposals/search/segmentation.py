@@ -28,11 +28,11 @@ def felzenszwalb(
     sigma: float = 0.9,
     min_size: int = 100,
 ) -> np.ndarray:
-    """Segment an image into regions of similar colour.
+    """Segment an image into regions of similar color.
 
     Args:
         rgb: Pixels, (H, W, 3) uint8.
-        scale: How readily regions grow, for colours of 0 to 255.
+        scale: How readily regions grow, for colors of 0 to 255.
         sigma: Of the Gaussian that smooths the image first, pixels.
         min_size: Least pixels of a region.
 

@@ -1,7 +1,7 @@
 """Selective search: an image's candidate regions, without any learning.
 
 Uijlings et al., IJCV 2013, with the single strategy of the published SoCo
-code: Felzenszwalb segmentation of the RGB image, then grouping by colour,
+code: Felzenszwalb segmentation of the RGB image, then grouping by color,
 texture, size and fill. All kernels run on one thread; they are compiled on
 first use and cached on disk.
 """

@@ -1,7 +1,7 @@
 """Local binary patterns as a compiled kernel.
 
-Ojala et al., PAMI 2002: a pixel's pattern has one bit per neighbour on a
-circle, set where the neighbour is as bright as the pixel or brighter.
+Ojala et al., PAMI 2002: a pixel's pattern has one bit per neighbor on a
+circle, set where the neighbor is as bright as the pixel or brighter.
 """
 
 import numpy as np
@@ -12,10 +12,10 @@ _DIAGONAL = 0.70711
 
 
 def local_binary_patterns(rgb: np.ndarray) -> np.ndarray:
-    """Pattern of each pixel and channel, 8 neighbours at radius 1.
+    """Pattern of each pixel and channel, 8 neighbors at radius 1.
 
     Equal to ``skimage.feature.local_binary_pattern(channel, 8, 1)`` on each
-    channel as floats: neighbours are counted from the right one towards the
+    channel as floats: neighbors are counted from the right one towards the
     top, diagonal ones are interpolated, and outside is black.
 
     Args:

@@ -27,7 +27,7 @@ def functional():
 
 @pytest.fixture(scope='module')
 def img():
-    """Smooth colours with some noise: what a photograph is made of."""
+    """Smooth colors with some noise: what a photograph is made of."""
     rng = np.random.default_rng(0)
     rows, columns = np.mgrid[0:40, 0:56] / 40
     smooth = np.stack(
@@ -51,7 +51,7 @@ def difference(ours, theirs):
     ],
 )
 def test_blends_equal_torchvision_on_pil(functional, img, ours, name, factor):
-    """PIL cuts fractions of grey levels off, we round them."""
+    """PIL cuts fractions of gray levels off, we round them."""
     theirs = getattr(functional, name)(Image.fromarray(img), factor)
     assert difference(ours(img, factor), theirs).max() <= 1
 

@@ -107,7 +107,7 @@ def test_a_picture_without_a_shown_proposal_has_none():
 
 
 def test_other_draws_stay_as_they_were():
-    """The boxes change nothing in views, colours or matched boxes."""
+    """The boxes change nothing in views, colors or matched boxes."""
     draw = dict(
         type='DrawViews',
         views=[
