@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What bad input raises: a wrong path, value, type or name, a full disk.
 USER_ERRORS = (OSError, ValueError, TypeError, LookupError, ImportError)
 TRACEBACK_NAME = 'error.txt'
-INTERRUPTED = 'interrupted; the same command starts again'
+INTERRUPTED = 'interrupted; run the same command to start over'
 # What to do about errors of torch, by a part of their text.
 HINTS = {
     'out of memory': 'Lower train_dataloader.batch_size, or --batch-size',
@@ -330,7 +330,7 @@ def call_reported(
         run: The verb's function.
         args: Its command line. Where ``run`` sets ``args.log_folder``, the
             traceback of an error is saved there, and the message names it.
-        interrupted: What is said after Ctrl-C: how to go on.
+        interrupted: Message after Ctrl-C: how to continue.
 
     Returns:
         The exit status: that of ``run`` (0 if None), 1 after an error, 130

@@ -1,9 +1,9 @@
 """Compare starts of fine-tuning under one protocol, with error bars.
 
 A plan names data, starts (scratch, SoCo, other methods, any checkpoint),
-label budgets and seeds. Its cells, each a pretraining or a fine-tuning, are
-made one by one and leave a JSON record each; called again, the command goes
-on where it was. The report is made from the records.
+label budgets and seeds. Its cells, each one a pretraining or a fine-tuning,
+are run one by one, and each leaves a JSON record. If the command is stopped,
+run it again to continue. The report is made from the records.
 
 Example:
   mmsoco compare configs/comparison/smoke.py

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from mmsoco.cli.common import integer, path
 
-INTERRUPTED = 'interrupted; the same command goes on from here'
+INTERRUPTED = 'interrupted; run the same command to continue from here'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,8 @@
 r"""Pack the pictures of a folder into one plain tar file.
 
-A million files are slow to copy, to list and to open on network disks; OUT
-is one file, which `tar` reads and which propose and pretrain take in the
-place of a folder. Interrupted and called again, it goes on.
+A million files are slow to copy, to list and to open on network disks. OUT is
+one file, which `tar` reads and which propose and pretrain accept in place of
+a folder. If it is interrupted, run it again to continue.
 
 Examples:
   mmsoco pack "my pictures" --out pictures.tar
@@ -16,7 +16,7 @@ import argparse
 from mmsoco.cli.backend_options import add_backend_args, add_images
 from mmsoco.cli.common import add_out, add_overwrite
 
-INTERRUPTED = 'interrupted; the same command goes on after what it has written'
+INTERRUPTED = 'interrupted; run the same command to continue packing'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,8 @@ DIR is the folder of a pretraining. Its detector and the alternative (a
 detector from scratch, or --init WEIGHTS) are fine-tuned on the same subsets
 of your labels, several times each, and judged on VAL. The report is one page
 with the verdict, its 95 % interval, and what it would take to know more.
-Before it starts, a short trial tells how long it will take; called again, it
-goes on where it was.
+Before it starts, it estimates from a short trial how long it will take. If it
+is stopped, run it again to continue.
 
 Example:
   mmsoco pilot out/mine --train train.json --train-images images \

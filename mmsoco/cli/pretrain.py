@@ -1,9 +1,9 @@
 r"""Pretrain a detector on a folder of pictures, without labels.
 
-Makes proposals, draws a look at them, trains, and writes the detector's
-weights with a report. What suits the machine and the pictures is found out
-and printed. Interrupted and called again, it goes on; with another --epochs or
---time it goes on to that length, also after it was finished.
+Makes proposals, draws some of them for you to look at, trains, and writes the
+detector's weights with a report. It chooses settings that suit the machine
+and the pictures, and prints them. If it is interrupted, run it again to
+continue; with a larger --epochs or --time it continues even a finished run.
 
 Example:
     mmsoco pretrain "my pictures" --out out/mine

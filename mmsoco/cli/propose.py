@@ -3,9 +3,9 @@ r"""Propose objects on the pictures of a folder.
 Boxes come from selective search, or with --detector from the RPN of a detector
 (a pretrained one, or any of mmdet).
 
-All cores work. Killed at any moment and called again, it goes on after the
-finished parts in OUT.parts. The defaults of search and filter are the
-paper's; `mmsoco browse OUT` draws what they found.
+It uses all cores. If it is killed at any moment and run again, it continues
+after the finished parts in OUT.parts. The defaults of the search and the
+filter are the paper's; `mmsoco browse OUT` draws the boxes that were found.
 
 Examples:
   mmsoco propose "my pictures" --out proposals.arrow
@@ -54,7 +54,9 @@ if TYPE_CHECKING:
     from mmsoco.models.rpn_finder import RPNFinder
     from mmsoco.proposals.generation.generate import Summary
 
-INTERRUPTED = 'interrupted; the same command goes on after the finished parts'
+INTERRUPTED = (
+    'interrupted; run the same command to continue after the finished parts'
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

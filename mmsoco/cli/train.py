@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from mmengine.config import Config
 
 INTERRUPTED = (
-    'interrupted; the same command with --resume goes on from the last '
-    'checkpoint'
+    'interrupted; run the same command with --resume to continue from the '
+    'last checkpoint'
 )
 
 

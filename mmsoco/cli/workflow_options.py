@@ -4,12 +4,12 @@ import argparse
 
 from mmsoco.cli.common import duration, integer, path
 
-# What is said after Ctrl-C, of trainings and of series of trainings.
+# Messages after Ctrl-C, for one training and for a series of trainings.
 FROM_CHECKPOINT = (
-    'interrupted; call the same command again, and it goes on from the last '
+    'interrupted; run the same command again to continue from the last '
     'checkpoint'
 )
-FROM_HERE = 'stopped; the same command goes on from here'
+FROM_HERE = 'stopped; run the same command again to continue from here'
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

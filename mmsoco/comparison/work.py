@@ -3,8 +3,8 @@
     python -m mmsoco.comparison.work FOLDER
 
 FOLDER holds ``config.py``, the complete config of the training, and
-``task.json``. Stopped at any moment and called again, it goes on from the
-last checkpoint.
+``task.json``. If it is stopped at any moment and called again, it resumes from
+the last checkpoint.
 """
 
 import json
@@ -323,7 +323,7 @@ def main(argv: list[str]) -> int:
     """Run one cell; return the exit status."""
     try:
         record = make(Path(argv[0]))
-    except Exception as error:  # noqa: BLE001  (the plan goes on without it)
+    except Exception as error:  # noqa: BLE001  (the plan continues without it)
         traceback.print_exc()
         text = str(error).strip().splitlines()
         print(f'error: {text[-1] if text else type(error).__name__}')

@@ -201,7 +201,7 @@ def _mend_size(
                 'picture to read them from',
                 name,
             )
-            # Lets the other checks go on.
+            # Lets the other checks continue.
             image.update(height=math.inf, width=math.inf)
         return
     if reported == size:

@@ -132,7 +132,7 @@ class Demo:
         epochs: int,
         options: dict[str, object],
     ) -> Step:
-        """Return a training, which goes on when it is called again."""
+        """Return a training, which continues when it is called again."""
         work_dir = self.work / name
         return Step(
             name=name,

@@ -94,7 +94,7 @@ def check_labels(cfg: Config, mode: str) -> None:
     """Check the labels of a detector, and say what they hold.
 
     Args:
-        cfg: The config; labels that had to be mended are replaced in it.
+        cfg: The config; labels that had to be repaired are replaced in it.
         mode: ``'train'`` or ``'test'``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a runner writes into checkpoints, and how it goes on from them."""
+"""What a runner writes into checkpoints, and how it resumes from them."""
 
 from functools import cached_property
 from pathlib import Path
@@ -161,14 +161,14 @@ class CheckpointingRunner(MMEngineRunner):
 
         With unchanged settings the run equals one that was not interrupted.
         Where length, rate, batch, processes or images have changed, all
-        schedules go on by the new settings from the sample where the run
-        stands.
+        schedules continue with the new settings from the sample that the run
+        has reached.
 
         Args:
             filename: the checkpoint.
             resume_optimizer: whether the optimizer's state is loaded.
-            resume_param_scheduler: whether the schedules go on; if not, they
-                start over.
+            resume_param_scheduler: whether the schedules continue; if not,
+                they start over.
             map_location: see mmengine; the tensors go where the model is.
 
         Raises:
@@ -230,7 +230,7 @@ class CheckpointingRunner(MMEngineRunner):
             )
 
     def _adopt_seeds(self, meta: dict) -> None:
-        """Go on with the seeds of a run that had drawn some.
+        """Continue with the seeds of a run that had drawn some.
 
         With ``diff_rank_seed`` each process adds its rank to the seed, and
         the sampler's seed is drawn, the same in all of them.

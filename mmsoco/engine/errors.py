@@ -2,4 +2,4 @@
 
 
 class TrainingFailedError(ValueError):
-    """The training cannot go on; the message says why and what helps."""
+    """The training cannot continue; the message says why and what helps."""

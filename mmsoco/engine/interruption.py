@@ -10,7 +10,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StoppedError(KeyboardInterrupt):
-    """A training was stopped by Ctrl-C; the message says how to go on."""
+    """A training was stopped by Ctrl-C; the message says how to resume."""
 
 
 class Interruption:

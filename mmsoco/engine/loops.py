@@ -93,7 +93,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         self._done = 0
 
     def stand_at(self, epoch: int, iters: int) -> None:
-        """Let the loop go on from a place.
+        """Let the loop continue from a position.
 
         Args:
             epoch: epochs that were ended.
@@ -117,7 +117,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         done, self._done = self._done, 0
         sampler = self.dataloader.sampler
         # A sample that depends on its key alone need not be made to be left
-        # out; others are, since they draw from generators that go on.
+        # out; others are, since they advance the state of generators.
         can_skip = isinstance(sampler, EpochIndexSampler)
         if can_skip:
             sampler.skip = done * batch_size_of(self.dataloader)
@@ -134,7 +134,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
-    """mmengine's loop by iterations, whose random numbers go on when resumed.
+    """mmengine's loop by iterations; a resumed run draws the same numbers.
 
     In the scope ``mmsoco`` it takes the place of mmengine's loop of the same
     name.

@@ -175,7 +175,7 @@ def position(
     Args:
         iters: Iterations made.
         was: The run that made them.
-        now: The run that goes on.
+        now: The run that continues.
         by_epoch: Whether the run's length is given in epochs.
 
     Returns:

@@ -125,7 +125,7 @@ class RunRecord:
             for change in self.changes_to(new)
             if _matches(_FIXED, change.key)
             and not (same_images and _matches(_LOCATION, change.key))
-            # a run without a seed goes on with the one that it had drawn
+            # a run without a seed continues with the one that it had drawn
             and not (change.key == 'randomness.seed' and change.now is None)
         ]
         if self.images == new.images and self.names != new.names:

@@ -1,8 +1,8 @@
-"""Write images into a plain tar file, which can be interrupted.
+"""Write images into a plain tar file; an interrupted call can be continued.
 
-The file grows under another name and gets its own when it is whole. A call
-that was interrupted leaves what it wrote; the next one compares it with the
-images and goes on behind the last one that is the same.
+The file grows under a temporary name and is renamed when it is complete. An
+interrupted call leaves what it wrote; the next one compares it with the
+images and continues after the last one that is the same.
 """
 
 import fcntl

@@ -34,8 +34,8 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
             blue; a fourth channel stays the last, a single one as it is.
         channels_last: Whether the views are given in channels-last order in
             memory, which is faster on tensor cores.
-        non_blocking: Whether the host goes on while a batch from pinned
-            memory travels to the device.
+        non_blocking: Whether the host continues while a batch is copied from
+            pinned memory to the device.
 
     Raises:
         ValueError: If mean or std do not have one, three or four values, or

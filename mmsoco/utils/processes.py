@@ -15,9 +15,9 @@ _POLL_SECONDS = 1.0
 def die_with_parent() -> None:
     """Let this process end as soon as its parent has ended.
 
-    The kernel kills it where it can (Linux); elsewhere a thread watches. For
-    the ranks of a distributed training: without their launcher they would go
-    on, and meet the run that continues them.
+    The kernel kills it where it can (Linux); elsewhere a thread watches. This
+    is for the ranks of a distributed training: without their launcher they
+    would keep running, and meet the run that resumes them.
     """
     parent = os.getppid()
     if sys.platform == 'linux' and not ctypes.CDLL(None).prctl(

@@ -82,8 +82,8 @@ def run_child(
     if process.returncode:
         reason = _failure(process.returncode, log, begin)
         raise ChildProcessError(
-            f'the {what} failed: {reason} (all of its output: {log}). Mend '
-            'the cause and call the same command again: it goes on.'
+            f'the {what} failed: {reason} (all of its output: {log}). Fix '
+            'the cause and run the same command again to continue.'
         )
 
 
@@ -126,7 +126,7 @@ def training_command(
 
     Args:
         config: Its config.
-        work_dir: Its work dir; it goes on from the newest checkpoint there.
+        work_dir: Its work dir; it resumes from the newest checkpoint there.
         devices: Number of processes.
     """
     words: tuple[str, ...] = ('-m', 'mmsoco', 'train', str(config))

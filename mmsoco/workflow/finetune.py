@@ -428,8 +428,8 @@ def refuse_unfinished(run: Path) -> None:
         )
     if 'export' not in read_manifest(manifest, PRETRAINING)['steps']:
         raise FileNotFoundError(
-            f'the pretraining in {run} is not finished; call `mmsoco '
-            'pretrain` again with the same folder, and it goes on'
+            f'the pretraining in {run} is not finished; run `mmsoco '
+            'pretrain` again with the same folder to continue it'
         )
 
 

@@ -2,7 +2,7 @@
 
 Four steps, each noted in the run's manifest when it is done: proposals, a
 look at them, the training in a process of its own, the export with the report.
-A call that was interrupted and is repeated goes on where it was.
+A call that was interrupted and is repeated continues where it stopped.
 """
 
 import os
@@ -109,8 +109,8 @@ def pretrain(
 ) -> PretrainedRun:
     """Pretrain a detector on a folder of pictures, without labels.
 
-    Called again after an interruption, it goes on; with another length
-    (``epochs`` or ``time``) it goes on to that.
+    If it is called again after an interruption, it continues; with another
+    length (``epochs`` or ``time``) it continues to that length.
 
     Args:
         images: Folder of the pictures, searched recursively, or a tar file
@@ -243,7 +243,7 @@ class _Pretraining:
         """Search again pictures that changed under their names.
 
         Raises:
-            FileExistsError: If the training has begun: it would go on with
+            FileExistsError: If the training has begun: it would continue with
                 other pictures than it began with.
         """
         if not self.folder.is_done('proposals', self.store_path):

@@ -35,7 +35,7 @@ def pretrain_in_rounds(
 ) -> PretrainedRun:
     """Pretrain a detector and its RPN, several times over.
 
-    Called again after an interruption, it goes on.
+    If it is called again after an interruption, it continues.
 
     Args:
         images: Folder of the pictures.

@@ -96,7 +96,7 @@ class RunFolder:
     def begin(
         self, identity: Mapping[str, Any], given: Mapping[str, Any]
     ) -> None:
-        """Begin a run, or go on with the one that is there.
+        """Begin a run, or continue the one that is there.
 
         Args:
             identity: See `refuse_other`.
@@ -226,8 +226,8 @@ def _refuse_other_settings(
     if different:
         raise FileExistsError(
             f'{path} holds a run with other settings: '
-            f'{"; ".join(different)}. To go on with that run leave these '
-            'options out (they are kept); for the new settings choose '
+            f'{"; ".join(different)}. To continue that run, leave these '
+            'options out (they are kept); for the new settings, choose '
             'another --out, or remove the folder'
         )
 

@@ -1,8 +1,8 @@
 """Runs the steps of a longer job: skips what is done, stops at a failure.
 
-A step is a command that a user could type. What it prints goes to a log, and
-what it took goes to a record, so that a job that was stopped goes on where it
-was, and a report can tell it.
+A step is a command that a user could type. Its output goes to a log, and its
+time goes to a record, so that a job that was stopped continues where it was,
+and a report can show it.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ class Step:
         command: Program and arguments; ``python`` stands for this Python.
         outputs: Files that exist when it is done.
         stale: Files and folders to remove first where another step, or this
-            one with other inputs, made them: it would go on from them.
+            one with other inputs, made them: it would continue from them.
         inputs: Files that belong to the command, such as configs: the step
             is done again when they have changed.
     """
@@ -189,7 +189,7 @@ class Job:
 def _program(command: Sequence[str]) -> list[str]:
     """Return what is started for a command.
 
-    A Python module is tied to this process: it must not go on alone after
+    A Python module is tied to this process: it must not keep running after
     the job was killed, since the next call would meet it in its folder.
     """
     if tuple(command[:2]) != ('python', '-m'):
@@ -266,7 +266,7 @@ def _failure(number: int, step: Step, log: Path, status: int) -> str:
         [
             *(f'      | {line}' for line in tail),
             f'step {number} ({step.title}) failed with status {status}; '
-            f'its whole output is in {log}. Mend the cause and call the same '
-            'command again: it goes on from here.',
+            f'its whole output is in {log}. Fix the cause and run the same '
+            'command again: it continues from here.',
         ]
     )

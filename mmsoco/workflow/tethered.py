@@ -1,6 +1,6 @@
 """Run a Python program that ends when the process that started it ends.
 
-A training must not go on alone after its parent was killed: the next call
+A training must not keep running after its parent was killed: the next call
 would meet it in the same folder::
 
     python -m mmsoco.workflow.tethered -m MODULE ARGUMENTS

@@ -169,7 +169,7 @@ class Training:
         )
 
     def run(self, number: int) -> None:
-        """Plan, then train; go on where an earlier call stopped.
+        """Plan, then train; continue where an earlier call stopped.
 
         Args:
             number: The step's number on the console.
@@ -220,7 +220,7 @@ class Training:
     def change_length(self) -> None:
         """Give the plan of the manifest the length that was asked for.
 
-        A finished training then goes on from its last checkpoint. The
+        A finished training then continues from its last checkpoint. The
         manifest is changed, but not written.
 
         Raises:
@@ -237,8 +237,8 @@ class Training:
             raise FileExistsError(
                 f'{self.folder.path} has trained {done:.4g} epochs already, '
                 f'and the length asked for is {epochs}: give a larger '
-                '--epochs (or --time) to go on, or choose another --out for '
-                'a shorter run'
+                '--epochs (or --time) to continue, or choose another --out '
+                'for a shorter run'
             )
         self.folder.manifest['plan'] = vars(replace(plan, epochs=epochs))
         self.folder.forget('pretrain')

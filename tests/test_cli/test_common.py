@@ -114,8 +114,8 @@ def test_ctrl_c_says_how_to_go_on(capsys):
     def run(args):
         raise KeyboardInterrupt
 
-    assert call_reported(run, argparse.Namespace(), 'go on so') == 130
-    assert capsys.readouterr().err.strip() == 'go on so'
+    assert call_reported(run, argparse.Namespace(), 'run it again') == 130
+    assert capsys.readouterr().err.strip() == 'run it again'
 
 
 def test_work_dir_that_cannot_be_written_is_named(tmp_path, capsys):

@@ -107,7 +107,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(pretrain, 'pretrain', stop)
     outcome = call('pretrain', tmp_path, '--out', tmp_path / 'out')
     assert outcome.status == 130
-    assert 'call the same command again' in outcome.err
+    assert 'run the same command again' in outcome.err
 
 
 def test_finetune_hands_its_options_on(asked):

@@ -166,7 +166,7 @@ def test_a_stopped_fine_tuning_goes_on_from_its_checkpoint(
 
 
 def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path, capsys):
-    """A cell goes on from the one before it, or says that none is whole."""
+    """A cell resumes from the one before it, or says that none is whole."""
     small_runner(tmp_path).train()
     (tmp_path / 'epoch_3.pth').write_bytes(b'')
     runner = small_runner(tmp_path)

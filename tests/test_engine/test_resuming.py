@@ -53,7 +53,7 @@ def finished(tmp_path_factory):
 
 
 def resumed(source, work_dir, **settings):
-    """A runner that goes on from a checkpoint."""
+    """A runner that resumes from a checkpoint."""
     return small_runner(
         work_dir,
         load_from=str(source),
@@ -68,7 +68,7 @@ def log_of(work_dir):
 
 
 def test_unchanged_is_equal_bit_for_bit(finished, tmp_path):
-    """Dropout and batch norm too: generators and statistics go on."""
+    """Dropout and batch norm too: generators and statistics continue."""
     resumed(finished / 'epoch_1.pth', tmp_path).train()
     same_states(finished / 'epoch_3.pth', tmp_path / 'epoch_3.pth')
     assert 'have changed' not in log_of(tmp_path)

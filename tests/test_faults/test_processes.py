@@ -100,7 +100,7 @@ def test_ranks_end_with_a_launcher_that_was_killed(script, tmp_path):
     process.kill()
     process.wait()
     wait_for(lambda: not any(is_alive(rank) for rank in ranks), 10)
-    # What users then type: it meets nobody, and goes on.
+    # What users then type: it meets nobody, and resumes.
     again = begin(
         [*launch, f'--master_port={free_port()}', script, work, 4]
         + ['distributed', 'resume']

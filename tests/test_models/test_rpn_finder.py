@@ -138,7 +138,7 @@ def test_resumed_bytes_are_equal(folder, tmp_path):
     )  # fmt: skip
     lines = []
     generate(resumed, 1, report=lines.append, progress=lambda _: None)
-    assert 'going on after 3 of 4 images' in lines
+    assert 'continuing after 3 of 4 images' in lines
     assert resumed.out_path.read_bytes() == whole.out_path.read_bytes()
 
 

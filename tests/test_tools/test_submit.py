@@ -115,5 +115,5 @@ def test_killed_jobs_are_continued(tmp_path):
 
     assert done.returncode == 0, done.stdout + done.stderr
     logs = Path(f'{out}.shards', 'logs').glob('*.out')
-    assert any('going on after' in path.read_text() for path in logs)
+    assert any('continuing after' in path.read_text() for path in logs)
     assert_same_stores(ProposalStore(out), expected(images, tmp_path))

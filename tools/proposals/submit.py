@@ -1,9 +1,9 @@
 """Propose objects with many machines, by submitit.
 
 Cuts the pictures into shards, submits a job for each, waits, and joins the
-shards. Killed and called again, finished shards take a moment and the others
-go on after their finished parts. Slurm puts a job whose time is up, or that
-was preempted, back into the queue. Other options are those of
+shards. If it is killed and run again, finished shards take a moment and the
+others continue after their finished parts. Slurm requeues a job that was
+preempted or whose time is up. All other options are passed to
 `mmsoco propose`.
 
 Needs submitit: pip install "mmsoco[dev]".

@@ -1,10 +1,11 @@
 """Convert checkpoints of SoCo's authors to mmsoco, and back.
 
-Examples, to go on training or to export later:
+Examples:
+To continue training, or to export later:
   mmsoco convert checkpoint soco_fpn.pth --out ours.pth
-straight to weights that an mmdet detector loads:
+To get weights that an mmdet detector loads directly:
   mmsoco convert checkpoint soco_fpn.pth --out detector.pth --to mmdet
-ours in the authors' layout:
+To write our checkpoint in the authors' layout:
   mmsoco convert checkpoint ours.pth --out theirs.pth --to reference
 """
 

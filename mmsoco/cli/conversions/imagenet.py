@@ -1,9 +1,9 @@
 r"""Unpack ImageNet-1k into the layout that configs expect, and list it.
 
-Unpacks into ROOT/train/WNID/ and ROOT/val/WNID/; a run that was killed goes
-on where it stopped. Without archives, folders that are there are taken as
-they are. ROOT/meta/train.txt and val.txt then name images and labels.
-Pretraining needs ROOT/train alone.
+Unpacks into ROOT/train/WNID/ and ROOT/val/WNID/; a run that was killed resumes
+where it stopped. Without archives, it uses the folders that already exist.
+Then it writes ROOT/meta/train.txt and val.txt, which list images and labels.
+Pretraining needs only ROOT/train.
 
 Example:
   mmsoco convert imagenet data/imagenet \

@@ -1,11 +1,11 @@
 """Bring ImageNet-1k into the layout that configs expect, and list it.
 
-Unpacks into ROOT/train/WNID/ and ROOT/val/WNID/. A run that was killed goes
-on where it stopped: a class appears when it is whole. Without archives,
-folders that are there are taken as they are. Then ROOT/meta/train.txt and
-val.txt name images and labels (the classes in the order of their WNIDs), for
-linear classification and kNN, and the numbers of classes and images are
-compared with those of ImageNet-1k. `mmsoco convert imagenet` does it.
+Unpack into ROOT/train/WNID/ and ROOT/val/WNID/. A run that was killed resumes
+where it stopped: a class appears when it is complete. Without archives, the
+folders that already exist are used. Then write ROOT/meta/train.txt and
+val.txt, which list images and labels (the classes in the order of their WNIDs)
+for linear classification and kNN, and compare the numbers of classes and
+images with those of ImageNet-1k. This is `mmsoco convert imagenet`.
 """
 
 import io

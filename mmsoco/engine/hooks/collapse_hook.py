@@ -114,7 +114,7 @@ def _message(spread: float, threshold: float, cosine: float | None) -> str:
         'batch per process (at least 4 images, batch norm needs it); a '
         'target momentum of 0.99 or more '
         '(default_hooks.target_update.base_momentum). These may be changed '
-        'in a run that goes on: name a checkpoint from before the collapse, '
+        'in a resumed run: name a checkpoint from before the collapse, '
         '--resume WORK_DIR/epoch_N.pth --cfg-options '
         'optim_wrapper.optimizer.lr=..., or start over in another '
         f'--work-dir.\n{rule}'

@@ -39,7 +39,7 @@ class LoggedValues:
                 t.detach().to(device, torch.float32).flatten()
                 for t in tensors.values()
             ]
-            # From a GPU into pinned memory, which lets the host go on.
+            # From a GPU into pinned memory, so that the host need not wait.
             self._on_host = torch.cat(values).to('cpu', non_blocking=True)
         if self.is_travelling:
             self._arrival = torch.cuda.Event()
@@ -58,9 +58,9 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
     """mmengine's hook, but values on a GPU enter the log one iteration late.
 
     Read at once, each of the logged scalars makes the host wait until the
-    device has finished the step; the device then stands idle until the host
-    has prepared the next one. Here the host goes on to the next batch
-    meanwhile, and is never more than one step ahead.
+    device has finished the step; the device is then idle until the host has
+    prepared the next one. Here the host moves on to the next batch meanwhile,
+    and is never more than one step ahead.
     Values of the first iteration and, at its end, of the last one of an epoch
     are waited for, so none is lost; on a CPU there is nothing to wait for.
     """

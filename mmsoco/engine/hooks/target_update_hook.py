@@ -38,7 +38,7 @@ class TargetUpdateHook(Hook):
 
     With gradient accumulation the iterations without a step are left out,
     and ``k`` and ``K`` count steps. Both follow from the iteration, so that
-    a resumed run goes on where it stopped. (fp16 loss scaling may skip a
+    a resumed run continues where it stopped. (fp16 loss scaling may skip a
     step that overflowed; it counts as made.)
 
     Args:

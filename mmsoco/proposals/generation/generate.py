@@ -52,7 +52,7 @@ def generate(
     report: Callable[[str], None] = print,
     progress: Callable[[int], None] | None = None,
 ) -> Summary:
-    """Make a store, going on from what earlier calls have finished.
+    """Make a store, continuing from what earlier calls have finished.
 
     Images whose files are as they were are not searched again, neither those
     of an old store nor those of the parts of an interrupted call.
@@ -61,9 +61,9 @@ def generate(
         job: What to make.
         workers: Processes, each on one thread.
         overwrite: Throw away an old store and old parts of that name.
-        report: Called with a line on what is going on.
-        progress: Told the number of images done whenever it has grown; None
-            shows a bar.
+        report: Called with a line on the progress.
+        progress: Called with the number of images done whenever it has grown;
+            None shows a bar.
 
     Returns:
         A summary; ``made`` is 0 where the store was complete already.
@@ -136,7 +136,7 @@ def _say_what_is_done(
     total = len(finished.names)
     left = len(finished.missing())
     if 0 < left < total:
-        report(f'going on after {total - left} of {total} images')
+        report(f'continuing after {total - left} of {total} images')
     if finished.changed:
         report(
             f'{len(finished.changed)} images have changed and are done again, '

@@ -107,7 +107,7 @@ def test_goes_on_after_a_full_disk(image_root, tmp_path, monkeypatch):
     monkeypatch.undo()
     summary, lines = run(job, workers=1)
     assert 0 < summary.made < 10
-    assert 'going on after' in lines[0]
+    assert 'continuing after' in lines[0]
     whole, _ = run(make_job(image_root, tmp_path / 'w.arrow'))
     assert_same_stores(summary.store, whole.store)
     assert sorted(os.listdir(tmp_path)) == [
@@ -243,7 +243,7 @@ def copy_all(root):
     'change, made, word',
     [
         (change_nothing, 0, ''),
-        (add_one, 1, 'going on after 10 of 11'),
+        (add_one, 1, 'continuing after 10 of 11'),
         (remove_one, 0, ''),
         (change_one, 1, "1 images have changed.*'c d.png'"),
         (repair_one, 1, "1 images have changed.*'bad empty.jpg'"),
@@ -399,7 +399,7 @@ def test_ended_parent_takes_its_workers_along(
     held.unlink()
     save_blocks(held, 50)
     summary, lines = run(make_job(image_root, out))
-    assert 'going on after' in lines[0]
+    assert 'continuing after' in lines[0]
     assert len(summary.store) == 58
 
 
