@@ -2,7 +2,7 @@
 # make demo      the whole job on data that needs no download
 # make test      the tests;  make test-slow  those that take minutes
 # make coverage  the tests, and which lines of the package they run
-# make lint      what the style and the types ask for;  make format  mends it
+# make lint      check style and types;  make format  fix most of the style
 # make docs      write tables and metafiles, build the site in docs/_build/html
 # make wheel     build the wheel into dist/;  make test-wheel  try it outside
 #

@@ -18,7 +18,7 @@ Two more stop a config that inherits from another package:
 Some releases of mmengine load checkpoints without a guard, and mmcv's
 operators for a CPU take no mixed precision.
 
-Each is mended at the moment the package is first imported, so that
+Each is patched at the moment the package is first imported, so that
 ``import mmsoco`` imports none of them.
 """
 
@@ -195,7 +195,7 @@ def pool_in_float32(module: ModuleType) -> None:
 
 
 # What is changed in a module after its import, or now if it is imported.
-MENDS: dict[str, Callable[[ModuleType], None]] = {
+PATCHES: dict[str, Callable[[ModuleType], None]] = {
     'mmcv.ops.nms': suppress_in_float32,
     'mmcv.ops.roi_align': pool_in_float32,
     'mmengine.config.utils': list_package,
@@ -205,10 +205,10 @@ MENDS: dict[str, Callable[[ModuleType], None]] = {
 
 
 @contextmanager
-def mended(name: str) -> Iterator[None]:
-    """Change a module after its import as ``MENDS`` says."""
+def patched(name: str) -> Iterator[None]:
+    """Change a module after its import as ``PATCHES`` says."""
     yield
-    MENDS[name](sys.modules[name])
+    PATCHES[name](sys.modules[name])
 
 
 Shim = Callable[[], AbstractContextManager[Any]]
@@ -216,7 +216,7 @@ SHIMS: dict[str, Shim] = {
     'mmcls': accepted_mmcv_version,
     'mmselfsup': accepted_mmcv_version,
     'torchvision': torchvision_schemas,
-    **{name: functools.partial(mended, name) for name in MENDS},
+    **{name: functools.partial(patched, name) for name in PATCHES},
 }
 # Modules that a registry imports for their names, and that do not exist.
 ABSENT_MODULES = ('mmselfsup.engine.runner',)
@@ -278,11 +278,11 @@ def install_shims() -> None:
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     if not any(isinstance(f, ShimFinder) for f in sys.meta_path):
         sys.meta_path.insert(0, ShimFinder())
-    for name, mend in MENDS.items():
+    for name, patch in PATCHES.items():
         module = sys.modules.get(name)
-        # Else its own import mends it.
+        # Else its own import patches it.
         if module is not None and not _is_being_imported(module):
-            mend(module)
+            patch(module)
 
 
 def _is_being_imported(module: ModuleType) -> bool:

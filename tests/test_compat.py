@@ -137,10 +137,10 @@ def test_other_loaders_are_built_as_they_are(loader):
     assert module.Runner.build_dataloader(loader)[0] is loader
 
 
-def test_modules_that_are_imported_already_are_mended(monkeypatch):
-    mended = []
+def test_modules_that_are_imported_already_are_patched(monkeypatch):
+    patched = []
     module = SimpleNamespace()
     monkeypatch.setitem(sys.modules, 'imported_before', module)
-    monkeypatch.setitem(compat.MENDS, 'imported_before', mended.append)
+    monkeypatch.setitem(compat.PATCHES, 'imported_before', patched.append)
     compat.install_shims()
-    assert mended == [module]
+    assert patched == [module]

@@ -46,7 +46,7 @@ from mmcv.ops import RoIAlign
 
 
 class SetupError(Exception):
-    """Something that the reader has to mend; the text says what and how."""
+    """Something that the user has to fix; the text says what and how."""
 
 
 def check_python(venv: Path) -> None:
@@ -281,7 +281,7 @@ class Installer:
             tail = self.log.read_text(errors='replace').splitlines()[-25:]
             raise SetupError(
                 'The step "%s" failed (exit status %d). The end of %s:\n  %s\n'
-                'Mend what it names and call the same command again: finished '
+                'Fix what it names and run the same command again: finished '
                 'steps are kept.'
                 % (step or command[0], code, self.log, '\n  '.join(tail))
             )

@@ -1,4 +1,4 @@
-"""Check a COCO document object by object, and mend what can be mended.
+"""Check a COCO document object by object, and repair what can be repaired.
 
 Boxes of a document are x, y, w, h in pixels, absolute and continuous. What is
 wrong is collected, so that one look shows all of it.
@@ -18,7 +18,7 @@ from mmsoco.utils.problems import Outcome, Problems
 from .coco_masks import check_mask, drop_empty_mask, polygon_points
 
 STOP, LOST = Outcome.STOP, Outcome.LOST
-MENDED, NOTE = Outcome.MENDED, Outcome.NOTE
+REPAIRED, NOTE = Outcome.REPAIRED, Outcome.NOTE
 
 # COCO's own boxes leave their pictures by rounding.
 _TOLERANCE = 1.0
@@ -99,13 +99,13 @@ def _outline_problems(document: Any) -> list[str]:
     return found
 
 
-def mend_document(
+def repair_document(
     document: dict[str, Any],
     read_size: Callable[[str], tuple[int, int] | None],
     is_turned: Callable[[str], bool],
     problems: Problems,
 ) -> list[dict]:
-    """Check and mend a document in place.
+    """Check and repair a document in place.
 
     Args:
         document: See `read_document`.
@@ -127,7 +127,7 @@ def mend_document(
         if reported == size and size[0] != size[1] and is_turned(name):
             problems.add(STOP, TURNED, name)
         else:
-            _mend_size(image, size, problems)
+            _repair_size(image, size, problems)
     images = {image['id']: image for image in document['images']}
     categories = {c['id']: c for c in document['categories']}
     boxes_before = problems.count(STOP)
@@ -135,7 +135,9 @@ def mend_document(
     kept = [
         annotation
         for annotation in document['annotations']
-        if _mend_annotation(annotation, images, categories, problems, maskless)
+        if _repair_annotation(
+            annotation, images, categories, problems, maskless
+        )
     ]
     if problems.count(STOP) == boxes_before:
         _check_layout(kept, images, problems)
@@ -145,7 +147,7 @@ def mend_document(
         if _clip(annotation, images[annotation['image_id']], problems)
     ]
     document['annotations'] = _each_once(document['annotations'], problems)
-    _mend_ids(document['annotations'], problems)
+    _repair_ids(document['annotations'], problems)
     there = {id(annotation) for annotation in document['annotations']}
     return [thing for thing in maskless if id(thing) in there]
 
@@ -160,7 +162,7 @@ def _check_unique(
         key = repr(entry['id'])
         where = f'{kind} {entry["id"]}, {entry[name_key]!r}'
         if seen.get(key) == entry:
-            problems.add(MENDED, f'the same {kind} twice: kept once', where)
+            problems.add(REPAIRED, f'the same {kind} twice: kept once', where)
             continue
         if not isinstance(entry['id'], int | str):
             problems.add(STOP, f'{kind} id is not a number or text', where)
@@ -186,7 +188,7 @@ def _check_unique(
     entries[:] = unique
 
 
-def _mend_size(
+def _repair_size(
     image: dict, size: tuple[int, int] | None, problems: Problems
 ) -> None:
     """Give an image the (height, width) of its picture."""
@@ -213,10 +215,10 @@ def _mend_size(
         what = "height and width are swapped: the picture's taken"
     else:
         what = "size differs from the picture's: the picture's taken"
-    problems.add(MENDED, what, name)
+    problems.add(REPAIRED, what, name)
 
 
-def _mend_annotation(
+def _repair_annotation(
     annotation: dict,
     images: dict[Any, dict],
     categories: dict[Any, dict],
@@ -235,11 +237,11 @@ def _mend_annotation(
     if _hashable(annotation['category_id']) not in categories:
         problems.add(STOP, 'object of a category that is not listed', where)
         return False
-    if not _mend_box(annotation, where, problems):
+    if not _repair_box(annotation, where, problems):
         return False
-    _mend_crowd(annotation, where, problems)
-    _mend_ignore(annotation, where, problems)
-    _mend_area(annotation, where, problems)
+    _repair_crowd(annotation, where, problems)
+    _repair_ignore(annotation, where, problems)
+    _repair_area(annotation, where, problems)
     if not check_mask(annotation, image, where, problems):
         return False
     if drop_empty_mask(annotation, image, where, problems):
@@ -251,13 +253,13 @@ def _hashable(value: Any) -> Any:
     return value if isinstance(value, int | str) else repr(value)
 
 
-def _mend_box(annotation: dict, where: str, problems: Problems) -> bool:
+def _repair_box(annotation: dict, where: str, problems: Problems) -> bool:
     box = annotation.get('bbox')
     if box is None and (points := polygon_points(annotation)):
         xs, ys = points[::2], points[1::2]
         box = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
         annotation['bbox'] = box
-        problems.add(MENDED, 'no bbox: taken from the polygons', where)
+        problems.add(REPAIRED, 'no bbox: taken from the polygons', where)
     if box is None:
         problems.add(STOP, 'object has no bbox', where)
         return False
@@ -272,7 +274,7 @@ def _mend_box(annotation: dict, where: str, problems: Problems) -> bool:
         annotation['bbox'] = [min(x, x + w), min(y, y + h), abs(w), abs(h)]
         annotation['area'] = abs(w * h)
         problems.add(
-            MENDED, 'bbox has a negative side: corners swapped back', where
+            REPAIRED, 'bbox has a negative side: corners swapped back', where
         )
     return True
 
@@ -281,25 +283,25 @@ def _is_true(value: Any) -> bool:
     return str(value).strip().lower() in ('1', 'true')
 
 
-def _mend_ignore(annotation: dict, where: str, problems: Problems) -> None:
+def _repair_ignore(annotation: dict, where: str, problems: Problems) -> None:
     """Make ``ignore`` a number: mmdet takes any text for true."""
     ignore = annotation.get('ignore')
     if ignore is not None and ignore not in (0, 1):
         annotation['ignore'] = int(_is_true(ignore))
-        problems.add(MENDED, 'ignore is not 0, 1', where)
+        problems.add(REPAIRED, 'ignore is not 0, 1', where)
 
 
-def _mend_crowd(annotation: dict, where: str, problems: Problems) -> None:
+def _repair_crowd(annotation: dict, where: str, problems: Problems) -> None:
     crowd = annotation.get('iscrowd')
     if crowd in (0, 1) and crowd is not None:
         annotation['iscrowd'] = int(crowd)
         return
     annotation['iscrowd'] = int(_is_true(crowd))
     what = 'no iscrowd: taken as 0' if crowd is None else 'iscrowd is not 0, 1'
-    problems.add(MENDED, what, where)
+    problems.add(REPAIRED, what, where)
 
 
-def _mend_area(annotation: dict, where: str, problems: Problems) -> None:
+def _repair_area(annotation: dict, where: str, problems: Problems) -> None:
     area = annotation.get('area')
     box_area = annotation['bbox'][2] * annotation['bbox'][3]
     # An object with an area of 0 is skipped by mmdet, so that a detector
@@ -308,7 +310,7 @@ def _mend_area(annotation: dict, where: str, problems: Problems) -> None:
         return
     annotation['area'] = box_area
     what = 'no area' if area is None else 'area is not a positive number'
-    problems.add(MENDED, f'{what}: taken from the box', where)
+    problems.add(REPAIRED, f'{what}: taken from the box', where)
 
 
 def _check_layout(
@@ -355,7 +357,7 @@ def _clip(annotation: dict, image: dict, problems: Problems) -> bool:
         annotation['bbox'] = [left, top, right - left, bottom - top]
         if not annotation.get('segmentation'):
             annotation['area'] = (right - left) * (bottom - top)
-        problems.add(MENDED, 'box leaves its picture: clipped', where)
+        problems.add(REPAIRED, 'box leaves its picture: clipped', where)
     if is_degenerate(annotation):
         problems.add(
             NOTE, 'box is narrower than 1 pixel: training ignores it', where
@@ -372,7 +374,7 @@ def _each_once(annotations: list[dict], problems: Problems) -> list[dict]:
         key = repr(sorted(content.items()))
         if key in seen:
             where = f'object {annotation.get("id", "?")}'
-            problems.add(MENDED, 'the same object twice: kept once', where)
+            problems.add(REPAIRED, 'the same object twice: kept once', where)
             continue
         seen.add(key)
         unique.append(annotation)
@@ -394,7 +396,7 @@ def is_degenerate(annotation: dict) -> bool:
     return min(annotation['bbox'][2:]) < MIN_SIDE
 
 
-def _mend_ids(annotations: list[dict], problems: Problems) -> None:
+def _repair_ids(annotations: list[dict], problems: Problems) -> None:
     """Give the objects new numbers unless each has an id of its own.
 
     An id of 0 counts as no match in pycocotools' evaluation.
@@ -409,4 +411,4 @@ def _mend_ids(annotations: list[dict], problems: Problems) -> None:
         what, where = 'object id is missing or 0, or too large: renumbered', ''
     for number, annotation in enumerate(annotations, start=1):
         annotation['id'] = number
-    problems.add(MENDED, what, where and f'id {where}')
+    problems.add(REPAIRED, what, where and f'id {where}')

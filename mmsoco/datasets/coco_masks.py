@@ -116,10 +116,10 @@ def drop_empty_mask(
     annotation['segmentation'] = kept
     if kept:
         what = 'polygon without an area: dropped, the others of its mask kept'
-        problems.add(Outcome.MENDED, what, where)
+        problems.add(Outcome.REPAIRED, what, where)
         return False
     what = 'mask without an area: dropped, the box kept'
-    problems.add(Outcome.MENDED, what, where)
+    problems.add(Outcome.REPAIRED, what, where)
     return True
 
 

@@ -42,19 +42,19 @@ class _Place(NamedTuple):
 def check_detector_labels(
     cfg: Mapping,
     splits: Sequence[str] = SPLITS,
-    mended_dir: str | os.PathLike | None = None,
+    repaired_dir: str | os.PathLike | None = None,
 ) -> dict[str, Labels]:
-    """Check all COCO labels of a config, and mend what can be mended.
+    """Check all COCO labels of a config, and repair what can be repaired.
 
-    Where a file had to be mended, the mended one is written to
-    ``mended_dir``, and the config's datasets and metrics are pointed to it.
+    Where a file had to be repaired, the repaired one is written to
+    ``repaired_dir``, and the config's datasets and metrics are pointed to it.
     Call it before the runner is built; print ``describe_labels`` of the
     result.
 
     Args:
         cfg: A detector's config; changed in place.
         splits: What of ``train``, ``val`` and ``test`` to check.
-        mended_dir: By default ``labels`` below the config's ``work_dir``.
+        repaired_dir: By default ``labels`` below the config's ``work_dir``.
 
     Returns:
         The labels by the config keys of their datasets; empty where no
@@ -94,7 +94,7 @@ def check_detector_labels(
             'the labels do not fit the config:\n'
             + '\n'.join([*lines, describe_labels(found)])
         )
-    _use_mended(cfg, found, mended_dir)
+    _use_repaired(cfg, found, repaired_dir)
     return found
 
 
@@ -268,23 +268,23 @@ def _same_file(first: str, second: str) -> bool:
     return os.path.realpath(first) == os.path.realpath(second)
 
 
-def _use_mended(
+def _use_repaired(
     cfg: Mapping,
     found: Mapping[str, Labels],
-    mended_dir: str | os.PathLike | None,
+    repaired_dir: str | os.PathLike | None,
 ) -> None:
-    """Write labels that were mended, and point the config to them."""
+    """Write labels that were repaired, and point the config to them."""
     for place in list(_places(cfg)):
         labels = found.get(place.key)
         if labels is None or not labels.is_changed:
             continue
-        folder = mended_dir or os.path.join(
+        folder = repaired_dir or os.path.join(
             cfg.get('work_dir') or 'work_dirs', 'labels'
         )
         name = f'{place.split}_{labels.path.stem}.json'
         path = Path(folder).absolute() / name
         labels.write(path)
-        labels.problems.add(Outcome.NOTE, 'mended file', str(path))
+        labels.problems.add(Outcome.NOTE, 'repaired file', str(path))
         for _, metric in _metrics(cfg, place.split):
             named = metric.get('ann_file')
             if named and _same_file(named, str(labels.path)):

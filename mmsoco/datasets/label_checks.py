@@ -25,7 +25,7 @@ def check_labels(
         source: Where ``classes`` come from, for the message.
 
     Raises:
-        ValueError: If something cannot be mended, names or numbers of
+        ValueError: If something cannot be repaired, names or numbers of
             classes differ, or there is no object to learn from. The message
             lists all of it below the table of classes.
     """

@@ -30,8 +30,8 @@ from .coco_document import (
     is_degenerate,
     is_ignored,
     is_usable,
-    mend_document,
     read_document,
+    repair_document,
 )
 
 # Above so many pictures only so many, evenly spread, are opened.
@@ -64,12 +64,12 @@ class ClassCount(NamedTuple):
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels as they are after mending.
+    """Labels after repairs.
 
     Attributes:
         path: The file or folder that they were read from.
         images: The folder of the pictures.
-        document: The COCO document, mended.
+        document: The COCO document, repaired.
         all_counts: What there is of each class of the file.
         chosen: The classes that were asked for, all if None.
         num_masks: Usable objects of these classes that have a mask.
@@ -123,7 +123,7 @@ class Labels:
     @property
     def is_changed(self) -> bool:
         """Whether the document is not that of the file any more."""
-        outcomes = Outcome.MENDED, Outcome.LOST
+        outcomes = Outcome.REPAIRED, Outcome.LOST
         return self.problems.count(*outcomes) > 0 or _is_voc(self.path)
 
     def of_masks(self) -> 'Labels':
@@ -175,7 +175,7 @@ class Labels:
         return '\n'.join(line for line in lines if line)
 
     def write(self, path: str | os.PathLike) -> None:
-        """Write the mended COCO document."""
+        """Write the repaired COCO document."""
         write_json(path, self.document)
 
 
@@ -186,9 +186,9 @@ def read_labels(
     unlabelled: bool = False,
     partial: bool = False,
 ) -> Labels:
-    """Read labels, check every object and mend what can be mended.
+    """Read labels, check every object and repair what can be repaired.
 
-    What cannot be mended is in ``Labels.problems`` with the outcome STOP;
+    What cannot be repaired is in ``Labels.problems`` with the outcome STOP;
     `check_labels` raises on it.
 
     Args:
@@ -236,7 +236,7 @@ def read_labels(
     if partial and missing:
         _leave_out(document, missing, path, images)
     sizes = _size_reader(document['images'], images, problems)
-    maskless = mend_document(
+    maskless = repair_document(
         document, sizes, lambda name: is_turned(images / name), problems
     )
     if classes is not None:
@@ -293,7 +293,7 @@ def _find_pictures(
         name = str(entry['file_name'])
         if '\\' in name:
             name = entry['file_name'] = name.replace('\\', '/')
-            problems.add(Outcome.MENDED, r'\ in a name: taken as /', name)
+            problems.add(Outcome.REPAIRED, r'\ in a name: taken as /', name)
         if name.startswith('/') or '..' in name.split('/'):
             what = f'name is not relative to the folder {str(images)!r}'
             problems.add(Outcome.STOP, what, name)
@@ -380,7 +380,7 @@ def _order_categories(
     if chosen != [c['name'] for c in wanted if c['name'] in places]:
         document['categories'] = wanted
         problems.add(
-            Outcome.MENDED,
+            Outcome.REPAIRED,
             "the file's classes come in another order: sorted as the config's",
             ', '.join(chosen[:5]),
         )

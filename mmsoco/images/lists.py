@@ -19,7 +19,7 @@ from mmsoco.images.reading import NOT_A_FILE
 from mmsoco.utils.files import decode_text
 from mmsoco.utils.problems import Outcome, Problems
 
-LOST, MENDED, NOTE = Outcome.LOST, Outcome.MENDED, Outcome.NOTE
+LOST, REPAIRED, NOTE = Outcome.LOST, Outcome.REPAIRED, Outcome.NOTE
 
 # Endings that Pillow reads only where it was built with a library.
 _OPTIONAL = {'webp': '.webp', 'avif': '.avif', 'jpg_2000': '.jp2 .j2k .jpx'}
@@ -331,14 +331,14 @@ def clean_name(name: str, root: str, problems: Problems) -> str | None:
     clean = name
     if '\\' in clean and not os.path.exists(os.path.join(root, clean)):
         clean = clean.replace('\\', '/')
-        problems.add(MENDED, r'\ in a name: taken as /', name)
+        problems.add(REPAIRED, r'\ in a name: taken as /', name)
     if '\0' in clean:
         problems.add(LOST, 'name with a zero byte', repr(name))
         return None
     if posixpath.isabs(clean):
         clean = _relative(clean, root)
         if not clean.startswith('../'):
-            problems.add(MENDED, 'absolute path: made relative', name)
+            problems.add(REPAIRED, 'absolute path: made relative', name)
     clean = posixpath.normpath(clean)
     if clean == '..' or clean.startswith('../') or _DRIVE.match(clean):
         problems.add(LOST, 'name that leaves the image folder', name)

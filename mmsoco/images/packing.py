@@ -111,7 +111,7 @@ def _written(out: Path) -> Iterator[None]:
         raise OSError(
             e.errno,
             f'cannot write {str(out)!r} ({e.strerror or e}); free space or '
-            'mend the folder, then call again: what is written stays',
+            'fix the folder, then run again: what is written is kept',
         ) from e
 
 

@@ -31,7 +31,7 @@ from mmsoco.proposals.store import (
 from mmsoco.utils.files import decode_text
 from mmsoco.utils.problems import Outcome, Problems
 
-LOST, MENDED = Outcome.LOST, Outcome.MENDED
+LOST, REPAIRED = Outcome.LOST, Outcome.REPAIRED
 NOTE, STOP = Outcome.NOTE, Outcome.STOP
 
 
@@ -62,7 +62,7 @@ def import_published(
         content: The parsed JSON.
         image_root: Where the images are, at any depth.
         skip_missing: Leave out images that are not there, as of a subset.
-        problems: Gets what was mended or left out.
+        problems: Gets what was repaired or left out.
 
     Returns:
         Records sorted by file name.
@@ -175,7 +175,7 @@ def import_coco(
         content: The parsed JSON.
         image_root: The image folder, from which sizes are read that the file
             does not tell.
-        problems: Gets what was mended or left out.
+        problems: Gets what was repaired or left out.
 
     Returns:
         Records sorted by file name.
@@ -220,7 +220,7 @@ def _coco_record(
     size = size_of(image.get('height'), image.get('width'))
     if size is None and image_root is not None:
         size = _read_size(open_images(image_root), name, problems)
-        problems.add(MENDED, 'no usable size: read from the image', name)
+        problems.add(REPAIRED, 'no usable size: read from the image', name)
     if size is None:
         problems.add(LOST, 'image without height and width', name)
         return None
@@ -274,7 +274,7 @@ def import_json(
         out: The store to make.
         image_root: The image folder; the published layout needs it.
         skip_missing: See `import_published`.
-        strict: Refuse what had to be mended or left out.
+        strict: Refuse what had to be repaired or left out.
         problems: Gets what was.
 
     Returns:
@@ -298,7 +298,7 @@ def import_json(
         )
     else:
         records = import_published(content, image_root, skip_missing, problems)
-    wrong = problems.count(LOST, MENDED)
+    wrong = problems.count(LOST, REPAIRED)
     if strict and wrong:
         raise ValueError(
             f'{wrong} cases in {os.fspath(source)!r} are wrong, and --strict '

@@ -1,4 +1,4 @@
-"""Turn the boxes of a JSON file into records, mending what is easy.
+"""Turn the boxes of a JSON file into records, repairing what is easy.
 
 A proposal that is left out costs little: it is one of many, and no detector
 learns from its place that there is nothing. So boxes that cannot be read are
@@ -14,7 +14,7 @@ from mmsoco.proposals.filters import MAX_SIDE, Fallback
 from mmsoco.proposals.records import ProposalRecord
 from mmsoco.utils.problems import Outcome, Problems
 
-LOST, MENDED = Outcome.LOST, Outcome.MENDED
+LOST, REPAIRED = Outcome.LOST, Outcome.REPAIRED
 
 
 def record_of(
@@ -34,7 +34,7 @@ def record_of(
         size: Its (height, width).
         xywh: Its boxes as parsed from JSON.
         fallback: Which filter found them, None if that is not known.
-        problems: Gets what was mended or left out.
+        problems: Gets what was repaired or left out.
     """
     height, width = size
     good = _numbers(name, xywh, problems)
@@ -52,7 +52,7 @@ def record_of(
     # By more than a fraction that was rounded up.
     outside = (np.abs(clipped - bboxes) >= 1).any(axis=1) & inside
     for _ in range(np.count_nonzero(outside)):
-        problems.add(MENDED, 'box leaves its image: clipped', name)
+        problems.add(REPAIRED, 'box leaves its image: clipped', name)
     bboxes = clipped[inside]
     return ProposalRecord(
         name, height, width, bboxes, _fallback(fallback, bboxes)
@@ -91,7 +91,7 @@ def _corners(name: str, xywh: np.ndarray, problems: Problems) -> np.ndarray:
     bboxes[:, 2:] += bboxes[:, :2]
     for _ in range(np.count_nonzero((xywh[:, 2:] < 0).any(axis=1))):
         problems.add(
-            MENDED, 'box with a negative side: corners swapped back', name
+            REPAIRED, 'box with a negative side: corners swapped back', name
         )
     ends = bboxes.reshape(-1, 2, 2)
     return np.concatenate([ends.min(axis=1), ends.max(axis=1)], axis=1)

@@ -391,5 +391,5 @@ class ProposalStoreWriter:
             raise OSError(
                 e.errno,
                 f'cannot write {str(self.path)!r} ({reason}); free space or '
-                'mend the folder, then call again',
+                'fix the folder, then run again',
             ) from e

@@ -15,13 +15,13 @@ class Outcome(enum.Enum):
     Attributes:
         STOP: The data set cannot be used as it is.
         LOST: Something was left out.
-        MENDED: Something was corrected without a loss.
+        REPAIRED: Something was corrected without a loss.
         NOTE: Nothing was changed.
     """
 
     STOP = 'stop'
     LOST = 'left out'
-    MENDED = 'mended'
+    REPAIRED = 'repaired'
     NOTE = 'note'
 
 

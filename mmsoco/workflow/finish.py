@@ -64,7 +64,7 @@ def finish_pretraining(
 
 
 def _labels_file(folder: RunFolder, labels: Labels) -> Path:
-    """Return the file of the labels as they are after mending."""
+    """Return the file of the labels after repairs."""
     if not labels.is_changed:
         return labels.path
     written = folder.path / 'labels.json'

@@ -187,7 +187,7 @@ class _Pretraining:
 
     @property
     def _next_labels(self) -> str | Path | None:
-        """The labels to fine-tune with: the mended ones, or as typed."""
+        """The labels to fine-tune with: the repaired ones, or as typed."""
         used = self.folder.manifest.get('labels', self.settings.check)
         typed = self.asked.check
         is_same = typed is not None and str(Path(typed).absolute()) == str(
@@ -200,7 +200,7 @@ class _Pretraining:
 
         A mistyped option would otherwise stay until the folder is removed.
         Neither does a call that made nothing, such as one on broken pictures,
-        bind the next one: the pictures may have been mended since.
+        bind the next one: the pictures may have been repaired since.
         """
         manifest = self.folder.manifest
         trained = any(self.folder.checkpoints.glob('*.pth'))

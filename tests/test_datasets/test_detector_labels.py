@@ -174,7 +174,9 @@ def test_objects_whose_mask_has_no_area(cfg, tmp_path):
     for split in ('val', 'test'):
         boxes[f'{split}_evaluator'].metric = ['bbox']
     for config, left in ((cfg, 1), (boxes, 2)):
-        found = check_detector_labels(config, mended_dir=tmp_path / 'mended')
+        found = check_detector_labels(
+            config, repaired_dir=tmp_path / 'repaired'
+        )
         told = describe_labels(found)
         assert ('left out, since masks are trained' in told) == (left == 1)
         for split in ('train', 'val'):
@@ -192,7 +194,7 @@ def test_nothing_but_masks_without_an_area(cfg, tmp_path):
         check_detector_labels(cfg)
 
 
-def test_mended_labels_are_used(cfg, tmp_path):
+def test_repaired_labels_are_used(cfg, tmp_path):
     write_split(tmp_path, 'train', area=None)
     write_split(tmp_path, 'val', iscrowd=None)
     found = check_detector_labels(cfg)
@@ -201,14 +203,14 @@ def test_mended_labels_are_used(cfg, tmp_path):
     objects = json.loads(open(path).read())['annotations']
     assert [thing['area'] for thing in objects] == [600, 600]
     for key in ('val', 'test'):
-        mended = cfg[f'{key}_dataloader'].dataset.ann_file
-        assert cfg[f'{key}_evaluator'].ann_file == mended
-        assert json.loads(open(mended).read())['annotations'][0] == (
+        repaired = cfg[f'{key}_dataloader'].dataset.ann_file
+        assert cfg[f'{key}_evaluator'].ann_file == repaired
+        assert json.loads(open(repaired).read())['annotations'][0] == (
             json.loads((tmp_path / 'val.json').read_text())['annotations'][0]
             | {'iscrowd': 0}
         )
     assert 'no area: taken from the box' in describe_labels(found)
-    # The mended files themselves are good.
+    # The repaired files themselves are good.
     again = check_detector_labels(cfg)
     assert not any(labels.is_changed for labels in again.values())
 
@@ -238,7 +240,7 @@ def test_other_datasets_and_disks_are_left_alone(cfg):
     assert check_detector_labels(cfg) == {}
 
 
-def test_the_files_order_of_classes_is_mended(cfg, tmp_path):
+def test_the_files_order_of_classes_is_repaired(cfg, tmp_path):
     """Read by mmdet itself, each object keeps its class."""
     from mmdet.datasets import CocoDataset
 

@@ -107,12 +107,12 @@ def test_good_labels_are_left_alone(read):
         (lambda c: c['images'].append(c['images'][0]), 'same image twice'),
     ],
 )
-def test_mended_labels_equal_the_good_ones(read, change, what):
+def test_repaired_labels_equal_the_good_ones(read, change, what):
     """Each fault is put back to what it was, and said."""
     labels = read(change)
     assert labels.document == GOOD
     assert labels.is_changed
-    ((found, count),) = kinds(labels, Outcome.MENDED).items()
+    ((found, count),) = kinds(labels, Outcome.REPAIRED).items()
     assert what in found and count == 1
     check_labels(labels, ('cat', 'dog'), 2)
     assert what in labels.summary()
@@ -120,10 +120,10 @@ def test_mended_labels_equal_the_good_ones(read, change, what):
 
 def test_box_is_clipped_to_its_picture(read):
     labels = read(update('annotations', 3, bbox=[-4, 30, 20, 40]))
-    mended = labels.document['annotations'][3]
+    repaired = labels.document['annotations'][3]
     # the picture is 30 wide and 50 high
-    assert mended['bbox'] == [0, 30, 16, 20] and mended['area'] == 320
-    assert kinds(labels, Outcome.MENDED) == {
+    assert repaired['bbox'] == [0, 30, 16, 20] and repaired['area'] == 320
+    assert kinds(labels, Outcome.REPAIRED) == {
         'box leaves its picture: clipped': 1
     }
 
@@ -200,7 +200,7 @@ def test_what_is_left_out_is_counted(read):
         ),
     ],
 )
-def test_what_cannot_be_mended_stops(read, change, text):
+def test_what_cannot_be_repaired_stops(read, change, text):
     with pytest.raises(ValueError, match=text) as info:
         check_labels(read(change))
     assert 'labels.json' in str(info.value)
@@ -312,8 +312,8 @@ def test_box_comes_from_the_polygon(read):
         content['annotations'][0].pop('bbox')
         content['annotations'][0]['segmentation'] = [[1, 2, 31, 2, 31, 22]]
 
-    mended = read(change).document['annotations'][0]
-    assert mended['bbox'] == [1, 2, 30, 20]
+    repaired = read(change).document['annotations'][0]
+    assert repaired['bbox'] == [1, 2, 30, 20]
 
 
 def test_unreadable_picture_is_named(read, tmp_path):
@@ -324,12 +324,12 @@ def test_unreadable_picture_is_named(read, tmp_path):
 
 def test_written_labels_read_back_clean(read, tmp_path):
     labels = read(remove('annotations', 1, 'area'))
-    labels.write(tmp_path / 'mended.json')
-    again = read_labels(tmp_path / 'mended.json', tmp_path / 'images')
+    labels.write(tmp_path / 'repaired.json')
+    again = read_labels(tmp_path / 'repaired.json', tmp_path / 'images')
     assert not again.is_changed and again.document == GOOD
 
 
-def test_backslashes_are_mended(read, tmp_path):
+def test_backslashes_are_repaired(read, tmp_path):
     (tmp_path / 'images' / 'd').mkdir()
     (tmp_path / 'images' / 'c.png').rename(tmp_path / 'images/d/c.png')
     labels = read(update('images', 2, file_name='d\\c.png'))
@@ -406,7 +406,7 @@ def test_masks_without_an_area_are_dropped(read, mask):
     first, second, *_ = labels.document['annotations']
     assert (second['segmentation'], second['bbox']) == ([], [5, 5, 10, 10])
     assert first['segmentation'] == [[1, 2, 9, 2, 9, 9]]
-    assert kinds(labels, Outcome.MENDED) == {
+    assert kinds(labels, Outcome.REPAIRED) == {
         'mask without an area: dropped, the box kept': 1
     }
     assert (labels.num_usable, labels.num_masks) == (4, 3)
@@ -487,7 +487,7 @@ def test_the_same_object_twice(read, number):
 
     labels = read(repeat)
     assert labels.document == GOOD
-    assert kinds(labels, Outcome.MENDED) == {
+    assert kinds(labels, Outcome.REPAIRED) == {
         'the same object twice: kept once': 1
     }
 
@@ -496,7 +496,7 @@ def test_the_same_object_twice(read, number):
 def test_ignore_is_a_text(read, ignore, usable):
     labels = read(update('annotations', 0, ignore=ignore))
     assert labels.num_usable == usable
-    assert 'ignore is not 0, 1' in kinds(labels, Outcome.MENDED)
+    assert 'ignore is not 0, 1' in kinds(labels, Outcome.REPAIRED)
 
 
 def test_categories_that_differ_by_blanks(read):

@@ -167,12 +167,12 @@ def set_box(*box):
             'not listed',
             None,
         ),
-        (set_box(9, 9, 99, 9), Outcome.MENDED, 'clipped', [9, 9, 60, 18]),
-        (set_box(-5, 9, 9, 9), Outcome.MENDED, 'clipped', [0, 9, 4, 18]),
-        (set_box(9, 9, -4, 3), Outcome.MENDED, 'swapped', [5, 9, 9, 12]),
+        (set_box(9, 9, 99, 9), Outcome.REPAIRED, 'clipped', [9, 9, 60, 18]),
+        (set_box(-5, 9, 9, 9), Outcome.REPAIRED, 'clipped', [0, 9, 4, 18]),
+        (set_box(9, 9, -4, 3), Outcome.REPAIRED, 'swapped', [5, 9, 9, 12]),
     ],
 )
-def test_boxes_are_mended_or_left_out_and_counted(
+def test_boxes_are_repaired_or_left_out_and_counted(
     tmp_path, change, outcome, text, boxes
 ):
     content = copy.deepcopy(COCO)

@@ -182,7 +182,9 @@ def test_called_again_nothing_is_made_anew(pretrained, data, calls):
         (dict(cfg_options={'pairs': 1}), 'unknown key pairs'),
     ],
 )
-def test_a_wrong_option_may_be_mended(pretrained, data, calls, wrong, message):
+def test_a_wrong_option_can_be_corrected(
+    pretrained, data, calls, wrong, message
+):
     with pytest.raises(ValueError, match=message):
         run(pretrained, data, **wrong)
     assert calls == []

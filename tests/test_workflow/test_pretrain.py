@@ -343,10 +343,10 @@ def test_pictures_that_are_all_broken(tmp_path, calls):
     assert calls == []
 
 
-def test_after_broken_pictures_were_mended_it_begins_anew(
+def test_after_broken_pictures_were_repaired_it_begins_anew(
     pictures, tmp_path, calls
 ):
-    folder = tmp_path / 'mended'
+    folder = tmp_path / 'repaired'
     folder.mkdir()
     for i in range(20):
         (folder / f'{i}.png').write_bytes(b'no picture')

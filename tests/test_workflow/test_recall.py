@@ -184,7 +184,7 @@ def test_boxes_outside_of_their_picture_are_counted(folder):
     report = measure_recall(folder / 'a.arrow', folder / 'labels.json')
     notes = '\n'.join(report.notes)
     assert re.search(r'left out +4 +box lies outside', notes)
-    assert re.search(r'mended +4 +box leaves its picture: clipped', notes)
+    assert re.search(r'repaired +4 +box leaves its picture: clipped', notes)
     assert len(report.own.areas) == 8
 
 

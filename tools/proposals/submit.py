@@ -137,8 +137,8 @@ def run(args: argparse.Namespace) -> int:
         print(f'error: job {job.job_id}: {job.paths.stderr}', file=sys.stderr)
     if failed:
         print(
-            f'{len(failed)} of {len(jobs)} jobs failed; mend what their logs '
-            'say and call the same command again',
+            f'{len(failed)} of {len(jobs)} jobs failed; fix what their logs '
+            'report and run the same command again',
             file=sys.stderr,
         )
         return 1

@@ -24,7 +24,7 @@ def refuse_if_strict(problems: Problems, args: argparse.Namespace) -> None:
     """Raise ValueError where ``--strict`` was given and something is wrong."""
     from mmsoco.utils.problems import Outcome
 
-    wrong = problems.count(Outcome.LOST, Outcome.MENDED)
+    wrong = problems.count(Outcome.LOST, Outcome.REPAIRED)
     if args.strict and wrong:
         raise ValueError(
             f'{wrong} cases are wrong, and --strict refuses them; {args.out} '

@@ -15,7 +15,7 @@ from pathlib import Path
 from mmsoco.datasets.coco_document import TURNED
 from mmsoco.utils.problems import Outcome, Problems
 
-MENDED, LOST = Outcome.MENDED, Outcome.LOST
+REPAIRED, LOST = Outcome.REPAIRED, Outcome.LOST
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 _DECLARATION = re.compile(r'\s*<\?xml[^>]*?\?>')
 _ENCODING = re.compile(rb'<\?xml[^>]*?encoding=["\']([\w.:-]+)["\']')
@@ -94,7 +94,7 @@ def parse(path: Path, problems: Problems) -> ElementTree.Element:
         escaped = _BARE_AMPERSAND.sub('&amp;', text)
         if escaped != text:
             problems.add(
-                MENDED, '& without escape: taken as a letter', str(path)
+                REPAIRED, '& without escape: taken as a letter', str(path)
             )
             return _parse_again(escaped)
         raise AnnotationError('not XML', str(error)) from None
@@ -126,7 +126,7 @@ def _decode(data: bytes, path: Path, problems: Problems) -> str:
             continue
         if encoding not in encodings:
             what = f'not in the encoding it declares: read as {encoding}'
-            problems.add(MENDED, what, str(path))
+            problems.add(REPAIRED, what, str(path))
         return text
     raise AnnotationError('not text in any known encoding')
 
@@ -177,7 +177,7 @@ def read_annotation(
     picture = find_picture(named)
     if not named:
         what = 'no <filename>: the picture of the same name taken'
-        problems.add(MENDED, what, str(path))
+        problems.add(REPAIRED, what, str(path))
     height, width = read_size(picture)
     reported = _reported_size(root)
     if named and not _is_name_of(named, picture):
@@ -188,7 +188,7 @@ def read_annotation(
                 'same name',
                 f'{base_of(named)} for {picture}',
             )
-        problems.add(MENDED, OTHER_PICTURE, where)
+        problems.add(REPAIRED, OTHER_PICTURE, where)
     if reported == (width, height) and height != width and is_turned(picture):
         raise AnnotationError(TURNED)
     _compare_size(reported, (height, width), path, problems)
@@ -242,7 +242,7 @@ def _compare_size(
         what = "height and width are swapped: the picture's taken"
     else:
         what = "<size> differs from the picture's: the picture's taken"
-    problems.add(MENDED, what, str(path))
+    problems.add(REPAIRED, what, str(path))
 
 
 def _read_object(
@@ -271,7 +271,7 @@ def _read_object(
                 'corners of a box are neither in order nor in the picture'
             )
         what = 'corners of a box are swapped: put in order'
-        problems.add(MENDED, what, str(path))
+        problems.add(REPAIRED, what, str(path))
     left, top = max(x1 - 1, 0.0), max(y1 - 1, 0.0)
     right, bottom = min(x2, width), min(y2, height)
     if right <= left or bottom <= top:
@@ -279,7 +279,7 @@ def _read_object(
         return None
     # Tools that count from 0 write boxes that begin at 0.
     if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
-        problems.add(MENDED, 'box leaves the picture: clipped', str(path))
+        problems.add(REPAIRED, 'box leaves the picture: clipped', str(path))
     difficult = (node.findtext('difficult') or '0').strip().lower()
     return VocObject(
         name=name,

@@ -21,7 +21,7 @@ from .voc_annotation import (
     read_names,
 )
 
-LOST, NOTE, MENDED = Outcome.LOST, Outcome.NOTE, Outcome.MENDED
+LOST, NOTE, REPAIRED = Outcome.LOST, Outcome.NOTE, Outcome.REPAIRED
 
 
 class VocFolder:
@@ -143,7 +143,7 @@ class VocFolder:
                 if stem in self.stems:
                     if name != base or stem != base:
                         what = 'list entry with a folder or an ending: cut'
-                        self.problems.add(MENDED, what, line)
+                        self.problems.add(REPAIRED, what, line)
                     return stem
         return None
 

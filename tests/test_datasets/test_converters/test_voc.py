@@ -213,8 +213,8 @@ def test_what_the_picture_tells_is_repaired(voc, content, what):
     document, problems = convert_one(voc, content)
     assert document == expected
     assert not problems.count(Outcome.LOST)
-    mended = problems.of(Outcome.MENDED)
-    assert [what in p.what for p in mended] == [True] * (what is not None)
+    repaired = problems.of(Outcome.REPAIRED)
+    assert [what in p.what for p in repaired] == [True] * (what is not None)
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_name_of_a_missing_or_another_picture(voc, named, is_other):
     content = GOOD.replace('one.jpg', named)
     document, problems = convert_one(voc, content)
     assert document == convert_one(voc, GOOD)[0]
-    assert problems.count(Outcome.MENDED) == is_other
+    assert problems.count(Outcome.REPAIRED) == is_other
     out = voc / 'out.json'
     (voc / 'Annotations/one.xml').write_text(content)
     command = ('convert', 'voc', voc, '--out', out, '--split', 'train')
