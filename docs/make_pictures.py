@@ -1,7 +1,7 @@
 """Draw the README's picture from photographs that come with scikit-image.
 
 The program itself makes all that is shown: proposals by selective search,
-views by the pipeline of the recipe for folders of one's own, and the pyramid
+views by the pipeline of the recipe for your own folders, and the pyramid
 level of each box by the encoder. No label is used.
 
 The photographs may be redistributed: `coffee.png` is CC0 by the photographer

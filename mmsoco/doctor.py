@@ -51,7 +51,7 @@ class Finding(NamedTuple):
 
 
 def findings() -> Iterator[Finding]:
-    """Run all checks; one that breaks is a failure of its own."""
+    """Run all checks; a check that raises is reported as a failure."""
     yield check_python()
     for package in TESTED_VERSIONS:
         yield check_package(package)
@@ -396,7 +396,8 @@ def check_disk(
             FAIL,
             'disk',
             f'{os.path.abspath(folder)} cannot be written to',
-            'go to a folder of your own, or name one with --work-dir, --out',
+            'change to a folder that you own, or name one with --work-dir '
+            'or --out',
         )
     if free is None:
         free = shutil.disk_usage(folder).free

@@ -22,7 +22,7 @@ LEAVES = [
     p
     for p in FILES
     if 'command:' in p.read_text()
-    # Other methods and plans have tests of their own, in test_comparison.
+    # Other methods and plans have their own tests, in test_comparison.
     and p.relative_to(CONFIGS).parts[0] not in ('baselines', 'comparison')
 ]
 BENCHMARKS = [p for p in LEAVES if 'benchmarks' in p.parts]

@@ -1,6 +1,6 @@
 """Two processes that train with dropout.
 
-A module of its own, since a spawned process imports it by name.
+A separate module, since a spawned process imports it by name.
 """
 
 import os

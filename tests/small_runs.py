@@ -15,7 +15,7 @@ from mmsoco.registry import DATASETS, HOOKS, MODELS
 
 @MODELS.register_module()
 class SmallRegressor(BaseModel):
-    """Layers with batch statistics and random numbers of their own."""
+    """Layers with batch statistics and their own random numbers."""
 
     def __init__(self, width: int = 2):
         super().__init__()

@@ -52,7 +52,7 @@ def test_every_target_is_explained(makefile, targets):
     phony = re.search(r'^\.PHONY: (.*)$', makefile, re.MULTILINE)[1].split()
     assert set(targets) == set(phony)
     assert explained <= set(targets)
-    # A part of another target needs no line of its own.
+    # A part of another target needs no separate line.
     parts = set(re.findall(r'^[\w-]+: ([\w-]+)', makefile, re.MULTILINE))
     assert set(targets) - explained <= parts
 

@@ -1,6 +1,6 @@
 """Two processes whose boxes use other levels of the pyramid.
 
-A module of its own, since a spawned process imports it by name.
+A separate module, since a spawned process imports it by name.
 """
 
 from pathlib import Path

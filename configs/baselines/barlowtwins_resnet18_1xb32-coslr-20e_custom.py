@@ -39,7 +39,7 @@ model = dict(
         loss=dict(type='CrossCorrelationLoss'),
     ),
 )
-# Norms and biases have a rate of their own.
+# Norms and biases have their own rate.
 slow = dict(decay_mult=0, lr_mult=0.024)
 optim_wrapper = dict(
     type='OptimWrapper',

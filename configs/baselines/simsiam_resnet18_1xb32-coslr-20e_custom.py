@@ -50,7 +50,7 @@ optim_wrapper = dict(
     paramwise_cfg=dict(custom_keys=dict(predictor=dict(fix_lr=True))),
 )
 auto_scale_lr = dict(enable=True, base_batch_size=base_batch_size)
-# A rate of its own, so it is scaled here: with another batch, set it too.
+# The predictor has its own rate, scaled here; set it too for another batch.
 custom_hooks = [
     dict(
         type='mmselfsup.SimSiamHook',

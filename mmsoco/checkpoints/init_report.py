@@ -18,7 +18,7 @@ def pretrained_reports(
 
     mmengine loads what fits by name, so a file of another layout, or a wrong
     prefix, silently leaves a module at random. A module that converts names
-    in an ``init_weights`` of its own (mmdet's Swin) is not compared.
+    in its own ``init_weights`` (mmdet's Swin) is not compared.
 
     Args:
         model: A model whose weights were initialized and not trained yet.

@@ -430,7 +430,7 @@ def save_traceback(folder: Path) -> str:
 
     Args:
         folder: Where ``error.txt`` goes; a process of another rank than 0
-            has a file of its own.
+            has its own file.
 
     Returns:
         A line that names the file, or says why there is none.

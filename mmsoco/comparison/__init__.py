@@ -1,7 +1,7 @@
 """Does pretraining help? Starts under one protocol, with error bars.
 
 A plan (`plan`) names data, starts, label budgets and seeds. Its cells
-(`cells`) are made one by one (`harness`), each in a process of its own
+(`cells`) are made one by one (`harness`), each in a separate process
 (`work`), and leave a JSON record each (`records`). Statistics and report are
 made from the records alone.
 """

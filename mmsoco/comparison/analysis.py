@@ -13,7 +13,7 @@ from .statistics import Difference, Summary
 
 PLAN_FILE = 'plan.json'
 IMAGE_LEVEL = 'image-level'
-# Each method has a loss of its own, whose values cannot be held against
+# Each method has its own loss, whose values cannot be held against
 # those of another.
 _NOT_COMPARABLE = ('loss',)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH = 9.0
-# The reference is gray, all others have a color of their own.
+# The reference is gray; each of the others has its own color.
 _MOST_CURVES = len(COLOURS)
 _INK, _SOFT, _LINE = '#1d2733', '#5b6875', '#e6ebef'
 # Distance of the curves of two starts, as a part of the number of labels:

@@ -48,7 +48,7 @@ def pretraining_config(plan: Plan, start: Start) -> Config:
 
     Args:
         plan: The plan.
-        start: A start with a pretraining of its own.
+        start: A start with its own pretraining.
 
     Raises:
         ValueError: If the config trains a model of another kind.

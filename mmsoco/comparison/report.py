@@ -275,8 +275,8 @@ def write_report(
     Args:
         folders: Folders of records.
         html: Page to write.
-        markdown: Markdown file to write; its pictures go to a folder of its
-            name beside it.
+        markdown: Markdown file to write; its pictures go to a folder of the
+            same name next to it.
         figure: Picture of the first plan for a README.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Makes one cell in a process of its own.
+"""Makes one cell in a separate process.
 
     python -m mmsoco.comparison.work FOLDER
 

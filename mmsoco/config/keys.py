@@ -8,7 +8,7 @@ of a base config that was expanded before the user set it::
 
 Setting ``draw_views.num_proposals`` afterwards reaches no pipeline. Both are
 refused here before anything is built, with the key that was meant. A config
-may have variables of its own; only those that nothing can read are refused:
+may have its own variables; only those that nothing can read are refused:
 
 - on the command line, every key that is not below a key of the run;
 - in a file, a name that looks like a misspelled key of the run, and one that

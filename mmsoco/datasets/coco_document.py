@@ -397,7 +397,7 @@ def is_degenerate(annotation: dict) -> bool:
 
 
 def _repair_ids(annotations: list[dict], problems: Problems) -> None:
-    """Give the objects new numbers unless each has an id of its own.
+    """Give the objects new ids unless all ids are unique.
 
     An id of 0 counts as no match in pycocotools' evaluation.
     """

@@ -135,7 +135,7 @@ def _class_of(dataset: Mapping) -> type | None:
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     if not (isinstance(kind, type) and issubclass(kind, CocoDataset)):
         return None
-    # LVIS and Objects365 have files of their own.
+    # LVIS and Objects365 have their own formats.
     same = kind.load_data_list is CocoDataset.load_data_list
     return kind if same else None
 

@@ -59,7 +59,7 @@ class ProposalDataset(BaseDataset):
     Images also come from a plain tar file (see `mmsoco pack`), by the place of
     each in it, which the store tells; and from a storage backend of mmengine.
 
-    Several folders, each with a store of its own, are one dataset; their
+    Several folders, each with its own store, are one dataset; their
     images come one folder after the other. mmengine's wrappers work on it:
     ``ConcatDataset``, ``RepeatDataset``, and ``ClassBalancedDataset``, to
     which each folder is a class.
@@ -124,7 +124,7 @@ class ProposalDataset(BaseDataset):
         """Do nothing: what a dataset holds is opened at once."""
 
     def get_subset_(self, indices: Sequence[int] | int) -> None:
-        """Refuse: a subset is a store of its own.
+        """Refuse: a subset needs a separate store.
 
         Raises:
             NotImplementedError: Always.

@@ -22,7 +22,7 @@ class SampleKey(int):
         index: The image's place in the dataset.
         draw: The place that the sampler drew, ``index`` by default. It
             differs from it within a wrapper, where one image has several
-            places; each draws views of its own.
+            places; each place draws its own views.
     """
 
     seed: int

@@ -157,7 +157,7 @@ class CheckpointingRunner(MMEngineRunner):
         resume_param_scheduler: bool = True,
         map_location: Any = 'cpu',
     ) -> None:
-        """Continue a run of our own from its checkpoint.
+        """Continue one of our runs from its checkpoint.
 
         With unchanged settings the run equals one that was not interrupted.
         Where length, rate, batch, processes or images have changed, all

@@ -142,7 +142,7 @@ def load_optimizer(
         ValueError: If it is the state of other parameters.
     """
     if not state.get('loss_scaler', True):
-        # A run without loss scaling; fp16 begins with a scale of its own.
+        # A run without loss scaling; fp16 begins with its own scale.
         state = {k: v for k, v in state.items() if k != 'loss_scaler'}
     try:
         wrapper.load_state_dict(state)

@@ -338,7 +338,7 @@ class Runner(CheckpointingRunner):
         raise SystemExit(128 + number)
 
     def test(self) -> dict:
-        """Evaluate the model of ``load_from``, a checkpoint of our own."""
+        """Evaluate the model of ``load_from``, one of our checkpoints."""
         with run_types(), tensors_only():
             return super().test()
 

@@ -97,7 +97,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
 
         Args:
             data: ``inputs``, a list of (B, h, w, C) uint8 or float32 tensors
-                in 0..255, one per view with pixels of its own, and
+                in 0..255, one per view with its own pixels, and
                 ``data_samples`` with ``cutout``, a list of (B, R, 4) float32
                 rectangles x1, y1, x2, y2 in pixels, one tensor per view, with
                 ``photometric`` if colors are to be changed, ``sources`` if
@@ -212,7 +212,7 @@ def add_resized(
     the plain ones.
 
     Args:
-        views: (B, C, h, w) per view with pixels of its own.
+        views: (B, C, h, w) per view with its own pixels.
         sources: (B, 3) per view, on the host: the view that it takes its
             pixels from, counted from 1, height and width; the same for the
             whole batch. None if no view is resized.

@@ -16,8 +16,8 @@ takes the samples that it concerns, which are known on the host without
 waiting for the device. Inside of ``torch.compile`` no size may depend on what
 was drawn: there an operation takes all samples, and a mask selects. A
 compiler keeps a whole step of the order in registers, so what is thrown away
-costs arithmetic but no memory traffic. It does so if the channels are tensors
-of their own: one pass over the pixels then yields all three.
+costs arithmetic but no memory traffic. It does so if the channels are separate
+tensors: one pass over the pixels then yields all three.
 """
 
 from collections.abc import Callable, Sequence
@@ -225,7 +225,7 @@ def blur(images: Sequence[Tensor], sigma: Tensor) -> list[Tensor]:
     kernels = exponents.masked_fill(beyond, -torch.inf).softmax(dim=1)
     kernels = kernels.to(images, non_blocking=True)
     kernels = kernels.repeat_interleave(channels, dim=0)[:, None]  # (3n, 1, k)
-    # Each channel of each sample is a group with a kernel of its own.
+    # Each channel of each sample is a group with its own kernel.
     flat = images.reshape(1, num * channels, height, width)
     flat = F.pad(flat, [radius] * 4, mode='reflect')
     flat = F.conv2d(flat, kernels[:, :, None], groups=num * channels)

@@ -31,7 +31,7 @@ class EncodedView(NamedTuple):
 class Pretext(BaseModule):
     """What a pretext has in common with others; subclass it for your own.
 
-    `SoCo` builds it with the arguments of its config and two of its own,
+    `SoCo` builds it with the arguments of its config and two more,
     ``detector`` and ``levels``. Children that are named as parts of a
     detector, such as ``rpn_head``, are exported as these; all others stay
     behind.

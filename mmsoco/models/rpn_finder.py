@@ -208,7 +208,7 @@ def _ready(finder: RPNFinder) -> tuple[nn.Module, InputSize]:
     model, size = _load(finder)
     if torch.cuda.is_available():
         return model.cuda(), size
-    torch.set_num_threads(1)  # each core has a process of its own
+    torch.set_num_threads(1)  # each core has its own process
     return model, size
 
 

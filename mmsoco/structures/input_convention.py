@@ -57,7 +57,7 @@ class InputConvention(NamedTuple):
         """Read the convention from a checkpoint's ``meta``.
 
         Args:
-            meta: Of a checkpoint of ours, with an entry of its own; of one
+            meta: Of one of our checkpoints, with an entry for it; of one
                 that mmengine wrote, with the text of the run's config.
 
         Returns:

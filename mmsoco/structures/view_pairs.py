@@ -51,7 +51,7 @@ def parse_pairs(cfg: Sequence[Sequence[int] | dict]) -> list[ViewPair]:
         TypeError: If an entry is neither two numbers nor such a dict.
         ValueError: If there is no pair, a pair stands twice, a view number
             is below 1 or meets itself, or ``proposals_of`` names no pair
-            with proposals of its own.
+            with its own proposals.
 
     Examples:
         >>> parse_pairs([(1, 2), dict(views=(1, 4), proposals_of=(1, 2))])[1]

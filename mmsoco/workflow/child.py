@@ -1,4 +1,4 @@
-"""Start a training in a process of its own, and follow what it logs."""
+"""Start a training in a separate process, and follow what it logs."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ def environment(threads: int | None) -> dict[str, str]:
     """Return the environment of a training.
 
     OpenMP reads it once, when torch is loaded, which is one reason why a
-    training has a process of its own.
+    training has its own process.
 
     Args:
         threads: Threads of a process; None leaves them to torch.
@@ -41,7 +41,7 @@ def run_child(
     on_poll: Callable[[], None] = lambda: None,
     what: str = 'training',
 ) -> None:
-    """Run a Python module in a process of its own and wait for it.
+    """Run a Python module in a separate process and wait for it.
 
     It ends with this process, whatever ends this one.
 

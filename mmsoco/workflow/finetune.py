@@ -1,7 +1,7 @@
 """From a pretrained detector and labels to a trained one: `mmsoco finetune`.
 
 Three steps: the labels are read and checked, the detector is trained in a
-process of its own, and it is judged on the validation pictures. Classes, boxes
+separate process, and it is judged on the validation pictures. Classes, boxes
 or masks, and the size of the pictures come from the files.
 """
 

@@ -147,7 +147,7 @@ def build_config(
         format_only=False,
         outfile_prefix=str((work_dir.parent / 'detections').absolute()),
     )
-    # The last checkpoint counts, and is judged in a step of its own.
+    # The last checkpoint counts, and is judged in its own step.
     for key in ('val_dataloader', 'val_cfg', 'val_evaluator'):
         cfg.pop(key, None)
     drop_variables(cfg)

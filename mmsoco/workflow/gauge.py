@@ -1,6 +1,6 @@
 """Gauge a pretraining by labels: are the classes easier to tell apart?
 
-Probes the features of labeled boxes in a process of its own, for the
+Probes the features of labeled boxes in a separate process, for the
 pretrained weights and for the untrained network::
 
     python -m mmsoco.workflow.gauge CONFIG.py WEIGHTS.pth IMAGES LABELS OUT

@@ -1,6 +1,6 @@
 """Measure which precision and how many threads train fastest here.
 
-Runs a few training steps of a config in each, in a process of its own::
+Runs a few training steps of a config in each, in a separate process::
 
     python -m mmsoco.workflow.measure CONFIG.py OUT.json fp32,bf16 2,1
 """

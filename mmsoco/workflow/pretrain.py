@@ -1,7 +1,7 @@
 """From a folder of pictures to a pretrained detector: `mmsoco pretrain`.
 
 Four steps, each noted in the run's manifest when it is done: proposals, a
-look at them, the training in a process of its own, the export with the report.
+look at them, the training in a separate process, the export with the report.
 A call that was interrupted and is repeated continues where it stopped.
 """
 
@@ -96,7 +96,7 @@ class PretrainedRun:
 
     @property
     def finetune_config(self) -> Path:
-        """A whole config of a fine-tuning, for labels of your own."""
+        """A complete config of a fine-tuning, for your own labels."""
         return self.out / 'finetune.py'
 
 

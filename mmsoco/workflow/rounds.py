@@ -1,6 +1,6 @@
 """Pretraining in rounds: each on proposals that the last one has improved.
 
-A round is a pretraining of its own, with its proposals, weights and report.
+A round is a separate pretraining, with its proposals, weights and report.
 Its RPN proposes objects on the same pictures, and what is new among them is
 added to the proposals for the next round, which starts from the beginning.
 """

@@ -52,7 +52,7 @@ LARGE_TO_SMALL = 12.0
 
 
 class Training:
-    """Plans a pretraining and runs it in a process of its own.
+    """Plans a pretraining and runs it in a separate process.
 
     Args:
         folder: The run's folder.

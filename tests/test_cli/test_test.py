@@ -110,7 +110,7 @@ def pretrained(config):
 
 
 def run(verb, work_dir, *arguments, options=()) -> Outcome:
-    """Calls a verb in this process, under a name of its own."""
+    """Calls a verb in this process, under its own name."""
     return call(
         verb,
         *arguments,

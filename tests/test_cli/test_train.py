@@ -125,7 +125,7 @@ def config(tmp_path_factory, repo_dir):
 
 
 def attempt(config, work_dir, *arguments, options=()) -> Outcome:
-    """Trains in this process; a name of its own keeps the logs apart."""
+    """Trains in this process; its own name keeps the logs apart."""
     return call(
         'train',
         config,

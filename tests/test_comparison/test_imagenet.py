@@ -31,7 +31,7 @@ def blocks():
 
 
 def packaged():
-    """Tensors of the package's names and shapes with numbers of our own."""
+    """Tensors of the package's names and shapes with our own numbers."""
     rng = torch.Generator().manual_seed(0)
     state = {}
 

@@ -1,4 +1,4 @@
-"""Starts with proposals of their own: labels, a store, a further round."""
+"""Starts with their own proposals: labels, a store, a further round."""
 
 import json
 

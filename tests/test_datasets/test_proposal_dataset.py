@@ -368,7 +368,7 @@ def wrapped(kind, inner):
 @pytest.mark.parametrize('kind', ['concat', 'repeat', 'balanced'])
 @pytest.mark.parametrize('built', [True, False])
 def test_wrappers_of_mmengine(two_sets, pipeline, kind, built):
-    """Each place has views of its own, which differ between epochs."""
+    """Each place has its own views, which differ between epochs."""
     options = dict(two_sets, pipeline=pipeline)
     inner = dict(type='ProposalDataset', **options)
     if built:

@@ -128,7 +128,7 @@ def test_whole_report(finished_demo):
     config = run.config_path(run.PRETRAIN)
     report.main([str(path) for path in (data, work, config, out)])
     page = (finished_demo / 'r.html').read_text()
-    # six parts with a time of their own and the one on own images
+    # six parts with their own times and the one on own images
     assert page.count('<section ') == 7
     for anchor in re.findall('href="#(.*?)"', page):
         assert f'id="{anchor}"' in page

@@ -415,7 +415,7 @@ def test_a_seed_that_was_drawn_goes_on(tmp_path):
 
 @pytest.mark.slow
 def test_ranks_with_dropout_go_on_bit_for_bit(tmp_path):
-    """Each rank draws other masks, since it has a seed of its own."""
+    """Each rank draws other masks, since it has its own seed."""
     settings = dict(
         train_cfg=dict(max_epochs=2),
         randomness=dict(diff_rank_seed=True),

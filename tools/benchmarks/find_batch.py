@@ -6,7 +6,7 @@ Examples::
     python tools/benchmarks/find_batch.py CONFIG --variant
         assigned+channels_last+bf16+recompute --limit 40
 
-Two small steps in processes of their own tell the memory of an image and of
+Two small steps in separate processes give the memory of an image and of
 everything else; the batch that should fit is then tried, and made smaller
 while it does not.
 """

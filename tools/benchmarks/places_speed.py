@@ -114,7 +114,7 @@ def read_all(
 
 
 def count_opened(function: Callable[[], None]) -> int:
-    """Count the files that a function opens, in a process of its own."""
+    """Count the files that a function opens, in a separate process."""
     reader, writer = os.pipe()
     pid = os.fork()
     if not pid:

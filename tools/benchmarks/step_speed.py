@@ -91,7 +91,7 @@ def _count(case: TrainCase) -> int:
 
 def _peak_memory(case: TrainCase) -> int:
     if case.device != 'cuda':
-        return 0  # find_batch.py measures it, in a process of its own
+        return 0  # find_batch.py measures it, in a separate process
     torch.cuda.reset_peak_memory_stats()
     case.step()
     return torch.cuda.max_memory_allocated()

@@ -1,6 +1,6 @@
 """COCO train2017 and unlabeled2017 for SoCo with FPN.
 
-Each folder has a store of its own: `mmsoco propose` one after the other.
+Each folder has its own store: `mmsoco propose` one after the other.
 """
 
 _base_ = 'imagenet_soco.py'

@@ -1,6 +1,6 @@
 """Faster R-CNN R50 without FPN: one map, the backbone's last (ablation).
 
-The box head has no layers of its own before classifier and regressor, so
+The box head has no layers before the classifier and the regressor, so
 that the backbone alone is pretrained.
 """
 

@@ -21,7 +21,7 @@ class PackViews:
 
     - ``inputs``: list of (h, w, C) tensors, uint8 RGB unless the dataset
       says otherwise (see `PixelFormat`), one per view with
-      pixels of its own, in the order of the views. The channels come first
+      its own pixels, in the order of the views. The channels come first
       only on the device: as they lie, views are stacked row by row;
     - ``data_samples``: dict with ``bboxes``, a list of (K, 4) float32 tensors
       x1, y1, x2, y2 in the view's pixels, one per RoI set in the order of

@@ -30,7 +30,7 @@ class PhotometricJitter:
     In this order: with ``jitter_prob`` brightness, contrast, saturation and
     hue in random order, then grayscale, Gaussian blur and solarization. A
     `ResizedView` takes the finished pixels of its original and has no colors
-    of its own, so it is not counted where a probability is given per view.
+    to draw, so it is not counted where a probability is given per view.
     Views of one or four channels keep their saturation, hue and grayscale as
     they are; float32 views (of 16-bit images) keep fractions of gray levels.
 
@@ -283,7 +283,7 @@ def _spread(
     if len(probs) != count:
         raise ValueError(
             f'PhotometricJitter has {len(probs)} values of {name}, but the '
-            f'sample has {count} views with pixels of their own; give one '
+            f'sample has {count} views with their own pixels; give one '
             'number, or one per view'
         )
     return probs

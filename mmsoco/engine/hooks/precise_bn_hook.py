@@ -119,7 +119,7 @@ class PreciseBNHook(Hook):
             f'Recomputing batch norm statistics over {self.num_iters} batches.'
         )
         model = runner.model
-        # A loader of its own: to draw from the training loader would disturb
+        # A separate loader: drawing from the training loader would disturb
         # its order and, with persistent workers, end the running epoch.
         cfg = dict(runner.cfg.train_dataloader, persistent_workers=False)
         loader = runner.build_dataloader(cfg, seed=runner.seed)

@@ -186,7 +186,7 @@ def _make_parts(
     with closing(
         run_pool(parts.job, chunks, min(workers, len(chunks)), limit)
     ) as results:
-        # Before the bar starts a thread of its own: forking wants none.
+        # Before the bar starts its thread: forking is unsafe with threads.
         next(results)
         bar = tqdm(
             total=total,
