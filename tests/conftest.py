@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from proposal_samples import save_blocks
 
-# Tests run beside each other on small machines and compare float sums: one
+# Tests run in parallel on small machines and compare float sums: one
 # thread is both faster and reproducible for their tiny tensors.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
@@ -53,7 +53,7 @@ def repo_dir() -> Path:
 
 @pytest.fixture(scope='session')
 def shared_dir() -> Path:
-    """The folder of real images beside the repository."""
+    """The folder of real images next to the repository."""
     if not SHARED.is_dir():
         pytest.skip(
             'needs the images in ../shared, which is not part of the '

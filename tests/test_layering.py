@@ -1,6 +1,6 @@
 """Reads the imports of the package and holds them against the order of rooms.
 
-A room is a folder of `mmsoco/`, or a module that stands beside the folders. It
+A room is a folder of `mmsoco/`, or a module next to the folders. It
 may import from rooms of lower tiers and from itself. Imports inside of
 functions count as those at the top of a module do.
 """

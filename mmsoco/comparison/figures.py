@@ -93,8 +93,8 @@ def small_curve(results: Results, start: str, kind: str = 'svg') -> bytes:
 
     Args:
         results: At least one fine-tuning is finished.
-        start: The start that is shown beside the reference and the best
-            image-level method.
+        start: The start to show with the reference and the best image-level
+            method.
         kind: ``svg`` or ``png``.
     """
     most = results.best[max(results.best)]
@@ -134,7 +134,7 @@ def _paint_curves(
     axes.set_xlabel('labeled pictures')
     axes.set_ylabel('box AP (percent)')
     axes.grid(axis='y', color=_LINE, linewidth=0.8)
-    # Beside the axes it hides no dot.
+    # Outside the axes it hides no dots.
     figure.legend(loc='outside right center', frameon=False, fontsize=9)
 
 

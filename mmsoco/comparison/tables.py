@@ -175,7 +175,7 @@ _CONTROLS = {
 
 
 def probe_table(results: Results) -> Table:
-    """Show what the probes found, beside the controls."""
+    """Show the results of the probes together with the controls."""
     made = [row for row in results.probes if row.records]
     rows = [line for row in made for line in _probe_rows(row, results)]
     if made:

@@ -125,7 +125,7 @@ class _Bar(Progress):
         self._task = bar.add_task(name, total=total, text='')
 
     def show(self, text: str, name: str | None = None) -> None:
-        """Write the text beside the bar."""
+        """Write the text next to the bar."""
         named = {} if name is None else {'description': name}
         self._bar.update(self._task, completed=self.done, text=text, **named)
         self._bar.refresh()

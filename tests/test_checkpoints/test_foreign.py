@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from torchvision import models
 
-import mmsoco  # noqa: F401  (lets torchvision import beside a CPU torch)
+import mmsoco  # noqa: F401  (lets torchvision import with a CPU torch)
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.export import export_detector
 from mmsoco.checkpoints.foreign import (

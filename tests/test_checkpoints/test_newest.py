@@ -26,7 +26,7 @@ def test_the_note_is_followed(tmp_path):
 
 
 def test_the_folder_of_a_workflow_holds_its_work_dir(tmp_path):
-    """As `mmsoco pretrain` writes it: exported weights beside the work dir."""
+    """`mmsoco pretrain` writes exported weights next to the work dir."""
     (tmp_path / 'checkpoints').mkdir()
     save(tmp_path, 'detector.pth')
     with pytest.raises(FileNotFoundError, match='holds no checkpoint'):

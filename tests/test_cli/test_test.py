@@ -67,7 +67,7 @@ BASE = 'faster-rcnn_r50-fpn_scratch_8xb2-1x_custom.py'
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory, repo_dir):
-    """A config beside four images with a box each."""
+    """A config next to four images with a box each."""
     data = tmp_path_factory.mktemp('coco')
     images, annotations = [], []
     for i in range(4):

@@ -103,7 +103,7 @@ class RankDump(Hook):
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory, repo_dir):
-    """A config beside eight images and their proposals."""
+    """A config next to eight images and their proposals."""
     data = tmp_path_factory.mktemp('data')
     (data / 'images').mkdir()
     rng = np.random.default_rng(0)

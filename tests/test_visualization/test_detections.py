@@ -28,7 +28,7 @@ FOUND = [
     found(7, 1, box(1, 0), 0.5),  # overlaps 9/11 of the cat, but comes second
     found(7, 1, box(0, 0), 0.9),  # the cat
     found(7, 1, box(20, 20), 0.8),  # a dog called a cat
-    found(7, 2, box(25, 20), 0.7),  # 5/15 of the dog: beside it
+    found(7, 2, box(25, 20), 0.7),  # 5/15 of the dog: next to it
     found(7, 2, box(21, 20), 0.6),  # the dog
     found(8, 1, box(0, 0), 0.4),  # nothing is there
 ]

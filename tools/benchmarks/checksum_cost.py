@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(args: argparse.Namespace) -> list[Row]:
-    """Time the comparison beside what is done anyway."""
+    """Time the check and the work that is done anyway."""
     with tempfile.TemporaryDirectory() as folder:
         return [
             *_of_store(Path(folder, 'store.arrow'), args.images),

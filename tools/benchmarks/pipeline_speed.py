@@ -172,10 +172,10 @@ def pillow_views(path: Path, seed: int) -> list[np.ndarray]:
 def _in_worker(
     name: str, dataset: ProposalDataset, args: argparse.Namespace
 ) -> list[Row]:
-    """CPU time per sample of a data worker's process, all that it does.
+    """Measure all CPU time per sample of a data worker's process.
 
-    Beside the samples that is stacking them to batches in shared memory,
-    whose pages are new for each batch, and handing these over.
+    In addition to making samples, a worker stacks them into batches in shared
+    memory, whose pages are new for each batch, and hands these over.
     """
     short, long = (
         _cpu_seconds_of_worker(dataset, args.batch_size, batches)
