@@ -274,7 +274,7 @@ class ShimFinder(importlib.abc.MetaPathFinder):
 def install_shims() -> None:
     """Put the shims in place; a second call changes nothing."""
     # mmengine imports pkg_resources, whose notice of retirement would open
-    # every log and tells the reader nothing that he could act on.
+    # every log and gives users nothing that they could act on.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     if not any(isinstance(f, ShimFinder) for f in sys.meta_path):
         sys.meta_path.insert(0, ShimFinder())

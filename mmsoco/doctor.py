@@ -136,7 +136,7 @@ def check_device(
     cuda: str | None = None,
     has_driver: bool | None = None,
 ) -> Finding:
-    """Tell what pretraining would run on.
+    """Say what pretraining would run on.
 
     Args:
         gpus: Names of the GPUs that torch sees; asked for if None.

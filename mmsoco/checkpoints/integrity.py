@@ -56,7 +56,7 @@ def check_bytes(path: str | Path) -> None:
 
 
 def damage(path: str | Path) -> str | None:
-    """Tell what is wrong with the bytes of a checkpoint file.
+    """Say what is wrong with the bytes of a checkpoint file.
 
     Args:
         path: A local file.

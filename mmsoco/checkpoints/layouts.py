@@ -200,7 +200,7 @@ def is_pretrainable(
     return not any(layer in name.split('.') for layer in CLASS_LAYERS)
 
 
-# Which names give a layout away, the most telling first.
+# Which names reveal a layout, the most specific first.
 _SIGNS = (
     ('mmsoco', r'encoder\.backbone\.'),
     ('reference', r'encoder(_k)?\.(conv1|layer1)\.'),

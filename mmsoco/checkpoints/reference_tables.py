@@ -25,7 +25,7 @@ def reference_tables(names: Iterable[str]) -> dict[str, Table]:
     """Return the table from the authors' names to ours, by part of the model.
 
     Args:
-        names: Names of either layout, which tell the ResNet, and FPN or C4.
+        names: Names of either layout, which show the ResNet, and FPN or C4.
     """
     names = list(names)
     resnet = find_resnet(names)

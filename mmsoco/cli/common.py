@@ -374,7 +374,7 @@ def run_script(main: Callable[[], Any]) -> int:
 
 
 def _is_expected(error: Exception) -> bool:
-    """Tell an error that input explains from a bug."""
+    """Return whether wrong input, rather than a bug, explains an error."""
     text = str(error.args[0]) if error.args else ''
     return isinstance(error, USER_ERRORS) or _is_written_for_the_reader(
         error, text
@@ -409,7 +409,7 @@ def error_message(error: BaseException) -> str:
 
 
 def _is_written_for_the_reader(error: BaseException, text: str) -> bool:
-    """Tell a sentence that some code raised from a failure within it."""
+    """Return whether an error's text is a sentence that code raised."""
     if isinstance(error, LookupError) or ' ' not in text.strip():
         return False
     frames = traceback.extract_tb(error.__traceback__)

@@ -2,8 +2,8 @@
 
 A detector of the same base config loads the result with load_from='OUT'.
 Other programs:
-  --to detectron2             a .pkl for MODEL.WEIGHTS (FPN and C4); its part
-                              "meta" tells RGB, mean and deviation
+  --to detectron2             a .pkl for MODEL.WEIGHTS (FPN and C4); its entry
+                              "meta" has the RGB order, mean and deviation
   --to torchvision            maskrcnn_resnet50_fpn_v2, strict=False
   --to torchvision-backbone   resnetN, strict=False (fc is new)
 

@@ -89,7 +89,7 @@ def add_seed(
     Args:
         parser: The parser to add to.
         what: What the seed decides, for the help.
-        default: The value where none is given; None tells that from 0.
+        default: The value if none is given; None differs from a given 0.
     """
     parser.add_argument(
         '--seed',

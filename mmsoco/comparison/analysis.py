@@ -104,7 +104,7 @@ class ProbeRow:
     failures: list[str] = field(default_factory=list)
 
     def has(self, part: str) -> bool:
-        """Tell whether a part of the detector came from the start.
+        """Return whether a part of the detector came from the start.
 
         An untrained network is a start for all of its parts.
         """
@@ -322,7 +322,7 @@ def fewer_labels(results: Results, start: str) -> list[str]:
     """Say how many labels the reference needs for the AP of a start.
 
     Returns:
-        A sentence per budget for which the reference's curve tells it.
+        A sentence per budget for which the reference's curve shows it.
     """
     curve = [results.row(results.scratch, n) for n in results.budgets]
     known = [(r.labels, r.summary.mean) for r in curve if r and r.records]

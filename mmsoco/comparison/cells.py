@@ -59,7 +59,7 @@ def finetuning_name(start: str, labels: int, seed: int) -> str:
 
 
 def cells_of(plan: Plan) -> list[Cell]:
-    """List a plan's cells, the most telling first.
+    """List a plan's cells, the most informative first.
 
     Lower tiers come first, then lower seeds, so that every start has one
     cell before any has two; then the plan's order of starts. A pretraining

@@ -65,7 +65,7 @@ def curve_starts(results: Results) -> list[dict]:
     """Return the starts that the label curve shows, in their order.
 
     The reference and the starts that were measured with the most budgets,
-    as many as can be told apart.
+    as many as can be distinguished.
     """
     measured = [
         (start, sum(bool(row.records) for row in _rows_of(results, start)))

@@ -199,7 +199,7 @@ def trial(plan: Plan, question: Question, threads: int | None) -> Record:
     )
     work.prepare()
     print(
-        f'a trial of {TRIAL_STEPS} steps, to tell how long everything takes:',
+        f'a trial of {TRIAL_STEPS} steps, to estimate the total time:',
         flush=True,
     )
     work.run()

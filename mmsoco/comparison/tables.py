@@ -165,7 +165,7 @@ PROBE_NOTE = (
     'read by the 20 nearest neighbors and by a linear classifier before any '
     'fine-tuning. Features that are no better than those of the untrained '
     'network, or than size and colors of the box, have not learned what '
-    'tells these classes apart.'
+    'distinguishes these classes.'
 )
 _CONTROLS = {
     'size': 'size of the box alone',

@@ -286,7 +286,7 @@ def probe_start(folder: Path, task: dict) -> dict[str, Any]:
 
 
 def _rounded(scores: Mapping[str, Score]) -> dict[str, dict[str, float]]:
-    """Return what the report tells of scores."""
+    """Return the scores that the report shows."""
     return {
         name: {key: round(getattr(score, key), _DIGITS) for key in _SCORES}
         for name, score in scores.items()

@@ -85,7 +85,7 @@ def _keys_in(tree: ast.Module) -> Iterator[str]:
 
 
 def _is_cfg(node: ast.expr) -> bool:
-    """Tell whether an expression is, or is a part of, something ...cfg."""
+    """Return whether an expression is, or is a part of, something ...cfg."""
     match node:
         case ast.Name(id=name):
             return name.endswith('cfg')

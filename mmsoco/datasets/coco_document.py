@@ -111,7 +111,7 @@ def repair_document(
         document: See `read_document`.
         read_size: Gives the (height, width) of a picture by its name, or
             None where it is not there, not readable or not looked at.
-        is_turned: Tells whether EXIF turns a picture by a quarter.
+        is_turned: Returns whether EXIF turns a picture by a quarter.
         problems: Gets what is wrong.
 
     Returns:
@@ -382,12 +382,12 @@ def _each_once(annotations: list[dict], problems: Problems) -> list[dict]:
 
 
 def is_ignored(annotation: dict) -> bool:
-    """Tell whether an object is marked as one that training ignores."""
+    """Return whether an object is marked as one that training ignores."""
     return bool(annotation['iscrowd'] or annotation.get('ignore'))
 
 
 def is_usable(annotation: dict) -> bool:
-    """Tell whether a detector learns from an object."""
+    """Return whether a detector learns from an object."""
     return not (is_ignored(annotation) or is_degenerate(annotation))
 
 

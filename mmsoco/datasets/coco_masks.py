@@ -94,7 +94,7 @@ def read_runs(counts: Any) -> list[int] | None:
 def drop_empty_mask(
     annotation: dict, image: dict, where: str, problems: Problems
 ) -> bool:
-    """Drop polygons without an area in the picture; tell if none is left.
+    """Drop polygons without area in the picture; return if none is left.
 
     A mask head would learn from them that there is nothing.
     """
@@ -124,7 +124,7 @@ def drop_empty_mask(
 
 
 def _is_inside(polygon: list[float], image: dict) -> bool:
-    """Tell whether the box around a polygon meets the picture."""
+    """Return whether the box around a polygon meets the picture."""
     xs, ys = polygon[::2], polygon[1::2]
     return (
         max(xs) > 0

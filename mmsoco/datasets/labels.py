@@ -256,7 +256,7 @@ def read_labels(
 
 
 def _is_voc(path: Path) -> bool:
-    """Tell a data set in VOC layout, or a list of it, from a COCO file."""
+    """Return whether a path is a VOC data set or list, not a COCO file."""
     return path.is_dir() or path.suffix.lower() == '.txt'
 
 

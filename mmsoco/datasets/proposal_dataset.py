@@ -56,8 +56,9 @@ class ProposalDataset(BaseDataset):
     drawn from the key, and named in a warning: a run of days must not end
     with one damaged file.
 
-    Images also come from a plain tar file (see `mmsoco pack`), by the place of
-    each in it, which the store tells; and from a storage backend of mmengine.
+    Images can also come from a plain tar file (see `mmsoco pack`), in which
+    the store gives the position of each, or from a storage backend of
+    mmengine.
 
     Several folders, each with its own store, are one dataset; their
     images come one folder after the other. mmengine's wrappers work on it:
@@ -75,7 +76,7 @@ class ProposalDataset(BaseDataset):
             it raises the error.
         backend_args: Arguments of `mmengine.fileio.get_file_backend`, such as
             ``dict(backend='petrel')``; None for files of this machine, or
-            where the address tells the backend.
+            if the address names the backend.
         ann_file: Names of the images, one per line, or a COCO-style JSON
             file: for places without a store that cannot be listed, or of
             which a part is wanted.
@@ -137,7 +138,7 @@ class ProposalDataset(BaseDataset):
     get_subset = get_subset_
 
     def get_data_info(self, index: int) -> dict:
-        """Tell of an image without reading it.
+        """Describe an image without reading it.
 
         Args:
             index: The image's place in the dataset.
@@ -197,7 +198,7 @@ class ProposalDataset(BaseDataset):
             UnreadableImageError: If the image cannot be read and is not to
                 be replaced.
             StoreMismatchError: If the image does not have the size that the
-                store tells, and is not to be replaced.
+                store records, and is not to be replaced.
             RuntimeError: If ten images in a row cannot be used.
         """
         if not isinstance(key, SampleKey):
@@ -218,7 +219,7 @@ class ProposalDataset(BaseDataset):
         Raises:
             UnreadableImageError: If the image cannot be read.
             StoreMismatchError: If the image does not have the size that the
-                store tells.
+                store records.
         """
         source, row = self._locate(index)
         record = source.records[row]

@@ -1,9 +1,9 @@
-"""Makes the demo's data: small labeled scenes, without any download.
+"""Make the demo's data: small labeled scenes, without any download.
 
 Backgrounds are crops of photographs that ship inside scikit-image and
-scikit-learn; on them lie textured shapes at many scales. A class is a shape
-*and* a texture ("striped disc", "dotted disc", ...): neither alone tells it,
-and colors are drawn at random, so they tell nothing. Backgrounds of the
+scikit-learn, with textured shapes on them at many scales. A class is a shape
+*and* a texture ("striped disc", "dotted disc", ...): neither one is enough,
+and colors are random, so they carry no information. Backgrounds of the
 validation scenes come from photographs that training never shows.
 
 Written to OUT:

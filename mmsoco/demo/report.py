@@ -28,7 +28,7 @@ from mmsoco.workflow.steps import Record, read_records
 
 PRETRAINED, FROM_SCRATCH = 'pretrained with SoCo', 'from scratch'
 TESTS = {FROM_SCRATCH: 'test_scratch', PRETRAINED: 'test_finetuning'}
-# The parts of the page, and the steps that they tell of.
+# The parts of the page, and the steps that they report.
 PARTS = {
     'scenes': ('scenes',),
     'proposals': ('proposals',),

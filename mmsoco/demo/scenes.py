@@ -1,7 +1,7 @@
-"""Draws the demo's scenes: textured shapes on pieces of photographs.
+"""Draw the demo's scenes: textured shapes on pieces of photographs.
 
 A class is a shape *and* a texture ("striped disc", "dotted disc", ...):
-neither alone tells it, and colors are drawn at random, so they tell nothing.
+neither one is enough, and colors are random, so they carry no information.
 """
 
 from dataclasses import dataclass

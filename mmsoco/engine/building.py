@@ -176,7 +176,7 @@ def _class_of(node: Any, registry: Registry) -> Callable | None:
 
 
 def _is_foreign(cfg: Mapping, place: str) -> bool:
-    """Tell parts whose types another package has, by their ``_scope_``."""
+    """Return whether another package has the type, by its ``_scope_``."""
     node: Any = cfg
     for key in place.split('.'):
         node = node[int(key)] if isinstance(node, Sequence) else node.get(key)

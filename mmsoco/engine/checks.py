@@ -146,7 +146,7 @@ def _check_intervals(key: str, hooks: Mapping) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    """Tell numbers from texts, booleans and NaN."""
+    """Return whether a value is a number, and no text, boolean or NaN."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)

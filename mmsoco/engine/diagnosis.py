@@ -91,7 +91,7 @@ def replay(path: str | Path, model: nn.Module) -> str:
 
 
 def image_names(batch: Any, dataset: Any) -> list[str]:
-    """Name the images of a batch, as far as batch and data set tell.
+    """Name the images of a batch, as far as batch and data set know them.
 
     Args:
         batch: What the data loader gave.

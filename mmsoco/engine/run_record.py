@@ -62,7 +62,7 @@ class RunRecord:
         settings: The config, flattened to ``a.b.0.c``.
         model: The model's class.
         images: Images of the data set.
-        names: Fingerprint of their names; None where the data set tells none.
+        names: Fingerprint of their names; None if the data set has no names.
         batch: Images of an iteration, of all processes.
         processes: Their number.
         epoch_length: Iterations of an epoch.

@@ -3,7 +3,7 @@
 A minute's substitute for fine-tuning while a recipe is being looked for: the
 boxes of labeled pictures are pooled as the detector pools them, and simple
 classifiers are trained on the features of each module. Features that a
-detector can use should tell the classes apart better than those of the
+detector can use should separate the classes better than those of the
 untrained network, and better than the size and the colors of a box do.
 """
 
@@ -194,8 +194,8 @@ def read_split(
     if len(np.unique(data.labels()[0])) < 2:
         raise ValueError(
             f'the {len(data.train)} training pictures of the probe from '
-            f'{annotations} have boxes of one class only; a probe tells '
-            'classes apart. Give it more pictures or classes.'
+            f'{annotations} have boxes of only one class, but a probe needs '
+            'at least two. Give it more pictures or classes.'
         )
     return data
 

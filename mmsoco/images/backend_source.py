@@ -1,8 +1,8 @@
 """Images that a storage backend of mmengine holds.
 
 `mmengine.fileio` has backends for local disks, petrel (Ceph and S3),
-memcached, LMDB and HTTP, and its users register more. They give bytes by
-name; some also list names and tell whether one is there.
+memcached, LMDB and HTTP, and users can register more. They give bytes by
+name; some also list names and say whether a name exists.
 """
 
 import os
@@ -96,7 +96,7 @@ class BackendImages(FetchedImages):
     def fetch(
         self, name: str, extent: Extent | None = None
     ) -> tuple[bytes, int]:
-        """See `FetchedImages.fetch`; backends tell no time of change."""
+        """See `FetchedImages.fetch`; backends give no modification time."""
         backend = self.backend()
         try:
             data = backend.get(self._key(name))

@@ -82,7 +82,7 @@ class ImageList:
 
 
 def is_image(name: str | PurePath) -> bool:
-    """Tell by its extension, in any case, whether a file is an image."""
+    """Return whether a file is an image, by its extension in any case."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 

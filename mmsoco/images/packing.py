@@ -55,7 +55,7 @@ def pack(
         names: The images, sorted.
         out: The file to make; its folder must exist. An old one is replaced
             at the end.
-        progress: Told the number of images done whenever it has grown.
+        progress: Called with the number of images done whenever it has grown.
 
     Returns:
         What was done.

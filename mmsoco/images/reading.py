@@ -20,7 +20,7 @@ NOT_A_FILE = 'not a regular file (a folder, pipe, socket or device)'
 _START_OF_JPEG, _END_OF_JPEG = b'\xff\xd8', b'\xff\xd9'
 # Second bytes of JPEG's markers: sequential or progressive Huffman coding.
 _START_OF_FRAME = (0xC0, 0xC1, 0xC2)
-# EXIF or XMP data, either of which may tell the orientation.
+# EXIF or XMP data, either of which may hold the orientation.
 _APP1 = 0xE1
 _EXIF_ORIENTATION = 0x0112
 # How to turn the stored pixels upright, by the value of the EXIF tag.
@@ -194,7 +194,7 @@ def is_turned(path: str | os.PathLike) -> bool:
 
 
 def decode_size(data: bytes, path: str | os.PathLike) -> tuple[int, int]:
-    """Tell the (height, width) of an image from its bytes; see `read_size`."""
+    """Get the (height, width) of an image from its bytes; see `read_size`."""
     with _named(path), _open(io.BytesIO(data)) as image:
         return _upright_size(image)
 

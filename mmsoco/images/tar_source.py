@@ -31,7 +31,7 @@ LOST, NOTE = Outcome.LOST, Outcome.NOTE
 
 BLOCK = tarfile.BLOCKSIZE
 _NS = 10**9
-# What is looked at of a file's ends, to tell it from another one.
+# How much of a file's ends is compared, to recognize the file.
 _END_BYTES = 2**16
 _COMPRESSED = {
     b'\x1f\x8b': 'gzip',

@@ -176,7 +176,7 @@ class RPNPretext(Pretext):
         return {name: _total(loss) for name, loss in losses.items()}
 
     def split(self, rows: Tensor) -> tuple[InstanceData, InstanceData]:
-        """Tell the proposals to find from those that are cut off or small.
+        """Separate the proposals to find from those that are cut or small.
 
         Args:
             rows: (n, 5) of one image, see `ShowProposals`.

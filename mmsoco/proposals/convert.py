@@ -40,7 +40,7 @@ def export_published(store: ProposalStore) -> dict[str, list[list[int]]]:
 
     Raises:
         ValueError: If two images have the same name in different folders,
-            which that layout cannot tell apart.
+            which that layout cannot distinguish.
     """
     names = [store.file_name(i) for i in range(len(store))]
     _refuse_ambiguous(names, 'export as COCO-style JSON instead')
@@ -174,7 +174,7 @@ def import_coco(
     Args:
         content: The parsed JSON.
         image_root: The image folder, from which sizes are read that the file
-            does not tell.
+            does not have.
         problems: Gets what was repaired or left out.
 
     Returns:
@@ -267,7 +267,7 @@ def import_json(
     strict: bool = False,
     problems: Problems | None = None,
 ) -> ProposalStore:
-    """Make a store of a JSON file, whose layout its content tells.
+    """Make a store of a JSON file; its content shows its layout.
 
     Args:
         source: The JSON file, COCO-style or in the published layout.

@@ -98,7 +98,7 @@ def _corners(name: str, xywh: np.ndarray, problems: Problems) -> np.ndarray:
 
 
 def _fallback(reported: Any, bboxes: np.ndarray) -> Fallback:
-    """Take what the file tells, if it can be."""
+    """Return the fallback that the file reports, if it is possible."""
     if not len(bboxes):
         return Fallback.NONE
     if isinstance(reported, int) and 0 <= reported < Fallback.NONE:
@@ -107,7 +107,7 @@ def _fallback(reported: Any, bboxes: np.ndarray) -> Fallback:
 
 
 def size_of(height: Any, width: Any) -> tuple[int, int] | None:
-    """Return an image's size if the file tells a usable one."""
+    """Return an image's size if the file has a usable one."""
     good = all(
         is_finite(side) and 0 < side <= MAX_SIDE and side % 1 == 0
         for side in (height, width)

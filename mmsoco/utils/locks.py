@@ -19,8 +19,8 @@ _ENDING_SECONDS = 10
 class FolderLock:
     """The right to work in a folder, held until `release`.
 
-    The system takes the lock back when its owner ends in whatever way, so
-    that a killed process leaves none behind. The file tells who the owner is.
+    The system releases the lock when its owner ends in whatever way, so that
+    a killed process leaves none behind. The file says who the owner is.
 
     Args:
         folder: The folder; it is made.
@@ -106,7 +106,7 @@ class FolderLock:
         )
 
     def _read_note(self) -> dict[str, Any]:
-        """Read who the owner is, as far as the file tells."""
+        """Read who the owner is, as far as the file says."""
         try:
             return json.loads(self.path.read_text(encoding='utf-8'))
         except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Tells what a run ran on."""
+"""Describe the machine that a run ran on."""
 
 import datetime
 import math

@@ -1,4 +1,4 @@
-"""End with the parent process, and tell whether another process lives."""
+"""End with the parent process, and check whether another one is alive."""
 
 import ctypes
 import os
@@ -55,7 +55,7 @@ def is_alive(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Read the state of a process, where the system tells it."""
+    """Read the state of a process, if the system reports it."""
     try:
         status = Path('/proc', str(pid), 'stat').read_text()
     except OSError:

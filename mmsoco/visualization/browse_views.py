@@ -90,7 +90,7 @@ def level_names(encoder: ObjectEncoder) -> LevelNames:
     """Return a function that names the level each box is pooled from.
 
     The rule is that of the encoder's own RoI extractor, so that the picture
-    tells what training does: with any detector, and any ``finest_scale``.
+    shows what training does: with any detector, and any ``finest_scale``.
 
     Args:
         encoder: Of the pretraining model.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-# From small boxes to large ones: light against dark in any light, and told
-# apart by color-blind readers too (after Okabe and Ito).
+# From small boxes to large ones; color-blind readers can distinguish them too
+# (after Okabe and Ito).
 _COLOURS = np.array(
     [[240, 228, 66], [230, 159, 0], [213, 94, 0], [204, 121, 167],
      [86, 180, 233], [0, 158, 115]]
@@ -24,8 +24,8 @@ def draw_proposals(
 ) -> np.ndarray:
     """Draw the proposals of an image, large ones first.
 
-    The color tells the size, sqrt(area) over that of the image: from yellow
-    (0.3) over red and blue to green (0.8).
+    The color shows the size, sqrt(area) over that of the image: from yellow
+    (0.3) through red and blue to green (0.8).
 
     Args:
         rgb: The image, (H, W, 3) uint8.

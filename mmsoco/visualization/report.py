@@ -1,7 +1,7 @@
-"""Builds a self-contained HTML report: one file, pictures embedded.
+"""Build a self-contained HTML report: one file, pictures embedded.
 
-The functions know nothing of what a report tells: they read the numbers that
-runs log, draw them as curves, and fill in a page of ``templates/``, which
+The functions do not depend on the content of a report: they read the numbers
+that runs log, draw them as curves, and fill in a page of ``templates/``, which
 escapes every text.
 """
 
@@ -358,12 +358,12 @@ def write_page(path: Path, template: str, **context: Any) -> None:
     Args:
         path: File to write.
         template: Name of a template in ``templates/``.
-        context: What the template tells; text is escaped.
+        context: Values for the template; text is escaped.
 
     Raises:
         OSError: If it could not be written.
-        jinja2.UndefinedError: If the template tells of something that
-            ``context`` lacks.
+        jinja2.UndefinedError: If the template needs a value that ``context``
+            lacks.
     """
     page = templates('mmsoco.visualization').get_template(template)
     write_text(path, page.render(colours=COLOURS, **context))

@@ -82,7 +82,7 @@ class Progress(ABC):
     def update(
         self, number: int, text: str = '', name: str | None = None
     ) -> None:
-        """Tell of progress.
+        """Report progress.
 
         Args:
             number: How many more parts are done.

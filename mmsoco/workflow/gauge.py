@@ -1,4 +1,4 @@
-"""Gauge a pretraining by labels: are the classes easier to tell apart?
+"""Gauge a pretraining by labels: are the classes easier to distinguish?
 
 Probes the features of labeled boxes in a separate process, for the
 pretrained weights and for the untrained network::
@@ -70,8 +70,8 @@ def _describe(result: ProbeResult) -> str:
         f'± its standard error; {result.boxes["val"]} boxes). The most '
         f'frequent class alone would give {result.majority:.2f}, the size of '
         f'a box alone {size.linear:.2f}. Features that are no better than '
-        'those of the untrained network have not learned what tells these '
-        'classes apart.'
+        'those of the untrained network have not learned what distinguishes '
+        'these classes.'
     )
 
 

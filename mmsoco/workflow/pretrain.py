@@ -51,8 +51,8 @@ _OF_PROPOSALS = ('check', 'filters', 'proposals')
 # The length of the training, the one setting that may change later.
 LENGTH = ('epochs', 'time')
 STEPS = ('proposals', 'look', 'pretrain', 'export')
-# One batch of the smallest recipe. With fewer the batch norm sees too little,
-# and there is nothing to tell apart.
+# One batch of the smallest recipe. With fewer, batch norm sees too few samples
+# and there are too few objects to contrast.
 LEAST_PICTURES = 16
 # Loading compiled kernels is quicker than this.
 _SLOW_SECONDS = 5.0

@@ -42,7 +42,7 @@ def pretrain_in_rounds(
         out: Folder of the last round; the earlier ones lie in ``rounds/1``
             and so on below it.
         rounds: How many rounds, 2 or more.
-        console: What tells of the progress.
+        console: Reports the progress.
         options: See `mmsoco.workflow.pretrain.pretrain`; they hold for every
             round. ``proposals`` are those of the first one.
 

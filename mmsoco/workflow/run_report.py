@@ -1,4 +1,4 @@
-"""The pages that tell of a pretraining and of its fine-tunings."""
+"""The pages that describe a pretraining and its fine-tunings."""
 
 import json
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ def write_run_report(path: Path) -> None:
         path: The run's folder.
 
     Raises:
-        FileNotFoundError: If a step that the page tells of is not done.
+        FileNotFoundError: If a step that the page shows is not done.
         OSError: If it could not be written.
     """
     manifest = read_manifest(path / 'manifest.json', PRETRAINING)
@@ -98,7 +98,7 @@ def write_finetune_report(path: Path) -> None:
         path: The folder of the fine-tuning.
 
     Raises:
-        FileNotFoundError: If a step that the page tells of is not done.
+        FileNotFoundError: If a step that the page shows is not done.
         OSError: If it could not be written.
     """
     run = describe_finetuning(path)
@@ -121,7 +121,7 @@ def write_finetune_report(path: Path) -> None:
 
 
 def describe_finetuning(path: Path) -> dict[str, Any]:
-    """Return what a page tells of a fine-tuning.
+    """Return what a page shows about a fine-tuning.
 
     Args:
         path: Its folder, with the evaluation done.

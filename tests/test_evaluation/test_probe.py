@@ -85,5 +85,5 @@ def test_one_class_is_refused(tmp_path, detector):
     for annotation in content['annotations']:
         annotation['category_id'] = 1
     labels.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match='one class only'):
+    with pytest.raises(ValueError, match='only one class'):
         probe(detector, None, tmp_path, labels, SETTINGS)

@@ -2,7 +2,7 @@
 
     python tools/benchmarks/count_collectives.py CONFIG
 
-One step on the CPU tells how often each batch norm runs. Synchronized, a run
+One step on the CPU shows how often each batch norm runs. Synchronized, a run
 gathers the statistics of all ranks, and its backward pass reduces two sums;
 the target network has no backward pass, nor has a feature map that no box is
 pooled from. Gradients are reduced in buckets of 25 MiB, and the ranks agree

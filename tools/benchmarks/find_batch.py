@@ -112,7 +112,7 @@ def _run_steps(
 
 
 def fit_line(batches: tuple[int, int], peaks: tuple[int, int]) -> Need:
-    """Tell an image's memory from everything else's.
+    """Separate the memory of an image from that of everything else.
 
     Args:
         batches: Two batch sizes.

@@ -9,9 +9,10 @@ ROOT/Annotations, so that every split of a data set agrees. Difficult objects
 become COCO's iscrowd. There are no masks: train a box detector, such as
 Faster R-CNN, on the result.
 
-What the pictures can tell is repaired; files that cannot be read are left out
-with their pictures. All of it is listed in one table. The exit status is 0 if
-nothing was left out, 3 if something was, and 1 if no file was written.
+Annotations are repaired where the pictures show what is right; files that
+cannot be read are left out with their pictures. One table lists all of this.
+The exit status is 0 if nothing was left out, 3 if something was, and 1 if no
+file was written.
 
 Examples:
   mmsoco convert voc data/bccd --out train.json --split train

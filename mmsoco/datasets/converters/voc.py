@@ -10,10 +10,10 @@ and ordered by hand, and other objects are left out then. Objects marked
 as difficult become COCO's ``iscrowd``, which training ignores and the
 evaluation does not count.
 
-Boxes are clipped to the picture. What a picture can tell (its size, its name)
-is repaired; a file that cannot be read is left out with its picture. All of
-it is counted. There are no masks: train a box detector, such as Faster R-CNN,
-on the result.
+Boxes are clipped to the picture. Values that the picture gives (its size, its
+name) are repaired; a file that cannot be read is left out with its picture.
+All of this is counted. There are no masks: train a box detector, such as
+Faster R-CNN, on the result.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Read one PASCAL VOC annotation, and repair what the picture can tell.
+"""Read one PASCAL VOC annotation, and repair it by its picture.
 
 VOC's corners are 1-based and inclusive: a box (xmin, ymin, xmax, ymax) covers
 x from xmin - 1 to xmax.
@@ -161,7 +161,7 @@ def read_annotation(
             there.
         read_size: Gives the (height, width) of a picture; raises
             AnnotationError if it is not readable.
-        is_turned: Tells whether EXIF turns a picture by a quarter.
+        is_turned: Returns whether EXIF turns a picture by a quarter.
         problems: Gets what was repaired, and boxes that were left out.
 
     Raises:
@@ -210,7 +210,7 @@ def base_of(named: str) -> str:
 
 
 def _is_name_of(named: str, picture: str) -> bool:
-    """Tell whether a name means a picture, with or without its ending."""
+    """Return whether a name means a picture, with or without its ending."""
     base = base_of(named).casefold()
     picture = picture.casefold()
     return base in (picture, posixpath.splitext(picture)[0])

@@ -12,8 +12,8 @@ from mmsoco.registry import TRANSFORMS
 
 from .geometry import CropParams, draw_crop
 
-# Below, a backbone's feature map has no pixel to tell objects apart; above,
-# a view is larger than the images that detectors train on.
+# Below, a backbone's feature map has too few pixels to separate objects;
+# above, a view is larger than the images that detectors train on.
 MIN_VIEW, MAX_VIEW = 8, 4096
 
 

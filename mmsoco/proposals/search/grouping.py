@@ -246,7 +246,7 @@ def _merge_all(
     alive = np.zeros(room, np.bool_)
     alive[:count] = True
     ends = np.full((room, 2), -1)
-    # Empty lists, of a type that the compiler can tell.
+    # Empty lists, of a type that the compiler can infer.
     heap = [(0.0, 0) for _ in range(0)]
     pairs = [(0, 0) for _ in range(0)]
     links = [0 for _ in range(0)]
