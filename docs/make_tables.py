@@ -1,9 +1,9 @@
 """Write the tables of recipes, the metafiles and the measured results.
 
-``make docs`` calls it. What is known about a recipe stands once: in the name
-of its config and in the config's docstring; what was measured stands in the
+``make docs`` calls it. Each fact about a recipe is stated once, in the name
+of its config or in the config's docstring; each measurement is in the
 records of ``docs/results/cells``. A file with tables holds a pair
-of marks for each, and what stands between them is written anew:
+of marks for each, and the text between them is replaced:
 
     <!-- table: paper -->
     <!-- end of table -->

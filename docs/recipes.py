@@ -55,7 +55,7 @@ class Leaf:
 
     @cached_property
     def fields(self) -> dict[str, str]:
-        """What stands under ``paper:``, ``reported:`` and the like."""
+        """The text under ``paper:``, ``reported:`` and the like."""
         found: dict[str, str] = {}
         name = None
         for line in self.docstring:

@@ -103,7 +103,7 @@ def list_package(utils: ModuleType) -> None:
         utils: The module ``mmengine.config.utils``.
     """
     # mmengine looks for a distribution in the folder of all packages, where an
-    # editable install is not. It finds a module's folder wherever it lies.
+    # editable install is not. It finds a module's folder wherever it is.
     utils.MODULE2PACKAGE['mmsoco'] = 'mmsoco.version'
 
 

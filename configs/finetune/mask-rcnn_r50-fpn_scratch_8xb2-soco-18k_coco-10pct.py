@@ -2,7 +2,7 @@
 
 SoCo's recipe with a shorter schedule of our choice. The annotations are made
 by tools/dataset_converters/mini_coco.py, the same images for everyone; the
-smaller parts lie in the larger. The configs of the smaller parts inherit this
+smaller parts are subsets of the larger. Their configs inherit this
 one: they evaluate at the end alone, too.
 
 paper:     mini-COCO, "random initialization"

@@ -81,7 +81,7 @@ def _report(
             + (f' after the prefix {prefix!r}' if prefix else '')
             + f'; the file has {", ".join(sorted(state)[:3])}, ..., the '
             f'module {", ".join(sorted(module.state_dict())[:3])}, .... Set '
-            "init_cfg.prefix to what stands before the module's names."
+            "init_cfg.prefix to the text before the module's names."
         )
     report.check(
         may_be_new,

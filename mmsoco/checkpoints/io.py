@@ -26,7 +26,7 @@ class RefusedCheckpointError(ValueError):
 
 
 def _history_method(owner: Any, name: str) -> Any:
-    """Stand in for `getattr`, by which pickle names HistoryBuffer's methods.
+    """Replace `getattr`, by which pickle names HistoryBuffer's methods.
 
     Raises:
         UnpicklingError: If a file asks for anything else.

@@ -1,8 +1,8 @@
 """The layouts of weights: how each program names the same layers.
 
 A layout is one table from names to names, written out layer by layer for the
-ResNet at hand. Because every name stands in it, a tensor that is missing or
-unknown on either side is noticed; because each name stands once, the table
+ResNet at hand. Because it has every name, a tensor that is missing or
+unknown on either side is noticed; because it has each name once, the table
 can be read backwards.
 """
 

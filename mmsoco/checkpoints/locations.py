@@ -1,4 +1,4 @@
-"""Where weights lie: files, and the names that OpenMMLab gives to addresses.
+"""Where weights are: files, and the names that OpenMMLab gives to addresses.
 
 Whatever the spelling, what comes back is a file on this machine, which the
 one reader of checkpoints opens without running code of its.

@@ -174,16 +174,15 @@ def duration(text: str) -> float:
 def add_out(
     parser: argparse.ArgumentParser, what: str, positional: bool = True
 ) -> None:
-    """Add ``--out``, the place of what a verb makes.
+    """Add ``--out``, the path of the output of a verb.
 
-    The place may also stand as the last positional argument, as users of
-    OpenMMLab's tools type it. Call this after the other positional arguments
-    are added.
+    The path may also be the last positional argument, as users of OpenMMLab's
+    tools type it. Call this after the other positional arguments are added.
 
     Args:
         parser: The parser to add to.
-        what: What lies there afterwards, for the help.
-        positional: Whether it may stand without ``--out``.
+        what: The output, for the help.
+        positional: Whether the path may be given without ``--out``.
     """
     if positional:
         parser.add_argument(
@@ -384,9 +383,9 @@ def _is_expected(error: Exception) -> bool:
 def error_message(error: BaseException) -> str:
     """Say in plain words what an exception means.
 
-    A message that was written for the reader stands alone. One of Python or
-    of another package gets its type and its place: "'area'" alone, the whole
-    text of a KeyError, says nothing.
+    A message that was written for the reader is used alone. A message of
+    Python or of another package gets its type and its place: "'area'", the
+    whole text of a KeyError, says nothing by itself.
     """
     text = str(error.args[0]) if error.args else ''
     if isinstance(error, OSError) and error.filename and error.strerror:

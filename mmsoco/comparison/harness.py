@@ -100,7 +100,7 @@ class Comparison:
     def describe_plan(self) -> dict:
         """Return the plan and its cells as plain values for the report."""
         plan = asdict(self.plan)
-        # Where data and plan lie is the machine's business.
+        # Where data and plan are depends on the machine.
         plan['file'] = self.plan.file.name
         plan['data']['root'] = Path(self.plan.data.root).name
         return dict(
@@ -177,7 +177,7 @@ class Comparison:
         return [name for name in cell.needs if not self._is_usable(name)]
 
     def status(self) -> list[CellState]:
-        """Return how each cell stands, in the order of the cells."""
+        """Return the state of each cell, in the order of the cells."""
         records = {cell.name: self.record_of(cell.name) for cell in self.cells}
         forecast = Forecast(self.plan, filter(None, records.values()))
         return [forecast.state(c, records[c.name]) for c in self.cells]

@@ -143,7 +143,7 @@ def label_proposals(plan: Plan, out: Path) -> Path:
     """Make a store of the labels' own boxes, rounded to pixels.
 
     Args:
-        plan: The plan, whose labels and pictures lie in one folder.
+        plan: The plan, whose labels and pictures are in one folder.
         out: Folder of the store.
 
     Returns:
@@ -205,7 +205,7 @@ def with_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> Plan:
     """Draw the scenes of a plan whose data are scenes.
 
     Returns:
-        The plan with the scenes' folder, which lies in ``out``; the plan as
+        The plan with the scenes' folder, which is in ``out``; the plan as
         it is where its data are pictures.
     """
     if plan.data.scenes is None:

@@ -14,7 +14,7 @@ from .records import Record
 
 @dataclass(frozen=True)
 class CellState:
-    """How a cell stands.
+    """The state of a cell.
 
     Attributes:
         name: The cell.
@@ -69,7 +69,7 @@ class Forecast:
         self._done = [r for r in records if r.status == 'done']
 
     def state(self, cell: Cell, record: Record | None) -> CellState:
-        """Return how a cell with a record, if it has one, stands."""
+        """Return the state of a cell, whose record is given if it has one."""
         if record is not None and record.status == 'done':
             return CellState(cell.name, True, record.error, duration(record))
         error = record.error if record else ''

@@ -72,9 +72,9 @@ class Record:
 
 
 def record_path(folder: Path, cell: str, fingerprint: str) -> Path:
-    """Return where the record of a cell with a fingerprint lies.
+    """Return the path of the record of a cell with a fingerprint.
 
-    The fingerprint is part of the name: the record of a changed cell lies
+    The fingerprint is part of the name: the record of a changed cell is
     next to the old one, which is never overwritten.
     """
     return folder / f'{cell}-{fingerprint[:_DIGITS]}.json'

@@ -211,7 +211,7 @@ def labels_for(
         means: The start's mean AP at each of them.
 
     Returns:
-        The number of labels; None if the AP lies outside of the curve.
+        The number of labels; None if the AP is outside the curve.
     """
     points = list(zip(budgets, means, strict=True))
     for (b0, m0), (b1, m1) in zip(points, points[1:], strict=False):

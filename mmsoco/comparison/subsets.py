@@ -45,7 +45,7 @@ def draw_subset(document: dict, labels: int, seed: int) -> Subset:
     """Draw labeled pictures at random, with every class among them.
 
     The pictures are put into an order that depends on the seed, and the
-    first ones are taken, so that a smaller budget lies in a larger one of the
+    first ones are taken, so that a smaller budget is in a larger one of the
     same seed. If a class that the whole set has is missing, the pictures are
     put into another order.
 

@@ -2,7 +2,7 @@
 
 A dict without a type, such as a detector's ``test_cfg.rcnn``, is handed to a
 class as a whole, and no constructor sees its keys: a misspelled one is never
-read, in silence. What is read stands in the source of the class: ``cfg.KEY``,
+read, in silence. The source of the class shows what is read: ``cfg.KEY``,
 ``cfg['KEY']``, ``cfg.get('KEY')`` or ``'KEY' in cfg`` of something whose name
 ends in ``cfg``.
 """

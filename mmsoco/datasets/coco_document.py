@@ -28,7 +28,7 @@ _LARGEST_ID = 2**53
 MIN_SIDE = 1.0
 # From this number of boxes on, most of them outside is not an accident.
 _ENOUGH_BOXES = 4
-# Detectors read such a picture upright, and the boxes would lie elsewhere.
+# Detectors read such a picture upright, and the boxes would be misplaced.
 TURNED = (
     'picture is turned by its EXIF tag, but its labels are of the picture as '
     'it is stored: turn the pixels and drop the tag, or turn the labels'
@@ -167,7 +167,7 @@ def _check_unique(
         if not isinstance(entry['id'], int | str):
             problems.add(STOP, f'{kind} id is not a number or text', where)
         elif key in seen:
-            problems.add(STOP, f'{kind} id stands for two of them', where)
+            problems.add(STOP, f'{kind} id is used more than once', where)
         if not isinstance(entry[name_key], str) or not entry[name_key]:
             problems.add(STOP, f'{kind} {name_key} is not text', where)
         seen[key] = entry

@@ -29,7 +29,7 @@ class _Place(NamedTuple):
     """A dataset of a config.
 
     Attributes:
-        key: Where it stands in the config.
+        key: Its place in the config.
         split: ``train``, ``val`` or ``test``.
         dataset: The dict itself.
     """

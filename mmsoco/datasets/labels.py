@@ -157,7 +157,7 @@ class Labels:
     def summary(self) -> str:
         """Describe the labels: classes with their counts, and problems.
 
-        Classes that were asked for stand next to those of the file.
+        Classes that were asked for are shown next to those of the file.
         """
         images = self.document['images']
         with_objects = {a['image_id'] for a in self.document['annotations']}
@@ -322,7 +322,7 @@ def _leave_out(
     gone = [entry for entry in entries if str(entry['file_name']) in names]
     if len(gone) == len(entries):
         raise FileNotFoundError(
-            f'none of the {len(entries)} pictures of {path} lies in {images} '
+            f'none of the {len(entries)} pictures of {path} is in {images} '
             f'(the first one would be {images / entries[0]["file_name"]}): '
             'give the folder that the names in the file are relative to, or '
             'labels of pictures in this folder'

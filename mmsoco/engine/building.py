@@ -48,7 +48,7 @@ _NO_TYPE = 'must contain the key "type"'
 _SCOPES = ('mmsoco', 'mmdet')
 # Packages whose hooks hand all of their ``**kwargs`` on to their bases.
 _OWN_HOOKS = ('mmsoco', 'mmengine')
-# Where the main parts stand in a config; * is any key.
+# Where the main parts are in a config; * is any key.
 _PLACES = {
     'model': MODELS,
     'model.backbone': MODELS,

@@ -203,7 +203,7 @@ class CheckpointingRunner(MMEngineRunner):
         self._report_resume(filename, changes)
 
     def _stand_at(self, meta: dict, was: RunRecord, is_same: bool) -> None:
-        """Put the loop where the run stands."""
+        """Put the loop at the position of the run."""
         loop, length = self.train_loop, len(self.train_dataloader)
         by_epoch = isinstance(loop, MMEngineEpochBasedTrainLoop)
         epoch, iters = meta['epoch'], meta['iter']
@@ -253,7 +253,7 @@ class CheckpointingRunner(MMEngineRunner):
         return [found for found in samplers if hasattr(found, 'seed')]
 
     def _report_resume(self, filename: str, changes: list[Change]) -> None:
-        """Say where the run stands, what has changed, and if it is over."""
+        """Say how far the run is, what has changed, and if it is over."""
         self.logger.info(
             f'Resumed {filename} after {self.iter} of {self.max_iters} '
             f'iterations (epoch {self.epoch} of {self.max_epochs}).'

@@ -87,7 +87,7 @@ def _classes_in(place: str, detector: Mapping) -> Iterator[type]:
 def _blocks(place: str, node: Any) -> Iterator[tuple[str, Mapping]]:
     """Yield the dicts without a type in settings, with their keys.
 
-    What lies in a dict with a type are arguments of that type.
+    The entries of a dict with a type are arguments of that type.
     """
     if isinstance(node, Mapping) and 'type' not in node:
         yield place, node

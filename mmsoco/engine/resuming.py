@@ -167,10 +167,10 @@ def group_options(optimizer: Optimizer | OptimWrapper) -> list[dict]:
 def position(
     iters: int, was: RunRecord, now: RunRecord, by_epoch: bool
 ) -> int:
-    """Translate the place where a run stands into new iterations.
+    """Translate the position of a run into new iterations.
 
-    A run by epochs stands after so many passes over so many images, one by
-    iterations after so many images.
+    The position of an epoch-based run is a number of passes over its images,
+    that of an iteration-based run a number of images.
 
     Args:
         iters: Iterations made.
@@ -179,7 +179,7 @@ def position(
         by_epoch: Whether the run's length is given in epochs.
 
     Returns:
-        Iterations of the new run after which it stands at the same sample.
+        Iterations of the new run after which it is at the same sample.
     """
     if by_epoch:
         passes = Fraction(iters, was.epoch_length) * was.images / now.images

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 KEY = 'mmsoco_run'  # in a checkpoint's meta
 _SAMPLED = 64  # images whose names stand for a data set
 
-# What makes a run another one. Where the images lie may change, see
+# Settings that define a run. The place of the images may change, see
 # `RunRecord.names`.
 _FIXED = re.compile(
     r'model|train_dataloader\.(dataset|sampler)|randomness'

@@ -27,8 +27,8 @@ class BackendImages(FetchedImages):
     """The images of a storage backend; see `ImageSource`.
 
     Args:
-        root: What stands before the names, with a ``/`` between: an address
-            such as ``s3://bucket/images``; ``.`` where names stand alone, as
+        root: The text before the names, with a ``/`` between: an address
+            such as ``s3://bucket/images``; ``.`` where names are complete, as
             the keys of LMDB do.
         backend_args: Arguments of `mmengine.fileio.get_file_backend`.
 
@@ -49,7 +49,7 @@ class BackendImages(FetchedImages):
 
     @property
     def address(self) -> str:
-        """What stands before the names."""
+        """The text before the names."""
         return self.root
 
     @property

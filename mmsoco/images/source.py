@@ -21,7 +21,7 @@ from mmsoco.images.stamps import FileStamp, stamp_of
 
 
 class Extent(NamedTuple):
-    """Where the bytes of an image lie in a tar file.
+    """Where the bytes of an image are in a tar file.
 
     Attributes:
         offset: Of the first byte.
@@ -76,7 +76,7 @@ class ImageSource(ABC):
 
         Args:
             name: The image.
-            extent: Where it lies in a tar file, which saves a search; other
+            extent: Its position in a tar file, which saves a search; other
                 places do not look at it.
 
         Raises:
@@ -96,7 +96,7 @@ class ImageSource(ABC):
         """Return the stamp that an image has now; see `FileStamp.of_same`."""
 
     def extent(self, name: str) -> Extent | None:
-        """Return where an image lies in a tar file, None in other places."""
+        """Return the position of an image in a tar file, None elsewhere."""
         return None
 
     def identity(self) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Images that lie in a plain tar file.
+"""Images in a plain tar file.
 
 A million files are slow to list, to copy and to open; a tar file of them is
 one file. Each image is one positioned read of its header and its bytes, so
@@ -48,7 +48,7 @@ class TarError(ValueError):
 
 
 class TarIndex(NamedTuple):
-    """Where the files of a tar file lie.
+    """Where the files of a tar file are.
 
     Arrays rather than lists: forked workers share their pages.
 
@@ -138,7 +138,7 @@ class ImageTar(FetchedImages):
 
     @property
     def index(self) -> TarIndex:
-        """Where all files lie; reading it walks through the headers once.
+        """Where all files are; reading it walks through the headers once.
 
         Raises:
             TarError: If the file is damaged or cut short.
@@ -218,7 +218,7 @@ class ImageTar(FetchedImages):
         extent = extent or self.extent(name)
         if extent is None:
             raise FileNotFoundError(None, 'not in the tar file')
-        # The header lies in the block before, and costs no further read.
+        # The header is in the block before, and costs no further read.
         data = self._read_at(extent.offset - BLOCK, BLOCK + extent.size)
         header = _header_of(data[:BLOCK], extent)
         if len(data) < BLOCK + extent.size:

@@ -41,7 +41,7 @@ def pretraining_config(part: Any) -> Any:
 
     Returns:
         A copy with ``frozen_stages=-1``, ``norm_eval=False`` and
-        ``requires_grad=True`` where these keys stand, without ``pretrained``
+        ``requires_grad=True`` where these keys are, without ``pretrained``
         and without ``init_cfg`` of the type Pretrained.
     """
     if isinstance(part, (list, tuple)):

@@ -16,7 +16,7 @@ def retrieval_hit_rate(embeddings: Tensor, others: Tensor) -> Tensor:
     Args:
         embeddings: (R, D), any floating type, of the objects of one view.
         others: (R, D); row r is the same object in another view. Objects
-            that stand in several rows can only hit by chance.
+            that occur in several rows can only hit by chance.
 
     Returns:
         A scalar in [0, 1]; the chance level is 1 / R.

@@ -8,7 +8,7 @@ from torch.utils.checkpoint import checkpoint
 
 
 class RecomputedForward:
-    """Stands in for the ``forward`` of a layer whose activations are dropped.
+    """Replaces the ``forward`` of a layer whose activations are dropped.
 
     It holds the layer itself, so that a copy of the model, an average of it
     or a pickle computes with its own layer.

@@ -53,7 +53,7 @@ class ProposalRecord:
             x, y, w, h become x, y, x + w, y + h). Integers; N may be 0.
         fallback: Which filter found them.
         stamp: What the image file was like, None if that is not known.
-        extent: Where it lies in a tar file, None if it does not; its size is
+        extent: Its position in a tar file, None for other files; its size is
             that of the stamp.
     """
 
@@ -99,7 +99,7 @@ class Columns(NamedTuple):
         return None if stamp == _NO_STAMP else stamp
 
     def extent(self, row: int) -> Extent | None:
-        """Return where one image lies in a tar file, None if it does not."""
+        """Return the position of an image in a tar file, or None."""
         if self.file_offset is None or not self.file_offset[row]:
             return None
         return Extent(int(self.file_offset[row]), int(self.stamps[0][row]))

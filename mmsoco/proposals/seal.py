@@ -61,7 +61,7 @@ class Seal:
         return zlib.crc32(raw[start:stop]) == self.checksums[number]
 
     def to_bytes(self) -> bytes:
-        """Return the seal as it stands in a file."""
+        """Return the seal as it is written to a file."""
         content = self.starts.astype('<i8').tobytes()
         content += self.checksums.astype('<u4').tobytes()
         content += bytes(-(len(content) + _END.size) % _ALIGNMENT)

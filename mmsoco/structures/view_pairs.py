@@ -49,7 +49,7 @@ def parse_pairs(cfg: Sequence[Sequence[int] | dict]) -> list[ViewPair]:
 
     Raises:
         TypeError: If an entry is neither two numbers nor such a dict.
-        ValueError: If there is no pair, a pair stands twice, a view number
+        ValueError: If there is no pair, a pair is given twice, a view number
             is below 1 or meets itself, or ``proposals_of`` names no pair
             with its own proposals.
 
@@ -62,7 +62,7 @@ def parse_pairs(cfg: Sequence[Sequence[int] | dict]) -> list[ViewPair]:
     pairs = [_parse_pair(entry) for entry in cfg]
     views = [pair.views for pair in pairs]
     if len(set(views)) < len(views):
-        raise ValueError(f'a pair of views stands twice in pairs={views}')
+        raise ValueError(f'a pair of views occurs twice in pairs={views}')
     drawn = [pair.views for pair in pairs if pair.proposals_of == pair.views]
     for pair in pairs:
         if pair.proposals_of not in drawn:

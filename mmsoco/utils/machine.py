@@ -131,7 +131,7 @@ def _versions() -> list[str]:
 
 
 def limit_spinning(environ: MutableMapping[str, str]) -> None:
-    """Let waiting threads of OpenMP sleep soon; what the user set stands.
+    """Let waiting threads of OpenMP sleep soon, unless the user decided.
 
     It takes effect in a process that loads torch afterwards.
 

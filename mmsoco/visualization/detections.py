@@ -30,7 +30,7 @@ KEYS = (
     (MISSED, 'missed: a label without a detection'),
 )
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
-# Of a picture, in pixels of the screen: two stand side by side.
+# Size of a picture in pixels of the screen: two are shown side by side.
 _WIDTH, _HEIGHT = 460, 320
 _GAP = 6
 _AROUND = np.array([-3, -3, 3, 3])
@@ -189,7 +189,7 @@ def _draw_row(
             # Around a wrong detection of the same place, not below it.
             around = picture.objects[place] * zoom + _AROUND
             _draw(right, around, MISSED, '')
-    for place in np.flatnonzero(shown)[::-1]:  # the best lie above
+    for place in np.flatnonzero(shown)[::-1]:  # the best are on top
         colour = RIGHT if picture.matches[place] >= 0 else WRONG
         text = f'{names[picture.classes[place]]} {picture.scores[place]:.2f}'
         _draw(right, picture.boxes[place] * zoom, colour, text)

@@ -37,7 +37,7 @@ def draw_instances(
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        instances: The objects; later ones lie above.
+        instances: The objects; later ones are on top.
         scale: Screen pixels per pixel of the image.
 
     Returns:

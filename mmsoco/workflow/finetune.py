@@ -43,7 +43,7 @@ STEPS = ('labels', 'finetune', 'evaluate')
 
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """The options of a fine-tuning; None stands for "not given".
+    """The options of a fine-tuning; None means "not given".
 
     Attributes:
         run: Folder of the pretraining.
@@ -441,7 +441,7 @@ def read_evaluation(out: Path) -> dict[str, float]:
     """
     for path in sorted(out.glob('*/*.json'), reverse=True):
         metrics = json.loads(path.read_text(encoding='utf-8'))
-        if not isinstance(metrics, dict):  # the load report lies there too
+        if not isinstance(metrics, dict):  # the load report is there too
             continue
         found = {
             name.removeprefix('coco/'): float(value)

@@ -102,7 +102,7 @@ def fit_detector(detector: Mapping, data: DetectionData) -> ConfigDict:
 
 
 def _set_classes(cfg: Any, number: int) -> None:
-    """Set ``num_classes`` wherever it stands."""
+    """Set ``num_classes`` wherever it occurs."""
     if isinstance(cfg, (list, tuple)):
         for item in cfg:
             _set_classes(item, number)

@@ -39,7 +39,7 @@ def pretrain_in_rounds(
 
     Args:
         images: Folder of the pictures.
-        out: Folder of the last round; the earlier ones lie in ``rounds/1``
+        out: Folder of the last round; the earlier ones are in ``rounds/1``
             and so on below it.
         rounds: How many rounds, 2 or more.
         console: Reports the progress.

@@ -181,7 +181,7 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
 
 
 def find_manifests(path: Path, kind: str, step: str) -> list[Path]:
-    """Find the runs of a kind that lie in a folder and have done a step.
+    """Find the runs of a kind that are in a folder and have done a step.
 
     Returns:
         Their folders, sorted by name.

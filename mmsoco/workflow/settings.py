@@ -18,7 +18,7 @@ _FREE = ('workers',)
 
 @dataclass(frozen=True)
 class PretrainSettings:
-    """The options of a pretraining; None stands for "not given".
+    """The options of a pretraining; None means "not given".
 
     Attributes:
         images: Folder or tar file of the pictures.

@@ -34,7 +34,7 @@ class Step:
     Attributes:
         name: Short name, also that of the log.
         title: What it does, in a few words.
-        command: Program and arguments; ``python`` stands for this Python.
+        command: Program and arguments; ``python`` means this Python.
         outputs: Files that exist when it is done.
         stale: Files and folders to remove first where another step, or this
             one with other inputs, made them: it would continue from them.

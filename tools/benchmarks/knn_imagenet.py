@@ -1,7 +1,7 @@
 """Classify ImageNet by the nearest neighbors of a pretrained backbone.
 
 Runs mmselfsup's own tool on weights that export_detector.py has made with
---parts backbone. What stands after the weights goes to that tool:
+--parts backbone. Arguments after the weights go to that tool:
 
     python tools/benchmarks/knn_imagenet.py work_dirs/soco_backbone.pth \
         --num-knn 20 200 --work-dir work_dirs/knn

@@ -1,8 +1,8 @@
 r"""Take 1, 2, 5 and 10 % of COCO's training images for fine-tuning.
 
-The images are shuffled once, by a fixed seed; each part takes the first of
-them, so a smaller part lies in every larger one. Only annotation files are
-written: OUT/NAME_1pct.json and so on.
+The images are shuffled once with a fixed seed, and each part takes the first
+of them, so that a smaller part is a subset of every larger one. Only
+annotation files are written: OUT/NAME_1pct.json and so on.
 
 Example:
   mmsoco convert mini-coco data/coco/annotations/instances_train2017.json \

@@ -2,7 +2,7 @@
 
 The source is ATANU0023/garbage_detection_dataset (CC BY 4.0): ``train`` and
 ``valid`` with ``images`` and YOLO ``labels``. It has several files of most
-photographs; here each photograph stands once, at 320 pixels.
+photographs; here each photograph occurs once, at 320 pixels.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ CLASSES = ('garbage', 'garbage_bin', 'overflow')
 LONGEST_SIDE = 320
 QUALITY = 88
 LEAST_SIDE = 1.0  # pixels; smaller boxes are dropped
-# What stands before this in a file's name is the photograph.
+# The part of a file's name before this is the photograph.
 VARIANT = '.rf.'
 
 

@@ -127,7 +127,7 @@ def write_list(folder: Path, path: Path) -> tuple[int, int, Problems]:
         The number of classes and of images, and what was left out.
 
     Raises:
-        ValueError: If images lie outside of a folder of a class.
+        ValueError: If images are outside the folder of a class.
     """
     found = find_images(folder)
     names = found.names

@@ -1,7 +1,7 @@
 """Take 1, 2, 5 and 10 % of COCO's training images for fine-tuning.
 
 The images are shuffled once, by a fixed seed; each part takes the first of
-them. So everybody gets the same parts, and a smaller part lies in every larger
+them. So everybody gets the same parts, and a smaller part is in every larger
 one. Images without objects count too, as in the whole set.
 """
 

@@ -68,7 +68,7 @@ def _sort_into_buckets(costs: np.ndarray) -> tuple:
 
     Returns:
         ``order`` and ``ends``: bucket b is ``order[ends[b - 1]:ends[b]]``.
-        Within a bucket edges stand by direction, then by pixel: the order of
+        Within a bucket edges are by direction, then by pixel: the order of
         scikit-image's edge list, which a stable sort keeps.
     """
     _, height, width = costs.shape
