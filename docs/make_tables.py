@@ -166,7 +166,7 @@ def results_table() -> str:
 RECORDS = REPO / 'docs' / 'results' / 'cells'
 RESULTS_PAGE = REPO / 'docs' / 'results.md'
 RESULTS_FIGURE = REPO / 'docs' / 'results.svg'
-# Fewer starts are no comparison.
+# Fewer starts do not make a comparison.
 _LEAST_STARTS = 2
 
 

@@ -63,7 +63,7 @@ def test_a_key_set_twice_is_found():
 
 @each(FILES)
 def test_sets_no_key_twice_and_explains_itself(path):
-    tree = ast.parse(path.read_text())  # dict(a=1, a=2) is no valid syntax
+    tree = ast.parse(path.read_text())  # dict(a=1, a=2) is not valid syntax
     assert not keys_set_twice(tree)
     assert ast.get_docstring(tree)
 

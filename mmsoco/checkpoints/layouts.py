@@ -1,7 +1,7 @@
 """The layouts of weights: how each program names the same layers.
 
 A layout is one table from names to names, written out layer by layer for the
-ResNet at hand. Because it has every name, a tensor that is missing or
+given ResNet. Because it has every name, a tensor that is missing or
 unknown on either side is noticed; because it has each name once, the table
 can be read backwards.
 """
@@ -213,7 +213,7 @@ _SIGNS = (
 )
 _ADVICE = {
     'reference': 'convert it with `mmsoco convert checkpoint`',
-    'mmdet': 'mmdet loads it as it is: set load_from to it',
+    'mmdet': 'mmdet loads it directly: set load_from to it',
     'backbone of mmpretrain or mmselfsup': (
         'load it into a detector with backbone.init_cfg = dict(type='
         "'Pretrained', checkpoint=..., prefix='backbone.')"

@@ -390,7 +390,7 @@ def error_message(error: BaseException) -> str:
     text = str(error.args[0]) if error.args else ''
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f'{error.strerror}: {error.filename}'
-    if text.startswith('Caught '):  # torch hands on a worker's traceback
+    if text.startswith('Caught '):  # torch passes on a worker's traceback
         return text.strip().splitlines()[-1]
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

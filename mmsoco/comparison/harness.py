@@ -191,7 +191,7 @@ class Comparison:
         return record is not None and record.status == 'done'
 
     def _is_usable(self, name: str) -> bool:
-        """Return whether a cell is done and its weights are at hand."""
+        """Return whether a cell is done and its weights are available."""
         weights = self.folder(name) / EXPORTED
         is_pretraining = name.startswith(PRETRAINING)
         return self._is_done(name) and (

@@ -62,7 +62,7 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         table = _STEM if block is None else _PARTS
         if part not in table or int(block or 0) >= len(places):
             raise ValueError(
-                f'{name} is no tensor of EfficientNet-lite0 as the package '
+                f'{name} is not a tensor of EfficientNet-lite0 as the package '
                 f'{PACKAGE} names them'
             )
         place = 'backbone.layers.0' if block is None else places[int(block)]

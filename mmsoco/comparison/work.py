@@ -127,7 +127,7 @@ def arrived(
     if lost or not counts:
         raise ValueError(
             f'the weights of {path} did not arrive: {len(lost)} of '
-            f'{len(offered)} tensors are not in the detector as they are in '
+            f'{len(offered)} tensors in the detector differ from those in '
             f'the file ({preview(lost)})'
         )
     return counts

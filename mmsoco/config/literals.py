@@ -12,7 +12,7 @@ def parse_config(text: str) -> dict[str, Any]:
     """Return the values of a config's text by their names.
 
     Args:
-        text: What ``Config.pretty_text`` gives. Statements that are no plain
+        text: The text of ``Config.pretty_text``. Statements that are not plain
             values, such as imports, are skipped.
 
     Raises:

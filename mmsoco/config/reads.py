@@ -27,7 +27,7 @@ def keys_read(kinds: Iterable[type]) -> frozenset[str] | None:
             read counts too.
 
     Returns:
-        The keys; None where some source is not at hand.
+        The keys; None if some source is not available.
     """
     modules = {
         base.__module__

@@ -27,7 +27,7 @@ ZOOM = 2
 
 
 def scenes_picture(data: Path, document: dict) -> np.ndarray:
-    """Draw scenes as they are, two rows."""
+    """Draw scenes without labels, two rows."""
     pictures = [
         read_rgb(data / 'train' / document['images'][i]['file_name'])
         for i in SHOWN_SCENES

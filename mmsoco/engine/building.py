@@ -383,7 +383,7 @@ def _local(error: Exception, name: str) -> Any:
 def _arguments_of(built: Callable | None, name: str) -> list[str]:
     """Name the arguments of a class, unless it is another one.
 
-    What a class hands on by ``**kwargs`` are arguments of its bases.
+    Arguments that a class passes on by ``**kwargs`` are those of its bases.
     """
     if getattr(built, '__name__', None) != name:
         return []

@@ -113,7 +113,7 @@ class CheckpointingRunner(MMEngineRunner):
         if names:
             raise ValueError(
                 f'{filename} is not written: {describe_not_finite(names)}. '
-                'Earlier checkpoints are as they were: lower the learning '
+                'Earlier checkpoints are unchanged: lower the learning '
                 'rate (optim_wrapper.optimizer.lr) and continue with '
                 '--resume.'
             )

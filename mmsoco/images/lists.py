@@ -228,7 +228,7 @@ def _why_no_image(name: str) -> str:
 
 
 def read_names(ann_file: str | os.PathLike) -> list[str]:
-    """Read the entries of a text file or a COCO-style JSON file as they are.
+    """Read the raw entries of a text file or a COCO-style JSON file.
 
     Raises:
         FileNotFoundError: If the file is not there.
@@ -321,7 +321,7 @@ def clean_name(name: str, root: str, problems: Problems) -> str | None:
     r"""Make a listed name relative to its folder, which it never leaves.
 
     Args:
-        name: As it is written: with ``\``, ``./`` or an absolute path.
+        name: As written: with ``\``, ``./`` or an absolute path.
         root: The folder.
         problems: Gets what was changed or left out.
 

@@ -94,7 +94,7 @@ class UnreadableImageError(ValueError):
 
 
 def read_rgb(path: str | os.PathLike) -> np.ndarray:
-    """Read an image as it is meant to be seen; see `decode_rgb`.
+    """Read an image upright; see `decode_rgb`.
 
     Args:
         path: The image file.
@@ -119,7 +119,7 @@ def read_data(path: str | os.PathLike) -> bytes:
 
 
 def decode_rgb(data: bytes, path: str | os.PathLike) -> np.ndarray:
-    """Decode an image as it is meant to be seen.
+    """Decode an image upright, as a viewer shows it.
 
     The EXIF orientation is applied. Grayscale is repeated, palettes are
     looked up, CMYK is converted, 16-bit samples keep their high byte and
@@ -218,7 +218,7 @@ def _named(path: str | os.PathLike) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _regular(path: str | os.PathLike) -> Iterator[None]:
-    """Refuse what is no file before it is opened; else see `_named`."""
+    """Refuse a path that is not a file before opening it; see `_named`."""
     with _named(path):
         is_file = stat.S_ISREG(os.stat(path).st_mode)
         if is_file:

@@ -109,7 +109,7 @@ class ImageSource(ABC):
         return None
 
     def read_rgb(self, name: str, extent: Extent | None = None) -> np.ndarray:
-        """Read an image as it is meant to be seen; see `decode_rgb`."""
+        """Read an image upright; see `decode_rgb`."""
         return decode_rgb(self.read(name, extent), self.where(name))
 
     def read_size(

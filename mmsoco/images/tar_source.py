@@ -44,7 +44,7 @@ _REMEDY = 'copy it again, or write it again from the images with `mmsoco pack`'
 
 
 class TarError(ValueError):
-    """A file that is no usable tar file; the message says what to do."""
+    """A file that is not a usable tar file; the message says what to do."""
 
 
 class TarIndex(NamedTuple):

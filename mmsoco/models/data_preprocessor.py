@@ -31,7 +31,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
             network gets them; a single value holds for all channels.
         std: Standard deviation of each channel, as many values.
         bgr: Whether the network gets blue, green, red instead of red, green,
-            blue; a fourth channel stays the last, a single one as it is.
+            blue; a fourth channel stays last, a single one is unchanged.
         channels_last: Whether the views are given in channels-last order in
             memory, which is faster on tensor cores.
         non_blocking: Whether the host continues while a batch is copied from
@@ -196,7 +196,7 @@ def swap_colours(view: Tensor) -> Tensor:
     """Turn RGB into BGR; a fourth channel stays the last.
 
     Args:
-        view: (B, C, h, w); a single channel stays as it is.
+        view: (B, C, h, w); a single channel is unchanged.
     """
     if view.shape[1] < 3:
         return view

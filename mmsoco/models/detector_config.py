@@ -11,7 +11,7 @@ def read_detector(detector: dict | str) -> dict:
 
     A whole config cannot be inherited in addition to the data and the schedule
     of pretraining, since mmengine allows each key in one base only; by its
-    name it can be used as it is.
+    name it can be used unchanged.
 
     Args:
         detector: The dict ``model`` of an mmdet config, which is returned as

@@ -93,7 +93,7 @@ def check_detector(detector: dict) -> None:
 def build_neck(cfg: dict) -> nn.Module:
     """Build the detector's neck; an FPN can then leave out its finest maps.
 
-    Other necks, also those derived from FPN, run as they are.
+    Other necks, including those derived from FPN, run unchanged.
 
     Args:
         cfg: ``neck`` of the detector.
@@ -146,7 +146,7 @@ def build_roi_extractor(
     Args:
         cfg: ``bbox_roi_extractor`` of the detector; of a list (one per stage
             of a cascade) the first counts.
-        levels: The feature maps at hand.
+        levels: The available feature maps.
         finest_scale: See `ObjectEncoder`.
 
     Raises:

@@ -11,12 +11,12 @@ draws one order per batch. So the operations are written out here. Brightness,
 contrast and saturation are one blend towards black, the mean gray or each
 pixel's gray, which makes any order of them equal steps for all samples.
 
-`jitter` and `solarize_drawn` run in two ways. As they are, each operation
-takes the samples that it concerns, which are known on the host without
-waiting for the device. Inside of ``torch.compile`` no size may depend on what
-was drawn: there an operation takes all samples, and a mask selects. A
-compiler keeps a whole step of the order in registers, so what is thrown away
-costs arithmetic but no memory traffic. It does so if the channels are separate
+`jitter` and `solarize_drawn` run in two ways. Without ``torch.compile``, each
+operation takes the samples that it concerns, which are known on the host
+without waiting for the device. Inside ``torch.compile`` no size may depend on
+what was drawn: there an operation takes all samples, and a mask selects. A
+compiler keeps a whole step of the order in registers, so discarded results
+cost arithmetic but no memory traffic. It does so if the channels are separate
 tensors: one pass over the pixels then yields all three.
 """
 
@@ -39,7 +39,7 @@ def jitter(images: Tensor, draws: Tensor) -> Tensor:
 
     Args:
         images: (B, C, h, w) uint8 or float32 in 0..255; without RGB, their
-            saturation and hue stay as they are.
+            saturation and hue do not change.
         draws: (B, 11) float32, see `PhotometricParams.pack`; on the host, or
             in compiled code in addition to the images.
 

@@ -45,7 +45,7 @@ def effective_rank(embeddings: Tensor) -> Tensor:
 
     The exponential of the entropy of the singular values, normalized to a
     sum of 1 (Roy and Vetterli, "The effective rank", EUSIPCO 2007). The
-    matrix is taken as it is, not centered: embeddings that are all the same
+    matrix is not centered: embeddings that are all the same
     have rank 1.
 
     Args:

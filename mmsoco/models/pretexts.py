@@ -89,7 +89,7 @@ class RPNPretext(Pretext):
     All proposals of the image that a view shows are its ground truth
     (`ShowProposals` must be in the pipeline), clipped to the view. Anchors
     that lie on proposals which are cut off too much, or are too small in the
-    view, are no negatives: see `LenientAssigner`.
+    view, are not negatives: see `LenientAssigner`.
 
     Args:
         detector: See `Pretext`.

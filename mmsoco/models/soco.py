@@ -130,7 +130,7 @@ class SoCo(BaseModel):
         self.pairs = parse_pairs(pairs)
         self.roi_sets = roi_sets(self.pairs)
         self.pretexts = self._build_pretexts(pretexts, detector)
-        # In the order in which the preprocessor hands out the views.
+        # In the order in which the preprocessor returns the views.
         views_format = getattr(self.data_preprocessor, 'memory_format', None)
         if views_format is not None:
             self.to(memory_format=views_format)
@@ -168,7 +168,7 @@ class SoCo(BaseModel):
     def compile_parts(self, **options: Any) -> None:
         """Compile the layers of both networks with ``torch.compile``.
 
-        The parts between them stay as they are: which levels and samples an
+        The parts between them are not compiled: which levels and samples an
         operation concerns differs from step to step, and a compiler would
         start over for each case.
 

@@ -172,12 +172,12 @@ def join_stores(
         overwrite: Replace an old store of other boxes.
 
     Returns:
-        The joined store; an old one of the same boxes as it is.
+        The joined store; an old one of the same boxes is kept.
 
     Raises:
         ValueError: If the stores are of other images, or hold regions.
         FileExistsError: If ``out`` is there and holds something else.
-        StoreError: If a file is no store.
+        StoreError: If a file is not a store.
     """
     stores = [ProposalStore(path) for path in (first, second)]
     metadata = _joined_metadata(stores, iou)

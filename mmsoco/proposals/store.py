@@ -3,7 +3,7 @@
 One row per image, sorted by file name, in record batches of a fixed number
 of rows. So a row is found by division, a name by bisection, and opening
 reads the ends of the file alone: constant time and memory, whatever the size.
-Pandas, polars and DuckDB read the file as it is (Arrow IPC, uncompressed).
+Pandas, polars and DuckDB read the file directly (Arrow IPC, uncompressed).
 
 A batch is compared with its checksum and its rows are checked when it is
 first read, so that a damaged file raises instead of training on other boxes.

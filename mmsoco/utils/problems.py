@@ -13,7 +13,7 @@ class Outcome(enum.Enum):
     """What becomes of something that is wrong, the worst first.
 
     Attributes:
-        STOP: The data set cannot be used as it is.
+        STOP: The data set cannot be used in its current state.
         LOST: Something was left out.
         REPAIRED: Something was corrected without a loss.
         NOTE: Nothing was changed.

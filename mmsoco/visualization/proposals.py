@@ -30,7 +30,7 @@ def draw_proposals(
     Args:
         rgb: The image, (H, W, 3) uint8.
         bboxes: (N, 4) xyxy in its pixels; N may be 0.
-        longest_side: Shrink the picture to this; by default as it is.
+        longest_side: Shrink the picture to this; not shrunk by default.
 
     Returns:
         RGB picture, (h, w, 3) uint8.

@@ -38,7 +38,7 @@ class Console:
         self._print(f'      {name:<{_NAME_WIDTH}} {text}')
 
     def line(self, text: str) -> None:
-        """Print a line as it is."""
+        """Print a line unchanged."""
         self._print(text)
 
     @contextlib.contextmanager

@@ -226,7 +226,7 @@ class _Pretraining:
 
         Args:
             length: The options of the length that were given; without any
-                the run stays as long as it is.
+                the run keeps its length.
 
         Returns:
             Whether a training that was planned gets another length.

@@ -77,7 +77,7 @@ def pillow_alone(monkeypatch):
 def test_short_cut_is_taken_whatever_the_header_holds(
     tmp_path, image, monkeypatch, settings
 ):
-    """Thumbnails, comments and an upright orientation are no obstacle."""
+    """Thumbnails, comments and an upright orientation do not matter."""
     exif = Image.Exif()
     exif[0x0112] = 1
     image.save(tmp_path / 'a.jpg', exif=exif, dpi=(72, 72), **settings)

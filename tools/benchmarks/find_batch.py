@@ -127,7 +127,7 @@ def largest_batch(need: Need, limit: float) -> int:
 
     Args:
         need: Memory of a step.
-        limit: Bytes at hand.
+        limit: Available bytes.
     """
     return max(int((MARGIN * limit - need.fixed) / need.per_image), 0)
 

@@ -115,7 +115,7 @@ class PhotometricJitter:
         """Draw the numbers of one view.
 
         The same count of numbers is drawn whatever happens, so that a change
-        of one probability leaves the other draws as they were.
+        of one probability does not change the other draws.
 
         Args:
             rng: Source of all randomness.

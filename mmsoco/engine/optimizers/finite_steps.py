@@ -43,7 +43,7 @@ class FiniteSteps:
     """The part of an optimizer wrapper that skips what is not finite.
 
     A step whose loss or gradients hold NaN or infinity is not taken: weights
-    and the optimizer's state stay as they were, and buffers that the forward
+    and the optimizer's state do not change, and buffers that the forward
     passes have changed (statistics of batch norm) are put back. In a
     distributed run all processes decide alike, since gradients are averaged
     and a loss that is not finite makes all of them so.
@@ -64,7 +64,7 @@ class FiniteSteps:
         return scaler is not None and scaler.is_enabled()
 
     def take_flags(self) -> list[Tensor]:
-        """Hand out the flags of steps since the last call.
+        """Return the flags of steps since the last call.
 
         Returns:
             Per step a scalar tensor: above 0 where it was not taken.
@@ -132,7 +132,7 @@ class KeptBuffers:
         ]
 
     def keep(self) -> None:
-        """Copy the buffers as they are now."""
+        """Copy the current buffers."""
         for live, kept in zip(self._live, self._kept, strict=True):
             torch._foreach_copy_(kept, live)
 

@@ -74,7 +74,7 @@ def scale_layerwise(
 
         d * trust_coefficient * |p| / |d|     (d itself where a norm is 0)
 
-    A layer whose gradient is zero stays as it is. The rule would give even
+    A layer whose gradient is zero does not change. The rule would give even
     its slightest decay the size of a full step: the convolution of a pyramid
     level without any box shrank from norm 4.6 to 0.1 within 625 steps.
 
@@ -129,7 +129,7 @@ class LARS(Optimizer):
 
     Attributes:
         skip_if: None, or a scalar tensor on the device: where it is above 0,
-            a step leaves parameters and velocities as they are, and nothing
+            a step does not change parameters and velocities, and nothing
             waits for it.
 
     Raises:

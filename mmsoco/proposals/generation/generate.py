@@ -54,7 +54,7 @@ def generate(
 ) -> Summary:
     """Make a store, continuing from what earlier calls have finished.
 
-    Images whose files are as they were are not searched again, neither those
+    Images whose files have not changed are not searched again, neither those
     of an old store nor those of the parts of an interrupted call.
 
     Args:

@@ -24,7 +24,7 @@ def are_cached() -> bool:
     """Return whether all kernels were compiled on this machine before.
 
     numba has no public way to ask; where its private one has changed, they
-    are taken as cached, and nothing is said.
+    are assumed to be cached, and nothing is printed.
     """
     try:
         return all(k._cache._cache_file._load_index() for k in kernels())
