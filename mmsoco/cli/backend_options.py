@@ -18,15 +18,15 @@ def add_images(parser: argparse.ArgumentParser, places: str) -> None:
 
     Args:
         parser: The parser to add to.
-        places: What the place may be, for the help.
+        places: The kinds of places, for the help.
     """
     parser.add_argument('images', type=place, help=places)
     parser.add_argument(
         '--ann-file',
         type=path,
         metavar='FILE',
-        help='take only the images named here, relative to the folder: one '
-        'per line, or a COCO-style .json',
+        help='file that lists the images to use, relative to the folder: one '
+        'name per line, or a COCO-style .json',
     )
 
 
@@ -39,5 +39,5 @@ def add_backend_args(parser: argparse.ArgumentParser) -> None:
         default={},
         metavar='KEY=VALUE',
         help='storage backend of mmengine that holds the images, such as '
-        'backend=petrel; one that cannot list files needs --ann-file',
+        'backend=petrel; a backend that cannot list files needs --ann-file',
     )

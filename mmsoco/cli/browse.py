@@ -1,11 +1,12 @@
 r"""Draw the proposals of a store, or the views of a pretraining config.
 
-Of a store: a picture per image and contact_sheet.jpg. Colors tell the size
-of a box relative to its image, from yellow (small) to green (large).
+For a store, it writes one picture per image and contact_sheet.jpg. The color
+shows the size of a box relative to its image, from yellow (small) to green
+(large).
 
-Of a config: a picture per image with a row per pair of views. Boxes of the
-same color are matched, the label is the pyramid level that a box is pooled
-from, a gray square is cut out while training.
+For a config, it writes one picture per image, with a row for each pair of
+views. Boxes of the same color are matched, the label of a box is the pyramid
+level that it is pooled from, and gray squares are cut out during training.
 
 Examples:
   mmsoco browse proposals.arrow --out look
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from mmsoco.cli.common import add_cfg_options, add_out, integer, path
 
-# What a verb of one kind of source knows, by the kind.
+# The options that only one kind of source reads, with their defaults.
 _OF_STORE = dict(
     image_root=None, names=None, fallback=None, columns=4, size=480
 )
@@ -38,16 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a store that `mmsoco propose` made (.arrow), or a pretraining '
         'config (.py)',
     )
-    add_out(parser, 'the folder of the pictures')
+    add_out(parser, 'the folder to write the pictures to')
     parser.add_argument(
         '--number',
         type=integer(1),
         default=12,
         metavar='N',
-        help='images, spread over the source; default: %(default)s',
+        help='number of images, spread evenly over the source '
+        '(default: %(default)s)',
     )
-    _add_store_options(parser.add_argument_group('of a store'))
-    _add_config_options(parser.add_argument_group('of a config'))
+    _add_store_options(parser.add_argument_group('options for a store'))
+    _add_config_options(parser.add_argument_group('options for a config'))
 
 
 def _add_store_options(group: argparse._ArgumentGroup) -> None:
@@ -55,33 +57,34 @@ def _add_store_options(group: argparse._ArgumentGroup) -> None:
         '--image-root',
         type=path,
         metavar='DIR',
-        help='folder of the images; default: where the store was made from',
+        help='folder of the images (default: the folder that the store was '
+        'made from)',
     )
     group.add_argument(
         '--names',
         nargs='+',
         metavar='NAME',
-        help='draw these images of the store instead',
+        help='names of images to draw, instead of --number images',
     )
     group.add_argument(
         '--fallback',
         # mmsoco.proposals.filters.FALLBACK_NAMES, whose module needs numpy
         choices=('filtered', 'aspect only', 'size only', 'none'),
-        help='draw only images whose boxes were found by this filter',
+        help='draw only images whose boxes passed this stage of the filter',
     )
     group.add_argument(
         '--columns',
         type=integer(1),
         default=4,
         metavar='N',
-        help='of the contact sheet; default: %(default)s',
+        help='number of columns of the contact sheet (default: %(default)s)',
     )
     group.add_argument(
         '--size',
         type=integer(16, 10000),
         default=480,
         metavar='PIXELS',
-        help='longest side of a picture; default: %(default)s',
+        help='longest side of a picture in pixels (default: %(default)s)',
     )
 
 
@@ -91,21 +94,25 @@ def _add_config_options(group: argparse._ArgumentGroup) -> None:
         type=integer(0),
         nargs='+',
         metavar='I',
-        help='draw these images of the data set instead, counted from 0',
+        help='indices of images to draw, counted from 0, instead of --number '
+        'images',
     )
-    for option in ('--epoch', '--seed'):
+    for option, what in (
+        ('--epoch', 'epoch whose random views are drawn'),
+        ('--seed', 'random seed of the views'),
+    ):
         group.add_argument(
             option,
             type=integer(0),
             default=0,
             metavar='N',
-            help='of the random numbers; default: %(default)s',
+            help=f'{what} (default: %(default)s)',
         )
     add_cfg_options(group)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw the pictures, and say where they are."""
+    """Draw the pictures, and print where they are."""
     is_config = args.source.suffix.lower() == '.py'
     _refuse_options(
         args,
@@ -123,7 +130,7 @@ def run(args: argparse.Namespace) -> None:
 def _refuse_options(
     args: argparse.Namespace, defaults: dict, source: str
 ) -> None:
-    """Refuse options that the kind of source at hand does not read."""
+    """Refuse options that this kind of source does not read."""
     for name, default in defaults.items():
         if getattr(args, name) != default:
             raise ValueError(

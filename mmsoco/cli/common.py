@@ -213,7 +213,7 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--overwrite',
         action='store_true',
-        help='replace what is there under the name of the output',
+        help='replace an existing output of the same name',
     )
 
 
@@ -266,7 +266,7 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         action=OptionsAction,
         default={},
         metavar='KEY=VALUE',
-        help='settings that replace those of the config, such as '
+        help='settings that override the config, such as '
         'train_dataloader.batch_size=64',
     )
 
@@ -277,14 +277,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         '--work-dir',
         type=path,
         metavar='DIR',
-        help='folder of logs and results (default: work_dirs/CONFIG_NAME)',
+        help='folder for logs and results (default: work_dirs/CONFIG_NAME)',
     )
     add_cfg_options(parser)
     parser.add_argument(
         '--launcher',
         choices=('none', 'pytorch', 'slurm', 'mpi'),
         default='none',
-        help='what started the processes (set by the dist_*.sh and '
+        help='program that started the processes (set by the dist_*.sh and '
         'slurm_*.sh scripts)',
     )
     # mim starts several processes with torch.distributed.launch, which adds

@@ -27,35 +27,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--out',
         type=path,
         metavar='DIR',
-        help='folder of trainings and report (default: '
+        help='folder for the trainings and the report (default: '
         'work_dirs/comparison/NAME)',
     )
     parser.add_argument(
         '--records',
         type=path,
         metavar='DIR',
-        help='folder of the JSON records (default: OUT/records)',
+        help='folder for the JSON records (default: OUT/records)',
     )
     parser.add_argument(
         '--data',
         type=path,
         metavar='DIR',
-        help="folder of the data (default: the plan's)",
+        help='folder of the data (default: the folder that the plan names)',
     )
     parser.add_argument(
         '--shard',
         default='0/1',
         metavar='i/n',
-        help='make the i-th of n shares of the cells, counted from 0; the '
-        'shares have OUT in common',
+        help='run only the i-th of n shares of the cells, counted from 0; all '
+        'shares use the same --out',
     )
     parser.add_argument(
-        '--only', default='', metavar='CELL', help='make this cell alone'
+        '--only', default='', metavar='CELL', help='run only this cell'
     )
     parser.add_argument(
         '--status',
         action='store_true',
-        help='list the cells with their times, also expected ones, and stop',
+        help='list the cells with their measured or expected times, and exit',
     )
     shared.add_threads(parser)
 

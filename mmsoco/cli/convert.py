@@ -1,6 +1,6 @@
 """Convert data sets, proposals and checkpoints into other layouts.
 
-`mmsoco convert WHAT --help` describes each.
+`mmsoco convert WHAT --help` describes each conversion.
 
 Examples:
   mmsoco convert voc data/bccd --out data/bccd/train.json --split train
@@ -22,13 +22,13 @@ CONVERSIONS = {
     'regions': 'regions',
     'checkpoint': 'checkpoint',
 }
-INTERRUPTED = 'interrupted; nothing half-written is left, call it again'
+INTERRUPTED = 'interrupted; no partial output is left, run it again'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add a sub-command per conversion."""
+    """Add a subcommand for each conversion."""
     conversions = parser.add_subparsers(
-        title='what is converted', metavar='WHAT', required=True
+        title='conversions', metavar='WHAT', required=True
     )
     for name, module_name in CONVERSIONS.items():
         module = importlib.import_module(

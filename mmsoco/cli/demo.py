@@ -1,12 +1,12 @@
-"""Run the whole job on data that needs no download, and report it.
+"""Run the whole job on data that needs no download.
 
-Makes scenes, proposals for them, pretrains a small detector without labels,
-exports it, fine-tunes Mask R-CNN on a few labels from the pretrained weights
-and from scratch, evaluates both, and writes OUT/report.html. Each step is a
-command that you could type, and is echoed. It takes about ten minutes on two
-cores.
+Makes scenes and their proposals, pretrains a small detector without labels,
+exports it, fine-tunes Mask R-CNN on a few labels both from the pretrained
+weights and from scratch, evaluates both, and writes OUT/report.html. Each step
+is a command that you could type yourself, and is printed. The demo takes about
+ten minutes on two cores.
 
-Called again, it skips what is done; --fresh starts over.
+If you run it again, it skips finished steps; --fresh starts over.
 
 Example:
   mmsoco demo
@@ -27,23 +27,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=path,
         metavar='DIR',
         default=Path('work_dirs/demo'),
-        help='folder of trainings, logs and report; default: %(default)s',
+        help='folder for trainings, logs and the report (default: '
+        '%(default)s)',
     )
     parser.add_argument(
         '--data',
         type=path,
         metavar='DIR',
         default=Path('data/demo'),
-        help='folder of the scenes; default: %(default)s',
+        help='folder for the scenes (default: %(default)s)',
     )
     parser.add_argument(
-        '--fresh', action='store_true', help='do every step again'
+        '--fresh', action='store_true', help='repeat every step'
     )
     parser.add_argument(
         '--threads',
         type=integer(1),
         metavar='N',
-        help='of each command; default: the cores, at most 8',
+        help='number of threads of each command (default: the number of '
+        'cores, at most 8)',
     )
 
 

@@ -1,9 +1,9 @@
-"""Check whether this machine can run mmsoco: a line per finding.
+"""Check whether this machine can run mmsoco.
 
-A line starts with ok, with warn (it works, but not well), or with FAIL: it
-will not work. Each warning and failure ends with a remedy. The exit status is
-1 if something failed. Kernels that were never compiled on this machine are
-compiled, which takes about half a minute.
+Prints one line per finding, which starts with ok, with warn (it works, but not
+well), or with FAIL (it will not work). Each warning and failure ends with a remedy. The exit status is
+1 if a check failed. The first call on a machine compiles the kernels, which
+takes about half a minute.
 
 Example:
   mmsoco doctor
@@ -25,5 +25,5 @@ def run(args: argparse.Namespace) -> int:
         print(finding, flush=True)
         failed += finding.status == FAIL
     if failed:
-        print(f'{failed} of these will not work')
+        print(f'{failed} checks failed')
     return 1 if failed else 0

@@ -1,7 +1,7 @@
 """Export a pretraining run as weights for a detector.
 
-A detector of the same base config loads the result with load_from='OUT'.
-Other programs:
+A detector of the same base config loads the result with load_from='OUT'. For
+other programs:
   --to detectron2             a .pkl for MODEL.WEIGHTS (FPN and C4); its entry
                               "meta" has the RGB order, mean and deviation
   --to torchvision            maskrcnn_resnet50_fpn_v2, strict=False
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'checkpoint',
         type=checkpoint,
         help='checkpoint of a pretraining run, or the work dir of the run, '
-        'whose newest checkpoint is taken; with --parts also weights of a '
+        'whose newest checkpoint is used; with --parts also the weights of a '
         'detector in another layout',
     )
     add_out(parser, 'the file to write, such as detector.pth')
@@ -36,13 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--parts',
         nargs='+',
         metavar='PART',
-        help='export these parts alone, such as backbone neck (default: all)',
+        help='parts to export, such as backbone neck (default: all parts)',
     )
     parser.add_argument(
         '--to',
         choices=PROGRAMS,
         default='mmdet',
-        help='the program that will load the weights (default: mmdet)',
+        help='program that will load the weights (default: mmdet)',
     )
 
 

@@ -1,16 +1,17 @@
-r"""Fine-tune a pretrained detector on labels, and judge it.
+r"""Fine-tune a pretrained detector on labels, and evaluate it.
 
-DIR is the folder of a pretraining. Classes, boxes or masks, and the size of
-the pictures come from the files; labels are COCO JSON, or a data set in VOC
-layout (its folder, or a list below ImageSets/Main), which has its pictures.
+DIR is the output folder of `mmsoco pretrain`. Labels are COCO JSON, or a data
+set in VOC layout (its folder, or a list in ImageSets/Main), which includes the
+pictures. The classes, boxes or masks, and the size of the pictures are read
+from these files.
 
 Example:
     mmsoco finetune out/mine --train train.json --train-images images \
         --val val.json --val-images images --labels 60
 
-Writes the whole config, checkpoints, logs and a report with the detections
-next to the labels into DIR/finetune (or --out). With --scratch the same
-training starts without the pretrained weights, for comparison.
+Writes the complete config, checkpoints, logs and a report that shows the
+detections next to the labels to DIR/finetune (or --out). With --scratch, the
+same training starts without the pretrained weights, for comparison.
 """
 
 import argparse
@@ -27,13 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     shared.add_labels(
         parser,
         'COCO JSON, or a data set in VOC layout',
-        'a VOC data set has its own',
+        'not needed for a VOC data set',
     )
     parser.add_argument(
         '--labels',
         type=integer(1),
         metavar='N',
-        help='train on N labeled pictures, drawn by the seed (default: all)',
+        help='number of labeled pictures to train on, drawn with the seed '
+        '(default: all)',
     )
     parser.add_argument(
         '--scratch',
@@ -42,12 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     shared.add_epochs(parser)
     shared.add_batch_size(parser, lowest=1)
-    shared.add_seed(parser, 'the drawn labels and of the training', default=0)
+    shared.add_seed(parser, 'the drawn labels and the training', default=0)
     parser.add_argument(
         '--out',
         type=path,
         metavar='PATH',
-        help='folder of the fine-tuning (default: one in DIR)',
+        help='folder for the fine-tuning (default: a folder in DIR)',
     )
     add_cfg_options(parser)
 

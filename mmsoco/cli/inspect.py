@@ -1,4 +1,4 @@
-"""Print what a checkpoint holds: its layout, its parts, its manifest.
+"""Print the contents of a checkpoint: its layout, parts and manifest.
 
 Examples:
   mmsoco inspect detector.pth
@@ -15,11 +15,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'checkpoint',
         type=checkpoint,
-        help='a checkpoint of any layout, or the work dir of a run, whose '
-        'newest checkpoint is taken',
+        help='checkpoint of any layout, or the work dir of a run, whose '
+        'newest checkpoint is used',
     )
     parser.add_argument(
-        '--config', action='store_true', help="print the run's config too"
+        '--config', action='store_true', help="also print the run's config"
     )
 
 

@@ -29,13 +29,13 @@ VERBS = {
         'demo',
     ),
     'Proposals and views': ('propose', 'recall', 'browse'),
-    'Training by configs': ('train', 'test'),
+    'Training with configs': ('train', 'test'),
     'Weights': ('export', 'inspect', 'publish'),
     'Data': ('convert', 'pack'),
-    'Does pretraining help?': ('pilot', 'compare'),
+    'Whether pretraining helps': ('pilot', 'compare'),
     'This machine': ('doctor',),
 }
-USAGE = 'usage: mmsoco VERB [arguments]   (mmsoco VERB --help for a verb)'
+USAGE = 'usage: mmsoco VERB [arguments]   (mmsoco VERB --help for details)'
 STATUS_USAGE = 2  # what argparse exits with
 
 

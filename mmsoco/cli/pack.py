@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the tar file, and say what is in it."""
+    """Write the tar file, and print a summary."""
     from tqdm import tqdm
 
     from mmsoco.images.lists import refuse_none
@@ -53,6 +53,6 @@ def run(args: argparse.Namespace) -> None:
         )
     if packed.problems:
         print(packed.problems)
-    kept = f', {packed.kept} of them before' if packed.kept else ''
+    kept = f', {packed.kept} of them by earlier calls' if packed.kept else ''
     size = packed.path.stat().st_size / 2**20
     print(f'{packed.path}: {packed.images} images{kept}, {size:.1f} MiB')

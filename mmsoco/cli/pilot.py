@@ -1,9 +1,10 @@
-r"""Answer whether a pretrained detector helps with your own labels.
+r"""Test whether a pretrained detector helps with your own labels.
 
-DIR is the folder of a pretraining. Its detector and the alternative (a
-detector from scratch, or --init WEIGHTS) are fine-tuned on the same subsets
-of your labels, several times each, and judged on VAL. The report is one page
-with the verdict, its 95 % interval, and what it would take to know more.
+DIR is the output folder of `mmsoco pretrain`. Its detector and the alternative
+(a detector from scratch, or --init WEIGHTS) are fine-tuned on the same subsets
+of your labels, several times each, and evaluated on the labels of --val. The
+report is one page with the verdict, its 95 % confidence interval, and the
+number of further runs that would give a clearer answer.
 Before it starts, it estimates from a short trial how long it will take. If it
 is stopped, run it again to continue.
 
@@ -24,30 +25,38 @@ INTERRUPTED = shared.FROM_HERE
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     shared.add_run(parser)
-    shared.add_labels(parser, 'COCO JSON', 'default: that of the labels')
+    shared.add_labels(parser, 'COCO JSON', 'default: the folder of the labels')
     parser.add_argument(
         '--labels',
         type=integer(1),
         nargs='+',
         metavar='N',
-        help='numbers of labeled pictures (default: a quarter, and all)',
+        help='numbers of labeled pictures to train on (default: a quarter of '
+        'them, and all)',
     )
     parser.add_argument(
         '--seeds',
         type=integer(1),
         default=3,
         metavar='N',
-        help='repetitions of each (default: %(default)s)',
+        help='number of repetitions of each fine-tuning (default: '
+        '%(default)s)',
     )
-    shared.add_time(parser, 'time for everything', '1,500 steps each')
+    shared.add_time(
+        parser, 'time limit of the whole pilot', '1,500 steps per fine-tuning'
+    )
     parser.add_argument(
         '--init',
         type=path,
         metavar='WEIGHTS',
-        help='the alternative to the pretrained detector (default: scratch)',
+        help='weights to compare the pretrained detector with (default: '
+        'training from scratch)',
     )
     parser.add_argument(
-        '--out', type=path, metavar='PATH', help='default: DIR/pilot'
+        '--out',
+        type=path,
+        metavar='PATH',
+        help='folder for the fine-tunings and the report (default: DIR/pilot)',
     )
     shared.add_threads(parser)
 

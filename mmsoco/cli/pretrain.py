@@ -8,37 +8,31 @@ continue; with a larger --epochs or --time it continues even a finished run.
 Example:
     mmsoco pretrain "my pictures" --out out/mine
 
-With labels of some of the pictures (--check) the proposals' filter is chosen
-so that it keeps such objects; from weights that you have (--init) it starts
-where they are:
+With labels of some of the pictures (--check), the filter of the proposals is
+chosen so that it keeps such objects. With --init, training starts from
+existing weights:
 
     mmsoco pretrain "my pictures" --out out/mine --check train.json \
         --init coco.pth --time 2h
 
-With --rounds 2 the pretrained RPN adds to the proposals, and a second
-pretraining learns from them; the first one stays in OUT/rounds/1:
+With --rounds 2, the pretrained RPN adds boxes to the proposals, and a second
+pretraining learns from them; the first one is kept in OUT/rounds/1:
 
     mmsoco pretrain "my pictures" --out out/mine --rounds 2
 
 OUT then holds detector.pth, report.html, proposals.arrow, look/, pretrain.py
-and finetune.py (whole configs), checkpoints/, logs/ and manifest.json.
+and finetune.py (complete configs), checkpoints/, logs/ and manifest.json.
 """
 
 import argparse
 
 from mmsoco.cli import workflow_options as shared
 from mmsoco.cli.common import add_cfg_options, add_out, integer, path
-from mmsoco.cli.spec_options import TYPES
+from mmsoco.cli.spec_options import MEANINGS, TYPES
 
 INTERRUPTED = shared.FROM_CHECKPOINT
 # Limits of the proposals' filter that can be set by hand.
-_LIMITS = {
-    'min_size': 'smallest width and height of a box, in pixels',
-    'min_ratio': 'smallest width / height of a box',
-    'max_ratio': 'largest width / height of a box',
-    'min_scale': 'smallest sqrt(box area) / sqrt(picture area)',
-    'max_scale': 'largest sqrt(box area) / sqrt(picture area)',
-}
+_LIMITS = ('min_size', 'min_ratio', 'max_ratio', 'min_scale', 'max_scale')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,56 +43,57 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FOLDER',
         help='folder of the pictures, searched recursively',
     )
-    add_out(parser, 'folder of the run', positional=False)
+    add_out(parser, 'folder for the run', positional=False)
     parser.add_argument(
         '--check',
         type=path,
         metavar='LABELS',
-        help='COCO-style JSON with labels of some of the pictures: the '
-        'filter of the proposals follows them. They are not trained on',
+        help='COCO-style JSON with labels of some of the pictures, from which '
+        'the filter of the proposals is chosen; they are not trained on',
     )
     parser.add_argument(
         '--init',
         metavar='WEIGHTS',
         help='checkpoint of a detector or a backbone to start from, or '
-        '"scratch" (default: what the config of the detector says)',
+        '"scratch" (default: the weights that the config of the detector '
+        'names)',
     )
     parser.add_argument(
         '--detector',
         metavar='CONFIG',
-        help='config of the detector: a file, or one of a package such as '
-        'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py (default: Mask '
-        'R-CNN R50-FPN with a GPU, a small R18-FPN without)',
+        help='config of the detector: a file, or a config of a package such '
+        'as mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py (default: Mask '
+        'R-CNN R50-FPN on a GPU, a small R18-FPN on a CPU)',
     )
     parser.add_argument(
         '--rpn',
         action='store_true',
         default=None,
-        help="train the detector's RPN too, to find the proposals",
+        help="also train the detector's RPN to find the proposals",
     )
     parser.add_argument(
         '--rounds',
         type=integer(1),
         default=1,
         metavar='N',
-        help='pretrain N times, each on proposals that the RPN of the last '
-        'one has added to; includes --rpn. --epochs and --time are those of '
-        'one round (default: 1)',
+        help='number of pretrainings, each on proposals to which the RPN of '
+        'the previous one has added boxes; implies --rpn. --epochs and --time '
+        'are the length of one round (default: 1)',
     )
     shared.add_epochs(parser)
     shared.add_time(
-        parser, 'time that the training may take', 'by the number of steps'
+        parser, 'time limit of the training', 'chosen from the number of steps'
     )
     _add_training(parser)
     limits = parser.add_argument_group(
-        "the proposals' filter", 'chosen from the pictures unless set'
+        'filter of the proposals', 'chosen from the pictures unless set'
     )
-    for name, meaning in _LIMITS.items():
+    for name in _LIMITS:
         limits.add_argument(
             f'--{name.replace("_", "-")}',
             type=TYPES[name],
             metavar='X',
-            help=meaning,
+            help=MEANINGS[name],
         )
 
 
@@ -107,26 +102,28 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
         '--devices',
         type=integer(1),
         metavar='N',
-        help='GPUs (default: all), or processes where there is none',
+        help='number of GPUs (default: all), or of processes on a CPU',
     )
     shared.add_batch_size(parser, lowest=4)
     shared.add_seed(parser, 'all random numbers of the run')
     parser.add_argument(
         '--precision',
         choices=('fp32', 'bf16', 'fp16'),
-        help='of the computation (default: the faster one, measured)',
+        help='precision of the computation (default: the fastest one, as '
+        'measured)',
     )
     parser.add_argument(
         '--workers',
         type=integer(1),
         metavar='N',
-        help='processes that load pictures (default: by the cores)',
+        help='number of processes that load pictures (default: chosen from '
+        'the number of cores)',
     )
     parser.add_argument(
         '--proposals',
         type=path,
         metavar='FILE',
-        help='proposal store of the pictures, instead of a new one',
+        help='existing proposal store of the pictures to use',
     )
     add_cfg_options(parser)
 

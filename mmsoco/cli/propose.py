@@ -1,7 +1,7 @@
-r"""Propose objects on the pictures of a folder.
+r"""Find object proposals in the pictures of a folder.
 
-Boxes come from selective search, or with --detector from the RPN of a detector
-(a pretrained one, or any of mmdet).
+Boxes come from selective search or, with --detector, from the RPN of a
+detector (a pretrained one, or any detector of mmdet).
 
 It uses all cores. If it is killed at any moment and run again, it continues
 after the finished parts in OUT.parts. The defaults of the search and the
@@ -11,18 +11,18 @@ Examples:
   mmsoco propose "my pictures" --out proposals.arrow
   mmsoco propose faces --out faces.arrow --min-size 8 --min-scale 0.03
 
-Other filters in seconds, without a second search:
+To apply another filter in seconds, without a second search:
   mmsoco propose images --out a.arrow --keep-regions
   mmsoco convert regions a.regions.arrow --out b.arrow --min-scale 0.1
 
-Boxes of a pretrained detector, added to those of the search:
+To add the boxes of a pretrained detector to those of the search:
   mmsoco propose images --out more.arrow --detector out/mine/detector.pth \
       --join out/mine/proposals.arrow
 
-Over several machines, in shards: as a Slurm array (sbatch --array=0-15),
+To use several machines, make shards: as a Slurm array (sbatch --array=0-15)
   mmsoco propose train --out shard-$SLURM_ARRAY_TASK_ID.arrow \
       --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
-or by torchrun on 8 nodes with all cores of each:
+or by torchrun on 8 nodes with all cores of each node
   torchrun --nnodes 8 --nproc-per-node 1 --rdzv-endpoint HOST:PORT \
       --no-python bash -c 'mmsoco propose train \
       --out shard-$RANK.arrow --shard $RANK/$WORLD_SIZE'
@@ -63,36 +63,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     add_images(
         parser,
-        'image folder, searched recursively; a tar file, as `mmsoco '
-        'pack` writes it; or the address of a storage backend',
+        'image folder, searched recursively; a tar file that `mmsoco '
+        'pack` wrote; or the address of a storage backend',
     )
-    add_out(parser, 'the store to make, such as proposals.arrow')
+    add_out(parser, 'the proposal store to write, such as proposals.arrow')
     add_overwrite(parser)
     parser.add_argument(
         '--workers',
         type=integer(1),
         default=available_cores(),
         metavar='N',
-        help='processes; default: all cores (%(default)s)',
+        help='number of processes (default: all cores, %(default)s)',
     )
     parser.add_argument(
         '--memory',
         type=number(0, above=True),
         metavar='MIB',
-        help='what each process may take for one image; larger images are '
-        'left out and named. Default: the processes share what is free',
+        help='memory limit of each process for one image; larger images are '
+        'left out and listed (default: the processes share the free memory)',
     )
     parser.add_argument(
         '--shrink',
         action='store_true',
-        help='search images beyond --memory at a smaller size instead',
+        help='search images that need more than --memory at a smaller size '
+        'instead of leaving them out',
     )
     parser.add_argument(
         '--shard',
         default='0/1',
         metavar='i/n',
-        help='make the i-th of n shards, counted from 0; each into a file of '
-        'its own',
+        help='make only the i-th of n shards, counted from 0; each shard '
+        'needs its own --out',
     )
     parser.add_argument(
         '--keep-regions',
@@ -100,10 +101,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='also write all regions to OUT.regions.arrow, from which '
         '`mmsoco convert regions` makes other proposals in seconds',
     )
-    _add_detector(parser.add_argument_group('boxes of a detector'))
+    _add_detector(parser.add_argument_group('options for a detector'))
     add_backend_args(parser)
-    add_spec_options(parser, SearchSpec(), 'selective search')
-    add_spec_options(parser, FilterSpec(), 'filter')
+    add_spec_options(parser, SearchSpec(), 'options for selective search')
+    add_spec_options(parser, FilterSpec(), 'options for the filter')
 
 
 def _add_detector(group: argparse._ArgumentGroup) -> None:
@@ -111,40 +112,41 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
         '--detector',
         type=checkpoint,
         metavar='WEIGHTS',
-        help='take the boxes of the RPN of this checkpoint; on a GPU, '
-        '--workers 4 is plenty',
+        help='checkpoint of a detector whose RPN finds the boxes; on a GPU, '
+        '--workers 4 is enough',
     )
     group.add_argument(
         '--detector-config',
         type=path,
         metavar='CONFIG',
-        help='config of the detector (default: what the weights carry)',
+        help='config of the detector (default: the config in the checkpoint)',
     )
     group.add_argument(
         '--size',
         type=integer(32),
         metavar='PIXELS',
-        help='longest side that the detector sees (default: as in its '
-        'training)',
+        help='longest side of the images that the detector gets (default: as '
+        'in its training)',
     )
     group.add_argument(
         '--boxes',
         type=integer(1),
         metavar='N',
-        help='most boxes of an image before the filter (default: 100)',
+        help='largest number of boxes per image before the filter (default: '
+        '100)',
     )
     group.add_argument(
         '--join',
         type=path,
         metavar='STORE',
-        help='keep the boxes of this store of the same images, and add those '
-        'of the detector that overlap none of them by 0.7 or more; the '
-        "detector's own store is OUT.detector.arrow",
+        help='store of the same images to join: its boxes are kept, and boxes '
+        'of the detector are added unless they overlap one of them with an '
+        "IoU of 0.7 or more; the detector's own store is OUT.detector.arrow",
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Make the store, and describe it."""
+    """Make the store, and print a summary."""
     _refuse_options(args)
     search, filters = spec_from(args, SearchSpec), spec_from(args, FilterSpec)
     if args.detector is not None:
@@ -185,7 +187,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _refuse_options(args: argparse.Namespace) -> None:
-    """Refuse options of the detector without one, and of both together."""
+    """Refuse options of a detector without one, or of the search with one."""
     if args.detector is None:
         for name in ('detector_config', 'size', 'boxes', 'join'):
             if getattr(args, name) is not None:
@@ -196,12 +198,13 @@ def _refuse_options(args: argparse.Namespace) -> None:
         if getattr(args, name) != default:
             option = name.replace('_', '-')
             raise ValueError(
-                f'--{option} is of selective search, which --detector replaces'
+                f'--{option} is an option of selective search, which '
+                '--detector replaces'
             )
 
 
 def _finder(args: argparse.Namespace) -> RPNFinder:
-    """Return what finds the boxes of the detector."""
+    """Return the finder of the detector's boxes."""
     from mmsoco.models.rpn_finder import RPNFinder
 
     config = args.detector_config
@@ -216,15 +219,15 @@ def _finder(args: argparse.Namespace) -> RPNFinder:
 
 
 def _detector_store(out: Path) -> Path:
-    """Name the store of the detector's boxes, next to a joined one."""
+    """Return the path of the detector's store, next to the joined one."""
     return out.with_name(f'{out.stem}.detector{out.suffix}')
 
 
 def describe_speed(summary: Summary) -> str:
-    """Say in a line how long it took, and where the store is."""
+    """Return a line with the time that it took and the store's path."""
     place = summary.store.path
     if not summary.seconds:
-        return f'{place} was complete already; nothing to do'
+        return f'{place} is already complete; nothing to do'
     return (
         f'{place}: {summary.made} images in {summary.seconds:.1f} s, '
         f'{summary.made / summary.seconds:.1f} images/s, '

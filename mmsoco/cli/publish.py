@@ -1,7 +1,7 @@
 r"""Strip a checkpoint of its training state and name it by its hash.
 
-The file OUT/NAME_DATE-HASH.pth holds tensors and plain metadata alone, so
-that `torch.load` takes it weights-only.
+The file OUT/NAME_DATE-HASH.pth holds only tensors and plain metadata, so that
+`torch.load` can load it with weights_only=True.
 
 Example:
   mmsoco publish detector.pth --out published \
@@ -14,7 +14,7 @@ from mmsoco.cli.common import add_out, checkpoint
 
 
 def file_stem(text: str) -> str:
-    """Read the start of a file's name; refuse one that names a folder."""
+    """Read the start of a file name; refuse one with a folder."""
     if not text.strip() or '/' in text or '\\' in text or text in ('.', '..'):
         raise argparse.ArgumentTypeError(
             f'expected the start of a file name, without a folder, got '
@@ -28,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'checkpoint',
         type=checkpoint,
-        help='checkpoint of a run or an exported detector, or the work dir '
-        'of a run, whose newest checkpoint is taken',
+        help='checkpoint of a run, an exported detector, or the work dir of '
+        'a run, whose newest checkpoint is used',
     )
-    add_out(parser, 'the folder to write to')
+    add_out(parser, 'the folder to write the file to')
     parser.add_argument(
         '--name',
         type=file_stem,
-        help="start of the file's name (default: the checkpoint's)",
+        help='start of the file name (default: the name of the checkpoint)',
     )
 
 

@@ -1,10 +1,10 @@
 r"""Measure how many labeled objects the proposals of a store find.
 
-Prints the average recall of 10, 50, 100 and all boxes of a picture by the
-size of the objects, compared with as many boxes at random places, and says
-which limits of the filter would keep objects that are lost. OUT gets the
-tables (recall.txt, recall.json), each object's best overlap (objects.json),
-a curve (curve.svg) and pictures of what was missed (missed.jpg).
+Prints the average recall of 10, 50, 100 and all boxes per picture by object
+size, compared with the same number of randomly placed boxes, and suggests
+filter limits that would keep objects that are lost. OUT gets the tables
+(recall.txt, recall.json), the best overlap of each object (objects.json), a
+curve (curve.svg) and pictures of missed objects (missed.jpg).
 
 Examples:
   mmsoco recall proposals.arrow --labels train.json
@@ -33,27 +33,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--image-root',
         type=path,
         metavar='DIR',
-        help='folder of the pictures; default: where the store was made from',
+        help='folder of the pictures (default: the folder that the store was '
+        'made from)',
     )
     parser.add_argument(
         '--out',
         type=path,
         metavar='DIR',
-        help='folder of tables, curve and pictures; default: the name of the '
-        'store with -recall',
+        help='folder for the tables, the curve and the pictures (default: the '
+        'name of the store with -recall)',
     )
     parser.add_argument(
         '--seed',
         type=integer(0),
         default=0,
         metavar='N',
-        help='of the order of boxes that have none, and of random places; '
-        'default: %(default)s',
+        help='random seed for the random boxes, and for the order of boxes '
+        'without an order (default: %(default)s)',
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Measure, print and write."""
+    """Measure the recall, print it and write the files."""
     from mmsoco.workflow.recall import measure_recall, write_recall
 
     out = args.out or args.store.with_name(f'{args.store.stem}-recall')

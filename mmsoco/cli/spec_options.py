@@ -9,8 +9,8 @@ from mmsoco.proposals.search.spec import SearchSpec
 
 Spec = TypeVar('Spec', FilterSpec, SearchSpec)
 
-# What an option may be at all; what fits together, the specs check. No
-# picture has a side above 65535 pixels, and a box is within its picture.
+# The possible values of each option; the specs check whether values fit each
+# other. No picture has a side above 65535 pixels, and a box is within it.
 TYPES = {
     'min_size': number(1, 65535),
     'min_ratio': number(0, above=True),
@@ -23,10 +23,22 @@ TYPES = {
 }
 
 
+MEANINGS = {
+    'min_size': 'smallest width and height of a box, in pixels',
+    'min_ratio': 'smallest width / height of a box',
+    'max_ratio': 'largest width / height of a box',
+    'min_scale': 'smallest sqrt(box area) / sqrt(picture area)',
+    'max_scale': 'largest sqrt(box area) / sqrt(picture area)',
+    'scale': 'how readily regions grow; larger values give larger regions',
+    'sigma': 'standard deviation of the initial smoothing, in pixels',
+    'min_region_size': 'smallest area of an initial region, in pixels',
+}
+
+
 def add_spec_options(
     parser: argparse.ArgumentParser, spec: FilterSpec | SearchSpec, title: str
 ) -> None:
-    """Add an option per parameter of a spec, with its values as defaults."""
+    """Add an option for each parameter of a spec; its values are defaults."""
     group = parser.add_argument_group(title)
     for name, value in spec.as_dict().items():
         group.add_argument(
@@ -34,7 +46,7 @@ def add_spec_options(
             type=TYPES[name],
             default=value,
             metavar='X',
-            help='default: %(default).6g',
+            help=f'{MEANINGS[name]} (default: %(default).6g)',
         )
 
 

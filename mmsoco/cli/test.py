@@ -20,13 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'checkpoint',
         type=checkpoint,
-        help='weights of the detector, or the work dir of its training',
+        help='weights of the detector, or the work dir of its training, '
+        'whose newest checkpoint is used',
     )
     parser.add_argument(
         '--show-dir',
         type=path,
         metavar='DIR',
-        help='folder, in the work dir, of painted detections',
+        help='folder in the work dir for pictures with the detections',
     )
     add_run_options(parser)
 

@@ -1,6 +1,6 @@
-r"""Pretrain or fine-tune what a config describes.
+r"""Run the pretraining or fine-tuning that a config describes.
 
-On several GPUs or CPU processes: tools/dist_train.sh; under Slurm:
+For several GPUs or CPU processes, use tools/dist_train.sh; for Slurm, use
 tools/slurm_train.sh.
 
 Examples:
@@ -37,20 +37,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='continue from CHECKPOINT or, without a name, from the newest '
-        'one in the work dir; if there is none, start',
+        help='continue from CHECKPOINT or, without a value, from the newest '
+        'checkpoint in the work dir; if there is none, start from the '
+        'beginning',
     )
     parser.add_argument(
         '--overwrite',
         action='store_true',
-        help='remove the checkpoints of an old run in the work dir first',
+        help='first remove the checkpoints of an old run in the work dir',
     )
     parser.add_argument(
         '--amp',
         nargs='?',
         const='bf16',
         choices=('bf16', 'fp16'),
-        help='train in mixed precision (without a value: bf16)',
+        help='train with mixed precision (without a value: bf16)',
     )
     add_run_options(parser)
 
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check_start(cfg: Config) -> None:
-    """Refuse weights to start from that are not there, before all else.
+    """Refuse missing start weights before anything is built.
 
     Raises:
         FileNotFoundError: If ``load_from`` names a file that does not exist.
@@ -85,7 +86,7 @@ def check_start(cfg: Config) -> None:
     if not weights or re.match(r'[\w+.-]+:', weights):  # such as https:
         return
     if not Path(weights).is_file():
-        kind = 'a folder' if Path(weights).is_dir() else 'not there'
+        kind = 'a folder' if Path(weights).is_dir() else 'missing'
         raise FileNotFoundError(
             f'load_from names the checkpoint {weights}, which is {kind}; set '
             'load_from to a file, or to None to start from scratch'

@@ -1,4 +1,4 @@
-"""Options that several verbs of the workflow have alike."""
+"""Options that several verbs of the workflow share."""
 
 import argparse
 
@@ -15,7 +15,10 @@ FROM_HERE = 'stopped; run the same command again to continue from here'
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add ``DIR``, the folder that `mmsoco pretrain` wrote."""
     parser.add_argument(
-        'run', type=path, metavar='DIR', help='folder of the pretraining'
+        'run',
+        type=path,
+        metavar='DIR',
+        help='output folder of `mmsoco pretrain`',
     )
 
 
@@ -26,22 +29,22 @@ def add_labels(
 
     Args:
         parser: The parser to add to.
-        kind: What the labels may be, for the help.
-        images: What holds where the folder is not given, for the help.
+        kind: The formats of the labels, for the help.
+        images: The default of the folder, for the help.
     """
-    for name, use in (('train', 'train on'), ('val', 'judge on')):
+    for name, use in (('train', 'training'), ('val', 'evaluation')):
         parser.add_argument(
             f'--{name}',
             type=path,
             required=True,
             metavar='LABELS',
-            help=f'labels to {use}: {kind}',
+            help=f'labels for {use}: {kind}',
         )
         parser.add_argument(
             f'--{name}-images',
             type=path,
             metavar='FOLDER',
-            help=f'folder of their pictures ({images})',
+            help=f'folder of the pictures of --{name} ({images})',
         )
 
 
@@ -51,7 +54,8 @@ def add_epochs(parser: argparse.ArgumentParser) -> None:
         '--epochs',
         type=integer(1),
         metavar='N',
-        help='passes over the pictures (default: by the number of steps)',
+        help='number of passes over the pictures (default: chosen from the '
+        'number of steps)',
     )
 
 
@@ -60,8 +64,8 @@ def add_time(parser: argparse.ArgumentParser, what: str, default: str) -> None:
 
     Args:
         parser: The parser to add to.
-        what: What takes the time, for the help.
-        default: What decides where no time is given, for the help.
+        what: The meaning of the time, for the help.
+        default: What is used if no time is given, for the help.
     """
     parser.add_argument(
         '--time',
@@ -77,7 +81,7 @@ def add_batch_size(parser: argparse.ArgumentParser, lowest: int) -> None:
         '--batch-size',
         type=integer(lowest),
         metavar='N',
-        help='pictures of a batch on each device',
+        help='number of pictures per batch on each device',
     )
 
 
@@ -88,7 +92,7 @@ def add_seed(
 
     Args:
         parser: The parser to add to.
-        what: What the seed decides, for the help.
+        what: The random numbers that the seed decides, for the help.
         default: The value if none is given; None differs from a given 0.
     """
     parser.add_argument(
@@ -96,7 +100,7 @@ def add_seed(
         type=integer(0),
         default=default,
         metavar='N',
-        help=f'seed of {what} (default: 0)',
+        help=f'random seed for {what} (default: 0)',
     )
 
 
@@ -106,5 +110,5 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         '--threads',
         type=integer(1),
         metavar='N',
-        help='of each training (default: all cores)',
+        help='number of threads of each training (default: all cores)',
     )

@@ -1,1 +1,1 @@
-"""What `mmsoco convert` converts: a module each, in the shape of a verb."""
+"""The conversions of `mmsoco convert`, each a module like that of a verb."""

@@ -1,9 +1,9 @@
-r"""Rebuild the data set bins, on which docs/results.md was measured.
+r"""Rebuild the data set bins, which docs/results.md reports on.
 
 SOURCE is a clone of github.com/ATANU0023/garbage_detection_dataset (CC BY
-4.0). Each photograph is taken once, every 1.3th of 2,679 for training and
-every 1.7th of 670 for validation, at 320 pixels; the labels are compared with
-those that were measured on.
+4.0). Each photograph is used once, at 320 pixels: every 1.3th of 2,679 for
+training and every 1.7th of 670 for validation. The labels are compared with
+those of the reported measurements.
 
 Example:
   mmsoco convert bins garbage_detection_dataset --out data/bins
@@ -18,11 +18,11 @@ from mmsoco.cli.common import add_out, path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the conversion."""
     parser.add_argument('source', type=path, help='clone of the repository')
-    add_out(parser, 'the folder of the data set, which must not exist')
+    add_out(parser, 'the folder for the data set, which must not exist yet')
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make both splits; return 1 if labels are not those measured on."""
+    """Make both splits; return 1 if the labels are not the expected ones."""
     from mmsoco.datasets.converters import bins
     from mmsoco.utils.files import atomic_folder
 
@@ -42,8 +42,8 @@ def run(args: argparse.Namespace) -> int:
             if found != split.sha256:
                 status = 1
                 print(
-                    f'{split.name}: the labels are not those that were '
-                    f'measured on (SHA-256 {found[:8]}, expected '
+                    f'{split.name}: the labels are not those of the reported '
+                    f'results (SHA-256 {found[:8]}, expected '
                     f'{split.sha256[:8]}): has the source changed?',
                     file=sys.stderr,
                 )

@@ -1,4 +1,4 @@
-"""Convert checkpoints of SoCo's authors to mmsoco, and back.
+"""Convert checkpoints between the layouts of SoCo's authors and mmsoco.
 
 Examples:
 To continue training, or to export later:
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--online-only',
         action='store_true',
-        help='leave out predictor and target network',
+        help='leave out the predictor and the target network',
     )
 
 

@@ -18,17 +18,21 @@ from mmsoco.cli.common import path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the conversion."""
-    parser.add_argument('root', type=path, help='such as data/imagenet')
+    parser.add_argument(
+        'root',
+        type=path,
+        help='folder for the images, such as data/imagenet',
+    )
     for option, what in (
-        ('--train-tar', 'training images'),
-        ('--val-tar', 'validation images'),
-        ('--devkit', 'development kit, for the labels of --val-tar'),
+        ('--train-tar', 'archive of the training images'),
+        ('--val-tar', 'archive of the validation images'),
+        ('--devkit', 'development kit, which has the labels of --val-tar'),
     ):
         parser.add_argument(option, type=path, metavar='FILE', help=what)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Unpack what is given, and list what is there."""
+    """Unpack the given archives, and list the images."""
     from mmsoco.datasets.converters.imagenet import prepare
 
     lines = prepare(args.root, args.train_tar, args.val_tar, args.devkit)

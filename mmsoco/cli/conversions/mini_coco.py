@@ -19,8 +19,10 @@ PERCENTS = (1, 2, 5, 10)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the conversion."""
-    parser.add_argument('annotations', type=path, help='COCO JSON file')
-    add_out(parser, 'the folder of the parts')
+    parser.add_argument(
+        'annotations', type=path, help='COCO JSON file of the training images'
+    )
+    add_out(parser, 'the folder for the annotation files')
     add_overwrite(parser)
     parser.add_argument(
         '--percents',
@@ -28,15 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=number(0, 100, above=True),
         default=PERCENTS,
         metavar='P',
-        help='default: 1 2 5 10',
+        help='sizes of the parts in percent (default: 1 2 5 10)',
     )
     parser.add_argument(
-        '--seed', type=integer(0), default=0, help='default: %(default)s'
+        '--seed',
+        type=integer(0),
+        default=0,
+        help='random seed of the shuffling (default: %(default)s)',
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the parts, and say what is in each."""
+    """Write the parts, and print the size of each."""
     stem = args.annotations.stem
     files = {p: args.out / f'{stem}_{p:g}pct.json' for p in args.percents}
     for file in files.values():

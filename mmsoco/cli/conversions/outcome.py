@@ -1,4 +1,4 @@
-"""What a conversion says of data that it had to repair or to leave out."""
+"""How a conversion reports data that it had to repair or leave out."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ def add_strict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--strict',
         action='store_true',
-        help='write nothing where anything had to be repaired or left out',
+        help='write nothing if anything has to be repaired or left out',
     )
 
 
 def refuse_if_strict(problems: Problems, args: argparse.Namespace) -> None:
-    """Raise ValueError where ``--strict`` was given and something is wrong."""
+    """Raise ValueError if ``--strict`` was given and something is wrong."""
     from mmsoco.utils.problems import Outcome
 
     wrong = problems.count(Outcome.LOST, Outcome.REPAIRED)
     if args.strict and wrong:
         raise ValueError(
-            f'{wrong} cases are wrong, and --strict refuses them; {args.out} '
-            f'was not written\n{problems}'
+            f'{wrong} problems were found, and --strict refuses them; '
+            f'{args.out} was not written\n{problems}'
         )
 
 
@@ -38,7 +38,7 @@ def report_problems(problems: Problems) -> int:
 
     lost = problems.count(Outcome.LOST)
     if lost:
-        print(f'{lost} cases were LEFT OUT:')
+        print(f'{lost} items were LEFT OUT:')
     if problems:
         print(problems)
     return LOST_STATUS if lost else 0

@@ -1,9 +1,9 @@
 """Convert a proposal store to JSON, or JSON to a store.
 
-The published layout is {basename: [[x, y, w, h], ...]}, without sizes, so its
-import reads them from the images. COCO-style JSON keeps everything. On import
-the layout is recognized by the content; boxes that cannot be read are left out
-and counted. The exit status is 3 if anything was left out.
+The published layout is {basename: [[x, y, w, h], ...]}. It has no image sizes,
+so they are read from the images on import. COCO-style JSON keeps everything.
+On import, the layout is recognized by the content; boxes that cannot be read
+are left out and counted. The exit status is 3 if anything was left out.
 
 Examples:
   mmsoco convert proposals a.arrow --out a.json
@@ -20,14 +20,14 @@ from mmsoco.utils.files import refuse_existing, write_json
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the conversion."""
-    parser.add_argument('source', type=path, help='a store, or a .json file')
-    add_out(parser, 'what to make of it')
+    parser.add_argument('source', type=path, help='a store or a .json file')
+    add_out(parser, 'the .json file or the store to write')
     add_overwrite(parser)
     parser.add_argument(
         '--layout',
         choices=('coco', 'published'),
         default='coco',
-        help='of the JSON file to write; default: %(default)s',
+        help='layout of the JSON file to write (default: %(default)s)',
     )
     parser.add_argument(
         '--image-root',
@@ -38,13 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--skip-missing',
         action='store_true',
-        help='leave out proposals whose image is not in the folder',
+        help='leave out proposals of images that are not in the folder',
     )
     add_strict(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert, and describe the store and what was wrong."""
+    """Convert, and print a summary of the store and of all problems."""
     refuse_existing(args.out, args.overwrite)
     from mmsoco.proposals import convert
     from mmsoco.proposals.store import ProposalStore

@@ -14,8 +14,12 @@ from mmsoco.proposals.filters import FilterSpec
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the conversion."""
-    parser.add_argument('regions', type=path, help='a .regions.arrow file')
-    add_out(parser, 'the store to make')
+    parser.add_argument(
+        'regions',
+        type=path,
+        help='.regions.arrow file that `mmsoco propose --keep-regions` wrote',
+    )
+    add_out(parser, 'the proposal store to write')
     add_overwrite(parser)
     add_spec_options(parser, FilterSpec(), 'filter')
 

@@ -1,4 +1,4 @@
-"""Join the shards of one proposal store, after a check that all are there.
+"""Join the shards of a proposal store, after checking that none is missing.
 
 Example:
   mmsoco convert shards shard-*.arrow --out proposals.arrow
@@ -15,9 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'shards',
         nargs='+',
         type=path,
-        help='what `mmsoco propose --shard` made, in any order',
+        help='stores that `mmsoco propose --shard` wrote, in any order',
     )
-    add_out(parser, 'the store to make', positional=False)
+    add_out(parser, 'the proposal store to write', positional=False)
     add_overwrite(parser)
 
 

@@ -1,13 +1,13 @@
 r"""Turn a PASCAL VOC data set into COCO annotations.
 
 Expects ROOT/Annotations/NAME.xml, ROOT/JPEGImages/ and, for --split,
-ROOT/ImageSets/Main/SPLIT.txt with a NAME per line. The pictures stay where
-they are: the COCO file names them relative to ROOT/JPEGImages.
+ROOT/ImageSets/Main/SPLIT.txt with a NAME per line. The pictures are not
+copied: the COCO file names them relative to ROOT/JPEGImages.
 
-Classes get their ids in alphabetical order of all classes below
-ROOT/Annotations, so that every split of a data set agrees. Difficult objects
-become COCO's iscrowd. There are no masks: train a box detector, such as
-Faster R-CNN, on the result.
+The classes of all files in ROOT/Annotations get ids in alphabetical order, so
+that all splits of a data set agree. Difficult objects become COCO's iscrowd.
+There are no masks, so train a box detector, such as Faster R-CNN, on the
+result.
 
 Annotations are repaired where the pictures show what is right; files that
 cannot be read are left out with their pictures. One table lists all of this.
@@ -17,8 +17,8 @@ file was written.
 Examples:
   mmsoco convert voc data/bccd --out train.json --split train
 
-Splits of several data sets, joined, with pictures named from their common
-folder:
+To join splits of several data sets, with pictures named relative to their
+common folder:
   mmsoco convert voc data/VOCdevkit --out voc0712_trainval.json \
       --parts VOC2007/trainval VOC2012/trainval
 """
@@ -40,25 +40,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, 'the COCO JSON file to write')
     add_overwrite(parser)
     chosen = parser.add_mutually_exclusive_group()
-    chosen.add_argument('--split', help='list below ROOT/ImageSets/Main')
+    chosen.add_argument(
+        '--split', help='name of a list in ROOT/ImageSets/Main (default: all)'
+    )
     chosen.add_argument(
         '--parts',
         nargs='+',
         default=(),
         metavar='SET/SPLIT',
-        help='splits of several data sets below ROOT (VOC2007/trainval)',
+        help='splits of several data sets in ROOT, such as VOC2007/trainval',
     )
     parser.add_argument(
         '--classes',
         nargs='+',
         metavar='NAME',
-        help='classes in the order of their ids; other objects are left out',
+        help='names of the classes in the order of their ids; objects of '
+        'other classes are left out (default: all classes)',
     )
     add_strict(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert, and say what is in the file and what was wrong.
+    """Convert, and print a summary of the file and of all problems.
 
     Raises:
         ValueError: If the data set cannot be used, or --strict refuses it.
