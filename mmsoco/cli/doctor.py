@@ -1,9 +1,9 @@
 """Check whether this machine can run mmsoco.
 
 Prints one line per finding, which starts with ok, with warn (it works, but not
-well), or with FAIL (it will not work). Each warning and failure ends with a remedy. The exit status is
-1 if a check failed. The first call on a machine compiles the kernels, which
-takes about half a minute.
+well), or with FAIL (it will not work). Each warning and failure ends with a
+remedy. The exit status is 1 if a check failed. The first call on a machine
+compiles the kernels, which takes about half a minute.
 
 Example:
   mmsoco doctor
