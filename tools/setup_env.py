@@ -2,7 +2,7 @@
 
 Installs torch, mmcv built from source with its operators, mmdet, mmselfsup,
 mmengine and mmsoco itself at pinned versions, and does nothing when the
-environment is complete already. Uses the standard library only.
+environment is already complete. Uses the standard library only.
 
 Example::
 

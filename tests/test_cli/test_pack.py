@@ -40,7 +40,7 @@ def test_main_path(images, tmp_path):
         stores[name] = tmp_path / f'{name}.arrow'
         succeed('propose', place, '--out', stores[name], '--workers', '1')
     command = ('propose', out, '--out', stores['tar'], '--workers', '1')
-    assert 'complete already' in succeed(*command)
+    assert 'already complete' in succeed(*command)
     pairs = zip(*map(ProposalStore, stores.values()), strict=True)
     for loose, packed in pairs:
         assert loose.file_name == packed.file_name

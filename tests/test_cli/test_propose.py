@@ -33,7 +33,7 @@ def test_main_path(images, tmp_path):
     assert 'images: 4' in text and 'unreadable images: 1' in text
     assert 'bad.jpg: empty, or not an image' in text
     assert 'images/s' in text and 'cores busy' in text
-    assert 'complete already' in succeed(*command, '--out', out)
+    assert 'already complete' in succeed(*command, '--out', out)
 
     other = tmp_path / 'b.arrow'
     regions = tmp_path / 'a.regions.arrow'

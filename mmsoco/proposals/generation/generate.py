@@ -66,7 +66,7 @@ def generate(
             None shows a bar.
 
     Returns:
-        A summary; ``made`` is 0 where the store was complete already.
+        A summary; ``made`` is 0 if the store was already complete.
 
     Raises:
         FileExistsError: If the store or its parts are of another job.
