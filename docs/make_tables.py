@@ -190,7 +190,7 @@ def measured_table() -> str:
     lines = []
     if figure_records() is not None:
         name = RESULTS_FIGURE.relative_to(REPO)
-        lines += [f'![Box AP over the number of labeled pictures]({name})']
+        lines += [f'![Box AP by the number of labeled pictures]({name})']
     for folder in records():
         results = analysis.read_results(folder)
         parts = [*report.answer(results), report.progress(results)]

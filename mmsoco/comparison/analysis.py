@@ -337,8 +337,8 @@ def fewer_labels(results: Results, start: str) -> list[str]:
         if needed is not None and needed > labels:
             sentences.append(
                 f'{row.label} with {labels} labels reaches {reached:.1f} AP, '
-                f'for which the start {reference} needs about {needed:.0f}: '
-                f'{needed / labels:.1f} times as many.'
+                f'for which the start {reference} needs about {needed:.0f} '
+                f'labels: {needed / labels:.1f} times as many.'
             )
     return sentences
 

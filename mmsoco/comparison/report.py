@@ -69,10 +69,10 @@ def chapter(results: Results, folder: Path) -> Chapter:
         pictures=_pictures(results),
         captions=dict(
             labels=_curve_caption(results),
-            intervals='Difference of each start to that '
+            intervals='Difference between each start and the start '
             f'{_named(results, results.scratch)}, with the same labels and '
-            'seeds: pairs as dots, the mean as a diamond, its 95 % interval '
-            'from three pairs on as a line.',
+            'seeds. Dots are pairs, the diamond is their mean, and the line '
+            'is its 95 % interval (for three or more pairs).',
         ),
         provenance=tuple(_provenance(results, folder)),
     )
@@ -98,8 +98,9 @@ def _curve_caption(results: Results) -> str:
         f' {len(left_out)} more starts are in the table.' if left_out else ''
     )
     return (
-        'AP over the number of labeled pictures. A dot is one seed, the bar '
-        'at each number the mean, the band one standard deviation.' + rest
+        'AP by the number of labeled pictures. Each dot is one seed, the bar '
+        'at each number is the mean, and the band is one standard deviation.'
+        + rest
     )
 
 
@@ -108,9 +109,7 @@ def progress(results: Results) -> str:
     done, planned = len(results.done), results.planned
     if done == planned:
         return ''
-    return (
-        f'{done} of {planned} cells made so far: the numbers can still change.'
-    )
+    return f'{done} of {planned} cells are done; the numbers can still change.'
 
 
 def asked_start(results: Results) -> str:
@@ -129,13 +128,13 @@ def answer(results: Results) -> list[str]:
             sentences.append(f'With {labels} labels: not run.')
             continue
         parts = [
-            f'against the start {_named(results, results.scratch)}: '
+            f'compared with the start {_named(results, results.scratch)}: '
             f'{_verdict(row.to_scratch)}'
         ]
         if row.to_best is not None:
             best = _named(results, results.best[labels])
             parts.append(
-                f'against the best image-level method, {best}: '
+                f'compared with the best image-level method, {best}: '
                 f'{_verdict(row.to_best)}'
             )
         sentences.append(
@@ -182,7 +181,7 @@ def _provenance(results: Results, folder: Path) -> list[str]:
     ]
     old = analysis.superseded(folder, content)
     if old:
-        lines.append(f'records of earlier states of the plan, not used: {old}')
+        lines.append(f'unused records of earlier versions of the plan: {old}')
     for name in ('versions', 'processor', 'gpu', 'system'):
         values = sorted(
             {

@@ -177,8 +177,8 @@ def verdict(difference: Difference) -> str:
     """Say in words what the difference to another start shows."""
     if difference.n < LEAST_PAIRS:
         return (
-            f'cannot tell yet: {difference.n} of at least {LEAST_PAIRS} '
-            f'pairs, {LEAST_PAIRS - difference.n} more needed'
+            f'cannot tell yet ({difference.n} of at least {LEAST_PAIRS} '
+            f'pairs, {LEAST_PAIRS - difference.n} more needed)'
         )
     low, high = difference.low, difference.high
     if low > 0:

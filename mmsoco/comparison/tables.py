@@ -46,7 +46,7 @@ def all_tables(results: Results) -> tuple[Table, ...]:
 def _ap(rows: Sequence[Row], results: Results) -> tuple[tuple, tuple]:
     """Return header and rows of the table of AP."""
     header: tuple[str, ...] = ('start', 'n', 'AP', 'AP50', 'AP75')
-    header += (f'to {results.scratch}', 'p')
+    header += (f'vs. {results.scratch}', 'p')
     cells: list[tuple[str, ...]] = [
         (
             row.label,
@@ -60,12 +60,12 @@ def _ap(rows: Sequence[Row], results: Results) -> tuple[tuple, tuple]:
         for row in rows
     ]
     if any(row.start['kind'] == analysis.IMAGE_LEVEL for row in rows):
-        header += ('to best image-level',)
+        header += ('vs. best image-level',)
         cells = [
             (*cell, _interval(row.to_best))
             for cell, row in zip(cells, rows, strict=True)
         ]
-    header += (f'against {results.scratch}',)
+    header += (f'verdict vs. {results.scratch}',)
     return header, tuple(
         (*cell, _row_verdict(row))
         for cell, row in zip(cells, rows, strict=True)
@@ -114,8 +114,8 @@ def _number(value: float | None, digits: int = 2) -> str:
 
 
 COST_HEADER = (
-    'start', 'rate trials', 'pretraining pictures', 'pretraining minutes',
-    'fine-tuning steps', 'fine-tuning minutes', 'tensors that arrived',
+    'start', 'rates tried', 'pretraining pictures', 'pretraining minutes',
+    'fine-tuning steps', 'fine-tuning minutes', 'loaded tensors',
 )  # fmt: skip
 
 
@@ -158,13 +158,13 @@ def _details(results: Results, rows: Sequence[Row], labels: int) -> Table:
 
 
 PROBE_HEADER = (
-    'start', 'features of', 'n', '20-NN', 'linear', 'linear, to untrained',
+    'start', 'features of', 'n', '20-NN', 'linear', 'linear vs. untrained',
 )  # fmt: skip
 PROBE_NOTE = (
     'Accuracy, percent: the classes of labeled boxes of training pictures, '
     'read by the 20 nearest neighbors and by a linear classifier before any '
     'fine-tuning. Features that are no better than those of the untrained '
-    'network, or than size and colors of the box, have not learned what '
+    'network, or than the size and colors of the box, have not learned what '
     'distinguishes these classes.'
 )
 _CONTROLS = {

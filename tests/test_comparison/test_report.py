@@ -195,7 +195,7 @@ def test_correlation_of_a_gauge_with_ap(results, folder):
 
 def test_answer_names_both_comparisons(results):
     first, second, third = report.answer(results)
-    assert 'against the start from scratch: helps by 4.3 to 6.7 AP' in first
+    assert 'with the start from scratch: helps by 4.3 to 6.7 AP' in first
     assert 'best image-level method, byol: helps by 3.3' in first
     assert 'cannot tell yet' in second
     assert 'times as many' in third
@@ -317,7 +317,7 @@ def test_a_plan_that_is_made_in_part(folder, results):
     files = len(list(folder.glob('*.json'))) - 1
     cells = len(results.content['cells'])
     # one of the files is the failed one
-    assert f'{files - 1} of {cells} cells made so far' in text
+    assert f'{files - 1} of {cells} cells are done' in text
     [row] = [
         row
         for row in table_rows(text, 'Box AP with 100 labels')
@@ -326,7 +326,7 @@ def test_a_plan_that_is_made_in_part(folder, results):
     aps = [15.0, 18.0]
     assert row[1:3] == ['2 of 3', f'16.50 ± {np.std(aps, ddof=1):.2f}']
     assert row[5:7] == ['+5.50 (2 pairs)', '-']
-    assert row[8] == 'cannot tell yet: 2 of at least 3 pairs, 1 more needed'
+    assert row[8] == 'cannot tell yet (2 of at least 3 pairs, 1 more needed)'
 
 
 def test_a_plan_of_which_nothing_is_made(folder):
