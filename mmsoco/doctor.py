@@ -406,7 +406,7 @@ def check_disk(
         f'{free / GIB:.1f} GiB free in {os.path.abspath(folder)}',
         free,
         (LEAST_DISK, ENOUGH_DISK),
-        'make room, or write to another disk with --work-dir, --out',
+        'make room, or write to another disk with --work-dir or --out',
     )
 
 

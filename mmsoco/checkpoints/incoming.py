@@ -155,7 +155,7 @@ def to_mmdet(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
     layout = guess_layout(state)
     if layout == 'unknown':
         raise ValueError(
-            'the names of the tensors are those of no program that is known '
+            'the names of the tensors match no known program '
             '(mmdet, mmpretrain, torchvision, detectron2, timm, SoCo): '
             f'{", ".join(sorted(state)[:4])}. Rename them to those of an '
             'mmdet detector first.'

@@ -153,7 +153,7 @@ class Comparison:
                 if is_free:
                     self._make(cell)
                 else:
-                    print('      another process makes it', flush=True)
+                    print('      another process is making it', flush=True)
         return all(self._is_done(cell.name) for cell in chosen)
 
     def _chosen(self, shard: tuple[int, int], only: str) -> list[Cell]:

@@ -135,7 +135,7 @@ def make_proposals(plan: Plan, out: Path, workers: int) -> Path:
             generate(job, workers)
             return store
         except BlockingIOError:
-            print('      another process makes the proposals', flush=True)
+            print('      another process is making the proposals', flush=True)
             time.sleep(WAIT_SECONDS)
 
 

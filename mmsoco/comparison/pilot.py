@@ -135,8 +135,8 @@ def reference(question: Question) -> Start:
 def pretraining_pictures(question: Question) -> tuple[Path, list[str]]:
     """Return the folder that was pretrained on, and sentences to report."""
     notes = [
-        'There is one pretraining: how much another one would differ is not '
-        'part of the intervals.'
+        'There is only one pretraining, so the intervals do not include how '
+        'much another one would differ.'
     ]
     manifest = question.run / MANIFEST
     if manifest.is_file():

@@ -41,7 +41,7 @@ class CellState:
 def remaining(states: Sequence[CellState]) -> str:
     """Say in a line how much is left to do."""
     left = [state for state in states if not state.is_done]
-    text = f'{len(states) - len(left)} of {len(states)} cells made'
+    text = f'{len(states) - len(left)} of {len(states)} cells done'
     if not left:
         return text
     known = [s.seconds for s in left if s.seconds is not None]
@@ -52,7 +52,7 @@ def remaining(states: Sequence[CellState]) -> str:
             'after the other at the speed so far'
         )
     if unknown:
-        text += f'; {unknown} are unlike any that is made: time not known'
+        text += f'; {unknown} are unlike any finished cell: time unknown'
     return text
 
 

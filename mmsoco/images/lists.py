@@ -313,7 +313,7 @@ def _without_label(entry: str, problems: Problems) -> str:
     match = _LABELLED.fullmatch(entry)
     if not match:
         return entry
-    problems.add(NOTE, 'label behind the name: not used', entry)
+    problems.add(NOTE, 'label after the name: not used', entry)
     return match[1].strip('"\'')
 
 

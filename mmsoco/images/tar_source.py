@@ -106,7 +106,7 @@ class ImageTar(FetchedImages):
         if not os.path.exists(root):
             raise FileNotFoundError(
                 f'tar file {self.root!r} does not exist; if it was moved, '
-                'name the place where it is now'
+                'give its new path'
             )
         self._file = None
         self._check_beginning()

@@ -26,7 +26,7 @@ LABEL, RIGHT, WRONG, MISSED = (
 KEYS = (
     (LABEL, 'label'),
     (RIGHT, 'right: the class, on an object (IoU 0.5)'),
-    (WRONG, 'wrong: another class, another place, or twice'),
+    (WRONG, 'wrong: a wrong class or place, or a duplicate'),
     (MISSED, 'missed: a label without a detection'),
 )
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42

@@ -255,7 +255,7 @@ class _Finetuning:
             f'{sum(counts.values())} boxes'
             f'{" with masks" if self.train.has_masks else ""} of '
             f'{len(counts)} classes ({shown}); '
-            f'{len(self.val.document["images"])} pictures to judge on',
+            f'{len(self.val.document["images"])} validation pictures',
         )
         for labels in (self.train, self.val):
             if len(labels.problems):
@@ -264,7 +264,7 @@ class _Finetuning:
         if few:
             self.console.detail(
                 'note',
-                f'fewer than {FEW_BOXES} boxes to learn from: '
+                f'classes with fewer than {FEW_BOXES} training boxes: '
                 f'{", ".join(few)}',
             )
         again = pictures_of(self.document, self.train.images) & pictures_of(
@@ -273,9 +273,9 @@ class _Finetuning:
         if again:
             self.console.detail(
                 'note',
-                f'{len(again)} of the pictures to judge on are trained on '
-                'too: the AP says little about new pictures; give labels of '
-                'others with --val',
+                f'{len(again)} of the validation pictures are also training '
+                'pictures, so the AP says little about new pictures; give '
+                'labels of other pictures with --val',
             )
 
     def _write_config(self) -> None:

@@ -13,7 +13,7 @@ from mmsoco.workflow.pretrain_config import drop_variables, shipped_config
 
 DOCSTRING = """Fine-tuning on labels, as `mmsoco finetune` wrote it.
 
-The whole config: it inherits nothing.
+The complete config: it inherits nothing.
 
 command:   python tools/train.py finetune.py
            mim train mmsoco finetune.py

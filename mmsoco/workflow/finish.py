@@ -19,8 +19,8 @@ from mmsoco.workflow.settings import PretrainSettings
 
 FINETUNE_DOCSTRING = """Fine-tuning of the pretrained detector on labels.
 
-The whole config: it inherits nothing. `mmsoco finetune` fills it in from the
-labels themselves; by hand, set the places that have labels and pictures, the
+The complete config: it inherits nothing. `mmsoco finetune` fills it in from
+the labels; to use it by hand, set the paths of labels and pictures, the
 classes and num_classes.
 
 command:   python tools/train.py finetune.py

@@ -110,15 +110,15 @@ def explain(
     reasons = []
     if steps < FEW_STEPS:
         reasons.append(
-            f'the training had {steps} steps, where a detection head needs '
-            'some thousands (--epochs)'
+            f'the training had {steps} steps, but a detection head needs a '
+            'few thousand (--epochs)'
         )
     few = [f'{name} ({n})' for name, n in boxes.items() if n < FEW_BOXES]
     if few:
         reasons.append(f'classes with few boxes: {", ".join(few)}')
     total = sum(boxes.values())
     if total < FEW_BOXES * 10:
-        reasons.append(f'{total} boxes in all are few to learn from')
+        reasons.append(f'there are only {total} training boxes')
     if 0 < side < _SMALL:
         reasons.append(
             f'the objects are small (median side {side:.0f} pixels, COCO '
@@ -126,7 +126,7 @@ def explain(
         )
     if not reasons:
         reasons.append(
-            'none is plain to see: look at the detections in the report, and '
-            'at the loss in logs/finetune.log'
+            'none is obvious: look at the detections in the report, and at '
+            'the loss in logs/finetune.log'
         )
     return ['an AP near 0. Likely reasons: ' + '; '.join(reasons)]

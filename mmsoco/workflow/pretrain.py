@@ -258,8 +258,8 @@ class _Pretraining:
             raise FileExistsError(
                 f'{self.folder.path} holds a run of other pictures: '
                 f'{len(changed)} of {len(store)} have changed since, such as '
-                f'{changed[0]}. Choose another --out for the pictures as they '
-                'are now, or put the old ones back'
+                f'{changed[0]}. Choose another --out for the current '
+                'pictures, or restore the old ones'
             )
         if changed:
             self.folder.manifest['steps'].clear()
@@ -479,9 +479,10 @@ def refuse_too_few(
     if number >= LEAST_PICTURES:
         return
     message = (
-        f'{number} pictures in {images} are too few to pretrain on: '
-        f'expected at least {LEAST_PICTURES}, which make a batch, and '
-        f'{MANY_PICTURES} are worth the time. Pictures without labels will do'
+        f'{number} pictures in {images} are too few to pretrain on: expected '
+        f'at least {LEAST_PICTURES}, the size of a batch; from '
+        f'{MANY_PICTURES} on, pretraining is worth the time. The pictures '
+        'need no labels'
     )
     if found is not None and len(found.problems):
         message += f'\n{found.problems}'
@@ -500,7 +501,7 @@ def describe_proposals(
     """
     text = f'{len(store):,} pictures'
     unreadable = len(store.metadata.get('unreadable', []))
-    left_out = [f'{unreadable} not readable'] if unreadable else []
+    left_out = [f'{unreadable} unreadable'] if unreadable else []
     left_out += [
         f'{problem.count} {problem}'
         for problem in found.problems.of(Outcome.LOST)

@@ -79,14 +79,14 @@ class RecallReport:
         lines = [
             *self.notes,
             f'{len(self.own.areas)} objects of {len(self.pictures)} pictures, '
-            f'{np.median(counts):.0f} boxes a picture (median), {order}',
+            f'{np.median(counts):.0f} boxes per picture (median), {order}',
             'average recall over IoU 0.5 to 0.95 in percent, by number of '
-            'boxes; and of as many boxes at random places',
+            'boxes, and the same for randomly placed boxes',
             _layout(self.table(), 'average_recall'),
-            'recall at IoU 0.5 in percent, likewise',
+            'recall at IoU 0.5 in percent, in the same way',
             _layout(self.table(), 'recall_50'),
             'best overlap of an object (mean IoU): '
-            f'{self.own.best[:, -1].mean():.2f}, at random places '
+            f'{self.own.best[:, -1].mean():.2f}, of random boxes '
             f'{self.random.best[:, -1].mean():.2f}',
             *self.advice,
         ]
@@ -236,22 +236,22 @@ def _advise(
     )
     kept = measure(regions, FilterSpec(**limits), objects).recall
     lines = [
-        f'of {len(found)} objects of {len(regions)} pictures the search finds '
-        f'{found.mean():.0%} (IoU {COVERED_IOU}), and the filter of the store '
-        f'leaves {kept:.0%}'
+        f'of {len(found)} objects in {len(regions)} pictures, the search '
+        f'finds {found.mean():.0%} (IoU {COVERED_IOU}), and the filter of the '
+        f'store keeps {kept:.0%}'
     ]
     choice = choose_filter(regions, objects)
     if choice.chosen.recall > kept + _WORTHWHILE:
         lines += [
-            f'advice: the filter loses objects; with '
-            f'{describe_filter(choice.spec)} {choice.chosen.recall:.0%} would '
-            'be left. To make such proposals:',
+            f'advice: the filter loses objects; '
+            f'{describe_filter(choice.spec)} would keep '
+            f'{choice.chosen.recall:.0%}. To make such proposals:',
             '  ' + _command(store, images, choice.spec),
         ]
     elif recall < _GOOD_RECALL:
         lines.append(
             'advice: no other filter helps, since the search itself does not '
-            'find the objects; the boxes of a pretrained detector may '
+            'find the objects; the boxes of a pretrained detector may help '
             '(`mmsoco propose --detector`)'
         )
     return lines

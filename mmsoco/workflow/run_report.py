@@ -200,11 +200,11 @@ def _detections(
     names = {c['id']: c['name'] for c in document['categories']}
     picture = drawing.draw_detections(judged, names, images, threshold)
     text = (
-        f'Detections with a score of {threshold:.2f} or more, where right '
-        'and wrong ones are best in balance on these pictures (F1).'
+        f'Detections with a score of {threshold:.2f} or more, the threshold '
+        'with the best F1 on these pictures.'
     )
     if threshold >= 1:
-        text = 'No detection is right, whatever its score: none is drawn.'
+        text = 'No detection is right at any score, so none is drawn.'
     return dict(
         detections=page.image_uri(picture),
         legend=[('rgb({}, {}, {})'.format(*c), t) for c, t in drawing.KEYS],

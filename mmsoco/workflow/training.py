@@ -358,9 +358,9 @@ class Training:
             remarks.append(
                 (
                     'note',
-                    f'{plan.steps} steps are too short to learn much: below '
+                    f'{plan.steps} steps are too few to learn much: below '
                     f'{LEAST_STEPS} steps our features were no better than '
-                    f'untrained ones; --epochs {epochs} makes as many',
+                    f'untrained ones; --epochs {epochs} runs that many',
                 )
             )
         return remarks
@@ -371,11 +371,14 @@ class Training:
         if self.has_gpu:
             other = f'mmsoco::{configs.SMALL[1]}'
             cost = describe_time(seconds / LARGE_TO_SMALL)
-            return f'the default with a GPU; --detector {other}: about {cost}'
+            return (
+                f'the default on a GPU; --detector {other} would take about '
+                f'{cost}'
+            )
         other = f'mmsoco::{configs.LARGE[1]}'
         cost = describe_time(seconds * LARGE_TO_SMALL)
         return (
-            'the default without a GPU; Mask R-CNN R50-FPN (--detector '
+            'the default on a CPU; Mask R-CNN R50-FPN (--detector '
             f'{other}) would take about {cost}'
         )
 
@@ -387,7 +390,7 @@ def has_gpu() -> bool:
 
 PRETRAIN_DOCSTRING = """Pretraining with SoCo, as `mmsoco pretrain` wrote it.
 
-The whole config: it inherits nothing.
+The complete config: it inherits nothing.
 
 command:   python tools/train.py pretrain.py
            mim train mmsoco pretrain.py

@@ -160,7 +160,7 @@ def test_parts_of_a_backbone_of_torchvision(tmp_path):
 
 def test_unknown_layout_leaves_no_file(tmp_path):
     torch.save(dict(some=torch.ones(1)), tmp_path / 'odd.pth')
-    with pytest.raises(ValueError, match=r'odd\.pth: .*no program'):
+    with pytest.raises(ValueError, match=r'odd\.pth: .*no known program'):
         export_detector(tmp_path / 'odd.pth', tmp_path / 'out.pth')
     assert [p.name for p in tmp_path.iterdir()] == ['odd.pth']
 

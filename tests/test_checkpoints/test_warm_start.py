@@ -195,7 +195,7 @@ def test_weights_that_are_not_numbers_are_refused(tmp_path):
     ('content', 'message'),
     [
         (dict(a=1), 'has no weights'),
-        (dict(state_dict={'w.x': torch.ones(1)}), 'no program that is known'),
+        (dict(state_dict={'w.x': torch.ones(1)}), 'match no known program'),
         ([1], 'holds a list'),
     ],
 )

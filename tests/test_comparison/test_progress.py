@@ -107,10 +107,10 @@ def test_the_rest_in_a_line(plan):
     ]
     text = remaining(states)
     pretrainings = sum(c.kind == 'pretraining' for c in cells)
-    assert text.startswith(f'1 of {len(cells)} cells made; ')
+    assert text.startswith(f'1 of {len(cells)} cells done; ')
     # of 10 steps each but the five on 8 labels, which are of 30
     fine_tunings = len(cells) - pretrainings - 1
     seconds = 120 * (fine_tunings + 2 * 5)
     assert f'about {seconds / 60:.0f} min, one' in text
     assert f'; {pretrainings} are unlike any' in text
-    assert remaining(states[:1]) == '1 of 1 cells made'
+    assert remaining(states[:1]) == '1 of 1 cells done'

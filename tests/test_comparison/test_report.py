@@ -334,7 +334,7 @@ def test_a_plan_of_which_nothing_is_made(folder):
         path.unlink()
     results = analysis.read_results(folder)
     text = report.render_markdown([report.chapter(results, folder)], 'x')
-    assert f'0 of {len(results.content["cells"])} cells made' in text
+    assert f'0 of {len(results.content["cells"])} cells are done' in text
     assert 'With 100 labels: not run.' in text
     assert '![' not in text
 

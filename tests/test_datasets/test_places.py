@@ -253,7 +253,7 @@ def test_tar_cut_short_or_of_other_images_is_refused(base, pipeline):
 
 def test_tar_that_was_moved_is_named(base, pipeline):
     (base / 'out.tar').rename(base / 'there.tar')
-    with pytest.raises(FileNotFoundError, match=r'out\.tar.*it is now.*image'):
+    with pytest.raises(FileNotFoundError, match=r'out\.tar.*new path.*image'):
         ProposalDataset(base / 'out.tar', base / 'tar.arrow', pipeline)
     dataset = ProposalDataset(base / 'there.tar', base / 'tar.arrow', pipeline)
     assert len(dataset) == 5

@@ -96,7 +96,7 @@ def test_bad_steps_at_the_end_of_an_epoch_put_the_checkpoint_off(
         tmp_path, default_hooks=dict(checkpoint=dict(max_keep_ckpts=1))
     ).train()
     log = log_of(tmp_path)
-    assert 'put off: the last 2 steps were not taken' in log
+    assert 'postponed: the last 2 steps were skipped' in log
     assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_3.pth']
 
 

@@ -275,7 +275,7 @@ def test_what_a_list_names_in_vain_is_counted(image_root, tmp_path):
     found = find_images(image_root, tmp_path / 'names.txt')
     assert found.names == ['a.png']
     assert counted(found) == {
-        'label behind the name: not used': 2,
+        'label after the name: not used': 2,
         'named twice: taken once': 1,
         'listed, but not in the folder': 2,
         NOT_A_FILE: 1,

@@ -230,7 +230,7 @@ def test_file_that_is_no_tar_and_one_that_is_gone(tmp_path):
     (tmp_path / 'a.txt').write_text('text')
     with pytest.raises(TarError, match='expected a folder.*a.txt'):
         open_images(tmp_path / 'a.txt')
-    with pytest.raises(FileNotFoundError, match='gone.tar.*where it is now'):
+    with pytest.raises(FileNotFoundError, match='gone.tar.*give its new path'):
         open_images(tmp_path / 'gone.tar')
 
 

@@ -122,19 +122,21 @@ def test_pictures_that_are_trained_and_judged_on(pretrained, data, calls):
     _, text = run(
         pretrained, data, epochs=1, batch_size=12, val_images=data / 'same'
     )
-    assert '3 of the pictures to judge on are trained on too' in text
+    assert '3 of the validation pictures are also training pictures' in text
     assert '1 epoch, 1 step\n' in text
 
 
 def test_three_steps(pretrained, data, calls):
     found, text = run(pretrained, data)
     assert '12 pictures, 12 boxes of 2 classes (cat 11, dog 1)' in text
-    assert 'fewer than 10 boxes to learn from: dog' in text
+    assert 'fewer than 10 training boxes: dog' in text
     assert 'box AP 25.0 (AP50 25.0)' in text
     assert 'cat: AP 50.0, 11 boxes' in text
     # 12 pictures in batches of 4, twice
     assert '2 epochs, 6 steps' in text
-    assert 'are trained on too' not in text  # 0.jpg and so on of two folders
+    assert (
+        'are also training pictures' not in text
+    )  # 0.jpg and so on of two folders
     assert found.metrics['bbox_mAP'] == 0.25
     assert found.checkpoint.is_file()
     page = found.report.read_text()

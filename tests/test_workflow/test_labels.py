@@ -64,9 +64,9 @@ def test_an_ap_near_zero_is_explained():
     (remark,) = explain(0.001, many, steps=120, side=20)
     assert '120 steps' in remark and 'dog (6)' in remark
     assert 'median side 20' in remark
-    assert 'boxes in all' not in remark
+    assert 'training boxes' not in remark
     (remark,) = explain(0.0, dict(cat=30), steps=5000, side=100)
-    assert '30 boxes in all' in remark and 'steps' not in remark
+    assert 'only 30 training boxes' in remark and 'steps' not in remark
     (remark,) = explain(0.0, dict(cat=3000), steps=5000, side=100)
-    assert 'none is plain to see' in remark
+    assert 'none is obvious' in remark
     assert explain(0.3, dict(cat=3), steps=5, side=9) == []

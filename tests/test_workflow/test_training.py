@@ -342,7 +342,7 @@ def test_a_gpu_gets_the_large_detector(tmp_path, gpu):
     assert [view.size for view in views] == [224, 224, 112]
     # 43,200 epochs of 10 s are five days; the small one takes a 12th of it
     text = made._other_choice(replace(PLAN, epochs=43200))
-    assert 'the default with a GPU' in text and 'about 10 hours' in text
+    assert 'the default on a GPU' in text and 'about 10 hours' in text
     text = made._describe(replace(PLAN, epochs=1))
     assert text.startswith('1 x H100, fp32') and '1 epoch of 20' in text
 
@@ -353,7 +353,7 @@ def test_a_cpu_gets_the_small_detector(tmp_path, monkeypatch):
     assert describe_detector(made.detector).startswith('Mask R-CNN R18-FPN')
     # 4,000 epochs of 10 s, twelve times as long
     text = made._other_choice(replace(PLAN, epochs=4000))
-    assert 'the default without a GPU' in text and 'about 5.6 days' in text
+    assert 'the default on a CPU' in text and 'about 5.6 days' in text
 
 
 @pytest.mark.parametrize('name', ['LARGE', 'SMALL'])

@@ -82,7 +82,7 @@ def peak_memory(
     sender.close()
     try:
         result = receiver.recv()
-    except EOFError:  # killed for want of memory
+    except EOFError:  # killed because memory ran out
         result = None
     process.join()
     if isinstance(result, Exception):

@@ -125,8 +125,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         if not failures or is_last:
             return False
         runner.logger.warning(
-            f'The checkpoint is put off: the last {failures} steps were not '
-            'taken.'
+            f'The checkpoint is postponed: the last {failures} steps were '
+            'skipped.'
         )
         return True
 

@@ -132,7 +132,7 @@ class FiniteHook(Hook):
             why = ' (fp16 lowers its scale)' if scaled else ''
             runner.logger.warning(
                 f'Iteration {step.iter + 1}: loss or gradients are not '
-                f'finite; the step is not taken{why}. '
+                f'finite; the step is skipped{why}. '
                 f'{_images(runner, step)}'
             )
 
@@ -165,7 +165,7 @@ class FiniteHook(Hook):
             f'gradients are not finite, for {runner.failed_steps} steps in a '
             f'row. First layer whose output is not finite: {layer}. '
             f'{_images(runner, step)} The batch is kept in {path}. None of '
-            f'these steps was taken. {_remedy(runner)}'
+            f'these steps was applied. {_remedy(runner)}'
         )
 
 

@@ -118,8 +118,8 @@ def _obituary(processes: dict[int, Any], chunks: list[Chunk]) -> str:
     named = named or [repr(name) for name in at.values()]
     where = f' at image {" or ".join(named)}' if named else ''
     return (
-        f'a worker process was killed{where}, most likely for want of memory. '
-        'Finished parts are kept: call again with fewer workers or less '
+        f'a worker process was killed{where}, most likely because memory ran '
+        'out. Finished parts are kept: run again with fewer workers or less '
         'memory for each, or move the image away'
     )
 

@@ -68,7 +68,7 @@ class TooLargeError(UnreadableImageError):
             path,
             f'{width} x {height} pixels would take about '
             f'{self.needs_mib:.0f} MiB, above the limit of {limit.mib:.0f} '
-            'MiB for each worker (take fewer workers, a higher limit, or let '
+            'MiB for each worker (use fewer workers, a higher limit, or let '
             'such images be searched at a smaller size)',
         )
 
@@ -207,7 +207,7 @@ def find_regions(
         remark = 'nearly black: are its samples 12 bits in 16?'
     if zoom < 1:
         rgb = shrink_image(rgb, zoom)
-        remark = f'searched at {zoom:.0%} of its size for want of memory'
+        remark = f'searched at {zoom:.0%} of its size to save memory'
     try:
         bboxes = _find(rgb, search)
     except MemoryError:
