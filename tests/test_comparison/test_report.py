@@ -363,7 +363,7 @@ def test_a_reference_of_another_name_is_named(tmp_path):
     folder = fill(tmp_path / 'records', starts=starts)
     chapter = report.chapter(analysis.read_results(folder), folder)
     text = report.render_markdown([chapter], 'x')
-    assert '| to init | p | against init |' in text
+    assert '| vs. init | p | verdict vs. init |' in text
     assert 'scratch' not in text.split('## A plan')[1]
     assert 'image-level' not in text.split('## A plan')[1]
 
