@@ -64,7 +64,7 @@ def test_the_page_of_a_plain_run(run):
     assert page.index('What this page cannot show') < page.index('<section')
     # 84 steps are below the limit
     assert 'made 84 steps, fewer than the 600' in re.sub(r'\s+', ' ', page)
-    assert 'Its least possible value is\n-8' in page
+    assert 'Its lowest possible value is\n-8' in page
     assert 'my &lt;pictures&gt;' in page and '<pictures>' not in page
     assert '<td>backbone</td><td>100</td>' in page
     assert 'left to torch' in page

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f'images, a multiple of {BLOCK}',
     )
     parser.add_argument(
-        '--batch-size', type=int, default=128, help='of a worker'
+        '--batch-size', type=int, default=128, help='samples per batch'
     )
     parser.add_argument(
         '--batches', type=int, default=8, help='that a worker makes'

@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--rounds',
         type=int,
         default=0,
-        help='of timed reads; 0 leaves the speed out, as on a busy machine',
+        help='number of rounds of timed reads; 0 skips the timing, for busy '
+        'machines',
     )
 
 
