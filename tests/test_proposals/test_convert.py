@@ -226,7 +226,7 @@ def test_strict_refuses_and_writes_nothing(tmp_path):
     write_json(tmp_path / 'a.json', content)
     command = ['convert', 'proposals', tmp_path / 'a.json', '--out', out]
     outcome = call(*command)
-    assert outcome.status == 3 and '1 cases were LEFT OUT' in outcome.out
+    assert outcome.status == 3 and '1 items were LEFT OUT' in outcome.out
     assert len(ProposalStore(out)) == 2
 
 

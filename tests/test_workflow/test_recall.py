@@ -71,8 +71,8 @@ def test_the_filter_that_loses_objects_is_named_with_a_better_one(folder):
     # the small ones are below 32 pixels; the large one is found
     assert report.own.recall(100) == pytest.approx(1 / 3)
     advice = '\n'.join(report.advice)
-    assert 'of 12 objects of 4 pictures the search finds 100%' in advice
-    assert 'leaves 33%' in advice
+    assert 'of 12 objects in 4 pictures, the search finds 100%' in advice
+    assert 'keeps 33%' in advice
     [command] = re.findall(r'mmsoco (.+)', advice)
     assert command.startswith(f'convert regions "{folder}/a.regions.arrow"')
     # what is advised does what it says

@@ -280,13 +280,13 @@ def test_all_problems_come_in_one_table(voc):
     out = voc / 'out.json'
     outcome = call('convert', 'voc', voc, '--out', out)
     assert outcome.status == 3 and out.exists()
-    assert '5 cases were LEFT OUT' in outcome.out
+    assert '5 items were LEFT OUT' in outcome.out
     assert 'a.xml: ' in outcome.out and 'and 2 more' in outcome.out
     assert 'corners of a box are swapped' in outcome.out
     out.unlink()
     outcome = call('convert', 'voc', voc, '--out', out, '--strict')
     assert outcome.status == 1 and not out.exists()
-    assert '6 cases are wrong, and --strict refuses them' in outcome.err
+    assert '6 problems were found, and --strict refuses them' in outcome.err
 
 
 @pytest.mark.parametrize(
