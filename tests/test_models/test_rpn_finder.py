@@ -181,7 +181,7 @@ def test_the_commands_of_a_second_round(folder, tmp_path):
     [
         (['--size=64'], '--size needs --detector'),
         (['--join=x.arrow'], '--join needs --detector'),
-        (['--detector=a.pth', '--scale=100'], '--scale is of selective'),
+        (['--detector=a.pth', '--scale=100'], '--scale is an option of'),
         (['--detector=no.pth'], r'no\.pth'),
         (['--detector=plain.pth'], 'no weights of rpn_head.*--rpn'),
         (['--detector=bare.pth'], '--detector-config'),
