@@ -42,4 +42,19 @@ starts = [
         pretrained_by='soco',
         parts=['backbone'],
     ),
+    # Neck and head start as in a fresh detector, at twice the size.
+    dict(
+        name='soco-init',
+        kind='soco',
+        title='SoCo from the initialization of the detector',
+        config='starts/soco.py',
+        options={'model.initialization': 'detector'},
+    ),
+    dict(
+        name='soco-init-neck',
+        kind='soco',
+        title='... of which backbone and neck',
+        pretrained_by='soco-init',
+        parts=['backbone', 'neck'],
+    ),
 ]
