@@ -246,7 +246,8 @@ class Installer:
         environment.setdefault('MAX_JOBS', str(_parallel_jobs()))
         try:
             self._run(
-                'compiling mmcv with its operators (7 minutes on 2 cores)',
+                'compiling mmcv with its operators '
+                '(7 to 15 minutes on 2 cores)',
                 *[str(self.python), '-m', 'pip', 'wheel', requirement],
                 *['--no-build-isolation', '--no-deps', '--no-cache-dir'],
                 *['--wheel-dir', str(scratch)],
