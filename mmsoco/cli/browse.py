@@ -8,7 +8,11 @@ For a config, it writes one picture per image, with a row for each pair of
 views. Boxes of the same color are matched, the label of a box is the pyramid
 level that it is pooled from, and gray squares are cut out during training.
 
+For a folder that `mmsoco pretrain` made, it writes both, to proposals/ and
+views/.
+
 Examples:
+  mmsoco browse out/mine --out look
   mmsoco browse proposals.arrow --out look
   mmsoco browse \
       configs/soco/soco_mask-rcnn_r50-fpn_1xb32-coslr-400e_custom.py \
@@ -36,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'source',
         type=path,
-        help='a store that `mmsoco propose` made (.arrow), or a pretraining '
-        'config (.py)',
+        help='a store that `mmsoco propose` made (.arrow), a pretraining '
+        'config (.py), or the folder of a pretraining',
     )
     add_out(parser, 'the folder to write the pictures to')
     parser.add_argument(
@@ -113,18 +117,42 @@ def _add_config_options(group: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw the pictures, and print where they are."""
-    is_config = args.source.suffix.lower() == '.py'
-    _refuse_options(
-        args,
-        _OF_STORE if is_config else _OF_CONFIG,
-        'a config' if is_config else 'a store',
-    )
     if args.out.exists() and not args.out.is_dir():
         raise NotADirectoryError(
             f'expected a folder for the pictures, but {args.out} is a file'
         )
-    pictures = _views(args) if is_config else _proposals(args)
-    print(f'{len(pictures)} pictures in {args.out}')
+    if args.source.suffix.lower() == '.py':
+        _refuse_options(args, _OF_STORE, 'a config')
+        _report(_draw_views(args, args.source, args.out), args.out)
+    elif args.source.is_dir():
+        _browse_pretraining(args)
+    else:
+        _refuse_options(args, _OF_CONFIG, 'a store')
+        _report(_draw_proposals(args, args.source, args.out), args.out)
+
+
+def _browse_pretraining(args: argparse.Namespace) -> None:
+    """Draw proposals and, once there is a config, views of a pretraining."""
+    from mmsoco.workflow.run_folder import find_parts
+
+    parts = find_parts(args.source)
+    args.image_root = args.image_root or parts.images
+    out = args.out / 'proposals'
+    _report(_draw_proposals(args, parts.store, out), out)
+    if parts.config.is_file():
+        # The folder, or the pictures, may have moved since.
+        dataset = 'train_dataloader.dataset'
+        args.cfg_options = {
+            f'{dataset}.proposals': str(parts.store),
+            f'{dataset}.image_root': str(args.image_root),
+            **args.cfg_options,
+        }
+        out = args.out / 'views'
+        _report(_draw_views(args, parts.config, out), out)
+
+
+def _report(pictures: list[Path], out: Path) -> None:
+    print(f'{len(pictures)} pictures in {out}')
 
 
 def _refuse_options(
@@ -139,13 +167,15 @@ def _refuse_options(
             )
 
 
-def _proposals(args: argparse.Namespace) -> list[Path]:
+def _draw_proposals(
+    args: argparse.Namespace, source: Path, out: Path
+) -> list[Path]:
     """Draw proposals of a store."""
     from mmsoco.proposals.store import ProposalStore
     from mmsoco.visualization import browse
     from mmsoco.visualization.proposals import contact_sheet
 
-    store = ProposalStore(args.source)
+    store = ProposalStore(source)
     images = browse.images_of(store, args.image_root)
     rows = browse.choose_rows(
         store, args.number, args.names or (), args.fallback
@@ -158,21 +188,23 @@ def _proposals(args: argparse.Namespace) -> list[Path]:
     }
     sheet = contact_sheet(list(drawn.values()), args.columns)
     drawn['contact_sheet.jpg'] = sheet
-    return [_save(args.out / name, image) for name, image in drawn.items()]
+    return [_save(out / name, image) for name, image in drawn.items()]
 
 
-def _views(args: argparse.Namespace) -> list[Path]:
+def _draw_views(
+    args: argparse.Namespace, config: Path, out: Path
+) -> list[Path]:
     """Draw views of a config's data set."""
     from mmsoco.config.reading import read_config
 
-    cfg = read_config(args.source, args.cfg_options)
+    cfg = read_config(config, args.cfg_options)
 
     from mmsoco.engine.building import explained_errors
     from mmsoco.visualization.browse_views import draw_views
 
     with explained_errors(cfg):
         return [
-            _save(args.out / f'{index:07d}.png', picture)
+            _save(out / f'{index:07d}.png', picture)
             for index, picture in draw_views(
                 cfg, args.number, args.index, args.epoch, args.seed
             )

@@ -8,7 +8,7 @@ curve (curve.svg) and pictures of missed objects (missed.jpg).
 
 Examples:
   mmsoco recall proposals.arrow --labels train.json
-  mmsoco recall out/mine/proposals.arrow --labels train.json --out look
+  mmsoco recall out/mine --labels train.json --out look
 """
 
 import argparse
@@ -19,7 +19,10 @@ from mmsoco.cli.common import integer, path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the verb."""
     parser.add_argument(
-        'store', type=path, help='a store that `mmsoco propose` made'
+        'store',
+        type=path,
+        help='a store that `mmsoco propose` made, or the folder of a '
+        'pretraining',
     )
     parser.add_argument(
         '--labels',
@@ -56,15 +59,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Measure the recall, print it and write the files."""
     from mmsoco.workflow.recall import measure_recall, write_recall
+    from mmsoco.workflow.run_folder import find_parts
 
-    out = args.out or args.store.with_name(f'{args.store.stem}-recall')
+    store, image_root = args.store, args.image_root
+    if store.is_dir():
+        parts = find_parts(store)
+        store, image_root = parts.store, image_root or parts.images
+    out = args.out or store.with_name(f'{store.stem}-recall')
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(
             f'expected a folder for the tables, but {out} is a file'
         )
-    report = measure_recall(
-        args.store, args.labels, args.image_root, args.seed
-    )
+    report = measure_recall(store, args.labels, image_root, args.seed)
     print(report.text())
     files = write_recall(report, out)
     print(f'{", ".join(file.name for file in files)} in {out}')

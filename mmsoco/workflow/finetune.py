@@ -35,7 +35,7 @@ from mmsoco.workflow.labels import (
     pictures_of,
 )
 from mmsoco.workflow.news import DetectorNews
-from mmsoco.workflow.run_folder import PRETRAINING, RunFolder, read_manifest
+from mmsoco.workflow.run_folder import RunFolder, read_pretraining
 from mmsoco.workflow.settings import plain
 
 STEPS = ('labels', 'finetune', 'evaluate')
@@ -357,9 +357,7 @@ class _Finetuning:
         )
 
     def _threads(self) -> int | None:
-        pretraining = read_manifest(
-            self.settings.run / 'manifest.json', PRETRAINING
-        )
+        pretraining = read_pretraining(self.settings.run)
         return (pretraining.get('plan') or {}).get('threads')
 
     def _evaluate(self) -> dict[str, float]:
@@ -420,13 +418,7 @@ class _Finetuning:
 
 def refuse_unfinished(run: Path) -> None:
     """Raise unless a folder holds a finished pretraining."""
-    manifest = run / 'manifest.json'
-    if not manifest.is_file():
-        raise FileNotFoundError(
-            f'{run} holds no pretraining (there is no {manifest.name}); give '
-            'the folder that `mmsoco pretrain ... --out` wrote'
-        )
-    if 'export' not in read_manifest(manifest, PRETRAINING)['steps']:
+    if 'export' not in read_pretraining(run)['steps']:
         raise FileNotFoundError(
             f'the pretraining in {run} is not finished; run `mmsoco '
             'pretrain` again with the same folder to continue it'

@@ -4,13 +4,14 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mmsoco.checkpoints.newest import WORK_DIR_NAME
 from mmsoco.utils.files import write_json
 from mmsoco.utils.locks import LOCK_NAME, FolderLock
 from mmsoco.version import __version__
 
+MANIFEST_NAME = 'manifest.json'
 _FORMAT = 1
 PRETRAINING = 'pretraining'
 # The folder, within a run's, of the rounds before it.
@@ -59,7 +60,7 @@ class RunFolder:
     @property
     def manifest_path(self) -> Path:
         """The manifest."""
-        return self.path / 'manifest.json'
+        return self.path / MANIFEST_NAME
 
     @property
     def checkpoints(self) -> Path:
@@ -156,8 +157,17 @@ class RunFolder:
         return self.manifest['settings']
 
 
-def read_manifest(path: Path, kind: str) -> dict[str, Any]:
+def read_manifest(
+    path: Path,
+    kind: str,
+    remedy: str = 'move the folder away or choose another --out',
+) -> dict[str, Any]:
     """Read the manifest of a run.
+
+    Args:
+        path: The manifest.
+        kind: The kind of run that is expected.
+        remedy: What to do where it is not one, for the messages.
 
     Raises:
         ValueError: If it is damaged.
@@ -167,17 +177,71 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
         manifest = json.loads(path.read_text(encoding='utf-8'))
         found = manifest['kind'], manifest['format']
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f'{path} is damaged ({error}); move the folder away or choose '
-            'another --out'
-        ) from error
+        raise ValueError(f'{path} is damaged ({error}); {remedy}') from error
     if found != (kind, _FORMAT):
         raise FileExistsError(
             f'{path.parent} holds a run of another kind: expected {kind} in '
-            f'format {_FORMAT}, got {found[0]} in format {found[1]}; choose '
-            'another --out'
+            f'format {_FORMAT}, got {found[0]} in format {found[1]}; {remedy}'
         )
     return manifest
+
+
+class PretrainingParts(NamedTuple):
+    """What other commands read of a pretraining.
+
+    Attributes:
+        store: Its proposals.
+        config: The config of its training; not there before that begins.
+        images: Folder or tar file of its pictures.
+    """
+
+    store: Path
+    config: Path
+    images: Path
+
+
+def read_pretraining(run: Path) -> dict[str, Any]:
+    """Read the manifest of a pretraining that a user names.
+
+    Args:
+        run: Its folder.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run.
+        FileExistsError: If it holds a run of another kind.
+        ValueError: If the manifest is damaged.
+    """
+    manifest = run / MANIFEST_NAME
+    remedy = 'give the folder that `mmsoco pretrain ... --out` wrote'
+    if not manifest.is_file():
+        raise FileNotFoundError(
+            f'{run} holds no pretraining (there is no {MANIFEST_NAME}); '
+            f'{remedy}'
+        )
+    return read_manifest(manifest, PRETRAINING, remedy)
+
+
+def find_parts(run: Path) -> PretrainingParts:
+    """Find the proposals, config and pictures of a pretraining.
+
+    Args:
+        run: Its folder; the training need not be finished.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run, or no proposals yet.
+        FileExistsError: If it holds a run of another kind.
+        ValueError: If its manifest is damaged.
+    """
+    images = Path(read_pretraining(run)['images']['folder'])
+    parts = PretrainingParts(
+        run / 'proposals.arrow', run / 'pretrain.py', images
+    )
+    if not parts.store.is_file():
+        raise FileNotFoundError(
+            f'the pretraining in {run} has no {parts.store.name} yet; '
+            'run `mmsoco pretrain` again with the same folder to continue it'
+        )
+    return parts
 
 
 def find_manifests(path: Path, kind: str, step: str) -> list[Path]:
@@ -187,7 +251,7 @@ def find_manifests(path: Path, kind: str, step: str) -> list[Path]:
         Their folders, sorted by name.
     """
     found = []
-    for manifest in sorted(path.glob('*/manifest.json')):
+    for manifest in sorted(path.glob(f'*/{MANIFEST_NAME}')):
         try:
             content = read_manifest(manifest, kind)
         except (ValueError, FileExistsError):

@@ -8,6 +8,7 @@ from command import call, succeed
 from PIL import Image
 
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
+from mmsoco.workflow.run_folder import RunFolder
 
 
 @pytest.fixture
@@ -94,3 +95,58 @@ def test_what_cannot_be_drawn_is_refused(options, tmp_path):
     Image.new('RGB', (9, 9)).save(images / 'a.png')
     assert '9 x 9' in refused(*command)
     assert not look.exists()
+
+
+@pytest.fixture
+def run(options: list[str], tmp_path: Path, repo_dir: Path) -> Path:
+    """A pretraining whose folder was moved after its config was written."""
+    folder = RunFolder(tmp_path / 'run', 'pretraining')
+    folder.begin(dict(folder=str(tmp_path / 'images')), {})
+    (tmp_path / 'p.arrow').rename(folder.path / 'proposals.arrow')
+    base = repo_dir / 'configs/_base_/datasets/imagenet_soco.py'
+    data = dict(image_root='/before/images', proposals='/before/p.arrow')
+    (folder.path / 'pretrain.py').write_text(
+        f'_base_ = {str(base)!r}\ntrain_dataloader = dict(dataset={data})\n'
+    )
+    return folder.path
+
+
+def test_a_pretraining_shows_its_proposals_and_views(run, tmp_path):
+    out = tmp_path / 'look'
+    arguments = ['--out', out, '--number', '2', '--columns', '1']
+    printed = succeed('browse', run, *arguments, '--epoch', '1')
+    assert printed.splitlines() == [
+        f'3 pictures in {out / "proposals"}',  # and the contact sheet
+        f'2 pictures in {out / "views"}',
+    ]
+    names = {path.name for path in (out / 'proposals').iterdir()}
+    assert names == {
+        '0000000_a.png', '0000002_c.png', 'contact_sheet.jpg'
+    }  # fmt: skip
+    views = sorted(path.name for path in (out / 'views').iterdir())
+    assert views == ['0000000.png', '0000002.png']
+    (run / 'pretrain.py').unlink()  # stopped before the training
+    assert succeed('browse', run, '--out', tmp_path / 'early') == (
+        f'4 pictures in {tmp_path / "early" / "proposals"}\n'
+    )
+
+
+def test_pictures_of_a_pretraining_may_have_moved(run, tmp_path):
+    moved = tmp_path / 'moved'
+    (tmp_path / 'images').rename(moved)
+    out = tmp_path / 'look'
+    assert '--image-root' in refused(run, '--out', out)
+    printed = succeed('browse', run, '--out', out, '--image-root', moved)
+    assert f'3 pictures in {out / "views"}' in printed
+
+
+def test_folders_without_proposals_are_refused(run, tmp_path):
+    out = tmp_path / 'look'
+    (run / 'proposals.arrow').unlink()
+    assert 'has no proposals.arrow yet' in refused(run, '--out', out)
+    assert 'no manifest.json' in refused(tmp_path / 'images', '--out', out)
+    other = RunFolder(tmp_path / 'other', 'fine-tuning')
+    other.begin({}, {})
+    error = refused(other.path, '--out', out)
+    assert 'expected pretraining' in error and 'mmsoco pretrain' in error
+    assert not out.exists()

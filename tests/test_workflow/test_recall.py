@@ -13,6 +13,7 @@ from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.proposals.store import ProposalStoreWriter
 from mmsoco.structures.boxes import box_iou
 from mmsoco.workflow.recall import measure_recall, write_recall
+from mmsoco.workflow.run_folder import RunFolder
 
 NAMES = [f'{i}.png' for i in range(4)]
 # Two small objects and a large one in each picture of 200 x 200.
@@ -131,6 +132,22 @@ def test_the_files_hold_what_is_printed(folder):
     picture = np.array(Image.open(out / 'missed.jpg')).astype(int)
     yellow = np.abs(picture - (240, 228, 66)).max(axis=2) < 40
     assert yellow.sum() > 100
+
+
+def test_the_folder_of_a_pretraining_stands_for_its_store(folder):
+    run = RunFolder(folder / 'run', 'pretraining')
+    run.begin(dict(folder=str(folder)), {})
+    labels = folder / 'labels.json'
+    refused = call('recall', run.path, '--labels', labels)
+    assert refused.status == 1 and 'has no proposals.arrow' in refused.err
+    # A store that was handed to `mmsoco pretrain` names no place.
+    with ProposalStoreWriter(run.path / 'proposals.arrow', {}) as writer:
+        writer.write(ProposalRecord(n, 200, 200, REGIONS) for n in NAMES)
+    printed = succeed('recall', run.path, '--labels', labels)
+    out = run.path / 'proposals-recall'
+    assert (out / 'recall.txt').read_text() in printed
+    numbers = json.loads((out / 'recall.json').read_text())
+    assert numbers['sizes']['all']['objects'] == 12
 
 
 def test_nothing_missed_is_nothing_drawn(folder):
