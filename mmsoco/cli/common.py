@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import shlex
 import sys
 import textwrap
 import traceback
@@ -292,18 +293,20 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
 
 
-def load_config(args: argparse.Namespace) -> Config:
+def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
     """Read the config of a run and apply the command line to it.
 
     Args:
         args: ``config`` and the options of `add_run_options`. Errors that
             follow are saved in the run's folder: ``log_folder`` is set.
+        split: The data that the run reads, ``'train'`` or ``'test'``.
 
     Returns:
         The config, with ``work_dir``, ``launcher`` and ``runner_type`` set.
 
     Raises:
-        FileNotFoundError: If there is no such config.
+        FileNotFoundError: If there is no such config, or it is that of a
+            pretraining and nobody has named labels in it.
         ValueError: If it cannot be read as a config, or a key of it is read by
             nothing.
     """
@@ -314,8 +317,34 @@ def load_config(args: argparse.Namespace) -> Config:
     cfg.setdefault('runner_type', 'mmsoco.Runner')
     default = cfg.get('work_dir') or Path('work_dirs', args.config.stem)
     cfg.work_dir = str(args.work_dir or default)
+    # Leaves no traceback: `mmsoco finetune` wants the folder for itself.
+    _refuse_unfilled(args.config, cfg, split)
     args.log_folder = Path(cfg.work_dir)
     return cfg
+
+
+def _refuse_unfilled(config: Path, cfg: Config, split: str) -> None:
+    """Refuse a pretraining's ``finetune.py`` before it names labels."""
+    folder = config.parent
+    is_of_pretraining = config.name == 'finetune.py' and (
+        (folder / 'detector.pth').is_file()
+    )
+    dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset') or {}
+    labels = dataset.get('ann_file')
+    if not is_of_pretraining or not labels or '://' in labels:
+        return
+    labels = os.path.join(dataset.get('data_root') or '', labels)
+    if os.path.exists(labels):
+        return
+    raise FileNotFoundError(
+        f'{config} does not name your labels yet: {split}_dataloader.dataset.'
+        f'ann_file is {labels!r}, which is not there. `mmsoco finetune '
+        f'{shlex.quote(str(folder))} --train LABELS --train-images DIR --val '
+        'LABELS --val-images DIR` fills in a copy and trains it. By hand: '
+        'edit ann_file, data_prefix and metainfo.classes of '
+        'train_dataloader.dataset and test_dataloader.dataset, '
+        'test_evaluator.ann_file, and every num_classes of the model'
+    )
 
 
 def call_reported(

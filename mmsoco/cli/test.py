@@ -46,7 +46,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, float]:
     Returns:
         The metrics by name, such as ``coco/bbox_mAP``.
     """
-    cfg = load_config(args)
+    cfg = load_config(args, 'test')
     from mmsoco.checkpoints.newest import find_checkpoint
     from mmsoco.engine.building import run_config
 

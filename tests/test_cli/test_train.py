@@ -18,6 +18,10 @@ from mmsoco.checkpoints.io import load_run
 from mmsoco.engine.resuming import set_resume
 from mmsoco.models.target_network import TargetNetwork
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
+from mmsoco.workflow import finish
+from mmsoco.workflow.pretrain_config import load_detector, write_config
+from mmsoco.workflow.run_folder import RunFolder
+from mmsoco.workflow.settings import PretrainSettings
 
 # SoCo at its smallest, without batch statistics, so that processes with parts
 # of a batch compute what one process does with the whole. Each rank leaves
@@ -374,6 +378,49 @@ def test_missing_config_and_checkpoint_are_named(config, tmp_path):
     assert_refused(outcome, 'no config /no/config.py')
     outcome = attempt(config, tmp_path, '--resume=/no/epoch.pth')
     assert_refused(outcome, 'no checkpoint /no/epoch.pth')
+
+
+@pytest.fixture
+def pretraining(tmp_path):
+    """What the export of a pretraining leaves, without labels."""
+    folder = RunFolder(tmp_path / 'my run', 'pretraining')
+    folder.begin({}, {})
+    detector = load_detector(None, is_large=False)
+    write_config(
+        Config(dict(model=dict(detector=detector))),
+        folder.path / 'pretrain.py',
+        'A pretraining.',
+    )
+    weights = folder.path / 'detector.pth'
+    weights.touch()
+    settings = PretrainSettings(tmp_path / 'images', folder.path)
+    finish._write_finetune_config(folder, settings, None, weights)
+    return folder.path
+
+
+@pytest.mark.parametrize(
+    ('words', 'split'),
+    [(['train'], 'train'), (['test', 'detector.pth'], 'test')],
+)
+def test_finetune_config_of_a_pretraining_wants_labels(
+    pretraining, words, split, monkeypatch
+):
+    monkeypatch.chdir(pretraining)
+    before = sorted(pretraining.rglob('*'))
+    config = pretraining / 'finetune.py'
+    outcome = call(words[0], config, *words[1:])
+    key = f'{split}_dataloader.dataset.ann_file'
+    assert_refused(outcome, f'{key} is .*data/custom/annotations/')
+    assert f"`mmsoco finetune '{pretraining}' --train" in outcome.err
+    assert 'num_classes' in outcome.err
+    # A traceback would keep `mmsoco finetune` out of the folder.
+    assert sorted(pretraining.rglob('*')) == before
+    named = pretraining / 'labels.json'
+    named.write_text('{}')
+    outcome = call(
+        words[0], config, *words[1:], '--cfg-options', f'{key}={named}'
+    )
+    assert_refused(outcome, "labels.json.*'images'")
 
 
 def test_fp16_on_a_cpu_is_refused(config, tmp_path):
