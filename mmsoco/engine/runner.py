@@ -1,12 +1,14 @@
 """mmengine's runner, which also trains on CPUs and survives a kill."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.device import is_cuda_available
+from mmengine.device import get_device, is_cuda_available
 from mmengine.dist import is_distributed, is_main_process
+from mmengine.logging import MMLogger
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop
@@ -27,6 +29,7 @@ from mmsoco.engine.optimizers.trained_parameters import (
 from mmsoco.engine.run_record import batch_size_of
 from mmsoco.engine.work_dir import claimed
 from mmsoco.registry import RUNNERS
+from mmsoco.utils.logs import off_console
 from mmsoco.utils.processes import die_with_parent
 
 # By the names of mmengine's loops and by their classes.
@@ -55,12 +58,23 @@ class Runner(CheckpointingRunner):
     - weights come in only as data, from whatever location;
     - a resumed run is the same run, see `resume`; Ctrl-C and SIGTERM let the
       iteration end and save it;
+    - what mmengine logs while it builds (environment, config, hooks) goes to
+      the log file, and a line on the console says so;
     - ``auto_scale_lr`` counts accumulated gradients as batch;
     - on a CPU, synchronized batch norm becomes plain batch norm.
     """
 
     interruption: Interruption | None = None
     _may_dump = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        with ExitStack() as self._building:
+            super().__init__(*args, **kwargs)
+        log = Path(self.log_dir, f'{self.timestamp}.log')
+        self.logger.info(
+            f'{self.model_name}, {self.world_size} x {get_device()}, seed '
+            f'{self.seed}. Environment, config and hooks: {log}'
+        )
 
     @classmethod
     def from_cfg(cls, cfg: Config | dict) -> 'Runner':
@@ -77,6 +91,23 @@ class Runner(CheckpointingRunner):
         """
         check_training(cfg.to_dict() if isinstance(cfg, Config) else cfg)
         return super().from_cfg(cfg)
+
+    def build_logger(
+        self, log_level: int | str = 'INFO', *args: Any, **kwargs: Any
+    ) -> MMLogger:
+        """Build the logger, whose console waits until all is built.
+
+        Args:
+            log_level: the config's ``log_level``.
+            args: see mmengine.
+            kwargs: see mmengine.
+
+        Returns:
+            The logger.
+        """
+        logger = super().build_logger(log_level, *args, **kwargs)
+        self._building.enter_context(off_console(logger))
+        return logger
 
     def setup_env(self, env_cfg: dict) -> None:
         """Set up processes and threads.

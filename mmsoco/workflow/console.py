@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, TextIO
 
+from mmsoco.utils.logs import off_console
+
 # Between two lines of a step's progress where the output is not a terminal.
 LINE_SECONDS = 30.0
 _NAME_WIDTH = 11
@@ -157,16 +159,8 @@ def _bar(stream: TextIO, name: str, total: int) -> Iterator[_Bar]:
 
 @contextlib.contextmanager
 def quiet_log() -> Iterator[None]:
-    """Keep off the console what building models and data sets logs.
-
-    The level is put back, since the logger is that of the whole process.
-    """
+    """Keep off the console what building models and data sets logs."""
     from mmengine.logging import MMLogger  # late: it is slow to import
 
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel('WARNING')
-    try:
+    with off_console(MMLogger.get_current_instance()):
         yield
-    finally:
-        logger.setLevel(level)

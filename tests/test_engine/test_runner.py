@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.fileio import LocalBackend
+from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from torch import nn
 
@@ -145,6 +147,28 @@ def test_foreign_objects_are_refused(finished, tmp_path):
         ValueError, match='foreign.pth is not a checkpoint of .*--resume'
     ):
         runner.train()
+
+
+def test_the_start_goes_to_the_log_file(tmp_path, capsys):
+    runner = build_runner(
+        tmp_path, log_level='DEBUG', default_hooks=dict(early=dict(type=Early))
+    )
+    runner.logger.debug('a later detail')
+    shown = capsys.readouterr().out
+    [log] = tmp_path.glob('*/*.log')
+    text = log.read_text()
+    for part in ('System environment', 'Config:', 'Hooks will', 'a detail'):
+        assert part in text and part not in shown
+    assert 'a warning' in shown and 'a later detail' in shown
+    assert f'hooks: {log}' in shown and len(shown.splitlines()) == 3
+
+
+class Early(Hook):
+    """Logs while the runner is built."""
+
+    def __init__(self):
+        MMLogger.get_current_instance().debug('a detail')
+        MMLogger.get_current_instance().warning('a warning')
 
 
 def test_sync_bn_becomes_plain_on_a_cpu(tmp_path):
