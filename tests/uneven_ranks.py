@@ -1,7 +1,4 @@
-"""Two processes whose boxes use other levels of the pyramid.
-
-A separate module, since a spawned process imports it by name.
-"""
+"""Two processes whose boxes use other levels of the pyramid."""
 
 from pathlib import Path
 

@@ -16,7 +16,10 @@ def test_gradients_are_the_mean_of_both(
     roi_levels, pretexts, tmp_path, monkeypatch
 ):
     arguments = (tmp_path, roi_levels, pretexts)
-    torch.multiprocessing.spawn(run_rank, arguments, nprocs=2)
+    # Forked: a spawned process would import torch and mmdet once more.
+    torch.multiprocessing.start_processes(
+        run_rank, arguments, nprocs=2, start_method='fork'
+    )
     found = [
         torch.load(tmp_path / f'{rank}.pth', weights_only=True)
         for rank in range(2)
