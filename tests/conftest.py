@@ -1,5 +1,6 @@
 """Fixtures that the whole suite shares."""
 
+import functools
 import json
 import os
 from collections.abc import Iterator
@@ -24,6 +25,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
     if item.get_closest_marker('gpu') and not torch.cuda.is_available():
         pytest.skip('needs a CUDA device')
+
+
+def pytest_collectstart(collector: pytest.Collector) -> None:
+    """Read configs quickly; some are read while tests are collected."""
+    _look_at_packages_once()
+
+
+@functools.cache
+def _look_at_packages_once() -> None:
+    """Keep what mmengine finds out about other packages.
+
+    For each ``mmdet::`` that a config inherits from, it lists all packages
+    and reads all of mmdet's metafiles, in 0.1 s of 0.13 s that a small config
+    takes: 179 times while the tests are collected.
+    """
+    from mmengine.config import config, utils  # late, as torch above
+    from mmengine.utils import package_utils
+
+    utils.load = functools.cache(utils.load)
+    is_installed = functools.cache(package_utils.is_installed)
+    config.is_installed = package_utils.is_installed = is_installed
 
 
 @pytest.fixture(scope='session', autouse=True)
