@@ -15,12 +15,9 @@ PREPROCESSOR = dict(type='SoCoDataPreprocessor', channels_last=True)
 RPN = [dict(type='RPNPretext')]
 
 
-def losses_and_gradients(model, memory_format=torch.contiguous_format):
+def losses_and_gradients(model, batch=None):
     torch.manual_seed(0)  # of the anchors that the RPN draws
-    batch = tiny_models.batch(pretext_views=(1, 2))
-    batch['inputs'] = [
-        v.to(memory_format=memory_format) for v in batch['inputs']
-    ]
+    batch = batch or tiny_models.batch(pretext_views=(1, 2))
     losses = model(**batch, mode='loss')
     total = sum(v for k, v in losses.items() if k.startswith('loss'))
     names, online = zip(
@@ -106,22 +103,26 @@ def test_channels_last_changes_memory_not_values(plain, pretexts):
         c.weight.is_contiguous(memory_format=torch.channels_last)
         for c in convs
     )
-    found = losses_and_gradients(model, torch.channels_last)
-    assert_same(found, plain)
+    batch = tiny_models.batch(pretext_views=(1, 2))
+    batch['inputs'] = [
+        v.to(memory_format=torch.channels_last) for v in batch['inputs']
+    ]
+    assert_same(losses_and_gradients(model, batch), plain)
 
 
 def test_compiled_layers_compute_the_same():
-    model = build()
-    model.compile_parts(backend='aot_eager')
-    assert_same(losses_and_gradients(model), losses_and_gradients(build()))
+    """Two views of one size: layers are traced anew for each other size."""
+    pairs, size = [(1, 2)], 64
+    found, expected = build(pairs=pairs), build(pairs=pairs)
+    found.compile_parts(backend='eager')
+    batch = tiny_models.batch(pairs, sizes=(size, size))
+    assert_same(*(losses_and_gradients(m, batch) for m in (found, expected)))
 
 
-# Compiling takes twenty seconds; the test above does it once for all.
 @pytest.mark.slow
-def test_compiled_layers_compute_the_same_with_a_pretext():
-    model = build(pretexts=RPN)
+def test_compiled_layers_compute_the_same_at_all_sizes(plain, pretexts):
+    model = build(pretexts=pretexts)
     model.compile_parts(backend='aot_eager')
-    plain = losses_and_gradients(build(pretexts=RPN))
     assert_same(losses_and_gradients(model), plain)
 
 
