@@ -301,6 +301,10 @@ def same(found, expected, **tolerance):
     )
 
 
+# Four starts of Python with torch. Faster: tests/test_models/
+# test_distributed.py has the gradients of two processes, tests/test_faults/
+# test_processes.py what the script hands to torchrun.
+@pytest.mark.slow
 def test_two_processes_train_as_one(config, finished, tmp_path, repo_dir):
     subprocess.run(
         [

@@ -168,3 +168,29 @@ def test_ports_and_numbers_of_processes(repo_dir, variables, gpus, message):
     assert done.returncode == 1
     assert re.search(message.format(taken=taken), done.stderr)
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize('tool', ['train', 'test'])
+def test_the_launcher_gets_what_was_typed(repo_dir, tmp_path, tool):
+    """`test_two_processes_train_as_one` starts the processes, slowly."""
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\n[ "$1" = - ] || printf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    door = repo_dir / 'tools' / f'dist_{tool}.sh'
+    config, rest = 'my config.py', ['last.pth', '--work-dir=a b']
+    done = subprocess.run(
+        ['bash', door, config, '2', *rest],
+        env=dict(os.environ, PYTHON=str(python), PORT='12345'),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    launcher, script, arguments = done.stdout.partition(
+        f'{repo_dir}/tools/{tool}.py\n'
+    )
+    expected = [config, *rest, '--launcher', 'pytorch']
+    assert script and arguments.splitlines() == expected
+    assert launcher.startswith('-m\ntorch.distributed.run\n')
+    options = launcher.splitlines()
+    assert '--nproc_per_node=2' in options
+    assert '--master_port=12345' in options
