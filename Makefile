@@ -28,14 +28,15 @@ install:
 demo: install
 	$(RUN) -m mmsoco demo
 
+# Files are dealt out whole: tests of a file share fixtures that take seconds.
 test: install
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 test-slow: docs-tools
 	$(RUN) -m pytest -m slow
 
 coverage: install
-	$(RUN) -m pytest -m "not slow" --cov
+	$(RUN) -m pytest -m "not slow" --numprocesses 2 --dist loadfile --cov
 
 lint: install
 	$(RUN) -m ruff check .
