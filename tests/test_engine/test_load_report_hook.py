@@ -77,6 +77,34 @@ def test_half_a_part_stops(runner):
     load(LoadReportHook(['neck.bias']), runner, checkpoint)
 
 
+def test_only_the_wanted_parts_are_loaded(runner, tmp_path):
+    checkpoint = weights(runner)
+    before = {k: v.clone() for k, v in runner.model.state_dict().items()}
+    load(LoadReportHook(parts=['backbone']), runner, checkpoint)
+    for name, tensor in runner.model.state_dict().items():
+        step = 1 if name.startswith('backbone.') else 0
+        assert torch.equal(tensor, before[name] + step), name
+    [written] = read_reports(tmp_path)
+    assert written['parts']['backbone']['loaded'] == 2
+    assert written['parts']['neck']['new'] == 2
+
+
+@pytest.mark.parametrize('parts', [['backbon'], []])
+def test_a_part_that_the_file_lacks_is_refused(runner, parts):
+    hook = LoadReportHook(parts=parts)
+    with pytest.raises(ValueError, match='backbone, neck of weights.pth'):
+        hook.after_load_checkpoint(runner, weights(runner))
+
+
+def test_an_evaluation_takes_all_parts(runner):
+    runner._train_loop = {}
+    checkpoint = weights(runner)
+    hook = LoadReportHook(parts=['backbone'])
+    hook.after_load_checkpoint(runner, checkpoint)
+    load_state_dict(runner.model, checkpoint['state_dict'])
+    hook.before_test(runner)  # compares by value
+
+
 def test_weights_below_model_arrive(runner):
     """mmengine knows no such layout: nothing arrived, the table said all."""
     checkpoint = dict(model=weights(runner)['state_dict'])

@@ -11,7 +11,12 @@ from torch import Tensor, nn
 from mmsoco.checkpoints.init_report import pretrained_reports
 from mmsoco.checkpoints.io import check_content, weights_of
 from mmsoco.checkpoints.layouts import guess_layout
-from mmsoco.checkpoints.load_report import LoadReport, compare, write_reports
+from mmsoco.checkpoints.load_report import (
+    LoadReport,
+    compare,
+    part_of,
+    write_reports,
+)
 from mmsoco.registry import HOOKS
 
 
@@ -39,13 +44,20 @@ class LoadReportHook(Hook):
         may_be_new: Layers (starts of tensor names, such as
             ``neck.fpn_convs.4``) that may start afresh though the file has
             others of their part.
+        parts: Parts of a detector, such as ``backbone``, that a training
+            takes from ``load_from``; the others start afresh. None takes all.
     """
 
     # Before hooks that copy the weights, such as an average of the model.
     priority = 'VERY_HIGH'
 
-    def __init__(self, may_be_new: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        may_be_new: Sequence[str] = (),
+        parts: Sequence[str] | None = None,
+    ) -> None:
         self.may_be_new = tuple(may_be_new)
+        self.parts = parts
         self._offered: Mapping[str, Tensor] | None = None
         self._reports: list[LoadReport] = []
 
@@ -55,9 +67,9 @@ class LoadReportHook(Hook):
         See Hook.after_load_checkpoint.
 
         Raises:
-            ValueError: If the file has no weights, or not finite ones, a part
-                of them has no place in the model or is there in pieces, or a
-                part of an evaluated model got none.
+            ValueError: If the file has no weights, or not finite ones, lacks
+                one of `parts`, a part of it has no place in the model or is
+                there in pieces, or a part of an evaluated model got none.
         """
         if runner._resume:
             return
@@ -70,12 +82,29 @@ class LoadReportHook(Hook):
             self._reports.append(report)
             checkpoint['state_dict'] = model.state_dict()
             return
+        is_training = isinstance(runner._train_loop, BaseLoop)
+        if is_training and self.parts is not None:
+            state = self._chosen(state, source)
         report = compare(state, model.state_dict(), source=str(source))
-        if not isinstance(runner._train_loop, BaseLoop):
+        if not is_training:
             _check_evaluated(report, source)
         report.check(self.may_be_new)
         checkpoint['state_dict'] = _completed(state, model, report)
         self._offered = state
+
+    def _chosen(
+        self, state: Mapping[str, Tensor], source: str
+    ) -> dict[str, Tensor]:
+        """Return the tensors of the wanted parts."""
+        there = {part_of(name) for name in state}
+        missing = set(self.parts) - there
+        if missing or not self.parts:
+            raise ValueError(
+                f'expected some of the parts {", ".join(sorted(there))} of '
+                f'{source} as parts of the LoadReportHook, got '
+                f'{list(self.parts)}'
+            )
+        return {n: t for n, t in state.items() if part_of(n) in self.parts}
 
     def before_train(self, runner: Runner) -> None:
         """Compare what reached the model, by value.
