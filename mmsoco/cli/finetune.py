@@ -42,6 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='train without the pretrained weights',
     )
+    parser.add_argument(
+        '--parts',
+        nargs='+',
+        metavar='PART',
+        help='parts of the pretrained weights to load, such as backbone neck, '
+        'or all (default: all but a box head that was pretrained for fewer '
+        'than 6,000 steps)',
+    )
     shared.add_epochs(parser)
     shared.add_batch_size(parser, lowest=1)
     shared.add_seed(parser, 'the drawn labels and the training', default=0)
@@ -61,8 +69,8 @@ def run(args: argparse.Namespace) -> None:
     options = {
         name: getattr(args, name)
         for name in (
-            'train_images', 'val_images', 'labels', 'scratch', 'epochs',
-            'batch_size', 'seed', 'out', 'cfg_options',
+            'train_images', 'val_images', 'labels', 'scratch', 'parts',
+            'epochs', 'batch_size', 'seed', 'out', 'cfg_options',
         )
     }  # fmt: skip
     finetune(args.run, args.train, args.val, **options)

@@ -85,9 +85,10 @@ def plan_of(question: Question) -> Plan:
     budgets = sorted(set(question.labels) or usual)
     question.out.mkdir(parents=True, exist_ok=True)
     detector = (question.out / 'detector_config.py').absolute()
-    write_config(
-        by_iterations(Config.fromfile(question.run / CONFIG)), detector
-    )
+    cfg = Config.fromfile(question.run / CONFIG)
+    # A cell loads a file of these parts itself, and checks that it arrived.
+    parts = cfg.default_hooks.get('load_report', {}).pop('parts', None)
+    write_config(by_iterations(cfg), detector)
     pictures, notes = pretraining_pictures(question)
     return Plan(
         name='pilot',
@@ -109,6 +110,7 @@ def plan_of(question: Question) -> Plan:
                 'weights',
                 title='pretrained with SoCo',
                 checkpoint=str(question.run / DETECTOR),
+                parts=parts and tuple(parts),
             ),
         ),
         budgets=tuple(

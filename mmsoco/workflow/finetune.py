@@ -8,7 +8,7 @@ or masks, and the size of the pictures come from the files.
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +39,8 @@ from mmsoco.workflow.run_folder import RunFolder, read_pretraining
 from mmsoco.workflow.settings import plain
 
 STEPS = ('labels', 'finetune', 'evaluate')
+# The value of ``parts`` that loads whatever was pretrained.
+ALL_PARTS = 'all'
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class FinetuneSettings:
         val_images: Folder of their pictures.
         labels: Train on so many labeled pictures, drawn by ``seed``.
         scratch: Train without the pretrained weights.
+        parts: Parts of the pretrained weights to load, such as ``backbone``,
+            or ``all``; by default those that help, see
+            `mmsoco.workflow.finetune_config.useful_parts`.
         epochs: Passes over the labeled pictures.
         batch_size: Pictures of a batch.
         seed: Of the draw and of the training.
@@ -67,6 +72,7 @@ class FinetuneSettings:
     val_images: Path | None = None
     labels: int | None = None
     scratch: bool = False
+    parts: Sequence[str] | None = None
     epochs: int | None = None
     batch_size: int | None = None
     seed: int = 0
@@ -172,6 +178,7 @@ class _Finetuning:
         self.settings = settings
         self.console = console
         refuse_unfinished(settings.run)
+        self.parts = chosen_parts(settings)
         self.train = self._read(settings.train, settings.train_images, 'train')
         classes = self.train.classes
         self.val = self._read(
@@ -304,6 +311,7 @@ class _Finetuning:
             data,
             self.folder.checkpoints,
             None if self.settings.scratch else weights,
+            self.parts,
         )
         self.epochs, self.steps = configs.set_size(
             cfg,
@@ -327,11 +335,10 @@ class _Finetuning:
                 2, 'finetune', f'done before, in {seconds:.0f} s'
             )
             return
-        origin = 'from scratch' if self.settings.scratch else 'detector.pth'
         self.console.step(
             2,
             'finetune',
-            f'{origin}, pictures of {self.scale[0]}x{self.scale[1]}, '
+            f'{self._origin()}, pictures of {self.scale[0]}x{self.scale[1]}, '
             f'{self.epochs} epoch{"s" * (self.epochs > 1)}, '
             f'{self.steps} step{"s" * (self.steps > 1)}',
         )
@@ -355,6 +362,13 @@ class _Finetuning:
         self.folder.note(
             'finetune', seconds, epochs=self.epochs, steps=self.steps
         )
+
+    def _origin(self) -> str:
+        if self.settings.scratch:
+            return 'from scratch'
+        if self.parts is None:
+            return 'from detector.pth'
+        return f'from {" and ".join(self.parts)} of detector.pth'
 
     def _threads(self) -> int | None:
         pretraining = read_pretraining(self.settings.run)
@@ -414,6 +428,38 @@ class _Finetuning:
         ):
             self.console.detail('note', remark)
         self.console.line(f'report: {self.folder.path / "report.html"}')
+
+
+def chosen_parts(settings: FinetuneSettings) -> Sequence[str] | None:
+    """Return the parts of the pretrained weights to load; None for all.
+
+    Raises:
+        ValueError: If a part was asked for that was not pretrained, or parts
+            were asked for from scratch.
+    """
+    from mmsoco.workflow.finetune_config import useful_parts
+
+    asked = settings.parts
+    if settings.scratch and asked is not None:
+        raise ValueError(
+            '--parts names weights to load, and --scratch loads none; give '
+            'one of the two'
+        )
+    if settings.scratch:
+        return None
+    pretraining = read_pretraining(settings.run)
+    if asked is None:
+        return useful_parts(pretraining)
+    if tuple(asked) == (ALL_PARTS,):
+        return None
+    there = pretraining.get('exported', {})
+    unknown = [part for part in asked if part not in there]
+    if unknown:
+        raise ValueError(
+            f'--parts {" ".join(unknown)}: expected {ALL_PARTS} or some of '
+            f'{", ".join(there)}, which {settings.run} has pretrained'
+        )
+    return asked
 
 
 def refuse_unfinished(run: Path) -> None:

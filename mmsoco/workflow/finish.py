@@ -120,5 +120,6 @@ def _write_finetune_config(
         data,
         folder.path / 'finetune' / 'checkpoints',
         weights,
+        finetuning.useful_parts(folder.manifest),
     )
     write_config(cfg, folder.path / 'finetune.py', FINETUNE_DOCSTRING)

@@ -50,6 +50,18 @@ def test_plan_compares_scratch_with_the_detector(question):
     assert cfg.param_scheduler[1].end == cfg.train_cfg.max_iters
 
 
+def test_parts_that_are_loaded_become_those_of_the_start(question):
+    assert pilot.plan_of(question).starts[1].parts is None
+    path = question.run / pilot.CONFIG
+    cfg = Config.fromfile(path)
+    cfg.default_hooks.load_report.parts = ['backbone', 'neck']
+    cfg.dump(path)
+    plan = pilot.plan_of(question)
+    assert plan.starts[1].parts == ('backbone', 'neck')
+    written = Config.fromfile(plan.detector)
+    assert 'parts' not in written.default_hooks.load_report
+
+
 def test_weights_of_the_user_take_the_place_of_scratch(question, tmp_path):
     weights = tmp_path / 'mine.pth'
     weights.write_bytes(b'x')

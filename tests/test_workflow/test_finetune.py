@@ -52,7 +52,10 @@ def pretrained(tmp_path_factory):
     folder = RunFolder(path, 'pretraining')
     folder.begin(dict(folder='/pictures', pictures=20, sha256='0'), {})
     folder.note('export', 1.0)
-    folder.save(plan=dict(threads=1))
+    folder.save(
+        plan=dict(threads=1, epochs=5, steps_per_epoch=125),
+        exported=dict(backbone=100, bbox_head=22, neck=40),
+    )
     (path / 'detector.pth').write_bytes(b'weights')
     cfg = build_config(
         load_recipe(False), load_detector(None, False), path / 'a',
@@ -155,6 +158,39 @@ def test_the_config_says_what_the_files_say(pretrained, data, calls):
     assert tuple(dataset.metainfo.classes) == ('cat', 'dog')
     assert dataset.pipeline[2].scale == (80, 60)
     assert cfg.load_from == str(pretrained / 'detector.pth')
+
+
+@pytest.mark.parametrize(
+    ('options', 'parts', 'said'),
+    [
+        ({}, ['backbone', 'neck'], 'from backbone and neck of detector.pth'),
+        (dict(parts=['all']), None, 'from detector.pth'),
+        (dict(parts=['neck']), ['neck'], 'from neck of detector.pth'),
+        (dict(scratch=True), None, 'from scratch'),
+    ],
+)
+def test_parts_of_the_weights(pretrained, data, calls, options, parts, said):
+    from mmengine.config import Config
+
+    found, text = run(pretrained, data, **options)
+    cfg = Config.fromfile(found.config)
+    assert cfg.default_hooks.load_report.get('parts') == parts
+    assert f'finetune    {said}, pictures' in text
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(parts=['nek']), '--parts nek: expected all or some of backbone'),
+        (dict(parts=['neck'], scratch=True), '--scratch loads none'),
+    ],
+)
+def test_parts_that_cannot_be_are_refused(
+    pretrained, data, calls, options, message
+):
+    with pytest.raises(ValueError, match=message):
+        run(pretrained, data, **options)
+    assert calls == []
 
 
 def test_masks_are_trained_where_there_are_any(pretrained, data, calls):
