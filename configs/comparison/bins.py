@@ -15,8 +15,8 @@ data = dict(
 detector = '_base_/faster-rcnn_r18-fpn_320.py'
 tuning = (
     "SoCo's recipe is the best of about 16 that were tried on a split of the "
-    'training pictures, most of them for 120 steps (docs/research/'
-    'small_data.md). Rates of the image-level methods are the published ones, '
+    'training pictures, most of them for 120 steps, and its parts the best of '
+    'three choices there (docs/research/small_data.md). Rates of the image-level methods are the published ones, '
     'scaled to the batch, and were not tuned, which favors SoCo.'
 )
 pretraining = dict(samples=10_000, amp='bf16')
@@ -27,12 +27,22 @@ budgets = [
 ]
 starts = [
     dict(name='scratch', kind='scratch', title='from scratch'),
+    # What `mmsoco finetune` loads after a pretraining of this length.
+    dict(
+        name='soco-neck',
+        kind='soco',
+        title='SoCo (backbone and neck)',
+        pretrained_by='soco',
+        parts=['backbone', 'neck'],
+        trials=18,
+    ),
     dict(
         name='soco',
         kind='soco',
-        title='SoCo',
+        title='SoCo with its box head',
         config='starts/soco.py',
-        trials=16,
+        trials=18,
+        max_seeds=3,
     ),
     dict(
         name='soco-backbone',
@@ -40,7 +50,7 @@ starts = [
         title="SoCo's backbone alone",
         pretrained_by='soco',
         parts=['backbone'],
-        trials=16,
+        trials=18,
         max_seeds=3,
     ),
     dict(
