@@ -23,7 +23,13 @@ finetuning = dict(steps=600)
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
 starts = [
     dict(name='scratch', kind='scratch', title='from scratch'),
-    dict(name='soco', kind='soco', title='SoCo', config='starts/soco.py'),
+    dict(
+        name='soco',
+        kind='soco',
+        title='SoCo (backbone and neck)',
+        config='starts/soco.py',
+        parts=['backbone', 'neck'],
+    ),
     dict(
         name='byol',
         kind='image-level',

@@ -12,26 +12,27 @@ _base_ = 'bins.py'
 name = 'length'
 title = 'Bins: pretraining of three lengths'
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
-starts = [
-    dict(name='scratch', kind='scratch', title='from scratch'),
-    dict(
-        name='soco',
-        kind='soco',
-        title='SoCo, 10,000 samples',
-        config='starts/soco.py',
-    ),
-    dict(
-        name='soco-40k',
-        kind='soco',
-        title='SoCo, 40,000 samples',
-        config='starts/soco.py',
-        samples=40_000,
-    ),
-    dict(
-        name='soco-160k',
-        kind='soco',
-        title='SoCo, 160,000 samples',
-        config='starts/soco.py',
-        samples=160_000,
-    ),
+# Each length with its box head and without: when does the head pay?
+_starts = [
+    ('soco', '10,000', 10_000),
+    ('soco-40k', '40,000', 40_000),
+    ('soco-160k', '160,000', 160_000),
 ]
+starts = [dict(name='scratch', kind='scratch', title='from scratch')]
+for _name, _title, _samples in _starts:
+    starts += [
+        dict(
+            name=f'{_name}-neck',
+            kind='soco',
+            title=f'SoCo (backbone and neck), {_title} samples',
+            pretrained_by=_name,
+            parts=['backbone', 'neck'],
+        ),
+        dict(
+            name=_name,
+            kind='soco',
+            title=f'SoCo with its box head, {_title} samples',
+            config='starts/soco.py',
+            samples=_samples,
+        ),
+    ]

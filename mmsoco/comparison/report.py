@@ -113,9 +113,13 @@ def progress(results: Results) -> str:
 
 
 def asked_start(results: Results) -> str:
-    """Return the start that the answer is about: SoCo, or the last one."""
-    names = [start['name'] for start in results.plan['starts']]
-    return 'soco' if 'soco' in names else names[-1]
+    """Return the start that the answer is about.
+
+    It is the plan's first start that SoCo pretrained, else the last start.
+    """
+    starts = results.plan['starts']
+    pretrained = [s['name'] for s in starts if s['kind'] == 'soco']
+    return pretrained[0] if pretrained else starts[-1]['name']
 
 
 def answer(results: Results) -> list[str]:

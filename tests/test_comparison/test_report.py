@@ -4,6 +4,7 @@ import itertools
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import comparison_plans
 import cv2
@@ -155,6 +156,22 @@ def test_differences_are_paired(results):
     assert results.best == {100: 'byol', 400: ''}
     assert row.to_best.mean == pytest.approx(4.5)
     assert results.row('scratch', 100).to_scratch is None
+
+
+@pytest.mark.parametrize(
+    ('kinds', 'expected'),
+    [
+        (('scratch', 'image-level', 'soco', 'soco'), 'c'),
+        (('scratch', 'weights'), 'b'),
+    ],
+)
+def test_the_answer_is_about_the_first_start_of_soco(kinds, expected):
+    starts = [
+        dict(name=name, kind=kind)
+        for name, kind in zip('abcd', kinds, strict=False)
+    ]
+    results = SimpleNamespace(plan=dict(starts=starts))
+    assert report.asked_start(results) == expected
 
 
 def test_one_pair_has_no_interval(results):
