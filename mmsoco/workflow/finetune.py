@@ -368,7 +368,7 @@ class _Finetuning:
             return 'from scratch'
         if self.parts is None:
             return 'from detector.pth'
-        return f'from {" and ".join(self.parts)} of detector.pth'
+        return f'from {", ".join(self.parts)} of detector.pth'
 
     def _threads(self) -> int | None:
         pretraining = read_pretraining(self.settings.run)

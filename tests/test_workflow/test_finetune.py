@@ -163,7 +163,7 @@ def test_the_config_says_what_the_files_say(pretrained, data, calls):
 @pytest.mark.parametrize(
     ('options', 'parts', 'said'),
     [
-        ({}, ['backbone', 'neck'], 'from backbone and neck of detector.pth'),
+        ({}, ['backbone', 'neck'], 'from backbone, neck of detector.pth'),
         (dict(parts=['all']), None, 'from detector.pth'),
         (dict(parts=['neck']), ['neck'], 'from neck of detector.pth'),
         (dict(scratch=True), None, 'from scratch'),
