@@ -176,9 +176,15 @@ def records() -> list[Path]:
 
 
 def figure_records() -> Path | None:
-    """Return the first plan's records that have two starts to draw."""
+    """Return the first plan's records that have two starts to draw.
+
+    A plan that settings are chosen with is none of them.
+    """
     for folder in records():
-        rows = analysis.read_results(folder).rows
+        results = analysis.read_results(folder)
+        if results.plan['data'].get('held_out'):
+            continue
+        rows = results.rows
         measured = {row.start['name'] for row in rows if row.records}
         if len(measured) >= _LEAST_STARTS:
             return folder
@@ -186,18 +192,23 @@ def figure_records() -> Path | None:
 
 
 def measured_table() -> str:
-    """Return the curve, if there is one, and the answer for each plan."""
-    lines = []
-    if figure_records() is not None:
-        name = RESULTS_FIGURE.relative_to(REPO)
-        lines += [f'![Box AP by the number of labeled pictures]({name})']
-    for folder in records():
-        results = analysis.read_results(folder)
-        parts = [*report.answer(results), report.progress(results)]
-        title = results.plan['title'] or results.plan['name']
-        lines += ['', f'**{title}**', '']
-        lines += [f'- {part}' for part in parts if part]
-    return '\n'.join([*lines, '']).lstrip('\n') if lines else f'{NOT_RUN}\n'
+    """Return the curve and the answer of the first plan that has one."""
+    folder = figure_records()
+    if folder is None:
+        return f'{NOT_RUN}\n'
+    results = analysis.read_results(folder)
+    parts = [*report.answer(results), report.progress(results)]
+    return '\n'.join(
+        [
+            '![Box AP by the number of labeled pictures]'
+            f'({RESULTS_FIGURE.relative_to(REPO)})',
+            '',
+            f'**{results.plan["title"] or results.plan["name"]}**',
+            '',
+            *(f'- {part}' for part in parts if part),
+            '',
+        ]
+    )
 
 
 def results_documents() -> dict[Path, str]:
