@@ -124,7 +124,9 @@ class Comparison:
         """Make the cells that are not made yet.
 
         A cell that fails is recorded, and the next one is made; cells that
-        need it are left out. Called again, failed cells are tried again.
+        need it are left out. Called again, failed cells are tried again. A
+        finished pretraining is made again if its weights are gone, as on
+        another machine, and an unfinished cell starts from them.
 
         Args:
             shard: Share of the cells, see `cells.take_shard`.
@@ -139,9 +141,8 @@ class Comparison:
         print(describe(self.materials, self.plan), flush=True)
         chosen = self._chosen(shard, only)
         for number, cell in enumerate(chosen, 1):
-            record = self.record_of(cell.name)
             heading = f'cell {number} of {len(chosen)}: {cell.title}'
-            if record is not None and record.status == 'done':
+            if self._is_done(cell.name) and not self._is_missed(cell):
                 print(f'{heading}: done', flush=True)
                 continue
             lacking = self.lacking(cell)
@@ -174,7 +175,12 @@ class Comparison:
 
     def lacking(self, cell: Cell) -> list[str]:
         """Return the cells that a cell needs and that are not usable."""
-        return [name for name in cell.needs if not self._is_usable(name)]
+        return [
+            name
+            for name in cell.needs
+            if not self._is_done(name)
+            or (self._starts_from(cell, name) and not self._has_weights(name))
+        ]
 
     def status(self) -> list[CellState]:
         """Return the state of each cell, in the order of the cells."""
@@ -190,12 +196,29 @@ class Comparison:
         record = self.record_of(name)
         return record is not None and record.status == 'done'
 
-    def _is_usable(self, name: str) -> bool:
-        """Return whether a cell is done and its weights are available."""
-        weights = self.folder(name) / EXPORTED
-        is_pretraining = name.startswith(PRETRAINING)
-        return self._is_done(name) and (
-            not is_pretraining or weights.is_file()
+    def _has_weights(self, name: str) -> bool:
+        """Return whether the weights of a pretraining are on this machine."""
+        return (self.folder(name) / EXPORTED).is_file()
+
+    def _starts_from(self, cell: Cell, name: str) -> bool:
+        """Return whether a cell reads the weights of a pretraining.
+
+        Others only need to know how long it took.
+        """
+        start = self.plan.start(cell.start)
+        owner = start.round_after if cell.kind == PRETRAINING else start.owner
+        return owner is not None and name == pretraining_name(owner, cell.seed)
+
+    def _is_missed(self, cell: Cell) -> bool:
+        """Return whether an unfinished cell lacks a pretraining's weights."""
+        return (
+            cell.kind == PRETRAINING
+            and not self._has_weights(cell.name)
+            and any(
+                self._starts_from(other, cell.name)
+                and not self._is_done(other.name)
+                for other in self.cells
+            )
         )
 
     @contextmanager

@@ -287,6 +287,37 @@ def test_a_cell_that_another_process_makes_is_left_alone(compare):
     assert FakeJob.made == []
 
 
+def test_lost_weights_are_made_again_for_those_who_need_them(compare):
+    """Records travel with a clone, the weights of a pretraining do not."""
+    comparison = compare(FREE)
+    everything = set(FakeJob.made)
+    weights = list(comparison.out.glob('cells/pretraining_soco_seed*/*.pth'))
+    assert weights
+    for path in weights:
+        path.unlink()
+    assert compare(FREE).is_done
+    assert FakeJob.made == []  # nobody needs them
+    lost = 'finetuning_soco_4_seed0'
+    for kind in (lost, 'finetuning_longer_4_seed0'):
+        [record] = comparison.records.glob(f'{kind}-*.json')
+        record.unlink()
+    assert compare(FREE).is_done
+    assert FakeJob.made[:1] == ['pretraining_soco_seed0']
+    assert set(FakeJob.made[1:]) == {lost, 'finetuning_longer_4_seed0'}
+    assert set(FakeJob.made) < everything
+
+
+def test_time_is_known_without_the_weights(compare):
+    """Training for as long as a pretraining took does not start from it."""
+    comparison = compare(FREE)
+    for path in comparison.out.glob('cells/pretraining_soco_seed*/*.pth'):
+        path.unlink()
+    [record] = comparison.records.glob('finetuning_longer_4_seed0-*.json')
+    record.unlink()
+    assert compare(FREE).is_done
+    assert FakeJob.made == ['finetuning_longer_4_seed0']
+
+
 def test_a_shard_waits_for_the_proposals_of_another(
     root, tmp_path, monkeypatch
 ):
