@@ -7,9 +7,11 @@ when a config is read.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 import os
 import shlex
+import signal
 import sys
 import textwrap
 import traceback
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsoco.utils.names import near
+from mmsoco.utils.termination import ending_signals_raise
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -36,7 +39,8 @@ HINTS = {
     'eaddrinuse': 'Set another port: PORT=29501',
 }
 STATUS_ERROR = 1
-STATUS_INTERRUPTED = 130  # what shells use for Ctrl-C
+# What shells report of a program that a signal has ended, added to it.
+STATUS_SIGNAL = 128
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -362,17 +366,19 @@ def call_reported(
 
     Returns:
         The exit status: that of ``run`` (0 if None), 1 after an error, 130
-        after Ctrl-C.
+        after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 
     Raises:
         Exception: A bug, which is an error that input does not explain,
             where no folder takes its traceback.
     """
     try:
-        return run(args) or 0
-    except KeyboardInterrupt:
-        print(f'\n{interrupted}', file=sys.stderr)
-        return STATUS_INTERRUPTED
+        with ending_signals_raise():
+            return run(args) or 0
+    except KeyboardInterrupt as stop:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print(f'\n{interrupted}', file=sys.stderr)
+        return STATUS_SIGNAL + getattr(stop, 'number', signal.SIGINT)
     except BrokenPipeError:
         # The reader of the output, such as `head`, has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

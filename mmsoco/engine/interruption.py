@@ -1,4 +1,4 @@
-"""Stop a training in order at Ctrl-C or SIGTERM."""
+"""Stop a training in order at Ctrl-C, SIGTERM or SIGHUP."""
 
 import signal
 import sys
@@ -6,7 +6,9 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from mmsoco.utils.termination import ENDING
+
+_SIGNALS = (signal.SIGINT, *ENDING)
 
 
 class StoppedError(KeyboardInterrupt):
@@ -14,11 +16,11 @@ class StoppedError(KeyboardInterrupt):
 
 
 class Interruption:
-    """Note a first Ctrl-C or SIGTERM, so that the iteration can be finished.
+    """Note a first Ctrl-C, SIGTERM or SIGHUP, to finish the iteration.
 
     A second Ctrl-C raises `KeyboardInterrupt` at once. Slurm and torchrun
-    send SIGTERM, also after a Ctrl-C of the user's: it never cuts short what
-    the first signal has begun.
+    send SIGTERM, also after a Ctrl-C of the user's, and a closed terminal
+    SIGHUP: they never cut short what the first signal has begun.
 
     Attributes:
         requested: The first signal, or None.

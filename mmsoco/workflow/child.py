@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mmsoco.utils.machine import limit_spinning
+from mmsoco.utils.termination import ending_signals_wait
 
 POLL_SECONDS = 0.3
 # A training that is stopped finishes its iteration and saves.
@@ -76,7 +77,9 @@ def run_child(
                     time.sleep(POLL_SECONDS)
                     on_poll()
             except BaseException:
-                _stop(process)
+                # A closed terminal is followed by SIGTERM, as is a shutdown.
+                with ending_signals_wait():
+                    _stop(process)
                 raise
     on_poll()
     if process.returncode:

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mmsoco.utils.files import write_json
+from mmsoco.utils.termination import ending_signals_wait
 
 POLL_SECONDS = 0.2
 # Between two signs of life where the output is not a terminal.
@@ -245,7 +246,8 @@ def _wait(
                 )
     except BaseException:
         process.send_signal(signal.SIGTERM)
-        os.wait4(process.pid, 0)
+        with ending_signals_wait():
+            os.wait4(process.pid, 0)
         raise
     finally:
         if sys.stdout.isatty():

@@ -114,16 +114,23 @@ def test_second_ctrl_c_stops_at_once(tmp_path):
     assert not list(tmp_path.glob('*.pth'))
 
 
-def test_sigterm_saves_too(tmp_path):
+@pytest.mark.parametrize(
+    ('sent', 'code'), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_signals_of_the_system_save_too(tmp_path, sent, code):
+    """Those that follow do not cut short what the first has begun."""
+
     def end(runner):
         if runner.iter == 2:
+            os.kill(os.getpid(), sent)
+            os.kill(os.getpid(), signal.SIGHUP)
             os.kill(os.getpid(), signal.SIGTERM)
 
     runner = small_runner(tmp_path)
     diary(runner).on_iter = end
     with pytest.raises(SystemExit) as ended:
         runner.train()
-    assert ended.value.code == 143
+    assert ended.value.code == code
     assert load_run(tmp_path / 'interim.pth')['meta']['iter'] == 3
 
 

@@ -79,6 +79,46 @@ def test_an_interruption_ends_the_program(tmp_path, program):
     assert not is_alive(int(note.read_text()))
 
 
+@pytest.mark.parametrize(
+    ('sent', 'code'), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_an_ended_parent_lets_its_training_save(
+    tmp_path, program, sent, code
+):
+    """As by a closed terminal, after which the system sends SIGTERM."""
+    note, saved = tmp_path / 'pid', tmp_path / 'saved'
+    command = program(
+        'import os, pathlib, signal, sys, time\n'
+        'def save(*_):\n'
+        '    time.sleep(1)\n'
+        f'    pathlib.Path({str(saved)!r}).touch()\n'
+        '    sys.exit()\n'
+        'signal.signal(signal.SIGTERM, save)\n'
+        f'pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n'
+        'time.sleep(60)'
+    )
+    code_of_parent = (
+        'import argparse, sys\n'
+        'from pathlib import Path\n'
+        'from mmsoco.cli.common import call_reported\n'
+        'from mmsoco.workflow.child import run_child\n'
+        f'run = lambda _: run_child({command!r}, '
+        f'Path({str(tmp_path / "a.log")!r}))\n'
+        'sys.exit(call_reported(run, argparse.Namespace()))'
+    )
+    parent = subprocess.Popen([sys.executable, '-c', code_of_parent])
+    deadline = time.monotonic() + 60
+    while not (note.is_file() and note.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    parent.send_signal(sent)
+    time.sleep(0.3)
+    parent.send_signal(signal.SIGTERM)
+    assert parent.wait(30) == code
+    assert saved.is_file()
+    assert not is_alive(int(note.read_text()))
+
+
 def test_a_killed_parent_leaves_no_training(tmp_path, program):
     note = tmp_path / 'pid'
     command = program(

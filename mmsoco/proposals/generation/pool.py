@@ -24,6 +24,7 @@ from mmsoco.proposals.generation.worker import (
     in_hand_path,
     make_part,
 )
+from mmsoco.utils.termination import ENDING
 
 
 class Chunk(NamedTuple):
@@ -51,7 +52,7 @@ def run_pool(
         initializer=_start_worker,
     )
     processes: dict[int, Any] = {}
-    with _second_ctrl_c_kills(pool):
+    with _second_signal_kills(pool):
         try:
             for result in _results(pool, job, chunks, limit, 2 * workers):
                 processes |= pool._processes or {}
@@ -125,40 +126,48 @@ def _obituary(processes: dict[int, Any], chunks: list[Chunk]) -> str:
 
 
 @contextmanager
-def _second_ctrl_c_kills(pool: ProcessPoolExecutor) -> Iterator[None]:
-    """Let one Ctrl-C finish the parts that are begun, and a second end them.
+def _second_signal_kills(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Let a first signal finish the parts that are begun, and a second not.
 
-    The second must not raise: a `KeyboardInterrupt` inside of the pool's
-    shutdown leaves its thread waiting for the workers, which ignore SIGINT,
-    for ever.
+    A signal is Ctrl-C or, where they raise, SIGTERM and SIGHUP. The second
+    must not raise: a `KeyboardInterrupt` inside of the pool's shutdown leaves
+    its thread waiting for the workers, which ignore Ctrl-C, for ever.
     """
-    previous = signal.getsignal(signal.SIGINT)
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or not callable(previous):
-        yield  # Ctrl-C is ignored, or not this thread's affair
-        return
-    presses = 0
+    numbers = (signal.SIGINT, *ENDING)
+    previous = {
+        number: handler
+        for number in numbers
+        # Neither ignored, nor one that ends this process.
+        if callable(handler := signal.getsignal(number))
+    }
+    if threading.current_thread() is not threading.main_thread():
+        previous = {}  # signals are not this thread's affair
+    times = 0
 
     def interrupt(number: int, frame: Any) -> None:
         """Stop in good order at first, then end the workers."""
-        nonlocal presses
-        presses += 1
-        if presses == 1:
-            previous(number, frame)
+        nonlocal times
+        times += 1
+        if times == 1:
+            previous[number](number, frame)
             return
         for process in list((pool._processes or {}).values()):
             process.kill()
 
-    signal.signal(signal.SIGINT, interrupt)
+    for number in previous:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and never outlive it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave signals of the terminal to the parent, and never outlive it."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # how the pool ends them
     parent = multiprocessing.parent_process()
 
     def exit_with_parent() -> None:

@@ -369,7 +369,12 @@ def test_a_filter_that_keeps_nothing_is_warned_of(image_root, tmp_path):
 
 @pytest.mark.parametrize(
     'sent, code',
-    [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130)],
+    [
+        (signal.SIGKILL, -signal.SIGKILL),
+        (signal.SIGINT, 130),
+        (signal.SIGTERM, 143),
+        (signal.SIGHUP, 129),
+    ],
 )
 def test_ended_parent_takes_its_workers_along(
     image_root, tmp_path, sent, code
@@ -403,7 +408,17 @@ def test_ended_parent_takes_its_workers_along(
     assert len(summary.store) == 58
 
 
-def test_second_ctrl_c_ends_workers_that_hang(image_root, tmp_path):
+@pytest.mark.parametrize(
+    ('first', 'second', 'code'),
+    [
+        (signal.SIGINT, signal.SIGINT, 130),
+        (signal.SIGHUP, signal.SIGHUP, 129),
+        (signal.SIGINT, signal.SIGTERM, 130),
+    ],
+)
+def test_second_signal_ends_workers_that_hang(
+    image_root, tmp_path, first, second, code
+):
     noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3))
     # The first to be begun; its search takes far longer than the test.
     Image.fromarray(noise.astype(np.uint8)).save(image_root / '00 held.png')
@@ -416,11 +431,11 @@ def test_second_ctrl_c_ends_workers_that_hang(image_root, tmp_path):
     )
     parts = tmp_path / 'out.arrow.parts'
     wait_for(lambda: any(parts.glob('part-*.arrow')))
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, first)
     time.sleep(0.3)
     assert process.poll() is None  # waits for the part that was begun
-    os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(60) == 130
+    os.killpg(process.pid, second)
+    assert process.wait(60) == code
     wait_for(lambda: not group_is_alive(process.pid))
     assert not list(parts.glob('.*.part')), 'half a part is left'
 
