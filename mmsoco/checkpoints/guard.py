@@ -130,7 +130,7 @@ def describe_not_finite(names: list[str]) -> str:
 
 
 def not_finite(content: Any) -> list[str]:
-    """Name the tensors that hold NaN or infinity.
+    """Name the tensors that hold NaN or infinity, or nothing (torch's "meta").
 
     Args:
         content: Nested dicts and sequences with tensors at the ends.
@@ -141,7 +141,7 @@ def not_finite(content: Any) -> list[str]:
     return [
         '/'.join(map(str, path))
         for path, tensor in _tensors(content, ())
-        if not is_finite(tensor)
+        if tensor.is_meta or not is_finite(tensor)
     ]
 
 

@@ -25,6 +25,10 @@ class RefusedCheckpointError(ValueError):
     """A file that holds more than data; nothing of it was run."""
 
 
+class BrokenCheckpointError(ValueError):
+    """A file that cannot be read as a checkpoint."""
+
+
 def _history_method(owner: Any, name: str) -> Any:
     """Replace `getattr`, by which pickle names HistoryBuffer's methods.
 
@@ -129,10 +133,10 @@ def readable_errors(path: Any) -> Iterator[None]:
             'file, write its tensors to a new one with the program that made '
             'it.'
         ) from error
-    except (FileNotFoundError, RefusedCheckpointError):
+    except (FileNotFoundError, RefusedCheckpointError, BrokenCheckpointError):
         raise
     except Exception as error:  # broken bytes lead to errors of any type
-        raise ValueError(
+        raise BrokenCheckpointError(
             f'{path} cannot be read as a checkpoint; it is broken or cut '
             f'short ({type(error).__name__}: {error}). Copy or download it '
             'again.'
@@ -148,7 +152,7 @@ def _refused(error: Exception) -> str:
     lines = str(error).splitlines()
     named = [line.strip() for line in lines if 'GLOBAL' in line]
     if not named and 'Weights only load failed' in str(error):
-        return 'its bytes are not what `torch.save` writes'
+        return 'its bytes are not what `torch.save` writes by itself'
     return (named or lines or [type(error).__name__])[0].rstrip('.')
 
 

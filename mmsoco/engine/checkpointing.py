@@ -183,22 +183,26 @@ class CheckpointingRunner(MMEngineRunner):
         was.refuse_other_run(self._record)
         self._adopt_seeds(meta)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
-        resuming.load_weights(model, checkpoint['state_dict'], filename)
+        with resuming.part_of(filename, 'state_dict'):
+            resuming.load_weights(model, checkpoint['state_dict'], filename)
         changes = was.changes_to(self._record)
         is_same = not any(change.is_scheduled for change in changes)
         self._stand_at(meta, was, is_same)
-        self.message_hub.load_state_dict(checkpoint['message_hub'])
+        with resuming.part_of(filename, 'message_hub'):
+            self.message_hub.load_state_dict(checkpoint['message_hub'])
         if resume_optimizer:
-            resuming.load_optimizer(
-                self.optim_wrapper,
-                checkpoint['optimizer'],
-                filename,
-                None
-                if is_same
-                else resuming.group_options(self.optim_wrapper),
-            )
+            with resuming.part_of(filename, 'optimizer'):
+                resuming.load_optimizer(
+                    self.optim_wrapper,
+                    checkpoint['optimizer'],
+                    filename,
+                    None
+                    if is_same
+                    else resuming.group_options(self.optim_wrapper),
+                )
         if resume_param_scheduler:
-            self._continue_schedules(checkpoint, is_same)
+            with resuming.part_of(filename, 'param_schedulers'):
+                self._continue_schedules(checkpoint, is_same)
         self._has_loaded = True
         self._report_resume(filename, changes)
 

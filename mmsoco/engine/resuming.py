@@ -1,11 +1,13 @@
 """Continue a run from its checkpoint: the same run, or a clear no."""
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper, _ParamScheduler
 from torch import nn
@@ -16,6 +18,37 @@ from mmsoco.engine.run_record import RunRecord
 
 _PARTS = ('meta', 'state_dict', 'optimizer', 'message_hub')
 _NAMED = 3
+# What unpacking raises where a file holds another structure than a run writes.
+_ODD = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+)
+
+
+@contextmanager
+def part_of(path: str, part: str) -> Iterator[None]:
+    """Say which part of a checkpoint is not as a run writes it.
+
+    Args:
+        path: The file.
+        part: What is read of it.
+
+    Raises:
+        ValueError: In place of what the code within raises on odd structures.
+    """
+    try:
+        yield
+    except _ODD as error:
+        raise ValueError(
+            f'{path} is the checkpoint of a training run, but its {part} is '
+            f'not as this release writes it ({type(error).__name__}: {error})'
+            '. Resume an earlier checkpoint (--resume CHECKPOINT), or one '
+            'that was not edited, with the release that wrote it.'
+        ) from error
 
 
 def set_resume(cfg: Config, resume: str | None) -> None:
@@ -84,13 +117,32 @@ def check_kind(checkpoint: Mapping, path: str, model: str) -> None:
             'iter_N.pth or interim.pth of the same run; to begin a new run '
             'from weights, set load_from (detectors) or --init (pretraining).'
         )
-    record = RunRecord.from_meta(checkpoint['meta'])
+    with part_of(path, 'meta'):
+        record = _checked_record(checkpoint['meta'])
     if record is not None and record.model != model:
         raise ValueError(
             f'{path} is the checkpoint of a run that trained '
             f'{record.model}, but this config trains {model}. Resume it with '
             'its own config.'
         )
+
+
+def _checked_record(meta: Mapping) -> RunRecord | None:
+    """Read the record of a run; raise TypeError on numbers that are none."""
+    record = RunRecord.from_meta(meta)
+    counts = {name: (meta[name], 0) for name in ('iter', 'epoch')}
+    if record is not None:
+        dict(record.settings)  # or it is no mapping
+        counts |= {
+            name: (getattr(record, name), 1)
+            for name in ('images', 'batch', 'processes', 'epoch_length')
+        }
+    for name, (value, least) in counts.items():
+        if type(value) is not int or value < least:
+            raise TypeError(
+                f'{name} is {value!r}, expected an integer of {least} or more'
+            )
+    return record
 
 
 def load_weights(model: nn.Module, state: Mapping, path: str) -> None:
@@ -109,10 +161,11 @@ def load_weights(model: nn.Module, state: Mapping, path: str) -> None:
         *(f'{name} is not in the file' for name in own if name not in state),
         *(f'{name} is not in the model' for name in state if name not in own),
         *(
-            f'{name} is {tuple(state[name].shape)} in the file and '
-            f'{tuple(tensor.shape)} in the model'
+            f'{name} is {_outline(state[name])} in the file and '
+            f'{_outline(tensor)} in the model'
             for name, tensor in own.items()
-            if name in state and state[name].shape != tensor.shape
+            # Torch would turn fractions into integers and back in silence.
+            if name in state and _outline(state[name]) != _outline(tensor)
         ),
     ]
     if problems:
@@ -124,6 +177,12 @@ def load_weights(model: nn.Module, state: Mapping, path: str) -> None:
             + '. Resume it with its own config.'
         )
     model.load_state_dict(state)
+
+
+def _outline(tensor: torch.Tensor) -> str:
+    """Describe what two tensors have in common if one replaces the other."""
+    kind = '' if tensor.layout is torch.strided else f', {tensor.layout}'
+    return f'{tuple(tensor.shape)} of {tensor.dtype}{kind}'
 
 
 def load_optimizer(
@@ -228,10 +287,19 @@ def load_schedulers(schedulers: Any, states: Any) -> None:
     Args:
         schedulers: Of the runner; changed.
         states: What the file holds of them, in the same form.
+
+    Raises:
+        TypeError: If they are the states of other schedules.
     """
     if isinstance(schedulers, dict):
         for name, of_one in schedulers.items():
             load_schedulers(of_one, states[name])
         return
-    for scheduler, state in zip(schedulers or [], states, strict=True):
+    schedulers = schedulers or []
+    if len(schedulers) != len(states):
+        raise TypeError(f'{len(states)} schedules, expected {len(schedulers)}')
+    for scheduler, state in zip(schedulers, states, strict=True):
+        # mmengine would take any dict for the attributes of a schedule.
+        if set(state) != set(scheduler.state_dict()):
+            raise TypeError(f'a schedule of {", ".join(map(str, state))}')
         scheduler.load_state_dict(state)

@@ -6,11 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 from torch.utils.data import DataLoader
 
 KEY = 'mmsoco_run'  # in a checkpoint's meta
 _SAMPLED = 64  # images whose names stand for a data set
+# A data set of up to so many images is compared as a whole. It is the rows of
+# one batch of a proposal store, which is read as a whole anyway.
+_FEW = 4096
 
 # Settings that define a run. The place of the images may change, see
 # `RunRecord.names`.
@@ -66,6 +70,9 @@ class RunRecord:
         batch: Images of an iteration, of all processes.
         processes: Their number.
         epoch_length: Iterations of an epoch.
+        boxes: Fingerprint of what the data set tells of the images: their
+            proposals or labels. None where it tells nothing, and in
+            checkpoints of earlier releases.
     """
 
     settings: dict[str, Any]
@@ -75,6 +82,7 @@ class RunRecord:
     batch: int
     processes: int
     epoch_length: int
+    boxes: str | None = None
 
     def to_meta(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -130,6 +138,10 @@ class RunRecord:
         ]
         if self.images == new.images and self.names != new.names:
             refused.append('the names of the images are others')
+        elif same_images and self.boxes not in (None, new.boxes):
+            refused.append(
+                'the images have other proposals or labels than before'
+            )
         if refused:
             raise ValueError(
                 'This run cannot be continued with another model, data set, '
@@ -154,6 +166,7 @@ def record_run(
         model=type(model).__name__,
         images=len(loader.dataset),
         names=names_of(loader.dataset),
+        boxes=boxes_of(loader.dataset),
         batch=batch_size_of(loader) * processes,
         processes=processes,
         epoch_length=len(loader),
@@ -174,15 +187,45 @@ def names_of(dataset: Any) -> str | None:
     Returns:
         Hex digits, or None for a data set of another kind.
     """
-    count = len(dataset)
-    picked = [count * i // _SAMPLED for i in range(_SAMPLED)]
     digest = hashlib.sha256()
-    for index in dict.fromkeys(i for i in picked if i < count):
+    for index in _spread(len(dataset), _SAMPLED):
         name = image_name(dataset, index)
         if name is None:
             return None
         digest.update(f'{name}\n'.encode())
     return digest.hexdigest()[:16]
+
+
+def boxes_of(dataset: Any) -> str | None:
+    """Make a fingerprint of the boxes and labels of a data set's images.
+
+    Args:
+        dataset: `ProposalDataset`, or one of mmengine's kind.
+
+    Returns:
+        Hex digits, or None for a data set of another kind.
+    """
+    if not hasattr(dataset, 'get_data_info'):
+        return None
+    count = len(dataset)
+    digest = hashlib.sha256()
+    for index in _spread(count, count if count <= _FEW else _SAMPLED):
+        info = dataset.get_data_info(index)
+        for key in ('bboxes', 'instances'):
+            if key in info:
+                digest.update(repr(_exact(info[key])).encode())
+    return digest.hexdigest()[:16]
+
+
+def _exact(value: Any) -> Any:
+    """Make a value whose ``repr`` shows all of it; arrays abridge theirs."""
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """Pick indices that are evenly spread."""
+    picked = [count * i // most for i in range(most)]
+    return list(dict.fromkeys(picked)) if count else []
 
 
 def image_name(dataset: Any, index: int) -> str | None:

@@ -289,6 +289,25 @@ def test_a_finished_run_says_so(finished, tmp_path):
     assert not list(tmp_path.glob('*.pth'))
 
 
+@pytest.mark.parametrize('what', ['labels', 'proposals'])
+def test_boxes_that_were_changed_in_place(tmp_path, monkeypatch, what):
+    """The names are the same: what is learned from them is not."""
+    box = [1.0, 2.0, 3.0, 4.0]
+
+    def info(self, index):
+        told = dict(img_path=f'{index}.jpg')
+        if what == 'labels':
+            return told | dict(instances=[dict(bbox=box, bbox_label=0)])
+        return told | dict(bboxes=np.array([box] * 2000, np.float32))
+
+    monkeypatch.setattr(NamedPoints, 'get_data_info', info)
+    small_runner(tmp_path, train_cfg=dict(max_epochs=1)).train()
+    small_runner(tmp_path, resume=True, train_cfg=dict(max_epochs=2)).train()
+    box[2] += 0.5
+    with pytest.raises(ValueError, match='other proposals or labels'):
+        small_runner(tmp_path, resume=True).train()
+
+
 def change(path, edit):
     content = load_run(path)
     edit(content)
@@ -324,6 +343,49 @@ def change(path, edit):
         (
             lambda c: c['optimizer']['param_groups'].clear(),
             'the optimizer of other parameters',
+        ),
+        (
+            lambda c: c['state_dict'].update(
+                {'layers.0.bias': torch.ones(2, dtype=torch.int64)}
+            ),
+            'layers.0.bias is .*int64 in the file and .*float32 in the model',
+        ),
+        (
+            lambda c: c['state_dict'].update({'layers.0.bias': None}),
+            'its state_dict is not as this release writes it',
+        ),
+        (
+            lambda c: c['state_dict'].update(
+                {'layers.0.bias': torch.empty(2, device='meta')}
+            ),
+            'layers.0.bias',
+        ),
+        (lambda c: c.update(meta=None), 'its meta is not'),
+        (lambda c: c['meta'].pop('iter'), "its meta is not.*'iter'"),
+        (lambda c: c['meta'].update(iter='4'), "its meta is not.*iter is '4'"),
+        (lambda c: c['meta'].update(epoch=-1), 'its meta is not.*epoch is -1'),
+        (
+            lambda c: c['meta']['mmsoco_run'].update(of_next_release=1),
+            'its meta is not.*of_next_release.*release that wrote it',
+        ),
+        (
+            lambda c: c['meta']['mmsoco_run'].update(epoch_length=0),
+            'its meta is not.*epoch_length is 0',
+        ),
+        (lambda c: c['meta'].update(mmsoco_run=[1]), 'its meta is not'),
+        (lambda c: c.update(optimizer=None), 'its optimizer is not'),
+        (lambda c: c.update(message_hub=None), 'its message_hub is not'),
+        (
+            lambda c: c.update(param_schedulers=3),
+            'its param_schedulers is not',
+        ),
+        (
+            lambda c: c.update(param_schedulers=[]),
+            'its param_schedulers is not.*0 schedules, expected 1',
+        ),
+        (
+            lambda c: c.update(param_schedulers=[dict(x=1)]),
+            'its param_schedulers is not.*a schedule of x',
         ),
     ],
 )
