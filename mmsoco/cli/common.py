@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import math
 import os
+import re
 import shlex
 import signal
 import sys
@@ -17,8 +18,9 @@ import textwrap
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from mmsoco.utils.machine import MOST_PROCESSES_PER_CORE
 from mmsoco.utils.names import near
 from mmsoco.utils.termination import ending_signals_raise
 
@@ -38,6 +40,26 @@ HINTS = {
     'address already in use': 'Set another port: PORT=29501',
     'eaddrinuse': 'Set another port: PORT=29501',
 }
+# Variables of the environment that are read without a launcher, too.
+_OF_RANK = ('RANK', 'LOCAL_RANK')
+_SET_BY = {
+    'pytorch': (
+        'RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT',
+    ),
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST'),
+    'mpi': ('OMPI_COMM_WORLD_LOCAL_RANK', 'OMPI_COMM_WORLD_SIZE'),
+}  # fmt: skip
+_STARTED_BY = {
+    'pytorch': 'start the processes with tools/dist_train.sh or torchrun',
+    'slurm': 'start the processes with tools/slurm_train.sh or srun',
+    'mpi': 'start the processes with mpirun',
+}
+_TEXTS = ('MASTER_ADDR', 'SLURM_NODELIST')
+# Python also reads "1_000" and digits of other scripts: on a command line a
+# slip of the finger.
+_NUMBER = re.compile(
+    r'\s*[+-]?[\d.]+(e[+-]?\d+)?\s*', re.ASCII | re.IGNORECASE
+)
 STATUS_ERROR = 1
 # What shells report of a program that a signal has ended, added to it.
 STATUS_SIGNAL = 128
@@ -67,6 +89,7 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault('allow_abbrev', False)
         kwargs.setdefault('formatter_class', HelpFormatter)
         super().__init__(**kwargs)
+        self._typed: Sequence[str] = ()
 
     def parse_known_args(
         self,
@@ -74,6 +97,7 @@ class Parser(argparse.ArgumentParser):
         namespace: argparse.Namespace | None = None,
     ) -> tuple[argparse.Namespace, list[str]]:
         """Parse the command line; exit with 2 at an unknown argument."""
+        self._typed = sys.argv[1:] if args is None else args
         parsed, unknown = super().parse_known_args(args, namespace)
         if unknown:
             name = unknown[0].partition('=')[0]
@@ -82,6 +106,14 @@ class Parser(argparse.ArgumentParser):
                 hint = near(name, self._option_string_actions)
             self.error(f'unknown argument: {" ".join(unknown)}{hint}')
         return parsed, []
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with 2; say how to type a name that begins with a hyphen."""
+        for word in self._typed:
+            if word.startswith('-') and os.path.lexists(word):
+                message += f'; the file or folder {word} is typed ./{word}'
+                break
+        super().error(message)
 
 
 def path(text: str) -> Path:
@@ -96,7 +128,8 @@ def path(text: str) -> Path:
             f'expected a file or folder of this machine, got the address '
             f'{text}; download it, and give its path'
         )
-    return Path(text)
+    # A shell leaves it in --out=~/run, and a folder "~" would be made.
+    return Path(os.path.expanduser(text))
 
 
 def checkpoint(text: str) -> Path:
@@ -121,7 +154,7 @@ def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
     def read(text: str) -> int:
         """Return the integer of an option's text."""
         try:
-            value = int(text)
+            value = int(_plain_number(text))
         except ValueError:
             value = None
         if value is None or value < lowest or value > (highest or value):
@@ -131,6 +164,17 @@ def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
         return value
 
     return read
+
+
+def processes(text: str) -> int:
+    """Read a number of processes or threads that this machine can bear."""
+    most = MOST_PROCESSES_PER_CORE * (os.cpu_count() or 1)
+    try:
+        return integer(1, most)(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(
+            f'{error} ({MOST_PROCESSES_PER_CORE} for each core)'
+        ) from None
 
 
 def number(
@@ -152,7 +196,7 @@ def number(
     def read(text: str) -> float:
         """Return the number of an option's text."""
         try:
-            value = float(text)
+            value = float(_plain_number(text))
         except ValueError:
             value = math.nan
         inside = lowest <= value <= highest and math.isfinite(value)
@@ -164,6 +208,13 @@ def number(
         return value
 
     return read
+
+
+def _plain_number(text: str) -> str:
+    """Return a number's text; raise ValueError if it is written oddly."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f'not a plain number: {text!r}')
+    return text
 
 
 def duration(text: str) -> float:
@@ -297,6 +348,32 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
 
 
+def check_environment(launcher: str) -> None:
+    """Refuse variables that torch and mmengine could not read, by name.
+
+    Args:
+        launcher: What started the processes, see ``--launcher``.
+
+    Raises:
+        ValueError: If a variable is missing that the launcher sets, or is not
+            a whole number.
+    """
+    needed = _SET_BY.get(launcher, ())
+    missing = [name for name in needed if name not in os.environ]
+    if missing:
+        raise ValueError(
+            f'--launcher {launcher}, but {", ".join(missing)} is not set in '
+            f'the environment: {_STARTED_BY[launcher]}'
+        )
+    for name in (*_OF_RANK, *needed):
+        value = os.environ.get(name, '0')
+        if name not in _TEXTS and not re.fullmatch('[0-9]+', value):
+            raise ValueError(
+                f'the variable {name} of the environment expects a whole '
+                f'number, but is {value!r}; type: unset {name}'
+            )
+
+
 def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
     """Read the config of a run and apply the command line to it.
 
@@ -312,15 +389,16 @@ def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
         FileNotFoundError: If there is no such config, or it is that of a
             pretraining and nobody has named labels in it.
         ValueError: If it cannot be read as a config, or a key of it is read by
-            nothing.
+            nothing; or a variable of the environment is no number.
     """
     from mmsoco.config.reading import read_config
 
+    check_environment(args.launcher)
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     cfg.setdefault('runner_type', 'mmsoco.Runner')
     default = cfg.get('work_dir') or Path('work_dirs', args.config.stem)
-    cfg.work_dir = str(args.work_dir or default)
+    cfg.work_dir = os.path.expanduser(args.work_dir or default)
     # Leaves no traceback: `mmsoco finetune` wants the folder for itself.
     _refuse_unfilled(args.config, cfg, split)
     args.log_folder = Path(cfg.work_dir)

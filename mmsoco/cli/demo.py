@@ -15,7 +15,7 @@ Example:
 import argparse
 from pathlib import Path
 
-from mmsoco.cli.common import integer, path
+from mmsoco.cli.common import path, processes
 
 INTERRUPTED = 'interrupted; run the same command to continue from here'
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--threads',
-        type=integer(1),
+        type=processes,
         metavar='N',
         help='number of threads of each command (default: the number of '
         'cores, at most 8)',

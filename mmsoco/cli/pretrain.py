@@ -27,7 +27,13 @@ and finetune.py (complete configs), checkpoints/, logs/ and manifest.json.
 import argparse
 
 from mmsoco.cli import workflow_options as shared
-from mmsoco.cli.common import add_cfg_options, add_out, integer, path
+from mmsoco.cli.common import (
+    add_cfg_options,
+    add_out,
+    integer,
+    path,
+    processes,
+)
 from mmsoco.cli.spec_options import MEANINGS, TYPES
 
 INTERRUPTED = shared.FROM_CHECKPOINT
@@ -73,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--rounds',
-        type=integer(1),
+        type=integer(1, 100),
         default=1,
         metavar='N',
         help='number of pretrainings, each on proposals to which the RPN of '
@@ -100,7 +106,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_training(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--devices',
-        type=integer(1),
+        type=processes,
         metavar='N',
         help='number of GPUs (default: all), or of processes on a CPU',
     )
@@ -114,7 +120,7 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--workers',
-        type=integer(1),
+        type=processes,
         metavar='N',
         help='number of processes that load pictures (default: chosen from '
         'the number of cores)',

@@ -44,6 +44,7 @@ from mmsoco.cli.common import (
     integer,
     number,
     path,
+    processes,
 )
 from mmsoco.cli.spec_options import add_spec_options, spec_from
 from mmsoco.proposals.filters import FilterSpec
@@ -70,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite(parser)
     parser.add_argument(
         '--workers',
-        type=integer(1),
+        type=processes,
         default=available_cores(),
         metavar='N',
         help='number of processes (default: all cores, %(default)s)',

@@ -2,8 +2,12 @@
 
 import argparse
 
-from mmsoco.cli.common import duration, integer, path
+from mmsoco.cli.common import duration, integer, path, processes
 
+# Of numpy's generators.
+_MAX_SEED = 2**32 - 1
+# A million epochs and a thousand years are slips of the finger.
+_MAX_EPOCHS = 1_000_000
 # Messages after Ctrl-C, for one training and for a series of trainings.
 FROM_CHECKPOINT = (
     'interrupted; run the same command again to continue from the last '
@@ -52,7 +56,7 @@ def add_epochs(parser: argparse.ArgumentParser) -> None:
     """Add ``--epochs``."""
     parser.add_argument(
         '--epochs',
-        type=integer(1),
+        type=integer(1, _MAX_EPOCHS),
         metavar='N',
         help='number of passes over the pictures (default: chosen from the '
         'number of steps)',
@@ -97,7 +101,7 @@ def add_seed(
     """
     parser.add_argument(
         '--seed',
-        type=integer(0),
+        type=integer(0, _MAX_SEED),
         default=default,
         metavar='N',
         help=f'random seed for {what} (default: 0)',
@@ -108,7 +112,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add ``--threads``."""
     parser.add_argument(
         '--threads',
-        type=integer(1),
+        type=processes,
         metavar='N',
         help='number of threads of each training (default: all cores)',
     )

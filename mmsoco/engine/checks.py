@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from mmsoco.utils.machine import MOST_PROCESSES_PER_CORE
+
 # Whole numbers of at least 1, or of at least 0.
 _COUNTS = {
     'train_dataloader.batch_size': 1,
@@ -35,8 +37,6 @@ _SWITCHES = (
     'env_cfg.cudnn_benchmark',
     'find_unused_parameters',
 )
-# A typo in the number of workers must not fill the machine with processes.
-_WORKERS_PER_CORE = 16
 
 
 def check_training(cfg: Mapping) -> None:
@@ -98,11 +98,11 @@ def _check_workers(key: str, cfg: Mapping) -> None:
     if value is None:
         return
     check_whole(key, value, 0)
-    most = _WORKERS_PER_CORE * (os.cpu_count() or 1)
+    most = MOST_PROCESSES_PER_CORE * (os.cpu_count() or 1)
     if value > most:
         raise ValueError(
             f'{key} expects at most {most} processes on this machine '
-            f'({_WORKERS_PER_CORE} for each core), but got {value}.'
+            f'({MOST_PROCESSES_PER_CORE} for each core), but got {value}.'
         )
 
 

@@ -21,6 +21,8 @@ PACKAGES = (
     'opencv-python',
     'pillow',
 )
+# A typo in a number of processes must not fill the machine with them.
+MOST_PROCESSES_PER_CORE = 16
 # Passes of an OpenMP thread through its waiting loop before it sleeps. torch's
 # wheels bring GNU's libgomp, whose default of 300,000 passes takes some 15 ms
 # on CPUs with a slow PAUSE: next to another job the spinning threads hold the

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from mmsoco.cli.common import (
     add_out,
     add_run_options,
     call_reported,
+    check_environment,
     integer,
     load_config,
     number,
@@ -108,6 +110,46 @@ def test_ranks_keep_their_tracebacks_apart(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv('RANK', '3')
     reported(capsys, ValueError('it is bad'), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ['error_rank3.txt']
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'),
+    [('RANK', ''), ('RANK', 'x'), ('LOCAL_RANK', ''), ('LOCAL_RANK', '-1')],
+)
+def test_variables_of_the_environment_are_named(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match=f'{name} of the env.*unset {name}'):
+        check_environment('none')
+
+
+def test_variables_of_a_launcher_are_named(monkeypatch):
+    for name in ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_PORT'):
+        monkeypatch.setenv(name, '0')
+    monkeypatch.delenv('MASTER_ADDR', raising=False)
+    with pytest.raises(ValueError, match='but MASTER_ADDR is not set'):
+        check_environment('pytorch')
+    monkeypatch.setenv('MASTER_ADDR', 'host')
+    check_environment('pytorch')
+    monkeypatch.setenv('MASTER_PORT', 'abc')
+    with pytest.raises(ValueError, match="MASTER_PORT .* 'abc'"):
+        check_environment('pytorch')
+
+
+def test_a_home_folder_that_the_shell_left(monkeypatch, tmp_path):
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert path('~/run') == tmp_path / 'run'
+    assert path('./~/run') == Path('~/run')
+    assert path('~nobody-of-this-name/x') == Path('~nobody-of-this-name/x')
+
+
+def test_a_name_with_a_hyphen_in_front(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path('-pictures').mkdir()
+    parser = Parser()
+    parser.add_argument('images')
+    with pytest.raises(SystemExit):
+        parser.parse_args(['-pictures'])
+    assert '-pictures is typed ./-pictures' in capsys.readouterr().err
 
 
 def test_ctrl_c_says_how_to_go_on(capsys):
