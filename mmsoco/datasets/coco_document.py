@@ -4,15 +4,17 @@ Boxes of a document are x, y, w, h in pixels, absolute and continuous. What is
 wrong is collected, so that one look shows all of it.
 """
 
+import codecs
 import json
 import math
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmsoco.proposals.json_boxes import is_finite
+from mmsoco.utils.files import decode_text
 from mmsoco.utils.problems import Outcome, Problems
 
 from .coco_masks import check_mask, drop_empty_mask, polygon_points
@@ -33,6 +35,19 @@ TURNED = (
     'picture is turned by its EXIF tag, but its labels are of the picture as '
     'it is stored: turn the pixels and drop the tag, or turn the labels'
 )
+# Where an id stands, or refers to one.
+_IDS = {
+    'images': ('id',),
+    'categories': ('id',),
+    'annotations': ('image_id', 'category_id'),
+}
+# mmdet's reader takes UTF-8 alone, and without a mark.
+_BYTE_ORDER_MARKS = (
+    codecs.BOM_UTF8,
+    codecs.BOM_UTF16_LE,
+    codecs.BOM_UTF16_BE,
+)
+_GZIP = b'\x1f\x8b'
 _SECTIONS = {
     'images': ('id', 'file_name'),
     'annotations': ('image_id', 'category_id'),
@@ -41,7 +56,9 @@ _SECTIONS = {
 
 
 def read_document(
-    path: str | os.PathLike, unlabelled: bool = False
+    path: str | os.PathLike,
+    unlabelled: bool = False,
+    problems: Problems | None = None,
 ) -> dict[str, Any]:
     """Read a COCO document and check its outline.
 
@@ -49,6 +66,7 @@ def read_document(
         path: The JSON file.
         unlabelled: Whether ``annotations`` may be missing, as in the files
             of a test set whose labels are kept back.
+        problems: Gets what other readers of the file would stumble over.
 
     Returns:
         The document, with a list of dicts for each of ``images``,
@@ -63,7 +81,8 @@ def read_document(
     if not path.is_file():
         raise FileNotFoundError(f'label file {str(path)!r} does not exist')
     try:
-        document = json.loads(path.read_text(encoding='utf-8-sig'))
+        data = path.read_bytes()
+        document = json.loads(_decoded(data))
     except (ValueError, RecursionError) as error:
         raise ValueError(f'{str(path)!r} is not JSON: {error}') from error
     if unlabelled and isinstance(document, dict):
@@ -76,7 +95,31 @@ def read_document(
             '"annotations": [{"id", "image_id", "category_id", "bbox", '
             '"area", "iscrowd"}], "categories": [{"id", "name"}]}'
         )
+    if problems is not None and data.startswith(_BYTE_ORDER_MARKS):
+        what = 'file begins with a byte order mark: written without'
+        problems.add(REPAIRED, what, path.name)
     return document
+
+
+def _decoded(data: bytes) -> str:
+    """Return the text of a label file; say what else it may be."""
+    if data.startswith(_GZIP):
+        raise ValueError('it is compressed; unpack it with gunzip')
+    text = decode_text(data)
+    lines = text.split('\n', 2)
+    if len(lines) > 1 and all(map(_is_object, lines[:2])):
+        raise ValueError(
+            'it has an object in each line (JSON Lines); join them to one '
+            'COCO document'
+        )
+    return text
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _outline_problems(document: Any) -> list[str]:
@@ -118,6 +161,8 @@ def repair_document(
         The objects whose mask was dropped, since it has no area. Their boxes
         are kept; who trains masks has to leave them out.
     """
+    for section, keys in _IDS.items():
+        _repair_whole_ids(document[section], keys, problems)
     _check_unique(document['categories'], 'category', 'name', problems)
     _check_unique(document['images'], 'image', 'file_name', problems)
     for image in document['images']:
@@ -128,8 +173,11 @@ def repair_document(
             problems.add(STOP, TURNED, name)
         else:
             _repair_size(image, size, problems)
-    images = {image['id']: image for image in document['images']}
-    categories = {c['id']: c for c in document['categories']}
+    images = {_hashable(image['id']): image for image in document['images']}
+    categories = {_hashable(c['id']): c for c in document['categories']}
+    annotations = document['annotations']
+    _repair_references(annotations, 'image_id', images, problems)
+    _repair_references(annotations, 'category_id', categories, problems)
     boxes_before = problems.count(STOP)
     maskless: list[dict] = []
     kept = [
@@ -164,8 +212,9 @@ def _check_unique(
         if seen.get(key) == entry:
             problems.add(REPAIRED, f'the same {kind} twice: kept once', where)
             continue
-        if not isinstance(entry['id'], int | str):
-            problems.add(STOP, f'{kind} id is not a number or text', where)
+        if not _is_id(entry['id']):
+            what = f'{kind} id is not a whole number or text'
+            problems.add(STOP, what, where)
         elif key in seen:
             problems.add(STOP, f'{kind} id is used more than once', where)
         if not isinstance(entry[name_key], str) or not entry[name_key]:
@@ -249,8 +298,49 @@ def _repair_annotation(
     return True
 
 
+def _is_id(value: Any) -> bool:
+    """Tell what can stand for an image or category; True is no 1."""
+    return isinstance(value, int | str) and not isinstance(value, bool)
+
+
 def _hashable(value: Any) -> Any:
-    return value if isinstance(value, int | str) else repr(value)
+    return value if _is_id(value) else repr(value)
+
+
+def _repair_whole_ids(
+    entries: list[dict], keys: Sequence[str], problems: Problems
+) -> None:
+    """Turn 1.0, as tables with gaps write an id, into 1."""
+    for entry in entries:
+        for key in keys:
+            value = entry[key]
+            if isinstance(value, float) and value.is_integer():
+                entry[key] = int(value)
+                what = f'{key} has a decimal point: made a whole number'
+                problems.add(REPAIRED, what, str(value))
+
+
+def _repair_references(
+    annotations: list[dict],
+    key: str,
+    listed: Mapping[Any, dict],
+    problems: Problems,
+) -> None:
+    """Take '1' for 1 where the number alone is listed, and the reverse."""
+    by_text: dict[str, list] = {}
+    for known in listed:
+        by_text.setdefault(str(known), []).append(known)
+    for annotation in annotations:
+        value = annotation[key]
+        meant = by_text.get(str(value), ())
+        if _is_id(value) and value not in listed and len(meant) == 1:
+            annotation[key] = meant[0]
+            what = f'{key} is a {_kind(value)}, listed as a {_kind(meant[0])}'
+            problems.add(REPAIRED, f'{what}: taken as that', repr(value))
+
+
+def _kind(value: int | str) -> str:
+    return 'text' if isinstance(value, str) else 'number'
 
 
 def _repair_box(annotation: dict, where: str, problems: Problems) -> bool:

@@ -212,7 +212,7 @@ def read_labels(
     if _is_voc(path):
         document, images = _read_voc(path, images, problems)
     else:
-        document = read_document(path, unlabelled)
+        document = read_document(path, unlabelled, problems)
     if images is None:
         raise ValueError(f'name the folder of the pictures of {str(path)!r}')
     images = Path(images)

@@ -1,4 +1,5 @@
 import copy
+import gzip
 import json
 import math
 
@@ -105,6 +106,10 @@ def test_good_labels_are_left_alone(read):
         (remove('images', 0, 'width'), 'no usable height'),
         (update('images', 0, width=61), 'size differs'),
         (lambda c: c['images'].append(c['images'][0]), 'same image twice'),
+        (update('images', 2, id=9.0), 'id has a decimal point'),
+        (update('annotations', 1, category_id=5.0), 'category_id has a dec'),
+        (update('annotations', 1, category_id='5'), 'is a text, listed as a'),
+        (update('annotations', 1, image_id='7'), 'is a text, listed as a num'),
     ],
 )
 def test_repaired_labels_equal_the_good_ones(read, change, what):
@@ -183,6 +188,10 @@ def test_what_is_left_out_is_counted(read):
             ),
             'mask is of another size',
         ),
+        (update('images', 2, id=[9]), 'image id is not a whole number'),
+        (update('images', 2, id=True), 'image id is not a whole number'),
+        (update('images', 2, id=9.5), 'image id is not a whole number'),
+        (update('categories', 0, id=math.nan), 'category id is not a whole'),
         (lambda c: c.update(annotations=[]), 'no object to learn from'),
         (lambda c: c.update(images=[], annotations=[]), 'no images'),
         (
@@ -278,6 +287,33 @@ def test_files_that_are_no_json(tmp_path, data):
     (tmp_path / 'a.json').write_bytes(data)
     with pytest.raises(ValueError, match='a.json.* is not JSON'):
         read_labels(tmp_path / 'a.json', tmp_path)
+
+
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+def test_a_byte_order_mark_is_repaired(tmp_path, read, encoding):
+    """mmdet's own reader takes UTF-8 without a mark alone."""
+    path = tmp_path / 'marked.json'
+    read()
+    path.write_text(json.dumps(GOOD), encoding=encoding)
+    labels = read_labels(path, tmp_path / 'images')
+    assert labels.is_changed
+    assert 'byte order mark' in labels.summary()
+    labels.write(path)
+    assert json.loads(path.read_bytes().decode('utf-8')) == GOOD
+
+
+@pytest.mark.parametrize(
+    ('data', 'text'),
+    [
+        (gzip.compress(b'{}'), 'compressed; unpack it with gunzip'),
+        (b'{"id": 1}\n{"id": 2}\n', 'JSON Lines.*one COCO document'),
+        (b'{"x": "\xe4"}', 'not UTF-8.*save it as UTF-8'),
+    ],
+)
+def test_what_else_a_file_may_be(tmp_path, data, text):
+    (tmp_path / 'labels.json').write_bytes(data)
+    with pytest.raises(ValueError, match=f'labels.json.*{text}'):
+        read_labels(tmp_path / 'labels.json', tmp_path)
 
 
 def test_missing_file_and_folder(tmp_path, read):
