@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import tarfile
 from pathlib import Path
 
@@ -29,6 +30,9 @@ def fill(root: Path) -> None:
     for name in ('empty', 'broken', 'folder.arrow', 'folder.pth', 'folder.py'):
         (root / name).mkdir()
     (root / 'broken' / 'a.jpg').write_text('no picture')
+    # Nobody writes to them: who opens one waits for ever.
+    for ending in ('arrow', 'json', 'pth', 'py', 'tar'):
+        os.mkfifo(root / f'pipe.{ending}')
     for name in ('text.txt', 'text.arrow', 'text.pth', 'text.json'):
         (root / name).write_text('just a text')
     for name in ('nothing.txt', 'nothing.json', 'nothing.pth', 'nothing.py'):

@@ -27,6 +27,7 @@ import argparse
 from pathlib import Path
 
 from mmsoco.cli.common import add_cfg_options, add_out, integer, path
+from mmsoco.utils.files import refuse_within
 
 # The options that only one kind of source reads, with their defaults.
 _OF_STORE = dict(
@@ -177,6 +178,7 @@ def _draw_proposals(
 
     store = ProposalStore(source)
     images = browse.images_of(store, args.image_root)
+    refuse_within(args.out, images.root)
     rows = browse.choose_rows(
         store, args.number, args.names or (), args.fallback
     )
@@ -198,6 +200,13 @@ def _draw_views(
     from mmsoco.config.reading import read_config
 
     cfg = read_config(config, args.cfg_options)
+    roots = (
+        cfg.get('train_dataloader', {})
+        .get('dataset', {})
+        .get('image_root', ())
+    )
+    for root in [roots] if isinstance(roots, str) else roots:
+        refuse_within(args.out, root)
 
     from mmsoco.engine.building import explained_errors
     from mmsoco.visualization.browse_views import draw_views

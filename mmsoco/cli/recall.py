@@ -14,6 +14,7 @@ Examples:
 import argparse
 
 from mmsoco.cli.common import integer, path
+from mmsoco.utils.files import refuse_within
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> None:
             f'expected a folder for the tables, but {out} is a file'
         )
     report = measure_recall(store, args.labels, image_root, args.seed)
+    refuse_within(out, report.image_root)
     print(report.text())
     files = write_recall(report, out)
     print(f'{", ".join(file.name for file in files)} in {out}')

@@ -162,6 +162,7 @@ def _member(source: ImageSource, name: str) -> bytes:
     info.size = len(data)
     info.mtime = stamp.mtime_ns // _NS
     try:
+        name.encode('utf-8')  # tarfile itself would write its bytes
         header = info.tobuf(tarfile.PAX_FORMAT, 'utf-8', 'strict')
     except UnicodeEncodeError:
         where, reason = source.where(name), 'its name is not UTF-8'

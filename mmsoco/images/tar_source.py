@@ -23,6 +23,7 @@ from mmsoco.images.lists import (
     images_of_listing,
     listed_names,
 )
+from mmsoco.images.reading import NOT_A_FILE
 from mmsoco.images.source import Extent, FetchedImages
 from mmsoco.images.stamps import FileStamp
 from mmsoco.utils.problems import Outcome, Problems
@@ -108,6 +109,8 @@ class ImageTar(FetchedImages):
                 f'tar file {self.root!r} does not exist; if it was moved, '
                 'give its new path'
             )
+        if not os.path.isfile(root):
+            raise TarError(f'{self.root!r} is {NOT_A_FILE}')
         self._file = None
         self._check_beginning()
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from mmsoco.images.lists import clean_name
 from mmsoco.images.opening import open_images
-from mmsoco.images.reading import UnreadableImageError
+from mmsoco.images.reading import NOT_A_FILE, UnreadableImageError
 from mmsoco.images.source import Extent, ImageSource
 from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.json_boxes import record_of, size_of
@@ -339,6 +339,8 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
         FileNotFoundError: If the file is not there.
         ValueError: If it holds no JSON object.
     """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ValueError(f'{str(path)!r} is {NOT_A_FILE}')
     try:
         content = json.loads(decode_text(Path(path).read_bytes()))
     except (ValueError, RecursionError) as e:

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mmsoco.images.reading import NOT_A_FILE
 from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.filters import Fallback
 from mmsoco.proposals.records import (
@@ -87,8 +88,9 @@ class ProposalStore:
     def __init__(self, path: PathLike) -> None:
         self.path = Path(path)
         if not self.path.is_file():
+            kind = f', which is {NOT_A_FILE}' if self.path.exists() else ''
             raise FileNotFoundError(
-                f'no proposal store {str(self.path)!r}; make it with '
+                f'no proposal store {str(self.path)!r}{kind}; make it with '
                 '`mmsoco propose`'
             )
         self._columns: dict[int, Columns] = {}
@@ -135,6 +137,11 @@ class ProposalStore:
                     f'({metadata["mmsoco_version"]})'
                 )
             _, summary = self._reader.get_batch_with_custom_metadata(last)
+            if summary is None:
+                raise ValueError(
+                    'its summary is gone: another program has written the '
+                    'table to a file of its own'
+                )
             return {**metadata, **json.loads(summary[_SUMMARY_KEY])}
         except StoreError:
             raise

@@ -35,6 +35,27 @@ def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
         )
 
 
+def refuse_within(out: str | os.PathLike, images: str | os.PathLike) -> None:
+    """Refuse to put drawings where they would become pictures of a data set.
+
+    Args:
+        out: Folder of the drawings.
+        images: Folder of the pictures, which is searched recursively.
+
+    Raises:
+        ValueError: If the one lies in the other.
+    """
+    if '://' in os.fspath(images):
+        return
+    inner, outer = (Path(os.path.realpath(path)) for path in (out, images))
+    if inner.is_relative_to(outer):
+        raise ValueError(
+            f'--out {os.fspath(out)} lies in the folder of the pictures, '
+            f'{os.fspath(images)}: the next call would take what is drawn '
+            'there for pictures. Choose a folder outside of it'
+        )
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Give a name to write to, and rename the file when it is complete.

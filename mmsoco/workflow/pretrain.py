@@ -28,7 +28,7 @@ from mmsoco.proposals.generation.worker import warm_up
 from mmsoco.proposals.records import changed_images
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.extras import require_extra
-from mmsoco.utils.files import atomic_path
+from mmsoco.utils.files import atomic_path, refuse_within
 from mmsoco.utils.machine import available_cores
 from mmsoco.utils.problems import Outcome
 from mmsoco.workflow.console import Console, quiet_log
@@ -151,6 +151,7 @@ class _Pretraining:
         self.asked = settings
         self.console = console
         self.images = settings.images
+        refuse_within(settings.out, settings.images)
         self.source = open_images(settings.images)
         self.found = self.source.find()
         self.names = self.found.names

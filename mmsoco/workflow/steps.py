@@ -204,8 +204,14 @@ def read_records(folder: Path) -> dict[str, Record]:
     path = folder / 'steps.json'
     if not path.is_file():
         return {}
-    records = json.loads(path.read_text())
-    return {name: Record(**record) for name, record in records.items()}
+    try:
+        records = json.loads(path.read_text(encoding='utf-8'))
+        return {name: Record(**record) for name, record in records.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f'{path} is damaged ({error}); remove it, and all steps are done '
+            'again'
+        ) from error
 
 
 def last_line(log: Path) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import tarfile
 
@@ -287,6 +288,15 @@ def test_unreadable_images_are_left_out_and_named(folder, tmp_path):
     with pytest.raises(ValueError, match='not one of the 1 images'):
         pack(ImageFolder(folder), ['c.png'], tmp_path / 'none.tar')
     assert [p.name for p in tmp_path.glob('none*')] == []
+
+
+def test_a_name_that_is_not_utf8_is_left_out_of_a_tar(folder, tmp_path):
+    name = os.fsdecode(b'\xff.png')
+    shutil.copy(folder / 'a.png', folder / name)
+    source = ImageFolder(folder)
+    packed = pack(source, source.find().names, tmp_path / 'x.tar')
+    assert packed.images == len(source.find().names) - 1
+    assert 'its name is not UTF-8' in str(packed.problems)
 
 
 def test_two_calls_do_not_write_one_file(folder, tmp_path):

@@ -136,6 +136,19 @@ def test_foreign_arrow_file(tmp_path):
         ProposalStore(tmp_path / 'a.arrow')
 
 
+@pytest.mark.parametrize('compression', [None, 'lz4'])
+def test_a_table_that_another_program_has_written_again(tmp_path, compression):
+    path = tmp_path / 'a.arrow'
+    with ProposalStoreWriter(path, {}) as writer:
+        writer.write([ProposalRecord('a.jpg', 9, 9, np.zeros((0, 4)))])
+    table = pa.ipc.open_file(path.read_bytes()).read_all()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_file(str(path), table.schema, options=options) as file:
+        file.write_table(table)
+    with pytest.raises(StoreError, match='another program has written'):
+        ProposalStore(path)
+
+
 def test_other_version(tmp_path, monkeypatch):
     version = store_module.FORMAT_VERSION
     fields = {**store_module.FIELDS, 99: store_module.FIELDS[version]}

@@ -82,9 +82,7 @@ def test_an_interruption_ends_the_program(tmp_path, program):
 @pytest.mark.parametrize(
     ('sent', 'code'), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
-def test_an_ended_parent_lets_its_training_save(
-    tmp_path, program, sent, code
-):
+def test_an_ended_parent_lets_its_training_save(tmp_path, program, sent, code):
     """As by a closed terminal, after which the system sends SIGTERM."""
     note, saved = tmp_path / 'pid', tmp_path / 'saved'
     command = program(

@@ -139,6 +139,13 @@ def test_last_line_of_a_progress_bar(tmp_path):
     assert last_line(path) == ''
 
 
+@pytest.mark.parametrize('text', ['', '[1]', '{"a": {"b": 1}}'])
+def test_damaged_records_are_named(tmp_path, text):
+    (tmp_path / 'steps.json').write_text(text)
+    with pytest.raises(ValueError, match=r'steps\.json is damaged.*remove it'):
+        read_records(tmp_path)
+
+
 def test_records_are_plain_json(log):
     log.run(log.step('a'))
     text = (log.folder / 'job' / 'steps.json').read_text()
