@@ -69,6 +69,7 @@ _PARAMWISE_KEYS = (
     'flat_decay_mult', 'dwconv_decay_mult', 'dcn_offset_lr_mult',
     'bypass_duplicate',
 )  # fmt: skip
+_MULTIPLIERS = ('lr_mult', 'decay_mult')
 # The test-time augmentation of mmdet's own tools: a variable test_pipeline is
 # not a misspelled tta_pipeline.
 _TYPO_TARGETS = RUN_KEYS - {'tta_model', 'tta_pipeline'}
@@ -80,7 +81,20 @@ _VALUES: dict[str, tuple[type, ...]] = {
     'load_from': (str, type(None)),
     'resume': (bool,),
     'work_dir': (str, type(None)),
-}
+    'overwrite': (bool,),
+    'randomness.deterministic': (bool,),
+    'randomness.diff_rank_seed': (bool,),
+    **{
+        section: (dict,)
+        for section in (
+            'model', 'train_dataloader', 'train_dataloader.dataset',
+            'train_dataloader.sampler', 'train_cfg', 'optim_wrapper',
+            'optim_wrapper.optimizer', 'optim_wrapper.clip_grad',
+            'optim_wrapper.paramwise_cfg', 'default_hooks', 'env_cfg',
+            'randomness',
+        )
+    },
+}  # fmt: skip
 # How alike a name and a key of the run are if the one is a typo of the other
 # ("load_form" and "load_from": 0.89).
 _ALIKE = 0.85
@@ -105,6 +119,7 @@ def check_keys(cfg: Config, file: str | None = None) -> None:
     wrapper = _get(cfg, 'optim_wrapper')
     if isinstance(wrapper, Mapping) and 'constructor' not in wrapper:
         _check_plain(cfg, 'optim_wrapper.paramwise_cfg', _PARAMWISE_KEYS)
+        _check_custom_keys(cfg)
     _check_values(cfg)
     if file is not None:
         _check_names(cfg, file)
@@ -119,6 +134,23 @@ def _check_plain(cfg: Config, name: str, known: Sequence[str]) -> None:
                 f'unknown key {name}.{key}{near(key, known)} '
                 f'({name} takes {", ".join(sorted(known))})'
             )
+
+
+def _check_custom_keys(cfg: Config) -> None:
+    """Refuse misspelt multipliers of parts: they would count as 1."""
+    place = 'optim_wrapper.paramwise_cfg.custom_keys'
+    parts = _get(cfg, place)
+    # The names of parts may have dots of their own.
+    for part, node in parts.items() if isinstance(parts, Mapping) else ():
+        for key in node if isinstance(node, Mapping) else ():
+            # Others become options of the optimizer's group.
+            if key not in _MULTIPLIERS and difflib.get_close_matches(
+                key, _MULTIPLIERS, 1, _ALIKE
+            ):
+                raise UnknownKeyError(
+                    f'unknown key {place}.{part}.{key}'
+                    f'{near(key, _MULTIPLIERS)}'
+                )
 
 
 def _check_values(cfg: Config) -> None:

@@ -39,11 +39,11 @@ def test_missing_file_and_folder_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'key', ['train_cfg.0.x', 'model.layers.5.x', 'model.layers.x']
+    'key', ['train_cfg.a.x', 'model.layers.5.x', 'model.layers.x']
 )
 def test_option_that_leads_nowhere_is_named(tmp_path, key):
     file = tmp_path / 'a.py'
-    file.write_text('model = dict(layers=[dict(a=1)])\ntrain_cfg = 3\n')
+    file.write_text('model = dict(layers=[dict(a=1)])\ntrain_cfg = dict(a=3)\n')
     with pytest.raises(ValueError, match=f'--cfg-options {key}=1 does not'):
         read_config(file, {key: 1})
 
