@@ -106,7 +106,7 @@ RECALL = [
     ),
     (
         'recall images.arrow --labels coco.json --image-root others',
-        r'none of the 3 pictures.*lies in others',
+        r'none of the 3 pictures.*is in others',
     ),
 ]
 

@@ -299,7 +299,7 @@ def _repair_annotation(
 
 
 def _is_id(value: Any) -> bool:
-    """Tell what can stand for an image or category; True is no 1."""
+    """Return whether a value can name an image or category; True is not 1."""
     return isinstance(value, int | str) and not isinstance(value, bool)
 
 

@@ -43,7 +43,9 @@ def test_missing_file_and_folder_are_named(tmp_path):
 )
 def test_option_that_leads_nowhere_is_named(tmp_path, key):
     file = tmp_path / 'a.py'
-    file.write_text('model = dict(layers=[dict(a=1)])\ntrain_cfg = dict(a=3)\n')
+    file.write_text(
+        'model = dict(layers=[dict(a=1)])\ntrain_cfg = dict(a=3)\n'
+    )
     with pytest.raises(ValueError, match=f'--cfg-options {key}=1 does not'):
         read_config(file, {key: 1})
 
