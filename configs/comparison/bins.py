@@ -6,7 +6,7 @@ command:   mmsoco compare configs/comparison/bins.py --data data/bins
 """
 
 name = 'bins'
-title = 'Bins: 2,000 street photographs, few of them labelled'
+title = 'Bins: 2,000 street photographs, few of them labeled'
 data = dict(
     root='data/bins',
     source='ATANU0023/garbage_detection_dataset, CC BY 4.0; `mmsoco convert '
