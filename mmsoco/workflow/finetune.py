@@ -35,12 +35,11 @@ from mmsoco.workflow.labels import (
     pictures_of,
 )
 from mmsoco.workflow.news import DetectorNews
+from mmsoco.workflow.parts import choose_parts
 from mmsoco.workflow.run_folder import RunFolder, read_pretraining
 from mmsoco.workflow.settings import plain
 
 STEPS = ('labels', 'finetune', 'evaluate')
-# The value of ``parts`` that loads whatever was pretrained.
-ALL_PARTS = 'all'
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class FinetuneSettings:
         scratch: Train without the pretrained weights.
         parts: Parts of the pretrained weights to load, such as ``backbone``,
             or ``all``; by default those that help, see
-            `mmsoco.workflow.finetune_config.useful_parts`.
+            `mmsoco.workflow.parts.useful_parts`.
         epochs: Passes over the labeled pictures.
         batch_size: Pictures of a batch.
         seed: Of the draw and of the training.
@@ -178,7 +177,14 @@ class _Finetuning:
         self.settings = settings
         self.console = console
         refuse_unfinished(settings.run)
-        self.parts = chosen_parts(settings)
+        self.parts = None
+        if not settings.scratch:
+            self.parts = choose_parts(settings.run, settings.parts)
+        elif settings.parts is not None:
+            raise ValueError(
+                '--parts names weights to load, and --scratch loads none; '
+                'give one of the two'
+            )
         self.train = self._read(settings.train, settings.train_images, 'train')
         classes = self.train.classes
         self.val = self._read(
@@ -428,38 +434,6 @@ class _Finetuning:
         ):
             self.console.detail('note', remark)
         self.console.line(f'report: {self.folder.path / "report.html"}')
-
-
-def chosen_parts(settings: FinetuneSettings) -> Sequence[str] | None:
-    """Return the parts of the pretrained weights to load; None for all.
-
-    Raises:
-        ValueError: If a part was asked for that was not pretrained, or parts
-            were asked for from scratch.
-    """
-    from mmsoco.workflow.finetune_config import useful_parts
-
-    asked = settings.parts
-    if settings.scratch and asked is not None:
-        raise ValueError(
-            '--parts names weights to load, and --scratch loads none; give '
-            'one of the two'
-        )
-    if settings.scratch:
-        return None
-    pretraining = read_pretraining(settings.run)
-    if asked is None:
-        return useful_parts(pretraining)
-    if tuple(asked) == (ALL_PARTS,):
-        return None
-    there = pretraining.get('exported', {})
-    unknown = [part for part in asked if part not in there]
-    if unknown:
-        raise ValueError(
-            f'--parts {" ".join(unknown)}: expected {ALL_PARTS} or some of '
-            f'{", ".join(there)}, which {settings.run} has pretrained'
-        )
-    return asked
 
 
 def refuse_unfinished(run: Path) -> None:

@@ -28,11 +28,6 @@ LARGE_SCALE, SMALL_SCALE = (1333, 800), (512, 512)
 # few labels need fewer, but an untrained detection head needs some thousands.
 LARGE_STEPS, SMALL_STEPS = 6000, 1500
 FEWEST_EPOCHS = 12
-# A box head that was pretrained for 625 steps lowered the AP of fine-tuning on
-# few labels (docs/research/small_data.md); that of the paper, from 60,000
-# steps, raises it. No length between the two was measured.
-HEAD_STEPS = 6000
-HEAD = 'bbox_head'
 _META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 _PLACES = ('roi_head', 'bbox_head', 'mask_head')
 
@@ -116,25 +111,6 @@ def _set_classes(cfg: Any, number: int) -> None:
             cfg['num_classes'] = number
         for value in cfg.values():
             _set_classes(value, number)
-
-
-def useful_parts(pretraining: Mapping[str, Any]) -> list[str] | None:
-    """Choose the parts of a pretrained detector to fine-tune from.
-
-    Args:
-        pretraining: Manifest of the pretraining.
-
-    Returns:
-        All parts but the box head, if that was pretrained from random
-        weights for fewer than `HEAD_STEPS` steps; else None, for all.
-    """
-    plan, parts = pretraining.get('plan'), pretraining.get('exported')
-    started = pretraining.get('settings', {}).get('init', 'scratch')
-    if not plan or not parts or HEAD not in parts or started != 'scratch':
-        return None
-    if plan['epochs'] * plan['steps_per_epoch'] >= HEAD_STEPS:
-        return None
-    return [part for part in parts if part != HEAD]
 
 
 def build_config(

@@ -12,6 +12,7 @@ from mmsoco.datasets.labels import Labels
 from mmsoco.workflow import finetune_config as finetuning
 from mmsoco.workflow.child import run_child
 from mmsoco.workflow.console import Console
+from mmsoco.workflow.parts import useful_parts
 from mmsoco.workflow.pretrain_config import write_config
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.run_report import write_run_report
@@ -120,6 +121,6 @@ def _write_finetune_config(
         data,
         folder.path / 'finetune' / 'checkpoints',
         weights,
-        finetuning.useful_parts(folder.manifest),
+        useful_parts(folder.manifest),
     )
     write_config(cfg, folder.path / 'finetune.py', FINETUNE_DOCSTRING)
