@@ -52,7 +52,7 @@ class Row:
     @property
     def ap(self) -> dict[int, float]:
         """AP by seed."""
-        return {seed: r.ap['AP'] for seed, r in self.records.items()}
+        return {seed: r.box_ap for seed, r in self.records.items()}
 
     @property
     def summary(self) -> Summary | None:
@@ -300,8 +300,12 @@ def best_image_level(rows: Sequence[Row]) -> str:
     if not methods:
         return ''
     most = max(len(row.records) for row in methods)
-    full = [row for row in methods if len(row.records) == most]
-    return max(full, key=lambda row: row.summary.mean).start['name']
+    means = {
+        row.start['name']: row.summary.mean
+        for row in methods
+        if row.summary and len(row.records) == most
+    }
+    return max(means, key=means.__getitem__)
 
 
 def _compare(rows: Sequence[Row], scratch: str, best: str) -> None:
@@ -325,12 +329,12 @@ def fewer_labels(results: Results, start: str) -> list[str]:
         A sentence per budget for which the reference's curve shows it.
     """
     curve = [results.row(results.scratch, n) for n in results.budgets]
-    known = [(r.labels, r.summary.mean) for r in curve if r and r.records]
+    known = [(r.labels, r.summary.mean) for r in curve if r and r.summary]
     reference = next((row.label for row in curve if row), '')
     sentences = []
     for labels in results.budgets:
         row = results.row(start, labels)
-        if row is None or not row.records or len(known) < 2:
+        if row is None or row.summary is None or len(known) < 2:
             continue
         reached = row.summary.mean
         needed = statistics.labels_for(reached, *zip(*known, strict=True))
@@ -354,7 +358,7 @@ def correlations(results: Results) -> list[Correlation]:
     found = []
     for labels in results.budgets:
         cells = [
-            (row.pretrainings[seed], record.ap['AP'])
+            (row.pretrainings[seed], record.box_ap)
             for row in results.at(labels)
             if row.start['parts'] is None
             for seed, record in row.records.items()

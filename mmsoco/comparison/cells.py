@@ -94,7 +94,7 @@ def _add_probe(
     is_same = start.pretrained_by or (start.time_of and not start.owner)
     if plan.probe is None or is_same:
         return
-    needs = ()
+    needs: tuple[str, ...] = ()
     if start.owner:
         needs = (_add_pretraining(cells, plan, start.owner, seed),)
     cell = Cell(PROBE, start.name, seed, needs=needs)
@@ -112,7 +112,7 @@ def _add_finetuning(
     if start.owner:
         needs.append(_add_pretraining(cells, plan, start.owner, seed))
     elif start.time_of:
-        owner = plan.start(start.time_of).owner
+        owner = plan.owner_of(start.time_of)
         needs.append(_add_pretraining(cells, plan, owner, seed))
         reference = plan.starts[0]
         needs.append(_add_finetuning(cells, plan, reference, labels, seed))
@@ -131,10 +131,11 @@ def _add_pretraining(
     if start.round_after:
         needs.append(_add_pretraining(cells, plan, start.round_after, seed))
     if start.time_of:
-        other = plan.start(start.time_of).owner
+        other = plan.owner_of(start.time_of)
         needs.append(_add_pretraining(cells, plan, other, seed))
-        twin = plan.twin(start).name
-        needs.append(_add_pretraining(cells, plan, twin, seed))
+        twin = plan.twin(start)
+        assert twin is not None  # a plan without it was refused
+        needs.append(_add_pretraining(cells, plan, twin.name, seed))
     cells[name] = Cell(PRETRAINING, owner, seed, needs=tuple(needs))
     return name
 

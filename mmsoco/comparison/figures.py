@@ -142,8 +142,9 @@ def _paint_curve(
     axes: 'Axes', rows: list[Row], colour: str, shift: float
 ) -> None:
     labels = np.array([row.labels * shift for row in rows])
-    means = np.array([row.summary.mean for row in rows])
-    spread = np.array([row.summary.sd or 0.0 for row in rows])
+    summaries = [row.summary for row in rows if row.summary]
+    means = np.array([summary.mean for summary in summaries])
+    spread = np.array([summary.sd or 0.0 for summary in summaries])
     axes.plot(
         labels, means, '-_', color=colour, label=rows[0].label, linewidth=2,
         markersize=14, markeredgewidth=2,
@@ -201,9 +202,11 @@ def _paint_interval(
     axes: 'Axes', place: int, row: Row, results: Results
 ) -> None:
     scratch = results.row(results.scratch, row.labels)
-    dots = [ap - scratch.ap[s] for s, ap in row.ap.items() if s in scratch.ap]
     difference = row.to_scratch
-    if difference.low is not None:
+    # Only rows with pairs are drawn.
+    assert scratch is not None and difference is not None
+    dots = [ap - scratch.ap[s] for s, ap in row.ap.items() if s in scratch.ap]
+    if difference.low is not None and difference.high is not None:
         axes.plot(
             [difference.low, difference.high], [place] * 2,
             color=COLOURS[0], linewidth=2,

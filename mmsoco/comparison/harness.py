@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 
@@ -78,9 +79,9 @@ class Comparison:
             PYTHONWARNINGS='ignore',
         )
         self.cells = cells_of(plan)
-        self.materials: Materials | None = None
+        self.materials: Materials  # `prepare` sets it
         self.fingerprints: dict[str, str] = {}
-        self._configs: dict[str, Config] = {}
+        self._configs: dict[tuple[str, str], Config] = {}
 
     def prepare(self) -> None:
         """Check the data, draw the subsets, fingerprint the cells.
@@ -172,6 +173,12 @@ class Comparison:
     def record_of(self, name: str) -> Record | None:
         """Return the record of a cell as the plan is now, if there is one."""
         return find_record(self.records, name, self.fingerprints[name])
+
+    def _needed(self, name: str) -> Record:
+        """Return the record of a cell that the one at work needs."""
+        record = self.record_of(name)
+        assert record is not None  # `run` makes no cell that lacks one
+        return record
 
     def lacking(self, cell: Cell) -> list[str]:
         """Return the cells that a cell needs and that are not usable."""
@@ -319,7 +326,7 @@ class Comparison:
     def _fingerprint(self, cell: Cell) -> str:
         """Hash all that the result of a cell depends on."""
         start = self.plan.start(cell.start)
-        content = dict(
+        content: dict[str, Any] = dict(
             config=recipes.config_hash(self._config(cell)),
             data=self._data_hashes(cell),
             seed=cell.seed,
@@ -332,24 +339,31 @@ class Comparison:
             if start.proposals is not None:
                 content['proposals'] = self._proposals_hash(start)
         elif cell.kind == PROBE:
-            content['probe'] = asdict(self.plan.probe)
+            content['probe'] = self._probe_settings()
         else:
             content['steps'] = self.plan.steps_of(cell.labels)
             content['parts'] = start.parts
         if cell.kind != PRETRAINING and start.checkpoint:
-            content['checkpoint'] = self._checkpoint_hash(start)
+            content['checkpoint'] = self._checkpoint_hash(
+                start.name, start.checkpoint
+            )
         return recipes.hash_of(content)
 
-    def _checkpoint_hash(self, start: Start) -> str:
-        if not Path(start.checkpoint).is_file():
+    def _probe_settings(self) -> dict[str, Any]:
+        assert self.plan.probe is not None  # without it, no cell is a probe
+        return asdict(self.plan.probe)
+
+    def _checkpoint_hash(self, name: str, checkpoint: str) -> str:
+        if not Path(checkpoint).is_file():
             raise FileNotFoundError(
-                f'{self.plan.file}: start {start.name!r}: the checkpoint '
-                f'{start.checkpoint} does not exist'
+                f'{self.plan.file}: start {name!r}: the checkpoint '
+                f'{checkpoint} does not exist'
             )
-        return sha256(start.checkpoint)
+        return sha256(checkpoint)
 
     def _proposals_hash(self, start: Start) -> str:
         """Return what a start's own proposals depend on, but for cells."""
+        assert start.proposals is not None  # else it has none of its own
         if start.proposals == LABELS:
             return self.materials.hashes['labels']
         if start.round_after:
@@ -394,7 +408,7 @@ class Comparison:
             notes = self._complete_finetuning(cfg, cell)
         recipes.write_config(cfg, self.folder(cell.name) / 'config.py')
         start, data = self.plan.start(cell.start), self.plan.data
-        task = dict(
+        task: dict[str, Any] = dict(
             record=asdict(replace(record, notes=notes)),
             records=str(self.records),
             start_kind=start.kind,
@@ -407,7 +421,7 @@ class Comparison:
                 weights=weights and str(weights),
                 images=str(data.path('images')),
                 labels=str(data.path('labels')),
-                probe=asdict(self.plan.probe),
+                probe=self._probe_settings(),
             )
         return task
 
@@ -422,10 +436,11 @@ class Comparison:
         start = self.plan.start(cell.start)
         samples, notes = self.plan.samples_of(start), []
         if start.time_of:
-            other = self.plan.start(start.time_of).owner
-            twin = self.plan.twin(start).name
-            given = self.record_of(pretraining_name(other, cell.seed))
-            own = self.record_of(pretraining_name(twin, cell.seed))
+            other = self.plan.owner_of(start.time_of)
+            twin = self.plan.twin(start)
+            assert twin is not None  # a plan without it was refused
+            given = self._needed(pretraining_name(other, cell.seed))
+            own = self._needed(pretraining_name(twin.name, cell.seed))
             samples = round(own.pictures_seen * given.seconds / own.seconds)
             notes.append(f'{samples} samples, the time of {start.time_of}')
         detector = recipes.finetuning_config(self.plan).model
@@ -468,9 +483,9 @@ class Comparison:
         steps = self.plan.steps_of(cell.labels)
         if start.owner or not start.time_of:
             return steps, []
-        other = self.plan.start(start.time_of).owner
-        given = self.record_of(pretraining_name(other, cell.seed))
-        reference = self.record_of(
+        other = self.plan.owner_of(start.time_of)
+        given = self._needed(pretraining_name(other, cell.seed))
+        reference = self._needed(
             finetuning_name(self.plan.starts[0].name, cell.labels, cell.seed)
         )
         extra = round(steps * given.seconds / reference.seconds)

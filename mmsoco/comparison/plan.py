@@ -227,6 +227,12 @@ class Plan:
         """Return a start by its name."""
         return next(s for s in self.starts if s.name == name)
 
+    def owner_of(self, name: str) -> str:
+        """Return the start whose pretraining cells a pretrained one needs."""
+        owner = self.start(name).owner
+        assert owner is not None  # `time_of` names a start that has one
+        return owner
+
     def twin(self, start: Start) -> Start | None:
         """Return the start of the same config that is given no time."""
         for other in self.starts:

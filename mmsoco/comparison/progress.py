@@ -88,8 +88,7 @@ class Forecast:
         start = self.plan.start(cell.start)
         if start.time_of is None or cell.kind == PROBE:
             return self._by_length(cell)
-        owner = self.plan.start(start.time_of).owner
-        assert owner is not None  # time is that of a pretraining
+        owner = self.plan.owner_of(start.time_of)
         given = self.seconds(pretraining_cell(owner, cell.seed))
         if cell.kind == PRETRAINING:
             return given

@@ -53,6 +53,7 @@ def pretraining_config(plan: Plan, start: Start) -> Config:
     Raises:
         ValueError: If the config trains a model of another kind.
     """
+    assert start.config is not None  # a plan without it was refused
     cfg = read_config(plan.config_path(start.config))
     detector = read_config(plan.config_path(plan.detector)).model
     model = cfg.get('model', {})

@@ -70,6 +70,21 @@ class Record:
     probe: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def box_ap(self) -> float:
+        """AP of the boxes of a finished fine-tuning, in percent.
+
+        Raises:
+            ValueError: If the record has none.
+        """
+        value = self.ap.get('AP')
+        if value is None:
+            raise ValueError(
+                f'the record of {self.cell} has no AP: expected a number as '
+                'ap.AP. Remove it, and the cell is made again'
+            )
+        return value
+
 
 def record_path(folder: Path, cell: str, fingerprint: str) -> Path:
     """Return the path of the record of a cell with a fingerprint.

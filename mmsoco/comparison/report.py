@@ -167,8 +167,8 @@ def _facts(results: Results) -> list[str]:
         facts += [f'{row.label}, {row.labels} labels: {n}' for n in row.notes]
         if row.start['tier'] > 1 and not row.records:
             facts.append(f'{row.label}, {row.labels} labels: not run.')
-    for row in results.probes:
-        facts += [f'FAILED {failure}' for failure in row.failures]
+    for probes in results.probes:
+        facts += [f'FAILED {failure}' for failure in probes.failures]
     return [fact for fact in dict.fromkeys(facts) if fact]
 
 

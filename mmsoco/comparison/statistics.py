@@ -94,7 +94,7 @@ def paired_difference(values: Sequence[float]) -> Difference:
     if not len(values):
         raise ValueError('expected at least one pair, got none')
     summary = summarize(values)
-    if summary.n < LEAST_PAIRS:
+    if summary.n < LEAST_PAIRS or summary.sd is None:
         return Difference(summary.n, summary.mean, summary.sd)
     half = half_width(summary.sd, summary.n)
     boot = bootstrap_interval(values)
@@ -180,15 +180,17 @@ def verdict(difference: Difference) -> str:
             f'cannot tell yet ({difference.n} of at least {LEAST_PAIRS} '
             f'pairs, {LEAST_PAIRS - difference.n} more needed)'
         )
-    low, high = difference.low, difference.high
+    low, high, sd = difference.low, difference.high, difference.sd
+    # `paired_difference` gives them to as many pairs.
+    assert low is not None and high is not None and sd is not None
     if low > 0:
         return f'helps by {low:.1f} to {high:.1f} AP'
     if high < 0:
         return f'hurts by {-high:.1f} to {-low:.1f} AP'
     between = f'between {low:+.1f} and {high:+.1f} AP'
-    if half_width(difference.sd, difference.n) <= RESOLUTION:
+    if half_width(sd, difference.n) <= RESOLUTION:
         return f'no gain shown: {between}'
-    more = more_seeds(difference.sd, difference.n)
+    more = more_seeds(sd, difference.n)
     about = f'{more}' if more < _MOST_SEEDS else 'more than 1,000'
     seeds = 'seed' if more == 1 else 'seeds'
     return (

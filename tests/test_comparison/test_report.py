@@ -441,6 +441,14 @@ def test_records_of_an_earlier_plan_are_counted(folder, results):
     assert analysis.superseded(folder, content) == 1
 
 
+def test_a_record_without_ap_is_named(folder, capsys):
+    name = 'finetuning_soco_100_seed1'
+    path = folder / f'{name}-{"f" * 8}.json'
+    path.write_text(json.dumps(json.loads(path.read_text()) | dict(ap={})))
+    assert report.main([str(folder)]) == 1
+    assert f'record of {name} has no AP' in capsys.readouterr().err
+
+
 def test_a_folder_without_a_plan(tmp_path, capsys):
     assert report.main([str(tmp_path)]) == 1
     assert 'plan.json' in capsys.readouterr().err
