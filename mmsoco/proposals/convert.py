@@ -245,7 +245,9 @@ def _sections(content: dict[str, Any]) -> tuple[list[dict], list[dict]]:
     Raises:
         ValueError: If either is missing.
     """
-    sections = [content.get(key) for key in ('images', 'annotations')]
+    sections: list[Any] = [
+        content.get(key) for key in ('images', 'annotations')
+    ]
     for key, section in zip(('images', 'annotations'), sections, strict=True):
         if not (
             isinstance(section, list)

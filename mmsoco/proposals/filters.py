@@ -96,8 +96,8 @@ class FilteredBoxes(NamedTuple):
 
 def size_mask(bboxes: np.ndarray, spec: FilterSpec) -> np.ndarray:
     """Mark boxes whose sides are both ``spec.min_size`` or more: (N,) bool."""
-    sides = _sides(bboxes)
-    return (sides >= spec.min_size).all(axis=1)
+    width, height = _sides(bboxes).T
+    return (width >= spec.min_size) & (height >= spec.min_size)
 
 
 def aspect_mask(bboxes: np.ndarray, spec: FilterSpec) -> np.ndarray:

@@ -100,7 +100,9 @@ class Columns(NamedTuple):
 
     def extent(self, row: int) -> Extent | None:
         """Return the position of an image in a tar file, or None."""
-        if self.file_offset is None or not self.file_offset[row]:
+        if self.file_offset is None or self.stamps is None:
+            return None
+        if not self.file_offset[row]:
             return None
         return Extent(int(self.file_offset[row]), int(self.stamps[0][row]))
 
@@ -209,8 +211,8 @@ def to_batch(
         pa.array([stamp[i] for stamp in stamps], stamp_field.type)
         for i, stamp_field in enumerate(_STAMP_FIELDS)
     ]
-    offsets = [r.extent.offset if r.extent else 0 for r in records]
-    columns.append(pa.array(offsets, _OFFSET_FIELD.type))
+    places = [r.extent.offset if r.extent else 0 for r in records]
+    columns.append(pa.array(places, _OFFSET_FIELD.type))
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 

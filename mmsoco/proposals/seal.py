@@ -58,7 +58,7 @@ class Seal:
             number: The part.
         """
         start, stop = self.starts[number : number + 2]
-        return zlib.crc32(raw[start:stop]) == self.checksums[number]
+        return zlib.crc32(raw[start:stop].data) == self.checksums[number]
 
     def to_bytes(self) -> bytes:
         """Return the seal as it is written to a file."""
@@ -94,7 +94,7 @@ def find_seal(raw: np.ndarray) -> tuple[Seal | None, bool]:
     starts = np.frombuffer(content, '<i8', count + 1)
     checksums = np.frombuffer(content, '<u4', count + 1, starts.nbytes)
     seal = Seal(starts, checksums)
-    return seal, zlib.crc32(raw[tail:]) == checksums[-1]
+    return seal, zlib.crc32(raw[tail:].data) == checksums[-1]
 
 
 def _tail_start(raw: np.ndarray) -> int | None:
@@ -121,6 +121,7 @@ def add_seal(path: str | os.PathLike, starts: list[int]) -> None:
     with open(path, 'r+b') as file:
         raw = np.memmap(file, np.uint8, 'r')
         begin = _tail_start(raw)
+        assert begin is not None  # a finished file has a footer
         tail = raw[begin:].tobytes()
         # The seal's end is where the footer begins: both stay aligned.
         padding = bytes(-begin % _ALIGNMENT)

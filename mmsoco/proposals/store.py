@@ -159,7 +159,7 @@ class ProposalStore:
             good &= self._reader.schema.remove_metadata() == pa.schema(fields)
             good &= len(self.metadata['fallbacks']) == len(Fallback)
             good &= sum(self.metadata['fallbacks']) == self.metadata['images']
-            if self.has_checksums:
+            if self._seal is not None:
                 good &= self._seal.num_parts == self._num_batches
             if not good:
                 raise ValueError('its parts do not fit each other')
@@ -197,7 +197,7 @@ class ProposalStore:
         return {'path': self.path}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state['path'])
+        ProposalStore.__init__(self, state['path'])
 
     def __len__(self) -> int:
         return self.metadata['images']
@@ -315,7 +315,7 @@ class ProposalStoreWriter:
         self._last_name: str | None = None
         # Where each batch begins; the head belongs to the first.
         self._starts: list[int] = []
-        self._summary = {
+        self._summary: dict[str, Any] = {
             'images': 0,
             'boxes': 0,
             'fallbacks': [0] * len(Fallback),

@@ -169,6 +169,7 @@ def _start_worker() -> None:
         signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # how the pool ends them
     parent = multiprocessing.parent_process()
+    assert parent is not None  # a worker has one
 
     def exit_with_parent() -> None:
         parent.join()
