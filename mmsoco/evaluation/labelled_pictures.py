@@ -40,10 +40,11 @@ class LabelledSplit:
 
     def labels(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the labels of all training and validation boxes."""
-        return tuple(
+        train, val = (
             np.concatenate([picture.labels for picture in pictures])
             for pictures in (self.train, self.val)
         )
+        return train, val
 
 
 def read_coco(

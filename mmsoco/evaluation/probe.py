@@ -85,7 +85,7 @@ class ProbeResult:
 
 
 def probe(
-    detector: Mapping,
+    detector: dict,
     weights: str | Path | Mapping[str, Tensor] | None,
     images: str | Path,
     annotations: str | Path,
@@ -139,7 +139,7 @@ def probe(
 
 
 def untrained(
-    detector: Mapping,
+    detector: dict,
     images: str | Path,
     annotations: str | Path,
     settings: ProbeSettings | None = None,

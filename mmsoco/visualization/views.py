@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from mmsoco.datasets.transforms.formatting import view_pixels
-from mmsoco.structures import ViewPair, roi_sets
+from mmsoco.structures import RoISet, ViewPair, roi_sets
 
 # Okabe and Ito's colors, distinguished by color-blind readers too (RGB).
 PALETTE = (
@@ -56,7 +56,7 @@ def draw_sample(
             _titled(
                 draw_view(
                     view_pixels(sample, view),
-                    boxes[view, pair.proposals_of].numpy(),
+                    boxes[RoISet(view, pair.proposals_of)].numpy(),
                     data['cutout'][view - 1].numpy(),
                     scale,
                     level_names,

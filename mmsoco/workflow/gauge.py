@@ -8,7 +8,6 @@ pretrained weights and for the untrained network::
 
 import dataclasses
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ _SETTINGS = ProbeSettings(num_train=200, num_val=100)
 
 
 def gauge(
-    detector: Mapping, weights: Path, images: Path, labels: Path
+    detector: dict, weights: Path, images: Path, labels: Path
 ) -> dict[str, Any]:
     """Probe pretrained weights next to the untrained network.
 
