@@ -223,7 +223,7 @@ def measure(
             objects = labels.get(record.file_name, np.empty((0, 4)))
             covered.append(is_covered(objects, kept.bboxes))
     recall = None
-    if labels is not None and sum(map(len, covered)):
+    if any(len(objects) for objects in covered):
         recall = float(np.concatenate(covered).mean())
     return Coverage(
         boxes=float(np.median(counts)) if counts else 0.0,
@@ -243,7 +243,7 @@ def is_covered(
         proposals: (m, 4) xyxy in the same pixels; m may be 0.
         iou: Least intersection over union.
     """
-    return (box_iou(objects, proposals) >= iou).any(axis=1)
+    return np.asarray((box_iou(objects, proposals) >= iou).any(axis=1))
 
 
 def describe_filter(spec: FilterSpec) -> str:
@@ -279,11 +279,13 @@ def _narrowest_that_covers(
     measured = [
         (measure(regions, spec, labels), spec) for spec in _candidates()
     ]
-    best = max(coverage.recall for coverage, _ in measured)
+    # All of the regions have labels, so that there is a recall.
+    recalls = [c.recall for c, _ in measured if c.recall is not None]
+    least = _SHARE_OF_BEST * max(recalls)
     enough = [
         (coverage.kept, place, spec)
         for place, (coverage, spec) in enumerate(measured)
-        if coverage.recall >= _SHARE_OF_BEST * best
+        if coverage.recall is not None and coverage.recall >= least
     ]
     return min(enough, key=lambda entry: entry[:2])[2]
 

@@ -166,12 +166,12 @@ def _dataset(
     annotations = dict(type='LoadAnnotations', with_bbox=True)
     if data.has_masks:
         annotations['with_mask'] = True
+    pack: dict[str, Any] = dict(type='PackDetInputs')
     if is_training:
         flip = dict(type='RandomFlip', prob=0.5)
-        pack = dict(type='PackDetInputs')
         pipeline = [load, annotations, resize, flip, pack]
     else:
-        pack = dict(type='PackDetInputs', meta_keys=_META_KEYS)
+        pack['meta_keys'] = _META_KEYS
         pipeline = [load, resize, pack]
     kind = dict(filter_cfg=dict(filter_empty_gt=True, min_size=1))
     return ConfigDict(

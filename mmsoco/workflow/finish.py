@@ -103,7 +103,8 @@ def _write_finetune_config(
 ) -> None:
     is_large = torch.cuda.is_available()
     root = Path('data/custom')
-    classes, has_masks = ('first class', 'second class'), False
+    classes: tuple[str, ...] = ('first class', 'second class')
+    has_masks = False
     train, images = root / _TRAIN, root / 'train'
     scale = finetuning.LARGE_SCALE if is_large else finetuning.SMALL_SCALE
     if labels is not None:

@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.generate import generate
 from mmsoco.proposals.generation.job import Job
 from mmsoco.proposals.generation.worker import warm_up
-from mmsoco.proposals.records import changed_images
+from mmsoco.proposals.records import ProposalRecord, changed_images
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import atomic_path, refuse_within
@@ -251,7 +251,7 @@ class _Pretraining:
             return
         store = ProposalStore(self.store_path)
         is_repacked = self._is_repacked(store)
-        records = store
+        records: Iterable[ProposalRecord] = store
         if is_repacked:  # the places in the store do not hold any more
             records = (replace(record, extent=None) for record in store)
         changed = changed_images(records, self.source)
@@ -334,7 +334,7 @@ class _Pretraining:
         number = STEPS.index('proposals') + 1
         if not self.folder.is_done('proposals', self.store_path):
             if self.settings.proposals is not None:
-                self._take_proposals()
+                self._take_proposals(self.settings.proposals)
             else:
                 self._make_proposals()
             self.folder.note('proposals', time.monotonic() - start)
@@ -347,8 +347,9 @@ class _Pretraining:
             self.console.detail(
                 'filter', f'{describe_filter(choice.spec)} ({choice.reason})'
             )
-            if choice.warning():
-                self.console.detail('note', choice.warning())
+            warning = choice.warning()
+            if warning:
+                self.console.detail('note', warning)
 
     @property
     def choice(self) -> FilterChoice | None:
@@ -357,13 +358,15 @@ class _Pretraining:
         return None if found is None else FilterChoice.from_dict(found)
 
     def _make_proposals(self) -> None:
-        if self.choice is None:
-            self.folder.save(filter=self._choose_filter().as_dict())
+        choice = self.choice
+        if choice is None:
+            choice = self._choose_filter()
+            self.folder.save(filter=choice.as_dict())
         job = Job(
             image_root=str(self.images),
             all_names=self.names,
             out=str(self.store_path),
-            filters=self.choice.spec,
+            filters=choice.spec,
         )
         with self.console.progress('search', len(self.names)) as progress:
             generate(
@@ -407,9 +410,8 @@ class _Pretraining:
         finally:
             notice.cancel()
 
-    def _take_proposals(self) -> None:
+    def _take_proposals(self, path: Path) -> None:
         """Use a store that the user has."""
-        path = self.settings.proposals
         store = ProposalStore(path)
         if store.metadata.get('kind') == 'regions':
             raise ValueError(

@@ -151,7 +151,7 @@ def measure_recall(
             in the store.
     """
     store = ProposalStore(store_path)
-    root = _folder_of(store, image_root and Path(image_root))
+    root = _folder_of(store, Path(image_root) if image_root else None)
     labels = read_labels(labels_path, root, partial=True)
     check_labels(labels)
     boxes = boxes_by_picture(labels.document)
@@ -235,17 +235,20 @@ def _advise(
         [is_covered(objects[r.file_name], r.bboxes) for r in regions]
     )
     kept = measure(regions, FilterSpec(**limits), objects).recall
+    choice = choose_filter(regions, objects)
+    best = choice.chosen.recall
+    # Each of the pictures has objects, so that there are recalls.
+    assert recall is not None and kept is not None and best is not None
     lines = [
         f'of {len(found)} objects in {len(regions)} pictures, the search '
         f'finds {found.mean():.0%} (IoU {COVERED_IOU}), and the filter of the '
         f'store keeps {kept:.0%}'
     ]
-    choice = choose_filter(regions, objects)
-    if choice.chosen.recall > kept + _WORTHWHILE:
+    if best > kept + _WORTHWHILE:
         lines += [
             f'advice: the filter loses objects; '
             f'{describe_filter(choice.spec)} would keep '
-            f'{choice.chosen.recall:.0%}. To make such proposals:',
+            f'{best:.0%}. To make such proposals:',
             '  ' + _command(store, images, choice.spec),
         ]
     elif recall < _GOOD_RECALL:
@@ -359,9 +362,11 @@ def _draw_curve(report: RecallReport) -> bytes:
         ('average recall, IoU 0.5 to 0.95', Overlaps.average_recall),
         ('recall at IoU 0.5', Overlaps.recall),
     ):
-        curves = [
-            Curve(name, numbers, [recall(overlaps, n) for n in numbers])
-            for name, overlaps in sources
-        ]
+        curves = []
+        for name, overlaps in sources:
+            values = [recall(overlaps, n) for n in numbers]
+            # None is the recall of no objects, of which there is no report.
+            known = [value for value in values if value is not None]
+            curves.append(Curve(name, numbers, known))
         panels.append(Panel(title, curves, 'boxes of a picture', (0, 1)))
     return draw_curves(panels)

@@ -228,7 +228,7 @@ class Training:
         """
         plan = configs.Plan(**self.folder.manifest['plan'])
         epochs = self._epochs(
-            plan.steps_per_epoch, self._pictures(plan), plan.images_per_s
+            plan.steps_per_epoch, self._pictures(plan), _speed(plan)
         )
         if epochs == plan.epochs:
             return
@@ -250,7 +250,10 @@ class Training:
         if newest is None:
             return 0.0
         meta = load_run(newest)['meta']
-        return meta['iter'] / RunRecord.from_meta(meta).epoch_length
+        record = RunRecord.from_meta(meta)
+        if record is None:  # a checkpoint of an earlier release
+            return meta['iter'] / self.plan().steps_per_epoch
+        return meta['iter'] / record.epoch_length
 
     def plan(self) -> configs.Plan:
         """Return the plan of the manifest, or make it."""
@@ -342,7 +345,7 @@ class Training:
 
     def _seconds(self, plan: configs.Plan) -> float:
         """Return how long the whole training takes."""
-        return plan.epochs * self._pictures(plan) / plan.images_per_s
+        return plan.epochs * self._pictures(plan) / _speed(plan)
 
     def _remarks(self, plan: configs.Plan) -> list[tuple[str, str]]:
         remarks = []
@@ -411,7 +414,8 @@ def fastest(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         gain = 1.0 if step['precision'] == 'fp32' else _GAIN_OF_BF16
         return step['seconds'] * gain
 
-    return dict(min(steps, key=cost))
+    best = min(steps, key=cost)
+    return dict(best)
 
 
 def images_per_second(
@@ -447,6 +451,12 @@ def describe_start(report: LoadReport) -> str:
         if part.is_offered
     )
     return f'{Path(report.source).name}: {parts}, copied to the target'
+
+
+def _speed(plan: configs.Plan) -> float:
+    """Return the pictures per second that were measured for a plan."""
+    assert plan.images_per_s is not None  # a run measures before it plans
+    return plan.images_per_s
 
 
 def _view_size(cfg: Config) -> int:

@@ -327,6 +327,17 @@ def test_the_epochs_of_a_checkpoint(tmp_path):
     assert made.epochs_done() == 1.5
 
 
+def test_the_epochs_of_a_checkpoint_of_an_earlier_release(tmp_path):
+    made = training(tmp_path)
+    made.folder.manifest = dict(plan=vars(PLAN))  # 20 iterations an epoch
+    made.folder.checkpoints.mkdir(parents=True)
+    torch.save(
+        dict(state_dict=dict(weight=torch.ones(1)), meta=dict(iter=30)),
+        made.folder.checkpoints / 'epoch_1.pth',
+    )
+    assert made.epochs_done() == 1.5
+
+
 @pytest.fixture
 def gpu(monkeypatch):
     """Let torch say that there is a GPU."""
