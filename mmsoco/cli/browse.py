@@ -25,15 +25,21 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmsoco.cli.common import add_cfg_options, add_out, integer, path
 from mmsoco.utils.files import refuse_within
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # The options that only one kind of source reads, with their defaults.
 _OF_STORE = dict(
     image_root=None, names=None, fallback=None, columns=4, size=480
 )
-_OF_CONFIG = dict(index=None, epoch=0, seed=0, cfg_options={})
+_OF_CONFIG: dict[str, object] = dict(
+    index=None, epoch=0, seed=0, cfg_options={}
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -220,7 +226,7 @@ def _draw_views(
         ]
 
 
-def _save(file: Path, picture) -> Path:  # noqa: ANN001 (numpy is late)
+def _save(file: Path, picture: np.ndarray) -> Path:
     """Save a picture of (H, W, 3) uint8 RGB."""
     from PIL import Image
 

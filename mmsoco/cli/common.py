@@ -16,9 +16,9 @@ import signal
 import sys
 import textwrap
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from mmsoco.utils.machine import MOST_PROCESSES_PER_CORE
 from mmsoco.utils.names import near
@@ -27,6 +27,7 @@ from mmsoco.utils.termination import ending_signals_raise
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+_Namespace = TypeVar('_Namespace')
 # What bad input raises: a wrong path, value, type or name, a full disk.
 USER_ERRORS = (OSError, ValueError, TypeError, LookupError, ImportError)
 TRACEBACK_NAME = 'error.txt'
@@ -91,11 +92,26 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**kwargs)
         self._typed: Sequence[str] = ()
 
+    @overload
+    def parse_known_args(
+        self, args: Iterable[str] | None = None, namespace: None = None
+    ) -> tuple[argparse.Namespace, list[str]]: ...
+
+    @overload
+    def parse_known_args(
+        self, args: Iterable[str] | None, namespace: _Namespace
+    ) -> tuple[_Namespace, list[str]]: ...
+
+    @overload
+    def parse_known_args(
+        self, *, namespace: _Namespace
+    ) -> tuple[_Namespace, list[str]]: ...
+
     def parse_known_args(
         self,
-        args: Sequence[str] | None = None,
-        namespace: argparse.Namespace | None = None,
-    ) -> tuple[argparse.Namespace, list[str]]:
+        args: Iterable[str] | None = None,
+        namespace: _Namespace | None = None,
+    ) -> tuple[_Namespace | argparse.Namespace, list[str]]:
         """Parse the command line; exit with 2 at an unknown argument."""
         self._typed = sys.argv[1:] if args is None else args
         parsed, unknown = super().parse_known_args(args, namespace)
@@ -284,12 +300,12 @@ class OptionsAction(argparse.Action):
         self,
         parser: argparse.ArgumentParser,
         namespace: argparse.Namespace,
-        values: Sequence[str],
+        values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
         """Add the values to the namespace; refuse one without ``=``."""
         options = dict(getattr(namespace, self.dest))
-        for text in values:
+        for text in [values] if isinstance(values, str) else values or ():
             key, equals, value = text.partition('=')
             if not equals or not key.strip():
                 parser.error(
@@ -314,7 +330,9 @@ def option_value(text: str) -> Any:
     return DictAction._parse_int_float_bool(plain)
 
 
-def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+def add_cfg_options(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
+) -> None:
     """Add ``--cfg-options``."""
     parser.add_argument(
         '--cfg-options',

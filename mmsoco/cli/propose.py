@@ -149,7 +149,8 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
 def run(args: argparse.Namespace) -> None:
     """Make the store, and print a summary."""
     _refuse_options(args)
-    search, filters = spec_from(args, SearchSpec), spec_from(args, FilterSpec)
+    search: SearchSpec | RPNFinder = spec_from(args, SearchSpec)
+    filters = spec_from(args, FilterSpec)
     if args.detector is not None:
         search = _finder(args)
 
