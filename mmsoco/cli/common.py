@@ -113,8 +113,8 @@ class Parser(argparse.ArgumentParser):
         namespace: _Namespace | None = None,
     ) -> tuple[_Namespace | argparse.Namespace, list[str]]:
         """Parse the command line; exit with 2 at an unknown argument."""
-        self._typed = sys.argv[1:] if args is None else args
-        parsed, unknown = super().parse_known_args(args, namespace)
+        self._typed = sys.argv[1:] if args is None else list(args)
+        parsed, unknown = super().parse_known_args(self._typed, namespace)
         if unknown:
             name = unknown[0].partition('=')[0]
             hint = ''
