@@ -136,7 +136,9 @@ def check_types(cfg: Config) -> None:
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         for place, node in walk(loader, cfg.get(loader)):
             built = _class_of(node, DATASETS)
-            if built is not None and isinstance(node.get('filter_cfg'), dict):
+            if inspect.isclass(built) and isinstance(
+                node.get('filter_cfg'), dict
+            ):
                 check_read(f'{place}.filter_cfg', node['filter_cfg'], [built])
 
 
@@ -236,6 +238,7 @@ def _check_arguments(place: str, node: Mapping, built: Callable) -> None:
         return
     package = built.__module__.partition('.')[0]
     maker = built.__init__
+    parameters: Mapping[str, inspect.Parameter]
     parameters = inspect.signature(maker).parameters
     if maker is object.__init__:
         parameters = {}

@@ -45,6 +45,8 @@ class CheckpointingRunner(MMEngineRunner):
     """
 
     failed_steps = 0
+    _load_from: str | None
+    _resume: bool
 
     @master_only
     def save_interim(self, iters: int) -> bool:

@@ -144,6 +144,8 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
         kwargs: see mmengine.
     """
 
+    dataloader_iterator: Iterable
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # A resumed run takes the batches that it has seen once more, so

@@ -1,8 +1,9 @@
 """mmengine's runner, which also trains on CPUs and survives a kill."""
 
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from pathlib import Path
+from signal import Signals
 from typing import Any
 
 from mmengine.config import Config
@@ -247,7 +248,7 @@ class Runner(CheckpointingRunner):
                 themselves what is worth it (``compile_parts``).
         """
         options = self.cfg.get('compile')
-        model = getattr(self.model, 'module', self.model)
+        model = self._bare_model
         if not options or not hasattr(model, 'compile_parts'):
             super()._maybe_compile(target)
             return
@@ -287,7 +288,7 @@ class Runner(CheckpointingRunner):
             return super().build_model(model)
 
     def _init_model_weights(self) -> None:
-        model = getattr(self.model, 'module', self.model)
+        model = self._bare_model
         if self._resume and self._load_from and hasattr(model, 'starts'):
             # The checkpoint has all weights; the file of `SoCo(init=...)`
             # may be gone by now.
@@ -314,7 +315,7 @@ class Runner(CheckpointingRunner):
                 saved.
             ValueError: If a batch is too small, or too many steps fail.
         """
-        claim = nullcontext()
+        claim: AbstractContextManager[None] = nullcontext()
         if is_main_process():
             claim = claimed(
                 self.work_dir,
@@ -347,14 +348,15 @@ class Runner(CheckpointingRunner):
         super().call_hook(fn_name, **kwargs)
         if self.interruption is None or self.interruption.requested is None:
             return
+        number = self.interruption.requested
         if not is_main_process():
             return  # ended by the launcher, when the main process has saved
         if fn_name == 'after_train_iter':
-            self._stop(self.iter + 1)
+            self._stop(self.iter + 1, number)
         elif fn_name == 'after_val_iter' and self._train_loop is not None:
-            self._stop(self.iter)
+            self._stop(self.iter, number)
 
-    def _stop(self, iters: int) -> None:
+    def _stop(self, iters: int, number: Signals) -> None:
         """Save and end the training, unless gradients are accumulated."""
         if not self.save_interim(iters):
             return
@@ -363,7 +365,6 @@ class Runner(CheckpointingRunner):
             'is saved. Continue with the same command and --resume.'
         )
         self.logger.info(text)
-        number = self.interruption.requested
         if number.name == 'SIGINT':
             raise StoppedError(text)
         raise SystemExit(128 + number)

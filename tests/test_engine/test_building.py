@@ -194,6 +194,11 @@ def test_filters_of_a_dataset():
         check_types(cfg)
 
 
+def test_a_dataset_that_a_function_makes_may_have_any_filter():
+    dataset = dict(type=lambda filter_cfg: [], filter_cfg=dict(own=True))
+    check_types(Config(dict(train_dataloader=dict(dataset=dataset))))
+
+
 @pytest.mark.parametrize('file', config_files.LEAVES, ids=config_files.short)
 def test_no_config_of_ours_is_refused(file):
     check_types(config_files.read(file))

@@ -43,6 +43,8 @@ class CheckpointHook(MMEngineCheckpointHook):
         ValueError: If an argument is out of range.
     """
 
+    max_keep_ckpts: int
+
     def __init__(
         self,
         interval: int = -1,

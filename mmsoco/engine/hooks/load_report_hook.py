@@ -84,27 +84,13 @@ class LoadReportHook(Hook):
             return
         is_training = isinstance(runner._train_loop, BaseLoop)
         if is_training and self.parts is not None:
-            state = self._chosen(state, source)
+            state = _chosen(state, self.parts, source)
         report = compare(state, model.state_dict(), source=str(source))
         if not is_training:
             _check_evaluated(report, source)
         report.check(self.may_be_new)
         checkpoint['state_dict'] = _completed(state, model, report)
         self._offered = state
-
-    def _chosen(
-        self, state: Mapping[str, Tensor], source: str
-    ) -> dict[str, Tensor]:
-        """Return the tensors of the wanted parts."""
-        there = {part_of(name) for name in state}
-        missing = set(self.parts) - there
-        if missing or not self.parts:
-            raise ValueError(
-                f'expected some of the parts {", ".join(sorted(there))} of '
-                f'{source} as parts of the LoadReportHook, got '
-                f'{list(self.parts)}'
-            )
-        return {n: t for n, t in state.items() if part_of(n) in self.parts}
 
     def before_train(self, runner: Runner) -> None:
         """Compare what reached the model, by value.
@@ -129,21 +115,23 @@ class LoadReportHook(Hook):
         self._finish(runner, 'evaluation')
 
     def _finish(self, runner: Runner, door: str) -> None:
-        if self._offered is not None:
-            self._reports.append(self._verify(runner, door))
+        offered, self._offered = self._offered, None
+        if offered is not None:
+            self._reports.append(self._verify(offered, runner, door))
         if self._reports and is_main_process():
             write_reports(self._reports, runner.log_dir)
         self._reports = []
 
-    def _verify(self, runner: Runner, door: str) -> LoadReport:
+    def _verify(
+        self, offered: Mapping[str, Tensor], runner: Runner, door: str
+    ) -> LoadReport:
         report = compare(
-            self._offered,
+            offered,
             _unwrapped(runner.model).state_dict(),
             by_value=True,
             source=str(runner._load_from),
             door=door,
         )
-        self._offered = None
         runner.logger.info(
             f'Tensors by part, from {report.source}:\n{report.table()}'
         )
@@ -153,6 +141,20 @@ class LoadReportHook(Hook):
 
 def _unwrapped(model: nn.Module) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
+
+
+def _chosen(
+    state: Mapping[str, Tensor], parts: Sequence[str], source: str
+) -> dict[str, Tensor]:
+    """Return the tensors of the wanted parts."""
+    there = {part_of(name) for name in state}
+    missing = set(parts) - there
+    if missing or not parts:
+        raise ValueError(
+            f'expected some of the parts {", ".join(sorted(there))} of '
+            f'{source} as parts of the LoadReportHook, got {list(parts)}'
+        )
+    return {n: t for n, t in state.items() if part_of(n) in parts}
 
 
 def _completed(

@@ -29,7 +29,8 @@ def guard_steps(wrapper: OptimWrapper) -> OptimWrapper:
     elif isinstance(wrapper, OptimWrapper) and not isinstance(
         wrapper, FiniteSteps
     ):
-        wrapper.__class__ = _guarded(type(wrapper))
+        kind: type = type(wrapper)
+        wrapper.__class__ = _guarded(kind)
     return wrapper
 
 
@@ -39,7 +40,7 @@ def _guarded(kind: type) -> type:
     return type(f'Finite{kind.__name__}', (FiniteSteps, kind), {})
 
 
-class FiniteSteps:
+class FiniteSteps(OptimWrapper):
     """The part of an optimizer wrapper that skips what is not finite.
 
     A step whose loss or gradients hold NaN or infinity is not taken: weights

@@ -92,7 +92,8 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     @classmethod
     def build_iter_from_epoch(
         cls,
-        *args: Any,
+        optimizer: Optimizer | BaseOptimWrapper,
+        *,
         end: float,
         warmup: float | None = None,
         warmup_share: float | None = None,
@@ -103,7 +104,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         """Build the schedule per iteration from lengths in epochs.
 
         Args:
-            args: positional arguments of the class.
+            optimizer: optimizer or its wrapper.
             end: epochs of the run.
             warmup: epochs of the warm-up.
             warmup_share: the warm-up as a part of the run, in place of
@@ -123,6 +124,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
                 f'and warmup_share={warmup_share}. Set the other to None.'
             )
         if warmup is None:
+            assert warmup_share is not None  # not both are None
             _check_range('warmup_share', warmup_share, 1.0)
             warmup = warmup_share * end
         if not by_epoch or not epoch_length:
@@ -133,7 +135,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
             )
         _check(warmup, end, 'epochs')
         return cls(
-            *args,
+            optimizer,
             warmup=round(warmup * epoch_length),
             end=round(end * epoch_length),
             by_epoch=False,
