@@ -299,12 +299,12 @@ def listed_names(
         name = entry
         if is_text and not is_image(entry):
             name = _without_label(entry, problems)
-        name = clean_name(name, root, problems)
-        if name is None:
+        clean = clean_name(name, root, problems)
+        if clean is None:
             continue
-        if name in names:
-            problems.add(NOTE, 'named twice: taken once', name)
-        names[name] = None
+        if clean in names:
+            problems.add(NOTE, 'named twice: taken once', clean)
+        names[clean] = None
     return list(names)
 
 
@@ -376,7 +376,7 @@ def _there(
             problems.add(LOST, _why_no_file(os.path.join(root, name)), name)
 
 
-def files_in(folder: str | os.PathLike) -> set[str]:
+def files_in(folder: str | os.PathLike[str]) -> set[str]:
     """Return the names of the files in a folder, and of links to files.
 
     Pipes, sockets and devices are left out: who opens one may wait for ever.

@@ -6,6 +6,7 @@ that any image costs the same and no order of reading is imposed.
 """
 
 import hashlib
+import io
 import os
 import tarfile
 from bisect import bisect_left
@@ -76,8 +77,14 @@ class TarIndex(NamedTuple):
         """Make an index of offset, size and time by name."""
         names = sorted(files)
         rows = np.array([files[n] for n in names], np.int64).reshape(-1, 3)
-        columns = rows.T.copy()
-        return cls(pa.array(names, pa.string()), *columns, tuple(remarks))
+        offsets, sizes, mtimes = rows.T.copy()
+        return cls(
+            names=pa.array(names, pa.string()),
+            offsets=offsets,
+            sizes=sizes,
+            mtimes=mtimes,
+            remarks=tuple(remarks),
+        )
 
     def row(self, name: str) -> int | None:
         """Find a file by bisection, None if it is not there."""
@@ -111,7 +118,7 @@ class ImageTar(FetchedImages):
             )
         if not os.path.isfile(root):
             raise TarError(f'{self.root!r} is {NOT_A_FILE}')
-        self._file = None
+        self._file: io.FileIO | None = None
         self._check_beginning()
 
     def _check_beginning(self) -> None:
@@ -312,6 +319,11 @@ def _read_index(path: str, size: int, mtime_ns: int) -> TarIndex:
     return TarIndex.of(found, problems)
 
 
+class _Tar(tarfile.TarFile):
+    # What typeshed leaves out: the members that were read so far.
+    members: list[tarfile.TarInfo]
+
+
 def _members(file: BinaryIO, path: str) -> Iterator[tarfile.TarInfo]:
     """Yield the members of a tar file, which must be whole.
 
@@ -340,7 +352,7 @@ def walk(file: BinaryIO) -> Generator[tarfile.TarInfo, None, int]:
     Raises:
         tarfile.TarError: At a header that is cut short.
     """
-    with tarfile.open(fileobj=file, mode='r:') as tar:
+    with _Tar.open(fileobj=file, mode='r:') as tar:
         while (info := tar.next()) is not None:
             yield info
             tar.members.clear()  # tarfile would keep all of them
