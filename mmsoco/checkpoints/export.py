@@ -2,7 +2,7 @@
 
 import pickle
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import mmdet
@@ -22,7 +22,7 @@ from .load_report import is_counter, part_of
 from .locations import load_weights
 from .newest import find_checkpoint
 
-CONVERSIONS = {
+CONVERSIONS: dict[str, Callable[[Mapping[str, Tensor]], dict]] = {
     'mmdet': dict,
     'detectron2': foreign.to_detectron2,
     'torchvision': foreign.to_torchvision_detector,

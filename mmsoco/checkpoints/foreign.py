@@ -195,7 +195,7 @@ def _of_parts(table: Table, state: Mapping[str, Tensor]) -> Table:
 
 # ResNets of torchvision by the blocks of their stages and the convolutions of
 # a block; those that share both differ in their widths.
-_RESNETS = {
+_RESNETS: dict[tuple[tuple[int, ...], int], tuple[str, ...]] = {
     ((2, 2, 2, 2), 2): ('resnet18',),
     ((3, 4, 6, 3), 2): ('resnet34',),
     ((3, 4, 6, 3), 3): ('resnet50', 'resnext50_32x4d', 'wide_resnet50_2'),

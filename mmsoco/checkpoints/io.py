@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from numpy._core import multiarray
 
 from mmsoco.utils.files import atomic_path
 
@@ -51,8 +52,8 @@ RUN_TYPES = (
     np.dtype,
     np.dtypes.Float64DType,
     np.dtypes.Int64DType,
-    np._core.multiarray._reconstruct,
-    np._core.multiarray.scalar,
+    multiarray._reconstruct,
+    multiarray.scalar,
     (_history_method, 'builtins.getattr'),
 )
 # The authors keep their command line in the checkpoint.

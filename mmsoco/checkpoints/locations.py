@@ -5,6 +5,7 @@ one reader of checkpoints opens without running code of its.
 """
 
 import codecs
+import importlib
 import pickle
 import re
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from urllib.parse import urlparse
 
 import numpy as np
 import torch
+from numpy._core import multiarray
 
 from mmsoco.utils.files import atomic_path
 
@@ -117,6 +119,10 @@ def load_weights(location: str | Path) -> dict:
     return io.load(path, (*io.RUN_TYPES, *io.REFERENCE_TYPES))
 
 
+# Without an entry in NumPy's type hints.
+_numeric = importlib.import_module('numpy._core.numeric')
+
+
 class _ArrayUnpickler(pickle.Unpickler):
     """Reads arrays, and nothing that runs."""
 
@@ -128,12 +134,12 @@ class _ArrayUnpickler(pickle.Unpickler):
     }
     # Both module names: NumPy 1 and NumPy 2 wrote their own.
     _ALLOWED |= {
-        (f'numpy.{core}.multiarray', name): getattr(np._core.multiarray, name)
+        (f'numpy.{core}.multiarray', name): getattr(multiarray, name)
         for core in ('core', '_core')
         for name in ('_reconstruct', 'scalar')
     }
     _ALLOWED |= {
-        (f'numpy.{core}.numeric', '_frombuffer'): np._core.numeric._frombuffer
+        (f'numpy.{core}.numeric', '_frombuffer'): _numeric._frombuffer
         for core in ('core', '_core')
     }
 

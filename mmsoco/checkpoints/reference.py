@@ -7,6 +7,7 @@ are in `mmsoco.checkpoints.reference_tables`.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from . import io
 from .export import detector_state, manifest_of
@@ -66,7 +67,9 @@ def _to_reference(source: str | Path, online_only: bool) -> dict:
     state = io.weights_of(checkpoint, source)
     check_layout(state, 'mmsoco', source)
     renamed = rename_reference(state, 'reference', online_only)
-    content = dict(model={_PREFIX + k: v for k, v in renamed.items()})
+    content: dict[str, Any] = dict(
+        model={_PREFIX + k: v for k, v in renamed.items()}
+    )
     meta = checkpoint.get('meta', {})
     if meta.get('epoch') is not None:
         content['epoch'] = meta['epoch']

@@ -1,6 +1,7 @@
 """Pretraining that starts from a detector or a backbone that exists."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -157,11 +158,11 @@ def apply_start(
     wanted = _as_in_model(
         renamed, encoder, own, start.parts or _default_parts(own)
     )
-    origin = dict(source=str(source), door='init', layout=layout)
+    compared = partial(compare, source=str(source), door='init', layout=layout)
     _check_parts(wanted, start, layout)
-    compare(wanted, own, **origin).check(remedy=_REMEDY)
+    compared(wanted, own).check(remedy=_REMEDY)
     encoder.load_state_dict(wanted, strict=False)
-    report = compare(wanted, _unshared(encoder), by_value=True, **origin)
+    report = compared(wanted, _unshared(encoder), by_value=True)
     report.check(remedy=_REMEDY)
     print_log(
         f'Start from {source} ({layout}): {report.summary()}\n'
