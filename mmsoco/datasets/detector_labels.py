@@ -5,8 +5,9 @@ way shifts the labels of all classes after it, and a number of classes that is
 too low trains in silence.
 """
 
+import inspect
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +37,7 @@ class _Place(NamedTuple):
 
     key: str
     split: str
-    dataset: dict
+    dataset: MutableMapping
 
 
 def check_detector_labels(
@@ -118,7 +119,7 @@ def _places(cfg: Mapping, splits: Sequence[str] = SPLITS) -> Iterator[_Place]:
 
 def _unwrap(dataset: Any, key: str, split: str) -> Iterator[_Place]:
     """Yield the COCO datasets within wrappers such as RepeatDataset."""
-    if not isinstance(dataset, Mapping):
+    if not isinstance(dataset, MutableMapping):
         return
     if isinstance(dataset.get('dataset'), Mapping):
         yield from _unwrap(dataset['dataset'], f'{key}.dataset', split)
@@ -129,15 +130,16 @@ def _unwrap(dataset: Any, key: str, split: str) -> Iterator[_Place]:
         yield _Place(key, split, dataset)
 
 
-def _class_of(dataset: Mapping) -> type | None:
+def _class_of(dataset: Mapping) -> type[CocoDataset] | None:
     """Return the class of a dataset that reads its labels as COCO's does."""
     kind = dataset.get('type')
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    if not (isinstance(kind, type) and issubclass(kind, CocoDataset)):
+    if not (inspect.isclass(kind) and issubclass(kind, CocoDataset)):
         return None
+    coco: type[CocoDataset] = kind
     # LVIS and Objects365 have their own formats.
-    same = kind.load_data_list is CocoDataset.load_data_list
-    return kind if same else None
+    same = coco.load_data_list is CocoDataset.load_data_list
+    return coco if same else None
 
 
 def _classes(place: _Place) -> tuple[tuple[str, ...], str]:
@@ -156,6 +158,7 @@ def _classes(place: _Place) -> tuple[tuple[str, ...], str]:
                 "write 'classes'"
             )
         kind = _class_of(place.dataset)
+        assert kind is not None  # other datasets are no places
         default = tuple(kind.METAINFO.get('classes') or ())
         return default, (
             f'{kind.__name__} ({key} names no classes, so that its own '
@@ -184,10 +187,11 @@ def _paths(dataset: Mapping) -> tuple[str, str]:
     """Join a dataset's label file and picture folder as mmengine does."""
     root = dataset.get('data_root') or ''
     prefix = (dataset.get('data_prefix') or {}).get('img', '')
-    return tuple(
+    labels, images = (
         path if is_abs(path) else os.path.join(root, path)
         for path in (dataset['ann_file'], prefix)
     )
+    return labels, images
 
 
 def _class_numbers(part: Any, key: str) -> Iterator[tuple[str, int]]:
@@ -230,11 +234,11 @@ def _mask_errors(wanted: Sequence[str], labels: Labels) -> list[str]:
     ]
 
 
-def _metrics(cfg: Mapping, split: str) -> list[tuple[str, dict]]:
+def _metrics(cfg: Mapping, split: str) -> list[tuple[str, MutableMapping]]:
     """Return the metrics of a split with their keys."""
     key = f'{split}_evaluator'
     metrics = cfg.get(key) or ()
-    if isinstance(metrics, Mapping):
+    if isinstance(metrics, MutableMapping):
         return [(key, metrics)]
     return [(f'{key}[{n}]', m) for n, m in enumerate(metrics)]
 

@@ -31,6 +31,8 @@ from .samplers import SampleKey
 _MAX_SUBSTITUTES = 10
 # Images compared with the store when the dataset is opened.
 _NUM_CHECKED = 16
+# The path or address of images, or the path of a store.
+Place = str | os.PathLike[str]
 
 
 class StoreMismatchError(ValueError):
@@ -93,8 +95,8 @@ class ProposalDataset(BaseDataset):
 
     def __init__(
         self,
-        image_root: str | Sequence[str],
-        proposals: str | Sequence[str | None] | None,
+        image_root: Place | Sequence[Place],
+        proposals: Place | Sequence[Place | None] | None,
         pipeline: Sequence[dict],
         substitute: bool = True,
         backend_args: Mapping[str, Any] | None = None,
@@ -117,9 +119,9 @@ class ProposalDataset(BaseDataset):
         self.substitute = substitute
         self._reported: set[str] = set()
         for source in self.sources:
-            if source.has_store:
-                self._check_store(source)
-                _log_fallbacks(source)
+            if source.store is not None:
+                self._check_store(source.store, source.images)
+                _log_fallbacks(source.store)
 
     def full_init(self) -> None:
         """Do nothing: what a dataset holds is opened at once."""
@@ -265,9 +267,8 @@ class ProposalDataset(BaseDataset):
                 level=logging.WARNING,
             )
 
-    def _check_store(self, source: 'Source') -> None:
+    def _check_store(self, store: ProposalStore, images: ImageSource) -> None:
         """Compare some images with their store."""
-        store, images = source.records, source.images
         if store.metadata.get('kind') == 'regions':
             raise StoreMismatchError(
                 f'{str(store.path)!r} holds all regions of the search, not '
@@ -334,14 +335,16 @@ class Source(NamedTuple):
     records: 'ProposalStore | _NamedRecords'
 
     @property
-    def has_store(self) -> bool:
-        """Whether there are proposals."""
-        return isinstance(self.records, ProposalStore)
+    def store(self) -> ProposalStore | None:
+        """The proposals, if there are any."""
+        if isinstance(self.records, ProposalStore):
+            return self.records
+        return None
 
 
 def open_source(
-    root: str,
-    store: str | None,
+    root: Place,
+    store: Place | None,
     backend_args: Mapping[str, Any] | None = None,
     ann_file: str | None = None,
 ) -> Source:
@@ -355,6 +358,7 @@ def open_source(
         images = open_images(root, backend_args)
     except (FileNotFoundError, ValueError) as e:
         raise type(e)(f'{e}. Set train_dataloader.dataset.image_root') from e
+    records: ProposalStore | _NamedRecords
     if store is None:
         records = _NamedRecords(images, ann_file)
     elif ann_file is not None:
@@ -382,16 +386,21 @@ def _refuse_other_tar(store: ProposalStore, images: ImageSource) -> None:
 
 
 def _pairs(
-    image_root: str | Sequence[str],
-    proposals: str | Sequence[str | None] | None,
-) -> list[tuple[str, str | None]]:
+    image_root: Place | Sequence[Place],
+    proposals: Place | Sequence[Place | None] | None,
+) -> list[tuple[Place, Place | None]]:
     """Pair folders with their stores.
 
     Raises:
         ValueError: If there are none, or not as many of both.
     """
+    roots: list[Place]
+    stores: list[Place | None]
     single = isinstance(image_root, str | os.PathLike)
-    roots = [image_root] if single else list(image_root)
+    if isinstance(image_root, str | os.PathLike):
+        roots = [image_root]
+    else:
+        roots = list(image_root)
     if proposals is None or isinstance(proposals, str | os.PathLike):
         stores = [proposals] if single or proposals else [None] * len(roots)
     else:
@@ -425,14 +434,14 @@ def _warn_of_changes(
         )
 
 
-def _log_fallbacks(source: Source) -> None:
-    metadata = source.records.metadata
+def _log_fallbacks(store: ProposalStore) -> None:
+    metadata = store.metadata
     without = metadata['fallbacks'][Fallback.NONE]
     note = ''
-    if not source.records.has_checksums:
+    if not store.has_checksums:
         note = '; the store is of an older release and has no checksums'
     print_log(
-        f'{len(source.records)} images with {metadata["boxes"]} proposals; '
+        f'{len(store)} images with {metadata["boxes"]} proposals; '
         f'{without} images have none and are used as a whole{note}',
         logger='current',
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, SupportsIndex, overload
 
 from mmengine.dataset import DefaultSampler
 
@@ -85,12 +85,19 @@ class SampleKey(int):
         )
 
 
-class _Places(list):
+class _Places(list[int]):
     """The places of a wrapper in its dataset, for keys as for integers."""
 
-    def __getitem__(self, key: int | slice) -> int | list[int]:
-        place = super().__getitem__(key)
-        return key.at(place) if isinstance(key, SampleKey) else place
+    @overload
+    def __getitem__(self, key: SupportsIndex) -> int: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[int]: ...
+
+    def __getitem__(self, key: SupportsIndex | slice) -> int | list[int]:
+        if isinstance(key, SampleKey):
+            return key.at(super().__getitem__(key))
+        return super().__getitem__(key)
 
 
 def let_keys_through(dataset: Any) -> None:

@@ -40,12 +40,19 @@ def unpack_train(archive: Path, folder: Path) -> None:
             if not member.isfile() or wnid.startswith('.'):
                 continue
             if not (folder / wnid).is_dir():
-                images = io.BytesIO(classes.extractfile(member).read())
+                images = io.BytesIO(_content(classes, member))
                 with (
                     atomic_folder(folder / wnid) as unfinished,
                     tarfile.open(fileobj=images) as tar,
                 ):
                     tar.extractall(unfinished, filter='data')
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    """Return the bytes of a regular file in an archive."""
+    file = tar.extractfile(member)
+    assert file is not None  # None is for folders and devices
+    return file.read()
 
 
 def _remove_unfinished(folder: Path, names: str) -> None:
@@ -67,12 +74,14 @@ def val_classes(devkit: Path) -> list[str]:
         ValueError: If the archive lacks a file.
     """
     with tarfile.open(devkit) as tar:
-        files = {'/'.join(m.name.split('/')[-2:]): m for m in tar}
+        files = {
+            '/'.join(m.name.split('/')[-2:]): m for m in tar if m.isfile()
+        }
         missing = {TRUTH, 'data/meta.mat'} - files.keys()
         if missing:
             raise ValueError(f'{devkit} lacks {sorted(missing)}')
-        truth = tar.extractfile(files[TRUTH]).read().split()
-        meta = io.BytesIO(tar.extractfile(files['data/meta.mat']).read())
+        truth = _content(tar, files[TRUTH]).split()
+        meta = io.BytesIO(_content(tar, files['data/meta.mat']))
     synsets = loadmat(meta, squeeze_me=True)['synsets']
     wnids = {int(row[0]): str(row[1]) for row in synsets}
     try:

@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from mmsoco.images.lists import files_in, is_image
@@ -156,7 +157,7 @@ class VocFolder:
             try:
                 image = read_annotation(
                     path,
-                    lambda named, stem=stem: self.picture(stem, named),
+                    partial(self.picture, stem),
                     self.size,
                     lambda name: is_turned(self.root / 'JPEGImages' / name),
                     self.problems,

@@ -166,6 +166,7 @@ class DrawViews:
                 best = shared, draw
             if len(shared) >= wanted:
                 break
+        assert best is not None  # there is one draw at least
         crops.update(best[1])
         return best[0]
 

@@ -223,4 +223,5 @@ def check_range(
             f'{name} must be (low, high) with 0 < low <= high <= {upper}, '
             f'got {values!r}'
         )
-    return tuple(values)
+    low, high = values
+    return low, high

@@ -202,6 +202,15 @@ def test_imagenet_refuses_pictures_without_label(archives, name):
     assert not (archives / 'imagenet/val').exists()
 
 
+def test_imagenet_needs_files_in_its_kit(archives):
+    with tarfile.open(archives / 'devkit.tar.gz', 'w:gz') as kit:
+        folder = tarfile.TarInfo('ILSVRC2012_devkit_t12/data/meta.mat')
+        folder.type = tarfile.DIRTYPE
+        kit.addfile(folder)
+    text = refuse(*imagenet_args(archives))
+    assert re.search('lacks .*data/meta.mat', text)
+
+
 def test_nothing_leaves_the_folder_of_imagenet(archives):
     """Neither the classes' archives nor what is inside of them."""
     inside = io.BytesIO()
