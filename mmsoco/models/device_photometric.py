@@ -54,6 +54,7 @@ def jitter(images: Tensor, draws: Tensor) -> Tensor:
         weight.to(images.device, non_blocking=True)
         for weight in blend_weights(params)
     ]
+    planes: Sequence[Tensor]
     planes = [plane.float() for plane in images.unbind(1)]
     for step in range(4):
         blended = blend(planes, *(weight[step] for weight in weights))
@@ -213,8 +214,8 @@ def blur(images: Sequence[Tensor], sigma: Tensor) -> list[Tensor]:
     Returns:
         One tensor, (n, 3, h, w).
     """
-    [images] = images
-    num, channels, height, width = images.shape
+    [batch] = images
+    num, channels, height, width = batch.shape
     # As OpenCV's for uint8, each kernel ends at 3 standard deviations.
     extents = torch.round(6 * sigma + 1).long() // 2
     # A mirror shows no more of views of a few pixels.
@@ -223,14 +224,14 @@ def blur(images: Sequence[Tensor], sigma: Tensor) -> list[Tensor]:
     exponents = -0.5 * (offsets / sigma[:, None]) ** 2  # (n, k)
     beyond = offsets.abs() > extents[:, None]
     kernels = exponents.masked_fill(beyond, -torch.inf).softmax(dim=1)
-    kernels = kernels.to(images, non_blocking=True)
+    kernels = kernels.to(batch, non_blocking=True)
     kernels = kernels.repeat_interleave(channels, dim=0)[:, None]  # (3n, 1, k)
     # Each channel of each sample is a group with its own kernel.
-    flat = images.reshape(1, num * channels, height, width)
+    flat = batch.reshape(1, num * channels, height, width)
     flat = F.pad(flat, [radius] * 4, mode='reflect')
     flat = F.conv2d(flat, kernels[:, :, None], groups=num * channels)
     flat = F.conv2d(flat, kernels[..., None], groups=num * channels)
-    return [flat.view_as(images)]
+    return [flat.view_as(batch)]
 
 
 def solarize(images: Sequence[Tensor], threshold: Tensor) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from mmcv.cnn import ConvModule
 from mmdet.models.backbones.resnet import BasicBlock, Bottleneck
@@ -122,10 +123,10 @@ class ObjectEncoder(BaseModule):
             extractor, levels, finest_scale
         )
 
-    def _build_bbox_head(self, cfg: dict | list) -> nn.Module:
-        is_cascade = isinstance(cfg, (list, tuple))
-        first = cfg[0] if is_cascade else cfg
+    def _build_bbox_head(self, cfg: dict | Sequence[dict]) -> nn.Module:
+        first = cfg if isinstance(cfg, dict) else cfg[0]
         head, self.embedding_dims = detector_parts.build_trunk(first)
+        is_cascade = not isinstance(cfg, dict)
         return nn.ModuleList([head] * len(cfg)) if is_cascade else head
 
     def _train_all_norms(self) -> None:
@@ -163,7 +164,7 @@ class ObjectEncoder(BaseModule):
     @property
     def shared_head(self) -> nn.Module | None:
         """The residual stage before the trunk (C4), if there is one."""
-        head = getattr(self, 'roi_head', ())
+        head = getattr(self, 'roi_head', {})
         return head['shared_head'] if 'shared_head' in head else None
 
     def layers(self) -> list[nn.Module]:
@@ -286,11 +287,14 @@ class ObjectEncoder(BaseModule):
         outputs = [call_with_each(trunk, batches, lambda x: trunk(x)[0])]
         for head in heads:
             outputs.append(
-                call_with_each(
-                    head, outputs[-1], lambda x, head=head: head((x,))[0]
-                )
+                call_with_each(head, outputs[-1], partial(_first_of, head))
             )
         return outputs
+
+
+def _first_of(head: nn.Module, embeddings: Tensor) -> Tensor:
+    """Pass embeddings through a neck, which wants and gives one of several."""
+    return head((embeddings,))[0]
 
 
 def reset_parameters(module: nn.Module) -> None:

@@ -247,7 +247,9 @@ def _check_weights(
     report = compare(state, model.state_dict())
     for name in _NEEDED:
         part = report.parts.get(name)
-        absent = part and [*part.new, *part.mismatched]
+        if part is None:
+            continue
+        absent = [*part.new, *part.mismatched]
         if not absent:
             continue
         remedy = 'name the config that they were trained with'
@@ -285,4 +287,5 @@ def _input_size(cfg: Mapping[str, Any]) -> InputSize:
 
 
 def _sides(size: int | Sequence[int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else tuple(size)
+    first, second = (size, size) if isinstance(size, int) else size
+    return first, second

@@ -340,12 +340,12 @@ class SoCo(BaseModel):
         Where ``views`` is a dict, it gets the views of the pretexts.
         """
         outputs: dict[RoISet, list[Tensor]] = {}
-        kept = () if views is None else self.pretext_views
         for view in sorted({of.view for of in self.roi_sets}):
             names = [of for of in self.roi_sets if of.view == view]
             sets = [rois[of] for of in names]
             images = inputs[view - 1]
-            if view in kept:  # a pretext wants the pyramid as a whole
+            if views is not None and view in self.pretext_views:
+                # A pretext wants the pyramid as a whole.
                 maps = encoder(images)
                 views[view] = EncodedView(images, maps)
             else:
