@@ -191,7 +191,7 @@ def pool_in_float32(module: ModuleType) -> None:
         pooled = pool(features.float(), rois.float(), *args)
         return pooled.to(features.dtype)
 
-    module.roi_align = roi_align
+    vars(module)['roi_align'] = roi_align
 
 
 # What is changed in a module after its import, or now if it is imported.

@@ -79,7 +79,7 @@ def _survive(subject: str, check: Callable[[], Finding]) -> Finding:
         )
 
 
-def check_python(version: tuple[int, ...] = sys.version_info) -> Finding:
+def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
     """Compare Python with the tested versions."""
     text = '.'.join(map(str, version[:3]))
     if tuple(version[:2]) in TESTED_PYTHONS:

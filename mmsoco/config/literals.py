@@ -22,16 +22,17 @@ def parse_config(text: str) -> dict[str, Any]:
         statements = ast.parse(text).body
     except SyntaxError as error:
         raise ValueError(f'the config is not Python: {error}') from error
-    values = {}
+    values: dict[str, Any] = {}
     for statement in statements:
         if not isinstance(statement, ast.Assign):
             continue
-        name = getattr(statement.targets[0], 'id', None)
+        target = statement.targets[0]
+        if not isinstance(target, ast.Name):
+            continue
         try:
-            values[name] = _value(statement.value)
+            values[target.id] = _value(statement.value)
         except ValueError:
             continue
-    values.pop(None, None)
     return values
 
 
@@ -51,7 +52,7 @@ def _value(node: ast.AST) -> Any:
         return merged
     if isinstance(node, ast.Dict) and None not in node.keys:
         pairs = zip(node.keys, node.values, strict=True)
-        return {_value(key): _value(value) for key, value in pairs}
+        return {_value(k): _value(v) for k, v in pairs if k is not None}
     if isinstance(node, ast.List | ast.Tuple):
         values = [_value(entry) for entry in node.elts]
         return values if isinstance(node, ast.List) else tuple(values)

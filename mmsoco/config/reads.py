@@ -37,7 +37,9 @@ def keys_read(kinds: Iterable[type]) -> frozenset[str] | None:
     }
     modules |= {name for module in modules for name in _helpers_of(module)}
     found = [_keys_of_module(name) for name in sorted(modules)]
-    return None if None in found else frozenset().union(*found)
+    known = [keys for keys in found if keys is not None]
+    is_whole = len(known) == len(found)
+    return frozenset().union(*known) if is_whole else None
 
 
 def _helpers_of(name: str) -> Iterator[str]:

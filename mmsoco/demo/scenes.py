@@ -176,8 +176,11 @@ def draw_object(
     colours = draw_colours(rng)[second.astype(int)]
     light = 1 + rng.uniform(-0.3, 0.3) * x + rng.uniform(-0.3, 0.3) * y
     colours = np.clip(colours * light[..., None], 0, 255).astype(np.float32)
-    to_size = dict(dsize=(size, size), interpolation=cv2.INTER_AREA)
-    return cv2.resize(colours, **to_size), cv2.resize(inside, **to_size)
+    colours, inside = (
+        cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
+        for large in (colours, inside)
+    )
+    return colours, inside
 
 
 def place(
