@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
@@ -134,7 +134,7 @@ def _second_signal_kills(pool: ProcessPoolExecutor) -> Iterator[None]:
     its thread waiting for the workers, which ignore Ctrl-C, for ever.
     """
     numbers = (signal.SIGINT, *ENDING)
-    previous = {
+    previous: dict[int, Callable[[int, Any], Any]] = {
         number: handler
         for number in numbers
         # Neither ignored, nor one that ends this process.
