@@ -184,7 +184,7 @@ def _walk(
         return
     for entry in entries:
         name = prefix + entry.name
-        is_folder = entry.is_dir()
+        is_folder = _is_folder(entry)
         if why := _why_left_out(entry, is_folder):
             problems.add(LOST, why, name + '/' * is_folder)
         elif is_folder:
@@ -201,7 +201,27 @@ def _why_left_out(entry: os.DirEntry, is_folder: bool) -> str | None:
         return None
     if not is_image(entry.name):
         return _why_no_image(entry.name)
-    return None if entry.is_file() else _why_no_file(entry.path)
+    return None if _is_file(entry) else _why_no_file(entry.path)
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    """Return whether an entry is a folder; see `_is_file`."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_file(entry: os.DirEntry) -> bool:
+    """Return whether an entry is a file, or a link to one.
+
+    Python raises an error for links that lead in a circle or to where one
+    must not look. That is a reason to leave out the entry, not the folder.
+    """
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def _why_no_file(path: str) -> str:
@@ -384,7 +404,7 @@ def files_in(folder: str | os.PathLike[str]) -> set[str]:
     """
     try:
         with os.scandir(folder) as found:
-            return {entry.name for entry in found if entry.is_file()}
+            return {entry.name for entry in found if _is_file(entry)}
     except OSError:
         return set()
 

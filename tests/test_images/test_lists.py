@@ -210,6 +210,18 @@ def test_links(tmp_path):
     }
 
 
+@pytest.mark.parametrize('by_list', [False, True])
+def test_links_in_a_circle_cost_no_other_image(tmp_path, by_list):
+    touch(tmp_path, 'a.png')
+    (tmp_path / 'b.png').symlink_to('c.png')
+    (tmp_path / 'c.png').symlink_to('b.png')
+    names = tmp_path / 'names.txt'
+    names.write_text('a.png\nb.png\nc.png\n')
+    found = find_images(tmp_path, names if by_list else None)
+    assert found.names == ['a.png']
+    assert counted(found)['link to a file that is not there'] == 2
+
+
 @pytest.mark.parametrize(
     'line, name',
     [
