@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mmsoco.proposals.json_boxes import is_finite
-from mmsoco.utils.files import decode_text
+from mmsoco.utils.files import decode_text, parse_json
 from mmsoco.utils.problems import Outcome, Problems
 
 from .coco_masks import check_mask, drop_empty_mask, polygon_points
@@ -46,6 +46,8 @@ _BYTE_ORDER_MARKS = (
     codecs.BOM_UTF8,
     codecs.BOM_UTF16_LE,
     codecs.BOM_UTF16_BE,
+    codecs.BOM_UTF32_LE,
+    codecs.BOM_UTF32_BE,
 )
 _GZIP = b'\x1f\x8b'
 _SECTIONS = {
@@ -82,7 +84,7 @@ def read_document(
         raise FileNotFoundError(f'label file {str(path)!r} does not exist')
     try:
         data = path.read_bytes()
-        document = json.loads(_decoded(data))
+        document = parse_json(_decoded(data))
     except (ValueError, RecursionError) as error:
         raise ValueError(f'{str(path)!r} is not JSON: {error}') from error
     if unlabelled and isinstance(document, dict):

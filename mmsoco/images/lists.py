@@ -5,7 +5,6 @@ should find out from a result that a third of the pictures was not there.
 """
 
 import hashlib
-import json
 import os
 import posixpath
 import re
@@ -16,7 +15,7 @@ from pathlib import Path, PurePath
 from PIL import features
 
 from mmsoco.images.reading import NOT_A_FILE
-from mmsoco.utils.files import decode_text
+from mmsoco.utils.files import decode_text, parse_json
 from mmsoco.utils.problems import Outcome, Problems
 
 LOST, REPAIRED, NOTE = Outcome.LOST, Outcome.REPAIRED, Outcome.NOTE
@@ -262,7 +261,7 @@ def read_names(ann_file: str | os.PathLike) -> list[str]:
         if path.suffix.lower() != '.json':
             lines = (line.strip() for line in text.split('\n'))
             return [line for line in lines if line]
-        return [str(i['file_name']) for i in json.loads(text)['images']]
+        return [str(i['file_name']) for i in parse_json(text)['images']]
     except (KeyError, TypeError) as e:
         raise ValueError(
             f'{str(path)!r} is not COCO-style: expected {{"images": '

@@ -6,7 +6,6 @@ each box as an annotation with ``bbox`` x, y, w, h; it carries all that a store
 does.
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable
@@ -28,7 +27,7 @@ from mmsoco.proposals.store import (
     ProposalStore,
     ProposalStoreWriter,
 )
-from mmsoco.utils.files import decode_text
+from mmsoco.utils.files import decode_text, parse_json
 from mmsoco.utils.problems import Outcome, Problems
 
 LOST, REPAIRED = Outcome.LOST, Outcome.REPAIRED
@@ -344,7 +343,7 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
     if os.path.exists(path) and not os.path.isfile(path):
         raise ValueError(f'{str(path)!r} is {NOT_A_FILE}')
     try:
-        content = json.loads(decode_text(Path(path).read_bytes()))
+        content = parse_json(decode_text(Path(path).read_bytes()))
     except (ValueError, RecursionError) as e:
         raise ValueError(f'{str(path)!r} is not JSON: {e}') from e
     if not isinstance(content, dict):

@@ -289,7 +289,7 @@ def test_files_that_are_no_json(tmp_path, data):
         read_labels(tmp_path / 'a.json', tmp_path)
 
 
-@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16'])
+@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'utf-32'])
 def test_a_byte_order_mark_is_repaired(tmp_path, read, encoding):
     """mmdet's own reader takes UTF-8 without a mark alone."""
     path = tmp_path / 'marked.json'
@@ -308,6 +308,7 @@ def test_a_byte_order_mark_is_repaired(tmp_path, read, encoding):
         (gzip.compress(b'{}'), 'compressed; unpack it with gunzip'),
         (b'{"id": 1}\n{"id": 2}\n', 'JSON Lines.*one COCO document'),
         (b'{"x": "\xe4"}', 'not UTF-8.*save it as UTF-8'),
+        (b'{"images": [1], "images": []}', "key 'images' .*more than once"),
     ],
 )
 def test_what_else_a_file_may_be(tmp_path, data, text):
