@@ -24,6 +24,7 @@ from mmsoco.proposals.filters import Fallback
 from mmsoco.proposals.records import changed_images
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
 from mmsoco.registry import DATASETS, TRANSFORMS
+from mmsoco.utils.problems import Outcome, printable
 
 from .samplers import SampleKey
 
@@ -452,11 +453,18 @@ class _NamedRecords:
 
     def __init__(self, images: ImageSource, ann_file: str | None) -> None:
         found = images.find(ann_file)
+        names = []
+        for name in found.names:
+            if printable(name) == name:
+                names.append(name)
+            else:
+                what = 'name that is not UTF-8'
+                found.problems.add(Outcome.LOST, what, name)
         if found.problems:
             print_log(found.report(), logger='current')
         # One block of memory that worker processes share; a list of Python
         # strings is copied to each of them as its reference counts change.
-        self._names = pa.array(found.names, pa.string())
+        self._names = pa.array(names, pa.string())
 
     def __len__(self) -> int:
         return len(self._names)

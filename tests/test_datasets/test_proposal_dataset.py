@@ -410,6 +410,16 @@ def test_what_the_folder_left_out_is_said(image_set):
     assert '2 entries left out' in messages and 'notes.txt' in messages
 
 
+def test_names_that_are_not_utf8_are_left_out(image_set):
+    """The names are kept in a table of UTF-8."""
+    odd = os.fsencode(image_set.root / 'odd') + b'\xff.png'
+    shutil.copy(image_set.root / sorted(image_set.images)[0], odd)
+    messages = collect(lambda: ProposalDataset(image_set.root, None, []))
+    assert 'name that is not UTF-8' in messages
+    dataset = ProposalDataset(image_set.root, None, [])
+    assert len(dataset) == len(image_set.images)
+
+
 def test_damaged_store_stops_the_run(image_set, pipeline):
     data = bytearray(image_set.store.read_bytes())
     data[len(data) // 2] ^= 1
