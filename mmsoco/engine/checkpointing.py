@@ -196,6 +196,7 @@ class CheckpointingRunner(MMEngineRunner):
             with resuming.part_of(filename, 'optimizer'):
                 resuming.load_optimizer(
                     self.optim_wrapper,
+                    model,
                     checkpoint['optimizer'],
                     filename,
                     None
@@ -270,9 +271,14 @@ class CheckpointingRunner(MMEngineRunner):
                 + '\n'.join(f'  {change}' for change in changes)
             )
         if self.iter >= self.max_iters:
+            done = f'{self.iter} of {self.max_iters} iterations are done'
+            if self.iter > self.max_iters:
+                done = (
+                    f'the checkpoint is at iteration {self.iter}, beyond the '
+                    f'end at {self.max_iters}'
+                )
             self.logger.info(
-                f'This run is finished: {self.iter} of {self.max_iters} '
-                'iterations are done. To train longer, raise '
+                f'This run is finished: {done}. To train longer, raise '
                 'train_cfg.max_epochs (or max_iters) and resume it again.'
             )
             raise FinishedError

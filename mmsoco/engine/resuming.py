@@ -18,6 +18,11 @@ from mmsoco.engine.run_record import RunRecord
 
 _PARTS = ('meta', 'state_dict', 'optimizer', 'message_hub')
 _NAMED = 3
+# States of optimizers that have the shape of their parameter.
+_SHAPED = frozenset(
+    'momentum_buffer exp_avg exp_avg_sq max_exp_avg_sq exp_inf square_avg '
+    'grad_avg acc_delta sum prev step_size'.split()
+)
 # What unpacking raises where a file holds another structure than a run writes.
 _ODD = (
     ArithmeticError,
@@ -186,12 +191,17 @@ def _outline(tensor: torch.Tensor) -> str:
 
 
 def load_optimizer(
-    wrapper: OptimWrapper, state: dict, path: str, groups: Sequence | None
+    wrapper: OptimWrapper,
+    model: nn.Module,
+    state: dict,
+    path: str,
+    groups: Sequence | None,
 ) -> None:
     """Load the state of the optimizer.
 
     Args:
         wrapper: Changed.
+        model: Not wrapped; names the parameters in messages.
         state: What the file holds of it.
         path: The file.
         groups: Options of the parameter groups that replace those of the
@@ -200,6 +210,7 @@ def load_optimizer(
     Raises:
         ValueError: If it is the state of other parameters.
     """
+    expected = group_options(wrapper)
     if not state.get('loss_scaler', True):
         # A run without loss scaling; fp16 begins with its own scale.
         state = {k: v for k, v in state.items() if k != 'loss_scaler'}
@@ -210,9 +221,61 @@ def load_optimizer(
             f'{path} holds the optimizer of other parameters ({error}). '
             'Resume it with its own config.'
         ) from error
+    problem = _option_problem(expected, wrapper) or _state_problem(
+        wrapper.optimizer, {p: name for name, p in model.named_parameters()}
+    )
+    if problem:
+        raise ValueError(
+            f'{path} holds the optimizer of other parameters: {problem}. '
+            'Resume it with its own config, or an earlier checkpoint '
+            '(--resume CHECKPOINT).'
+        )
     if groups is not None:
         for group, options in zip(wrapper.param_groups, groups, strict=True):
             group.update(options)
+
+
+def _option_problem(expected: list[dict], wrapper: OptimWrapper) -> str:
+    """Say which option of a parameter group is not there or no number."""
+    for number, group in enumerate(wrapper.param_groups):
+        for name, value in expected[number].items():
+            # Schedules set it.
+            if name == 'initial_lr' or not isinstance(value, int | float):
+                continue
+            loaded = group.get(name)
+            if not isinstance(loaded, int | float):
+                return (
+                    f'{name} of group {number} is {loaded!r}, expected a '
+                    'number'
+                )
+    return ''
+
+
+def _state_problem(
+    optimizer: Optimizer, names: Mapping[nn.Parameter, str]
+) -> str:
+    """Say what of a loaded state would stop, or slip past, the first step."""
+    for parameter, state in optimizer.state.items():
+        if isinstance(parameter, int):
+            return f'it has the state of a parameter {parameter} in no group'
+        for name, value in state.items():
+            if name not in _SHAPED or value is None:
+                continue
+            where = f'{name} of {names.get(parameter, "a parameter")}'
+            if not isinstance(value, torch.Tensor):
+                return f'{where} is a {type(value).__name__}, not a tensor'
+            if value.shape != parameter.shape:
+                return (
+                    f'{where} is {tuple(value.shape)}, expected '
+                    f'{tuple(parameter.shape)}'
+                )
+    has_memory = any(
+        group.get('momentum') or 'betas' in group
+        for group in optimizer.param_groups
+    )
+    if has_memory and not optimizer.state:
+        return 'it has no state of any parameter'
+    return ''
 
 
 def group_options(optimizer: Optimizer | OptimWrapper) -> list[dict]:

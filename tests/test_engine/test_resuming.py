@@ -308,6 +308,16 @@ def test_boxes_that_were_changed_in_place(tmp_path, monkeypatch, what):
         small_runner(tmp_path, resume=True).train()
 
 
+def test_a_checkpoint_beyond_the_end_says_so(finished, tmp_path):
+    path = tmp_path / 'epoch_3.pth'
+    shutil.copy(finished / 'epoch_3.pth', path)
+    change(path, lambda c: c['meta'].update(iter=400, epoch=100))
+    runner = resumed(path, tmp_path)
+    runner.train()
+    assert 'is at iteration 400, beyond the end at 12' in log_of(tmp_path)
+    assert not diary(runner).rates
+
+
 def change(path, edit):
     content = load_run(path)
     edit(content)
@@ -343,6 +353,40 @@ def change(path, edit):
         (
             lambda c: c['optimizer']['param_groups'].clear(),
             'the optimizer of other parameters',
+        ),
+        (
+            lambda c: c['optimizer']['state'][0].update(
+                momentum_buffer=torch.ones(7, 2)
+            ),
+            r'momentum_buffer of layers.0.weight is \(7, 2\), expected '
+            r'\(2, 2\).*its own config',
+        ),
+        (
+            # Torch would broadcast it.
+            lambda c: c['optimizer']['state'][1].update(
+                momentum_buffer=torch.ones(1)
+            ),
+            r'momentum_buffer of layers.0.bias is \(1,\), expected \(2,\)',
+        ),
+        (
+            lambda c: c['optimizer']['state'][1].update(momentum_buffer='x'),
+            'momentum_buffer of layers.0.bias is a str',
+        ),
+        (
+            lambda c: c['optimizer']['state'].clear(),
+            'other parameters: it has no state of any parameter',
+        ),
+        (
+            lambda c: c['optimizer']['state'].update({99: {}}),
+            'the state of a parameter 99',
+        ),
+        (
+            lambda c: c['optimizer']['param_groups'][0].pop('lr'),
+            'lr of group 0 is None, expected a number',
+        ),
+        (
+            lambda c: c['optimizer']['param_groups'][0].update(lr='x'),
+            "lr of group 0 is 'x'",
         ),
         (
             lambda c: c['state_dict'].update(
