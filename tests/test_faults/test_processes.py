@@ -151,6 +151,13 @@ def test_the_signals_of_a_launcher_save(script, tmp_path, sent):
         (dict(PORT='x'), '1', "PORT is a number.*'x'"),
         ({}, '0', "GPUS is a number of processes, got '0'"),
         ({}, 'two', "got 'two'"),
+        (dict(NNODES='x'), '1', "NNODES is a number of machines, got 'x'"),
+        (dict(NNODES='0'), '1', "NNODES is a number of machines, got '0'"),
+        (dict(NODE_RANK='1'), '1', "NODE_RANK is .*0 to 0 .*got '1'"),
+        (dict(NNODES='2', NODE_RANK='x'), '1', "NODE_RANK .*0 to 1 .*'x'"),
+        # Each machine would wait for the other one, at its own address.
+        (dict(NNODES='2'), '1', 'NNODES=2 needs .*MASTER_ADDR='),
+        (dict(NNODES='2', NODE_RANK='1'), '1', 'needs .*MASTER_ADDR='),
     ],
 )
 def test_ports_and_numbers_of_processes(repo_dir, variables, gpus, message):
