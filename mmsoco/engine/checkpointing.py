@@ -27,7 +27,6 @@ from mmsoco.engine import resuming
 from mmsoco.engine.loops import EpochBasedTrainLoop
 from mmsoco.engine.run_record import KEY, Change, RunRecord, record_run
 from mmsoco.utils.files import atomic_path, write_text
-from mmsoco.utils.processes import is_alive
 
 SAMPLER_SEED = 'mmsoco_sampler_seed'  # in a checkpoint's meta
 
@@ -89,7 +88,6 @@ class CheckpointingRunner(MMEngineRunner):
             ValueError: If the weights are not finite.
         """
         self._refuse_not_finite(filename)
-        _remove_partials(Path(out_dir), filename)
         meta = dict(kwargs.pop('meta', None) or {})
         meta[KEY] = self._record.to_meta()
         for sampler in self._samplers():
@@ -311,11 +309,3 @@ class CheckpointingRunner(MMEngineRunner):
                 'weights alone are made by '
                 '`mmsoco export`.'
             ) from error
-
-
-def _remove_partials(folder: Path, filename: str) -> None:
-    """Remove what ended processes left of this very checkpoint."""
-    for partial in folder.glob(f'.{filename}.*.part'):
-        pid = partial.name.split('.')[-2]
-        if not (pid.isdigit() and is_alive(int(pid))):
-            partial.unlink(missing_ok=True)

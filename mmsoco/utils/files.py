@@ -2,6 +2,7 @@
 
 import codecs
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from mmsoco.utils.processes import is_alive, start_of
 
 # Characters at the start of a text that show its encoding.
 _START = 4
@@ -80,6 +83,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     partial = partial_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_partials(path)
         yield partial
         _flush(partial)
         os.replace(partial, path)
@@ -109,6 +113,7 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path)
     partial = partial_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_partials(path)
     partial.mkdir()
     try:
         yield partial
@@ -118,8 +123,33 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def partial_path(path: Path) -> Path:
-    """Return this process's name for a file that is being written."""
-    return path.with_name(f'.{path.name}.{os.getpid()}.part')
+    """Return this process's name for a file that is being written.
+
+    It tells when the process began, since its number will be that of another
+    one some day.
+    """
+    pid = os.getpid()
+    return path.with_name(f'.{path.name}.{pid}-{start_of(pid)}.part')
+
+
+def remove_partials(path: Path) -> None:
+    """Remove what processes that were killed left of a file or folder.
+
+    Args:
+        path: The final name.
+    """
+    for partial in path.parent.glob(f'.{glob.escape(path.name)}.*.part'):
+        writer = partial.name[len(path.name) + 2 : -len('.part')]
+        pid, _, start = writer.partition('-')
+        # Not that of another file, such as A.B of A.
+        if not pid.isdecimal() or not start.isdecimal():
+            continue
+        if is_alive(int(pid)) and start_of(int(pid)) == int(start):
+            continue
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

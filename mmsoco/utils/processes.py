@@ -10,6 +10,8 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLL_SECONDS = 1.0
+# Of /proc/PID/stat, counted from the state (proc(5): 22, from 3).
+_START_FIELD = 19
 
 
 def die_with_parent() -> None:
@@ -55,9 +57,29 @@ def is_alive(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Read the state of a process, if the system reports it."""
+    """Return whether a process has ended and was not waited for."""
+    return _status(pid)[:1] == ['Z']
+
+
+def start_of(pid: int) -> int:
+    """Return when a process began, in ticks since the machine did.
+
+    Args:
+        pid: Its number.
+
+    Returns:
+        The time, by which a later process of the same number is told apart;
+        0 where there is no such process or the system does not say.
+    """
+    fields = _status(pid)
+    return int(fields[_START_FIELD]) if fields else 0
+
+
+def _status(pid: int) -> list[str]:
+    """Read the state of a process and what follows it, if the system tells."""
     try:
         status = Path('/proc', str(pid), 'stat').read_text()
     except OSError:
-        return False
-    return status.rpartition(')')[2].split()[0] == 'Z'
+        return []
+    # The name before it may hold blanks and brackets.
+    return status.rpartition(')')[2].split()

@@ -77,6 +77,34 @@ def test_a_folder_appears_when_it_is_complete(tmp_path):
     assert names(tmp_path) == ['new']
 
 
+@pytest.mark.parametrize('door', [files.atomic_path, files.atomic_folder])
+def test_what_a_killed_writer_left_is_removed(tmp_path, door):
+    """The next call removes it, but nothing of a writer that lives."""
+    code = (
+        'import os, sys; from pathlib import Path\n'
+        'from mmsoco.utils.files import partial_path\n'
+        'partial_path(Path(sys.argv[1])).mkdir()\n'
+        'if sys.argv[2] == "wait": print(flush=True); input()\n'
+        'os.kill(os.getpid(), 9)'
+    )
+    command = [sys.executable, '-c', code, tmp_path / 'a[1]']
+    subprocess.run([*command, 'die'])
+    [dead] = names(tmp_path)
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with subprocess.Popen([*command, 'wait'], **pipes) as living:
+        living.stdout.readline()
+        [kept] = set(names(tmp_path)) - {dead}
+        # The number of a process that lives, but began at another time.
+        (tmp_path / f'.a[1].{living.pid}-7.part').touch()
+        (tmp_path / '.a[1].b.12-7.part').touch()
+        with door(tmp_path / 'a[1]') as partial:
+            assert kept in names(tmp_path) and dead not in names(tmp_path)
+            partial.mkdir(exist_ok=True)
+        expected = {'a[1]', kept, '.a[1].b.12-7.part'}
+        assert set(names(tmp_path)) == expected
+        living.kill()
+
+
 def test_json_is_read_back(tmp_path):
     content = {'a': [1, 2.5, None], 'ö': 'ü'}
     files.write_json(tmp_path / 'a.json', content, indent=2)

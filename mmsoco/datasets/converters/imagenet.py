@@ -9,7 +9,6 @@ images with those of ImageNet-1k. This is `mmsoco convert imagenet`.
 """
 
 import io
-import shutil
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +31,6 @@ def unpack_train(archive: Path, folder: Path) -> None:
         archive: ILSVRC2012_img_train.tar, which holds WNID.tar files.
         folder: gets a folder per class.
     """
-    _remove_unfinished(folder, 'n*')
     with tarfile.open(archive) as classes:
         for member in classes:
             wnid = Path(member.name).stem
@@ -53,12 +51,6 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = tar.extractfile(member)
     assert file is not None  # None is for folders and devices
     return file.read()
-
-
-def _remove_unfinished(folder: Path, names: str) -> None:
-    """Remove what killed runs left of the folders of some names."""
-    for path in folder.glob(f'.{names}.*part'):
-        shutil.rmtree(path)
 
 
 def val_classes(devkit: Path) -> list[str]:
@@ -106,7 +98,6 @@ def unpack_val(archive: Path, folder: Path, classes: Sequence[str]) -> None:
     """
     if folder.is_dir():
         return
-    _remove_unfinished(folder.parent, folder.name)
     with atomic_folder(folder) as unfinished, tarfile.open(archive) as tar:
         for wnid in set(classes):
             (unfinished / wnid).mkdir()

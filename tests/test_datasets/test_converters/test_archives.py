@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from mmsoco.datasets.converters import mini_coco
+from mmsoco.utils.files import partial_path
 
 
 def save_image(path):
@@ -153,9 +154,12 @@ def test_imagenet_from_archives(archives):
 def test_imagenet_goes_on_after_a_kill(archives):
     """One class is whole, another was being unpacked."""
     root = archives / 'imagenet'
-    (root / 'train/.n01.part').mkdir(parents=True)
-    (root / 'train/.n01.part/rest.JPEG').write_bytes(b'')
-    (root / '.val.part/old').mkdir(parents=True)
+    (root / 'train').mkdir(parents=True)
+    for left in ('train/n01', 'val'):
+        # Of a process that did not begin at that time.
+        partial = partial_path(root / left)
+        partial = partial.with_name(re.sub(r'-\d+', '-7', partial.name))
+        (partial / 'old').mkdir(parents=True)
     succeed('convert', 'imagenet', *imagenet_args(archives))
     check_imagenet(root)
     assert not list(root.rglob('*.part'))
