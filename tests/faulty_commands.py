@@ -482,6 +482,8 @@ _DEAD_OPTIONS = [
     ('model.x=[1,(2]', '--cfg-options'),
     ('train_cfg.max_epochs.x=1', r'train_cfg\.max_epochs\.x'),
     ('train_dataloader.dataset.pipeline.9.x=1', r'pipeline\.9\.x'),
+    ('custom_hooks=3', 'custom_hooks must be list or tuple, got 3'),
+    ("custom_hooks=[dict(type='X',n=3)]", 'put the rest in a config file'),
     ('randomness.seed=x', r"randomness\.seed must be int.*'x'"),
     ('auto_scale_lr.enable=3', r'auto_scale_lr\.enable must be bool'),
     ('load_from=3', 'load_from must be str'),

@@ -316,6 +316,11 @@ class OptionsAction(argparse.Action):
                 options[key.strip()] = option_value(value)
             except AssertionError as error:  # brackets that do not close
                 parser.error(f'{option_string} {text}: {error}')
+            except RecursionError:  # mmengine, on a list of dicts
+                parser.error(
+                    f'{option_string} {text}: only numbers, texts, lists and '
+                    'tuples can be given here; put the rest in a config file'
+                )
         setattr(namespace, self.dest, options)
 
 

@@ -82,6 +82,7 @@ _VALUES: dict[str, tuple[type, ...]] = {
     'resume': (bool,),
     'work_dir': (str, type(None)),
     'overwrite': (bool,),
+    'custom_hooks': (list, tuple),
     'randomness.deterministic': (bool,),
     'randomness.diff_rank_seed': (bool,),
     **{
