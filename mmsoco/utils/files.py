@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -140,11 +141,13 @@ def remove_partials(path: Path) -> None:
     """
     for partial in path.parent.glob(f'.{glob.escape(path.name)}.*.part'):
         writer = partial.name[len(path.name) + 2 : -len('.part')]
-        pid, _, start = writer.partition('-')
-        # Not that of another file, such as A.B of A.
-        if not pid.isdecimal() or not start.isdecimal():
+        # Releases before this one wrote no start. Other names are of other
+        # files, such as A.B of A.
+        found = re.fullmatch(r'(\d+)(?:-(\d+))?', writer, re.ASCII)
+        if found is None:
             continue
-        if is_alive(int(pid)) and start_of(int(pid)) == int(start):
+        pid, start = found.groups()
+        if is_alive(int(pid)) and start in (None, str(start_of(int(pid)))):
             continue
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
