@@ -125,7 +125,7 @@ def test_detectors_of_packages_and_of_files(tmp_path):
     ('text', 'message'),
     [
         ('x = 1', 'expected a config with a detector'),
-        ('model = 3', 'expected a config with a detector'),
+        ('model = 3', 'model must be dict, got 3'),
         ('model = dict(', 'mine.py'),
         ("_base_ = 'nowhere.py'", 'nowhere.py'),
     ],

@@ -25,10 +25,12 @@ REGIONS = np.array([*SMALL, [81, 80, 180, 181], [10, 10, 100, 90]])
 @pytest.fixture
 def folder(tmp_path):
     """Pictures, their regions, the paper's proposals, and labels."""
+    (tmp_path / 'pictures').mkdir()
     for name in NAMES:
-        Image.new('RGB', (200, 200), (90, 90, 90)).save(tmp_path / name)
-    write_store(tmp_path / 'a.regions.arrow', tmp_path, kind='regions')
-    write_store(tmp_path / 'a.arrow', tmp_path, FilterSpec())
+        path = tmp_path / 'pictures' / name
+        Image.new('RGB', (200, 200), (90, 90, 90)).save(path)
+    write_store(tmp_path / 'a.regions.arrow', path.parent, kind='regions')
+    write_store(tmp_path / 'a.arrow', path.parent, FilterSpec())
     write_labels(tmp_path / 'labels.json', NAMES)
     return tmp_path
 
@@ -86,7 +88,7 @@ def test_the_filter_that_loses_objects_is_named_with_a_better_one(folder):
 
 def test_a_filter_that_keeps_them_needs_no_advice(folder):
     wide = FilterSpec(min_size=8, min_scale=0.03)
-    write_store(folder / 'a.arrow', folder, wide)
+    write_store(folder / 'a.arrow', folder / 'pictures', wide)
     report = measure_recall(folder / 'a.arrow', folder / 'labels.json')
     assert report.own.recall(100) == 1
     assert not any(line.startswith('advice') for line in report.advice)
@@ -102,7 +104,9 @@ def test_objects_that_the_search_misses(folder):
 def test_a_store_of_unknown_origin_gets_no_advice(folder):
     with ProposalStoreWriter(folder / 'b.arrow', {}) as writer:
         writer.write(ProposalRecord(n, 200, 200, REGIONS) for n in NAMES)
-    report = measure_recall(folder / 'b.arrow', folder / 'labels.json', folder)
+    report = measure_recall(
+        folder / 'b.arrow', folder / 'labels.json', folder / 'pictures'
+    )
     assert report.advice == []
     with pytest.raises(ValueError, match='--image-root'):
         measure_recall(folder / 'b.arrow', folder / 'labels.json')
@@ -136,7 +140,7 @@ def test_the_files_hold_what_is_printed(folder):
 
 def test_the_folder_of_a_pretraining_stands_for_its_store(folder):
     run = RunFolder(folder / 'run', 'pretraining')
-    run.begin(dict(folder=str(folder)), {})
+    run.begin(dict(folder=str(folder / 'pictures')), {})
     labels = folder / 'labels.json'
     refused = call('recall', run.path, '--labels', labels)
     assert refused.status == 1 and 'has no proposals.arrow' in refused.err
@@ -161,12 +165,18 @@ def test_nothing_missed_is_nothing_drawn(folder):
 
 
 def test_labels_of_pictures_that_the_store_lacks_are_counted(folder):
-    write_store(folder / 'b.arrow', folder, FilterSpec(), names=NAMES[:1])
-    write_store(folder / 'b.regions.arrow', folder, kind='regions')
+    write_store(
+        folder / 'b.arrow', folder / 'pictures', FilterSpec(), names=NAMES[:1]
+    )
+    write_store(
+        folder / 'b.regions.arrow', folder / 'pictures', kind='regions'
+    )
     report = measure_recall(folder / 'b.arrow', folder / 'labels.json')
     assert len(report.pictures) == 1
     assert '3 of 4 labeled pictures are not in the store' in report.notes[0]
-    write_store(folder / 'c.arrow', folder, FilterSpec(), names=['x.png'])
+    write_store(
+        folder / 'c.arrow', folder / 'pictures', FilterSpec(), names=['x.png']
+    )
     with pytest.raises(
         ValueError, match=r"none of the 4 labeled.*'0.png'.*'x.png'"
     ):
@@ -176,13 +186,15 @@ def test_labels_of_pictures_that_the_store_lacks_are_counted(folder):
 def test_pictures_in_a_tar_file_want_a_folder(folder):
     with tarfile.open(folder / 'a.tar', 'w') as archive:
         for name in NAMES:
-            archive.add(folder / name, name)
+            archive.add(folder / 'pictures' / name, name)
     write_store(folder / 'b.arrow', folder / 'a.tar', FilterSpec())
-    write_store(folder / 'b.regions.arrow', folder, kind='regions')
+    write_store(
+        folder / 'b.regions.arrow', folder / 'pictures', kind='regions'
+    )
     labels = folder / 'labels.json'
     with pytest.raises(ValueError, match=r'a\.tar.*unpack.*--image-root'):
         measure_recall(folder / 'b.arrow', labels)
-    report = measure_recall(folder / 'b.arrow', labels, folder)
+    report = measure_recall(folder / 'b.arrow', labels, folder / 'pictures')
     assert report.own.recall(100) == pytest.approx(1 / 3)
 
 
@@ -218,7 +230,9 @@ def test_labels_without_objects_are_refused(folder):
 def test_a_ranked_store_is_measured_in_its_order(folder):
     with ProposalStoreWriter(
         folder / 'b.arrow',
-        dict(image_root=str(folder), search=dict(detector='a.pth')),
+        dict(
+            image_root=str(folder / 'pictures'), search=dict(detector='a.pth')
+        ),
     ) as writer:
         boxes = np.array([[0, 0, 5, 5]] * 30 + [LARGE])
         writer.write(ProposalRecord(n, 200, 200, boxes) for n in NAMES)
