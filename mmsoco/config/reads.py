@@ -44,9 +44,11 @@ def keys_read(kinds: Iterable[type]) -> frozenset[str] | None:
 
 def _helpers_of(name: str) -> Iterator[str]:
     """Yield the modules of the functions that a module calls by name."""
+    package = name.partition('.')[0]
     for value in vars(sys.modules[name]).values():
-        if inspect.isfunction(value):
-            if value.__module__.partition('.')[0] == name.partition('.')[0]:
+        # A function that was made from a text has no module.
+        if inspect.isfunction(value) and value.__module__ is not None:
+            if value.__module__.partition('.')[0] == package:
                 yield value.__module__
 
 
