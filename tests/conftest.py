@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +24,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what is marked ``gpu`` where there is none."""
     import torch  # after the environment above is set
 
+    _forget_default_scope(item.path)
+    # A shell starts jobs in the background with Ctrl-C ignored, and then
+    # runs would not listen to it either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if item.get_closest_marker('gpu') and not torch.cuda.is_available():
         pytest.skip('needs a CUDA device')
+
+
+@functools.lru_cache(maxsize=1)
+def _forget_default_scope(file: Path) -> None:
+    """Let a file of tests start as if it were run alone.
+
+    A runner leaves its default scope behind, by which a name such as ResNet
+    is that of another package in the tests that the process runs next.
+    """
+    from mmengine.registry import DefaultScope  # late, as torch above
+
+    DefaultScope._instance_dict.clear()
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:

@@ -45,7 +45,7 @@ def test_pairs_travel_between_processes():
         ([(1, 2, 3)], TypeError, 'two view numbers'),
         ([(1, 2.0)], TypeError, 'two view numbers'),
         ([12], TypeError, 'two view numbers'),
-        ([(1, 2), (1, 2)], ValueError, 'stands twice'),
+        ([(1, 2), (1, 2)], ValueError, 'occurs twice'),
         ([dict(proposals_of=(1, 2))], ValueError, 'has the keys "views"'),
         ([dict(views=(1, 2), proposal=1)], ValueError, 'proposal'),
         (
