@@ -1,5 +1,6 @@
 """Color order, mean and deviation travel with the weights."""
 
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,7 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from mmsoco.engine.hooks import InputConventionHook
+from mmsoco.structures import InputConvention
 
 CAFFE = dict(mean=[103.53, 116.28, 123.675], std=[1, 1, 1], bgr_to_rgb=False)
 
@@ -52,4 +54,8 @@ def test_config_in_a_file_of_mmengine_is_read_and_not_run():
 
 @pytest.mark.parametrize('meta', [None, {}, dict(cfg='x ='), dict(cfg='x=1')])
 def test_files_that_do_not_say_pass(meta):
-    InputConventionHook().after_load_checkpoint(runner(CAFFE), dict(meta=meta))
+    checkpoint = dict(meta=meta)
+    before = copy.deepcopy(checkpoint)
+    InputConventionHook().after_load_checkpoint(runner(CAFFE), checkpoint)
+    assert checkpoint == before
+    assert InputConvention.of_meta(meta) is None

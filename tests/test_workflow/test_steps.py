@@ -178,16 +178,17 @@ def test_a_step_does_not_outlive_its_job(tmp_path):
     )
     try:
         pid = tmp_path / 'pid'
-        wait_until(lambda: pid.is_file() and pid.read_text())
+        assert becomes_true(lambda: pid.is_file() and pid.read_text())
     finally:
         job.kill()
         job.wait()
-    wait_until(lambda: not is_alive(int(pid.read_text())), seconds=20)
+    step = int(pid.read_text())
+    assert becomes_true(lambda: not is_alive(step), seconds=20)
 
 
-def wait_until(condition, seconds=60):
+def becomes_true(condition, seconds=60):
     for _ in range(10 * seconds):
         if condition():
-            return
+            return True
         time.sleep(0.1)
-    raise AssertionError('waited in vain')
+    return False
