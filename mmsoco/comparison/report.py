@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _DIGITS = 12
+# With fewer pairs, no sign-flip test can reach p = 0.05.
+SOLID_PAIRS = 6
 # Endings of the picture for a README.
 FIGURES = ('svg', 'png')
 
@@ -156,7 +158,12 @@ def _named(results: Results, name: str) -> str:
 
 
 def _verdict(difference: Difference | None) -> str:
-    return verdict(difference) if difference else 'no pair yet'
+    if difference is None:
+        return 'no pair yet'
+    text = verdict(difference)
+    if difference.low is not None and difference.n < SOLID_PAIRS:
+        text += f' (95 % interval of {difference.n} pairs: preliminary)'
+    return text
 
 
 def _facts(results: Results) -> list[str]:

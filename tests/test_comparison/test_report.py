@@ -212,7 +212,10 @@ def test_correlation_of_a_gauge_with_ap(results, folder):
 
 def test_answer_names_both_comparisons(results):
     first, second, third = report.answer(results)
-    assert 'with the start from scratch: helps by 4.3 to 6.7 AP' in first
+    assert (
+        'with the start from scratch: helps by 4.3 to 6.7 AP (95 % interval '
+        'of 3 pairs: preliminary)'
+    ) in first
     assert 'best image-level method, byol: helps by 3.3' in first
     assert 'cannot tell yet' in second
     assert 'times as many' in third
