@@ -10,12 +10,8 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from mmsoco.cli.common import (
-    INTERRUPTED,
-    Parser,
-    call_reported,
-    resolve_out,
-)
+from mmsoco.cli.common import Parser, resolve_out
+from mmsoco.cli.errors import INTERRUPTED, call_reported
 from mmsoco.utils.machine import limit_spinning
 from mmsoco.utils.names import near
 from mmsoco.version import __version__

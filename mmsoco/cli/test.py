@@ -11,7 +11,8 @@ Examples:
 
 import argparse
 
-from mmsoco.cli.common import add_run_options, checkpoint, load_config, path
+from mmsoco.cli.common import checkpoint, path
+from mmsoco.cli.launch import add_run_options, load_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsoco.cli.common import add_run_options, load_config, path
+from mmsoco.cli.common import path
+from mmsoco.cli.launch import add_run_options, load_config
 
 if TYPE_CHECKING:
     from mmengine.config import Config

@@ -11,16 +11,13 @@ from mmsoco.cli.common import (
     Parser,
     add_cfg_options,
     add_out,
-    add_run_options,
-    call_reported,
-    check_environment,
     integer,
-    load_config,
     number,
     path,
     resolve_out,
-    run_script,
 )
+from mmsoco.cli.errors import call_reported, run_script
+from mmsoco.cli.launch import add_run_options, check_environment, load_config
 
 
 @pytest.fixture

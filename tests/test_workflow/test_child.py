@@ -98,7 +98,7 @@ def test_an_ended_parent_lets_its_training_save(tmp_path, program, sent, code):
     code_of_parent = (
         'import argparse, sys\n'
         'from pathlib import Path\n'
-        'from mmsoco.cli.common import call_reported\n'
+        'from mmsoco.cli.errors import call_reported\n'
         'from mmsoco.workflow.child import run_child\n'
         f'run = lambda _: run_child({command!r}, '
         f'Path({str(tmp_path / "a.log")!r}))\n'

@@ -32,7 +32,8 @@ from torch import Tensor, nn
 from torch.utils.data import default_collate
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmsoco.cli.common import add_cfg_options, run_script
+from mmsoco.cli.common import add_cfg_options
+from mmsoco.cli.errors import run_script
 from mmsoco.config.reading import read_config
 from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.datasets.samplers import EpochIndexSampler, SampleKey

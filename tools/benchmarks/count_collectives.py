@@ -20,7 +20,8 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmsoco.cli.common import add_cfg_options, run_script
+from mmsoco.cli.common import add_cfg_options
+from mmsoco.cli.errors import run_script
 from mmsoco.config.reading import read_config
 from mmsoco.datasets.random_batch import random_batch, view_sizes
 from mmsoco.registry import MODELS

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import torch
 from train_case import TrainCase
 
-from mmsoco.cli.common import add_cfg_options, run_script
+from mmsoco.cli.common import add_cfg_options
+from mmsoco.cli.errors import run_script
 
 # Of the predicted batch; the allocator's gaps grow with the batch.
 MARGIN = 0.95

@@ -20,7 +20,7 @@ from mmengine.utils import get_installed_path
 import mmsoco.registry  # noqa: F401  (lets mmselfsup be imported)
 from mmsoco.checkpoints.io import load, weights_of
 from mmsoco.checkpoints.load_report import compare
-from mmsoco.cli.common import run_script
+from mmsoco.cli.errors import run_script
 
 CONFIG = 'benchmarks/classification/resnet50_knn_in1k.py'
 TOOL = 'tools/benchmarks/classification/knn_imagenet/test_knn.py'

@@ -28,7 +28,7 @@ import step_speed
 import store_speed
 from harness import print_settings, report
 
-from mmsoco.cli.common import run_script
+from mmsoco.cli.errors import run_script
 
 BENCHMARKS = dict(
     proposals=proposals_speed,
