@@ -172,8 +172,6 @@ def _facts(results: Results) -> list[str]:
     facts += results.content['notes']
     for row in results.rows:
         facts += [f'{row.label}, {row.labels} labels: {n}' for n in row.notes]
-        if row.start['tier'] > 1 and not row.records:
-            facts.append(f'{row.label}, {row.labels} labels: not run.')
     for probes in results.probes:
         facts += [f'FAILED {failure}' for failure in probes.failures]
     return [fact for fact in dict.fromkeys(facts) if fact]

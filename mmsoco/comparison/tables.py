@@ -32,13 +32,17 @@ def all_tables(results: Results) -> tuple[Table, ...]:
     tables = []
     for labels in results.budgets:
         rows = results.at(labels)
-        tables.append(
-            Table(f'Box AP with {labels} labels', *_ap(rows, results))
-        )
-        if any(row.records or row.pretrainings for row in rows):
-            title = f'Costs with {labels} labels'
-            tables.append(Table(title, COST_HEADER, _costs(rows)))
-            tables.append(_details(results, rows, labels))
+        begun = [row for row in rows if row.records or row.failures]
+        done = [row for row in rows if row.records]
+        tables += [
+            Table(
+                f'Box AP with {labels} labels',
+                *_ap(begun, results),
+                note=_not_run([row for row in rows if row not in begun]),
+            ),
+            Table(f'Costs with {labels} labels', COST_HEADER, _costs(done)),
+            _details(results, done, labels),
+        ]
     tables += [probe_table(results), _correlations(results)]
     return tuple(table for table in tables if table.rows)
 
@@ -72,12 +76,14 @@ def _ap(rows: Sequence[Row], results: Results) -> tuple[tuple, tuple]:
     )
 
 
+def _not_run(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ''
+    return f'Not run: {"; ".join(row.label for row in rows)}.'
+
+
 def _row_verdict(row: Row) -> str:
-    words = []
-    if row.to_scratch is not None:
-        words.append(verdict(row.to_scratch))
-    elif not row.records:
-        words.append('not run')
+    words = [] if row.to_scratch is None else [verdict(row.to_scratch)]
     return '; '.join([*words, *(f'FAILED {f}' for f in row.failures)]) or NONE
 
 
