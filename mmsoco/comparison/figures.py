@@ -128,8 +128,9 @@ def _paint_curves(
         shift = 1 + _SHIFT * (index - (len(starts) - 1) / 2)
         _paint_curve(axes, rows, colour, shift)
     axes.set_xscale('log')
-    axes.set_xlim(0.8 * min(results.budgets), 1.25 * max(results.budgets))
-    axes.set_xticks(results.budgets, [f'{b:,}' for b in results.budgets])
+    budgets = sorted({r.labels for r in results.rows if r.records})
+    axes.set_xlim(0.8 * min(budgets), 1.25 * max(budgets))
+    axes.set_xticks(budgets, [f'{b:,}' for b in budgets])
     axes.minorticks_off()
     axes.set_xlabel('labeled pictures')
     axes.set_ylabel('box AP (percent)')
@@ -211,8 +212,9 @@ def _paint_interval(
             [difference.low, difference.high], [place] * 2,
             color=COLOURS[0], linewidth=2,
         )  # fmt: skip
+    axes.plot(difference.mean, place, 'D', color=COLOURS[0], markersize=7)
+    # White edges keep the dots visible on the line and on the diamond.
     axes.plot(
-        dots, [place] * len(dots), 'o', color=COLOURS[1], markersize=4,
-        alpha=0.8, markeredgewidth=0,
+        dots, [place] * len(dots), 'o', color=COLOURS[1], markersize=6,
+        markeredgewidth=1, markeredgecolor='white',
     )  # fmt: skip
-    axes.plot(difference.mean, place, 'D', color=COLOURS[0], markersize=6)

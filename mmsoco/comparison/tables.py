@@ -88,7 +88,8 @@ def _row_verdict(row: Row) -> str:
 
 
 def _count(row: Row) -> str:
-    return f'{len(row.records)} of {row.planned}'
+    # Without spaces, a narrow column does not break it into three lines.
+    return f'{len(row.records)}/{row.planned}'
 
 
 def _mean_sd(summary: Summary | None, digits: int = 2) -> str:
@@ -208,7 +209,7 @@ def _probe_rows(row: ProbeRow, results: Results) -> list[tuple[str, ...]]:
         (
             row.start['title'] or row.start['name'],
             text,
-            f'{len(row.records)} of {row.planned}',
+            f'{len(row.records)}/{row.planned}',
             *_accuracies(row, 'modules', name),
             _to_untrained(row, name, results),
         )
