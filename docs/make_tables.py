@@ -192,23 +192,22 @@ def figure_records() -> Path | None:
 
 
 def measured_table() -> str:
-    """Return the curve and the answer of the first plan that has one."""
+    """Return the curve of the README and the answer of `answer_table`."""
+    picture = RESULTS_FIGURE.relative_to(REPO)
+    curve = f'![Box AP by the number of labeled pictures]({picture})\n\n'
+    return (curve if figure_records() else '') + answer_table()
+
+
+def answer_table() -> str:
+    """Return the answer of the first plan that has one, in sentences."""
     folder = figure_records()
     if folder is None:
         return f'{NOT_RUN}\n'
     results = analysis.read_results(folder)
     parts = [*report.answer(results), report.progress(results)]
-    return '\n'.join(
-        [
-            '![Box AP by the number of labeled pictures]'
-            f'({RESULTS_FIGURE.relative_to(REPO)})',
-            '',
-            f'**{results.plan["title"] or results.plan["name"]}**',
-            '',
-            *(f'- {part}' for part in parts if part),
-            '',
-        ]
-    )
+    title = results.plan['title'] or results.plan['name']
+    sentences = ''.join(f'- {part}\n' for part in parts if part)
+    return f'**{title}**\n\n{sentences}'
 
 
 def results_documents() -> dict[Path, str]:
@@ -233,6 +232,7 @@ def results_documents() -> dict[Path, str]:
 
 TABLES = {
     'ablations': ablations_table,
+    'answer': answer_table,
     'detectors': detectors_table,
     'fast': fast_table,
     'finetuning': finetuning_table,
@@ -356,7 +356,8 @@ def documents() -> dict[Path, str]:
         CONFIGS / folder / 'metafile.yml': metafile(folder)
         for folder in ('soco', 'finetune')
     }
-    for path in (REPO / 'README.md', *sorted(CONFIGS.rglob('README.md'))):
+    pages = [REPO / 'README.md', REPO / 'docs' / 'index.md']
+    for path in (*pages, *sorted(CONFIGS.rglob('README.md'))):
         files[path] = with_tables(path.read_text())
     return files | results_documents()
 
