@@ -313,7 +313,7 @@ def test_probes_stand_beside_the_untrained_network(tmp_path):
     found = {(start, of): rest for start, of, *rest in rows}
     # differences 5, 10 and 5 percent: 4.3027 * 2.8868 / sqrt(3) = 7.171
     assert found['SoCo &lt;b>', 'trunk of the box head'] == [
-        '3 of 3', '40.0 ± 0.0', '66.7 ± 10.4', '+6.67 [-0.50, +13.84]'
+        '3/3', '40.0 ± 0.0', '66.7 ± 10.4', '+6.67 [-0.50, +13.84]'
     ]  # fmt: skip
     assert found['from scratch', 'backbone'][2:] == ['60.0 ± 10.0', '-']
     # only its backbone is its own; one pair has no interval
@@ -346,7 +346,7 @@ def test_a_plan_that_is_made_in_part(folder, results):
         if row[0].startswith('SoCo')
     ]
     aps = [15.0, 18.0]
-    assert row[1:3] == ['2 of 3', f'16.50 ± {np.std(aps, ddof=1):.2f}']
+    assert row[1:3] == ['2/3', f'16.50 ± {np.std(aps, ddof=1):.2f}']
     assert row[5:7] == ['+5.50 (2 pairs)', '-']
     assert row[8] == 'cannot tell yet (2 of at least 3 pairs, 1 more needed)'
 
