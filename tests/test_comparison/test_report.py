@@ -318,7 +318,7 @@ def test_probes_stand_beside_the_untrained_network(tmp_path):
     assert found['from scratch', 'backbone'][2:] == ['60.0 ± 10.0', '-']
     # only its backbone is its own; one pair has no interval
     assert found['byol', 'backbone'] == [
-        '1 of 3', '40.0', '60.0', '+10.00 (1 pair)'
+        '1/3', '40.0', '60.0', '+10.00 (1 pair)'
     ]  # fmt: skip
     assert ('byol', 'pyramid') not in found
     assert found['none', 'size of the box alone'][2] == '45.0 ± 0.0'
