@@ -14,9 +14,9 @@ def make_pictures(folder, draw, count=36):
         image = rng.integers(90, 110, (64, 64, 3), np.uint8)
         for half in (0, 32):
             label = int(rng.integers(2))
-            side, colour = draw(label, rng)
+            side, color = draw(label, rng)
             x, y = int(rng.integers(34 - side)), half
-            image[y : y + side, x : x + side] = colour
+            image[y : y + side, x : x + side] = color
             annotations.append(
                 dict(
                     id=len(annotations) + 1,
@@ -37,7 +37,7 @@ def make_pictures(folder, draw, count=36):
     return path
 
 
-def by_colour(label, rng):
+def by_color(label, rng):
     return int(rng.integers(12, 30)), [(200, 30, 30), (30, 30, 200)][label]
 
 

@@ -67,7 +67,7 @@ def describe(features, mask):
     return {
         'box': (columns.min(), rows.min(), columns.max(), rows.max()),
         'size': len(rows),
-        'colour': _histogram(hsv[mask], 25),
+        'color': _histogram(hsv[mask], 25),
         'texture': _histogram(patterns[mask], 10),
     }
 
@@ -84,7 +84,7 @@ def similarity(a, b, image_size):
     both = a['size'] + b['size']
     area = int(right - left) * int(bottom - top)
     return (
-        sum(np.minimum(a['colour'], b['colour']).tolist())
+        sum(np.minimum(a['color'], b['color']).tolist())
         + sum(np.minimum(a['texture'], b['texture']).tolist())
         + (1.0 - both / image_size)
         + (1.0 - (area - both) / image_size)
@@ -101,7 +101,7 @@ def unite(a, b):
         'size': size,
         **{
             name: (a[name] * a['size'] + b[name] * b['size']) / size
-            for name in ('colour', 'texture')
+            for name in ('color', 'texture')
         },
     }
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmsoco.visualization.report import COLOURS
+from mmsoco.visualization.report import COLORS
 
 from .analysis import Results, Row
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 9.0
 # The reference is gray; each of the others has its own color.
-_MOST_CURVES = len(COLOURS)
+_MOST_CURVES = len(COLORS)
 _INK, _SOFT, _LINE = '#1d2733', '#5b6875', '#e6ebef'
 # Distance of the curves of two starts, as a part of the number of labels:
 # dots of equal AP would hide each other.
@@ -120,13 +120,13 @@ def _paint_curves(
     figure: 'Figure', results: Results, starts: Sequence[dict]
 ) -> None:
     axes = figure.subplots()
-    others = iter(COLOURS)
+    others = iter(COLORS)
     for index, start in enumerate(starts):
         is_reference = start['name'] == results.scratch
-        colour = COLOURS[-1] if is_reference else next(others)
+        color = COLORS[-1] if is_reference else next(others)
         rows = [r for r in _rows_of(results, start) if r.records]
         shift = 1 + _SHIFT * (index - (len(starts) - 1) / 2)
-        _paint_curve(axes, rows, colour, shift)
+        _paint_curve(axes, rows, color, shift)
     axes.set_xscale('log')
     budgets = sorted({r.labels for r in results.rows if r.records})
     axes.set_xlim(0.8 * min(budgets), 1.25 * max(budgets))
@@ -140,23 +140,23 @@ def _paint_curves(
 
 
 def _paint_curve(
-    axes: 'Axes', rows: list[Row], colour: str, shift: float
+    axes: 'Axes', rows: list[Row], color: str, shift: float
 ) -> None:
     labels = np.array([row.labels * shift for row in rows])
     summaries = [row.summary for row in rows if row.summary]
     means = np.array([summary.mean for summary in summaries])
     spread = np.array([summary.sd or 0.0 for summary in summaries])
     axes.plot(
-        labels, means, '-_', color=colour, label=rows[0].label, linewidth=2,
+        labels, means, '-_', color=color, label=rows[0].label, linewidth=2,
         markersize=14, markeredgewidth=2,
     )  # fmt: skip
     axes.fill_between(
-        labels, means - spread, means + spread, color=colour, alpha=0.12,
+        labels, means - spread, means + spread, color=color, alpha=0.12,
         linewidth=0,
     )  # fmt: skip
     for x, row in zip(labels, rows, strict=True):
         axes.plot(
-            [x] * len(row.ap), list(row.ap.values()), 'o', color=colour,
+            [x] * len(row.ap), list(row.ap.values()), 'o', color=color,
             markersize=4, alpha=0.7, markeredgewidth=0,
         )  # fmt: skip
 
@@ -210,11 +210,11 @@ def _paint_interval(
     if difference.low is not None and difference.high is not None:
         axes.plot(
             [difference.low, difference.high], [place] * 2,
-            color=COLOURS[0], linewidth=2,
+            color=COLORS[0], linewidth=2,
         )  # fmt: skip
-    axes.plot(difference.mean, place, 'D', color=COLOURS[0], markersize=7)
+    axes.plot(difference.mean, place, 'D', color=COLORS[0], markersize=7)
     # White edges keep the dots visible on the line and on the diamond.
     axes.plot(
-        dots, [place] * len(dots), 'o', color=COLOURS[1], markersize=6,
+        dots, [place] * len(dots), 'o', color=COLORS[1], markersize=6,
         markeredgewidth=1, markeredgecolor='white',
     )  # fmt: skip

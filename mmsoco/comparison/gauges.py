@@ -37,7 +37,7 @@ _PIPELINE = (
     ),
     # SoCo's own colors would favor methods that were trained on them.
     dict(
-        type='PhotometricJitter', grey_prob=0.0, blur_prob=0.0,
+        type='PhotometricJitter', gray_prob=0.0, blur_prob=0.0,
         solarize_prob=0.0,
     ),
     dict(type='PackViews'),

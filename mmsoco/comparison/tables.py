@@ -176,8 +176,8 @@ PROBE_NOTE = (
 )
 _CONTROLS = {
     'size': 'size of the box alone',
-    'colour': 'colors of the box alone',
-    'size+colour': 'size and colors of the box',
+    'color': 'colors of the box alone',
+    'size+color': 'size and colors of the box',
 }
 
 

@@ -139,7 +139,7 @@ def texture_values(
     return np.hypot(phase_u % 1 - 0.5, phase_v % 1 - 0.5) < 0.32
 
 
-def draw_colours(rng: np.random.Generator) -> np.ndarray:
+def draw_colors(rng: np.random.Generator) -> np.ndarray:
     """Draw two colors of clearly different brightness, (2, 3) RGB."""
     dark, bright = rng.uniform(0, 0.35), rng.uniform(0.65, 1.0)
     hues = rng.random(2) * 180
@@ -173,14 +173,14 @@ def draw_object(
     v = (np.cos(angle) * y - np.sin(angle) * x) / stretch
     inside = shape_mask(shape, u, v).astype(np.float32)
     second = texture_values(texture, u, v, rng.uniform(3.5, 6.0))
-    colours = draw_colours(rng)[second.astype(int)]
+    colors = draw_colors(rng)[second.astype(int)]
     light = 1 + rng.uniform(-0.3, 0.3) * x + rng.uniform(-0.3, 0.3) * y
-    colours = np.clip(colours * light[..., None], 0, 255).astype(np.float32)
-    colours, inside = (
+    colors = np.clip(colors * light[..., None], 0, 255).astype(np.float32)
+    colors, inside = (
         cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
-        for large in (colours, inside)
+        for large in (colors, inside)
     )
-    return colours, inside
+    return colors, inside
 
 
 def place(
@@ -227,7 +227,7 @@ def draw_scene(
     for _ in range(rng.integers(fewest, most + 1)):
         label = int(rng.integers(len(CLASSES)))
         size = int(np.exp(rng.uniform(*np.log(OBJECT_SIZES))))
-        colours, opacity = draw_object(label, size, rng)
+        colors, opacity = draw_object(label, size, rng)
         corner = place(masks, opacity, (height, width), rng)
         if corner is None:
             continue
@@ -235,7 +235,7 @@ def draw_scene(
             corner[0] : corner[0] + size, corner[1] : corner[1] + size
         ]
         alpha = opacity[..., None]
-        canvas[window] += alpha * (colours - canvas[window])
+        canvas[window] += alpha * (colors - canvas[window])
         mask = np.zeros((height, width), bool)
         mask[window] = opacity >= 0.5
         masks = [earlier & ~mask for earlier in masks] + [mask]

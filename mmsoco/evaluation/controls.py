@@ -18,21 +18,21 @@ def control_features(
         pictures: The pictures; they are read once more.
 
     Returns:
-        ``size``: (R, 2) logarithms of width and height; ``colour``: (R, 6)
+        ``size``: (R, 2) logarithms of width and height; ``color``: (R, 6)
         mean and standard deviation of red, green and blue in 0..1;
-        ``size+colour``: both.
+        ``size+color``: both.
     """
     boxes = np.concatenate([picture.boxes for picture in pictures])
     sizes = np.log(boxes[:, 2:] - boxes[:, :2])
-    colours = np.concatenate([_colours(picture) for picture in pictures])
+    colors = np.concatenate([_colors(picture) for picture in pictures])
     return dict(
         size=sizes,
-        colour=colours,
-        **{'size+colour': np.concatenate([sizes, colours], axis=1)},
+        color=colors,
+        **{'size+color': np.concatenate([sizes, colors], axis=1)},
     )
 
 
-def _colours(picture: LabelledPicture) -> np.ndarray:
+def _colors(picture: LabelledPicture) -> np.ndarray:
     image = read_rgb(picture.path)
     rows = []
     for box in picture.boxes:

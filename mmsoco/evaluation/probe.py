@@ -64,7 +64,7 @@ class ProbeResult:
     Attributes:
         modules: The score of each module's features.
         controls: Scores of what needs no network: ``size`` (width and
-            height of the box), ``colour`` (mean and deviation of its
+            height of the box), ``color`` (mean and deviation of its
             pixels), and both.
         majority: Accuracy of naming the most frequent class.
         boxes: Number of boxes in training and validation.

@@ -309,8 +309,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert any mode of Pillow to 8-bit RGB."""
     if image.mode.startswith('I'):
         # Pillow clips 16-bit gray at 255 instead of scaling it.
-        grey = np.asarray(image).astype(np.int64) >> 8
-        image = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
+        gray = np.asarray(image).astype(np.int64) >> 8
+        image = Image.fromarray(np.clip(gray, 0, 255).astype(np.uint8))
     elif image.mode == 'F':
         raise ValueError('floating point samples have no defined range')
     elif image.mode in ('P', 'PA'):

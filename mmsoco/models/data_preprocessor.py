@@ -76,7 +76,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         self._jitter, self._finish = jitter, finish
         self._compiled = False
 
-    def compile_colours(self, **options: Any) -> None:
+    def compile_colors(self, **options: Any) -> None:
         """Compile what is done to every pixel by itself.
 
         That is one function up to the blur and one from there on. Their
@@ -160,7 +160,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
 
     def _normalize(self, view: Tensor, draws: Tensor | None = None) -> Tensor:
         if self.convention.channels == 'BGR':
-            view = swap_colours(view)
+            view = swap_colors(view)
         return self._finish(
             view, draws, self.mean, self.std, self.memory_format
         )
@@ -192,7 +192,7 @@ def finish(
     return (view - mean).div_(std)
 
 
-def swap_colours(view: Tensor) -> Tensor:
+def swap_colors(view: Tensor) -> Tensor:
     """Turn RGB into BGR; a fourth channel stays the last.
 
     Args:

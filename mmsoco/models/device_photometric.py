@@ -47,9 +47,9 @@ def jitter(images: Tensor, draws: Tensor) -> Tensor:
         (B, C, h, w) float32 in 0..255.
     """
     params = PhotometricBatch.unpack(draws)
-    has_colours = images.shape[1] == 3
-    if not has_colours:
-        params = without_colours(params)
+    has_colors = images.shape[1] == 3
+    if not has_colors:
+        params = without_colors(params)
     weights = [
         weight.to(images.device, non_blocking=True)
         for weight in blend_weights(params)
@@ -58,18 +58,18 @@ def jitter(images: Tensor, draws: Tensor) -> Tensor:
     planes = [plane.float() for plane in images.unbind(1)]
     for step in range(4):
         blended = blend(planes, *(weight[step] for weight in weights))
-        if not has_colours:
+        if not has_colors:
             planes = blended
             continue
         turned = (params.order[:, step] == _HUE) & (params.hue != 0)
         planes = _on_chosen(turned, shift_hue, params.hue, planes, blended)
-    if has_colours:
-        grey = params.grey
-        planes = _on_chosen(grey > 0, to_grey, grey, planes, planes)
+    if has_colors:
+        gray = params.gray
+        planes = _on_chosen(gray > 0, to_gray, gray, planes, planes)
     return torch.stack(planes, dim=1)
 
 
-def without_colours(params: PhotometricBatch) -> PhotometricBatch:
+def without_colors(params: PhotometricBatch) -> PhotometricBatch:
     """Leave out what needs red, green and blue."""
     factors = params.factors.clone()
     factors[:, _SATURATION] = 1
@@ -144,9 +144,9 @@ def blend(
         The planes, clipped to 0..255.
     """
     pixel, own, mean = (x[:, None, None] for x in (pixel, own, mean))
-    grey = luma(planes)
-    mean_grey = grey.mean(dim=(1, 2), keepdim=True)
-    towards = torch.addcmul(mean * mean_grey, own, grey)
+    gray = luma(planes)
+    mean_gray = gray.mean(dim=(1, 2), keepdim=True)
+    towards = torch.addcmul(mean * mean_gray, own, gray)
     return [
         torch.addcmul(towards, pixel, plane).clamp_(0, 255) for plane in planes
     ]
@@ -157,11 +157,11 @@ def luma(planes: Sequence[Tensor]) -> Tensor:
     if len(planes) != 3:
         return torch.stack(list(planes)).mean(dim=0)
     red, green, blue = planes
-    grey = _LUMA[0] * red
-    return grey.add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
+    gray = _LUMA[0] * red
+    return gray.add_(green, alpha=_LUMA[1]).add_(blue, alpha=_LUMA[2])
 
 
-def to_grey(planes: Sequence[Tensor], _: Tensor) -> list[Tensor]:
+def to_gray(planes: Sequence[Tensor], _: Tensor) -> list[Tensor]:
     """Take the colors away."""
     return [luma(planes)] * 3
 

@@ -187,8 +187,8 @@ class SoCo(BaseModel):
         for pretext in self.pretexts:
             for part in pretext.layers():
                 part.compile(**options)
-        if hasattr(self.data_preprocessor, 'compile_colours'):
-            self.data_preprocessor.compile_colours(**options)
+        if hasattr(self.data_preprocessor, 'compile_colors'):
+            self.data_preprocessor.compile_colors(**options)
 
     @property
     def input_convention(self) -> InputConvention | None:

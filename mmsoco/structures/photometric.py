@@ -21,7 +21,7 @@ class PhotometricParams:
         contrast: Factor of the distance to the mean gray; 1 keeps them.
         saturation: Factor of the distance to each pixel's gray; 1 keeps them.
         hue: Shift of the hue in turns of the color circle; 0 keeps it.
-        grey: Whether the view loses its colors.
+        gray: Whether the view loses its colors.
         sigma: Standard deviation of the blur in pixels; 0 for none.
         solarize: Whether bright pixels are inverted.
     """
@@ -31,7 +31,7 @@ class PhotometricParams:
     contrast: float = 1.0
     saturation: float = 1.0
     hue: float = 0.0
-    grey: bool = False
+    gray: bool = False
     sigma: float = 0.0
     solarize: bool = False
 
@@ -52,7 +52,7 @@ class PhotometricParams:
             self.contrast,
             self.saturation,
             self.hue,
-            self.grey,
+            self.gray,
             self.sigma,
             threshold,
         )
@@ -66,7 +66,7 @@ class PhotometricBatch(NamedTuple):
         order: (B, 4).
         factors: (B, 3) of brightness, contrast and saturation.
         hue: (B,).
-        grey: (B,) 0 or 1.
+        gray: (B,) 0 or 1.
         sigma: (B,).
         threshold: (B,) gray level from which pixels are inverted; `NEVER`
             without solarization.
@@ -75,7 +75,7 @@ class PhotometricBatch(NamedTuple):
     order: Tensor
     factors: Tensor
     hue: Tensor
-    grey: Tensor
+    gray: Tensor
     sigma: Tensor
     threshold: Tensor
 

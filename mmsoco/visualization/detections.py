@@ -190,9 +190,9 @@ def _draw_row(
             around = picture.objects[place] * zoom + _AROUND
             _draw(right, around, MISSED, '')
     for place in np.flatnonzero(shown)[::-1]:  # the best are on top
-        colour = RIGHT if picture.matches[place] >= 0 else WRONG
+        color = RIGHT if picture.matches[place] >= 0 else WRONG
         text = f'{names[picture.classes[place]]} {picture.scores[place]:.2f}'
-        _draw(right, picture.boxes[place] * zoom, colour, text)
+        _draw(right, picture.boxes[place] * zoom, color, text)
     gap = np.full((left.shape[0], _GAP, 3), 255, np.uint8)
     return np.concatenate([left, gap, right], axis=1)
 
@@ -200,19 +200,19 @@ def _draw_row(
 def _draw(
     picture: np.ndarray,
     box: np.ndarray,
-    colour: tuple[int, int, int],
+    color: tuple[int, int, int],
     text: str,
 ) -> None:
     x1, y1, x2, y2 = np.rint(box).astype(int).tolist()
-    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, 2)
+    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), color, 2)
     if not text:
         return
     (width, height), _ = cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)
     left = int(np.clip(x1, 0, max(picture.shape[1] - width - 4, 0)))
     bottom = max(y1, height + 5)
     corner = (left, bottom - height - 5), (left + width + 4, bottom)
-    cv2.rectangle(picture, *corner, colour, cv2.FILLED)
-    ink = (0, 0, 0) if sum(colour) > 380 else (255, 255, 255)
+    cv2.rectangle(picture, *corner, color, cv2.FILLED)
+    ink = (0, 0, 0) if sum(color) > 380 else (255, 255, 255)
     cv2.putText(
         picture, text, (left + 2, bottom - 3), _FONT, _FONT_SCALE, ink, 1,
         cv2.LINE_AA,

@@ -46,14 +46,14 @@ def draw_instances(
     size = (image.shape[1] * scale, image.shape[0] * scale)
     picture = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
     for instance in instances:
-        colour = PALETTE[instance.label % len(PALETTE)]
+        color = PALETTE[instance.label % len(PALETTE)]
         mask = cv2.resize(instance.mask.astype(np.uint8), size) > 0
-        tinted = picture[mask] * (1 - _OPACITY) + np.array(colour) * _OPACITY
+        tinted = picture[mask] * (1 - _OPACITY) + np.array(color) * _OPACITY
         picture[mask] = tinted.astype(np.uint8)
         outline, _ = cv2.findContours(
             mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE
         )
-        cv2.drawContours(picture, outline, -1, colour, 2, cv2.LINE_AA)
+        cv2.drawContours(picture, outline, -1, color, 2, cv2.LINE_AA)
     for instance in instances:
         _draw_box(picture, instance, scale)
     return picture
@@ -62,9 +62,9 @@ def draw_instances(
 def _draw_box(
     picture: np.ndarray, instance: DrawnInstance, scale: int
 ) -> None:
-    colour = PALETTE[instance.label % len(PALETTE)]
+    color = PALETTE[instance.label % len(PALETTE)]
     x1, y1, x2, y2 = np.rint(np.array(instance.bbox) * scale).astype(int)
-    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), colour, 1)
+    cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), color, 1)
     (width, height), _ = cv2.getTextSize(instance.text, _FONT, _FONT_SCALE, 1)
     # inside the picture, and above the box where there is room
     left = int(np.clip(x1, 0, max(picture.shape[1] - width - 6, 0)))
@@ -73,7 +73,7 @@ def _draw_box(
         (left, bottom - height - 7),
         (left + width + 6, bottom),
     )
-    cv2.rectangle(picture, top_left, bottom_right, colour, cv2.FILLED)
+    cv2.rectangle(picture, top_left, bottom_right, color, cv2.FILLED)
     cv2.putText(
         picture, instance.text, (left + 3, bottom - 4), _FONT, _FONT_SCALE,
         (0, 0, 0), 1, cv2.LINE_AA,

@@ -88,12 +88,12 @@ def _draw_picture(
         (found.nearest[missed], WRONG),
         (found.objects[missed], MISSED),
     )
-    for boxes, colour in layers:
+    for boxes, color in layers:
         for x1, y1, x2, y2 in (boxes * zoom).tolist():
             if x2 <= x1 or y2 <= y1:
                 continue
             corners = x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)
             draw.rectangle(corners, outline=_EDGE, width=3)
-            draw.rectangle(corners, outline=colour, width=2)
+            draw.rectangle(corners, outline=color, width=2)
     title = f'{found.file_name}: {missed.sum()} of {len(missed)} missed'
     return add_title(np.array(picture), title)

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 # From small boxes to large ones; color-blind readers can distinguish them too
 # (after Okabe and Ito).
-_COLOURS = np.array(
+_COLORS = np.array(
     [[240, 228, 66], [230, 159, 0], [213, 94, 0], [204, 121, 167],
      [86, 180, 233], [0, 158, 115]]
 )  # fmt: skip
@@ -48,16 +48,16 @@ def draw_proposals(
         # The last pixel inside a continuous box that ends at x2.
         corners = x1, y1, max(x2 - 1, x1), max(y2 - 1, y1)
         draw.rectangle(corners, outline=_EDGE, width=3)
-        draw.rectangle(corners, outline=_colour(scales[i]), width=2)
+        draw.rectangle(corners, outline=_color(scales[i]), width=2)
     return np.array(picture)
 
 
-def _colour(scale: float) -> tuple[int, int, int]:
+def _color(scale: float) -> tuple[int, int, int]:
     """Choose the color of a box by its size relative to the image."""
-    at = np.clip((scale - 0.3) / (0.8 - 0.3), 0, 1) * (len(_COLOURS) - 1)
+    at = np.clip((scale - 0.3) / (0.8 - 0.3), 0, 1) * (len(_COLORS) - 1)
     low = int(at)
-    high = min(low + 1, len(_COLOURS) - 1)
-    mixed = _COLOURS[low] * (1 - at + low) + _COLOURS[high] * (at - low)
+    high = min(low + 1, len(_COLORS) - 1)
+    mixed = _COLORS[low] * (1 - at + low) + _COLORS[high] * (at - low)
     red, green, blue = (int(value) for value in mixed)
     return red, green, blue
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from matplotlib.axes import Axes
 
-COLOURS = (
+COLORS = (
     '#0b6e75', '#e08e45', '#7a5ea8', '#c8506b', '#4d8f4a', '#3f74b5',
     '#a77b3b', '#5b6875',
 )  # fmt: skip
@@ -214,7 +214,7 @@ def _draw_panel(axis: 'Axes', panel: Panel) -> None:
     for index, curve in enumerate(panel.curves):
         axis.plot(
             curve.steps, curve.values, label=curve.label, linewidth=1.8,
-            color=COLOURS[index % len(COLOURS)],
+            color=COLORS[index % len(COLORS)],
             marker='o' if len(curve.steps) < 12 else None, markersize=4,
         )  # fmt: skip
     axis.set_title(panel.title, fontsize=11, loc='left', color='#1d2733')
@@ -366,7 +366,7 @@ def write_page(path: Path, template: str, **context: Any) -> None:
             lacks.
     """
     page = templates('mmsoco.visualization').get_template(template)
-    write_text(path, page.render(colours=COLOURS, **context))
+    write_text(path, page.render(colors=COLORS, **context))
 
 
 def templates(

@@ -73,7 +73,7 @@ def boxes(name: str, num_images: int, num_boxes: int) -> np.ndarray:
 
 
 def image(name: str, num_images: int, size: int) -> np.ndarray:
-    """Return normalized images of coloured cells under a little noise.
+    """Return normalized images of colored cells under a little noise.
 
     Args:
         name: Name of the view.

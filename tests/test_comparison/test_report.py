@@ -16,7 +16,7 @@ from mmsoco.comparison import analysis, figures, report
 from mmsoco.comparison.cells import cells_of
 from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.comparison.records import Record, write_record
-from mmsoco.visualization.report import COLOURS
+from mmsoco.visualization.report import COLORS
 
 REPO = comparison_plans.CONFIGS.parent
 # AP by start and labels for seeds 0, 1, 2.
@@ -129,7 +129,7 @@ def probed(common, cell) -> Record | None:
             modules=dict.fromkeys(names, score),
             controls={
                 n: dict(score, linear=0.45)
-                for n in ('size', 'colour', 'size+colour')
+                for n in ('size', 'color', 'size+color')
             },
             majority=0.375,
             boxes=dict(train=9, val=5),
@@ -433,7 +433,7 @@ def test_curves_are_of_starts_that_can_be_told_apart(tmp_path):
     results = analysis.read_results(folder)
     starts = [s['name'] for s in figures.curve_starts(results)]
     assert starts[:2] == ['scratch', 'soco']
-    assert len(starts) == len(COLOURS)
+    assert len(starts) == len(COLORS)
     chapter = report.chapter(results, folder)
     # scratch, soco, byol, mocov2 and nine, of which eight are drawn
     assert ' 5 more starts are in the table.' in chapter.captions['labels']

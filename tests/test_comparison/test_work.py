@@ -226,5 +226,5 @@ def test_a_probe_leaves_its_scores(tmp_path):
         expected.modules['trunk'].linear, abs=1e-4
     )
     assert record.probe['boxes'] == dict(train=4, val=2)
-    assert set(record.probe['controls']) == {'size', 'colour', 'size+colour'}
+    assert set(record.probe['controls']) == {'size', 'color', 'size+color'}
     assert (record.loaded, record.ap) == ({}, {})

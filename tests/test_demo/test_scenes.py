@@ -36,10 +36,10 @@ def test_stripes_run_one_way_dots_both():
     assert len(np.unique(dotted, axis=1)[0]) > 2
 
 
-def test_colours_differ_in_brightness():
+def test_colors_differ_in_brightness():
     for seed in range(50):
-        colours = scenes.draw_colours(np.random.default_rng(seed))
-        value = colours.max(axis=1)
+        colors = scenes.draw_colors(np.random.default_rng(seed))
+        value = colors.max(axis=1)
         assert abs(value[0] - value[1]) > 60
 
 

@@ -14,4 +14,4 @@ def test_controls_measure_the_box(tmp_path):
     features = control_features([picture])
     assert np.allclose(np.exp(features['size']), [[10, 20], [20, 5]])
     expected = [[1, 0, 0.2, 0, 0, 0], [0.5, 0, 0.1, 0.5, 0, 0.1]]
-    assert np.allclose(features['colour'], expected, atol=1e-6)
+    assert np.allclose(features['color'], expected, atol=1e-6)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from known_pictures import by_colour, by_size, make_pictures
+from known_pictures import by_color, by_size, make_pictures
 
 from mmsoco.evaluation.encoders import build_encoder
 from mmsoco.evaluation.labelled_pictures import read_coco
@@ -41,7 +41,7 @@ def test_trunk_equals_the_detectors_own_head(tmp_path, detector):
 
 
 def test_precise_statistics_are_those_of_one_batch_of_all(tmp_path, detector):
-    labels = make_pictures(tmp_path, by_colour, count=4)
+    labels = make_pictures(tmp_path, by_color, count=4)
     _, pictures = read_coco(tmp_path, labels)
     convention = InputConvention.of_detector(detector)
     data = list(batches(pictures, (64, 64), convention, 4))

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 import tiny_models
-from known_pictures import by_colour, by_nothing, by_size, make_pictures
+from known_pictures import by_color, by_nothing, by_size, make_pictures
 
 from mmsoco.evaluation.probe import ProbeSettings, compare, probe, untrained
 
@@ -18,13 +18,13 @@ def detector():
     return tiny_models.mask_rcnn_fpn()
 
 
-def test_classes_by_colour_are_seen_by_filters_and_not_by_size(
+def test_classes_by_color_are_seen_by_filters_and_not_by_size(
     tmp_path, detector
 ):
-    labels = make_pictures(tmp_path, by_colour)
+    labels = make_pictures(tmp_path, by_color)
     result = probe(detector, None, tmp_path, labels, SETTINGS)
     assert result.modules['backbone.stage1'].linear > 0.95
-    assert result.controls['colour'].linear == 1
+    assert result.controls['color'].linear == 1
     assert result.controls['size'].linear < 0.8
     assert result.boxes == dict(train=48, val=24)
     assert result.loaded == {}
@@ -47,7 +47,7 @@ def test_classes_without_a_sign_are_at_chance(tmp_path, detector):
 
 
 def test_is_deterministic_and_follows_the_seed(tmp_path, detector):
-    labels = make_pictures(tmp_path, by_colour)
+    labels = make_pictures(tmp_path, by_color)
     first = probe(detector, None, tmp_path, labels, SETTINGS)
     assert first == untrained(detector, tmp_path, labels, SETTINGS)
     other = dataclasses.replace(SETTINGS, seed=1)
@@ -57,7 +57,7 @@ def test_is_deterministic_and_follows_the_seed(tmp_path, detector):
 
 
 def test_comparison_shows_every_module_and_both_networks(tmp_path, detector):
-    labels = make_pictures(tmp_path, by_colour)
+    labels = make_pictures(tmp_path, by_color)
     start = untrained(detector, tmp_path, labels, SETTINGS)
     weights = tiny_models.soco(detector).state_dict()
     trained = probe(detector, weights, tmp_path, labels, SETTINGS)
@@ -71,7 +71,7 @@ def test_comparison_shows_every_module_and_both_networks(tmp_path, detector):
 
 
 def test_modules_have_the_detectors_widths(tmp_path, detector):
-    labels = make_pictures(tmp_path, by_colour)
+    labels = make_pictures(tmp_path, by_color)
     modules = probe(detector, None, tmp_path, labels, SETTINGS).modules
     dims = {name: score.dims for name, score in modules.items()}
     stages = {f'backbone.stage{i}': 8 * 2 ** (i - 1) for i in range(1, 5)}
@@ -80,7 +80,7 @@ def test_modules_have_the_detectors_widths(tmp_path, detector):
 
 
 def test_one_class_is_refused(tmp_path, detector):
-    labels = make_pictures(tmp_path, by_colour)
+    labels = make_pictures(tmp_path, by_color)
     content = json.loads(labels.read_text())
     for annotation in content['annotations']:
         annotation['category_id'] = 1

@@ -94,7 +94,7 @@ def test_turned_by_xmp(tmp_path, image):
 
 
 @pytest.mark.parametrize('mode', ['L', 'CMYK'])
-def test_other_colours_are_left_to_pillow(tmp_path, image, mode, pillow_alone):
+def test_other_colors_are_left_to_pillow(tmp_path, image, mode, pillow_alone):
     image.convert(mode).save(tmp_path / 'a.jpg')
     with Image.open(tmp_path / 'a.jpg') as expected:
         expected = np.asarray(expected.convert('RGB'))

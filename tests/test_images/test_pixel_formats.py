@@ -67,20 +67,20 @@ def test_8_bits_where_16_are_wanted_have_the_same_brightness():
     assert (decode(buffer.getvalue(), 1, 16)[..., 0] == SHALLOW[..., 0]).all()
 
 
-def test_grey_of_colours_is_their_luma():
+def test_gray_of_colors_is_their_luma():
     expected = SHALLOW[..., :3] @ LUMA
-    grey = decode(png(SHALLOW[..., :3]), 1)
-    assert np.abs(grey[..., 0] - expected).max() < 1
+    gray = decode(png(SHALLOW[..., :3]), 1)
+    assert np.abs(gray[..., 0] - expected).max() < 1
     deep = decode(png(DEEP[..., :3]), 1, 16)
     np.testing.assert_allclose(
         deep[..., 0], DEEP[..., :3] @ LUMA / 257, rtol=1e-5
     )
 
 
-def test_grey_of_deep_pictures_is_repeated_and_alpha_dropped():
-    grey = decode(png(DEEP[..., :1]), 3, 16)
-    assert (grey == decode(png(DEEP[..., :1]), 1, 16)).all()
-    assert grey.shape[2] == 3
+def test_gray_of_deep_pictures_is_repeated_and_alpha_dropped():
+    gray = decode(png(DEEP[..., :1]), 3, 16)
+    assert (gray == decode(png(DEEP[..., :1]), 1, 16)).all()
+    assert gray.shape[2] == 3
     four = decode(png(DEEP), 3, 16)
     assert (four == decode(png(DEEP[..., :3]), 3, 16)).all()
 

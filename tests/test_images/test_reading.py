@@ -11,11 +11,11 @@ from mmsoco.images.reading import UnreadableImageError, read_rgb, read_size
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
-GREY = RGB[..., 0]
+GRAY = RGB[..., 0]
 
 
-def repeat(grey):
-    return np.repeat(grey[..., None], 3, axis=2)
+def repeat(gray):
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 @pytest.mark.parametrize(
@@ -23,25 +23,25 @@ def repeat(grey):
     [
         ('rgb.png', Image.fromarray(RGB), RGB),
         ('UPPER.PNG', Image.fromarray(RGB), RGB),
-        ('grey.png', Image.fromarray(GREY), repeat(GREY)),
+        ('gray.png', Image.fromarray(GRAY), repeat(GRAY)),
         ('one.png', Image.fromarray(RGB[:1, :1]), RGB[:1, :1]),
         (
             'bit.png',
-            Image.fromarray(GREY > 99),
-            repeat((GREY > 99) * np.uint8(255)),
+            Image.fromarray(GRAY > 99),
+            repeat((GRAY > 99) * np.uint8(255)),
         ),
         (
             'sixteen.png',
-            Image.fromarray(GREY.astype(np.uint16) * 256 + 77),
-            repeat(GREY),
+            Image.fromarray(GRAY.astype(np.uint16) * 256 + 77),
+            repeat(GRAY),
         ),
         (
             'sixteen.tif',
-            Image.fromarray(GREY.astype(np.uint16) * 256 + 77),
-            repeat(GREY),
+            Image.fromarray(GRAY.astype(np.uint16) * 256 + 77),
+            repeat(GRAY),
         ),
-        ('alpha.png', Image.fromarray(np.dstack([RGB, GREY])), RGB),
-        ('grey alpha.png', Image.fromarray(RGB[..., :2], 'LA'), repeat(GREY)),
+        ('alpha.png', Image.fromarray(np.dstack([RGB, GRAY])), RGB),
+        ('gray alpha.png', Image.fromarray(RGB[..., :2], 'LA'), repeat(GRAY)),
         ('palette.png', Image.fromarray(RGB).quantize(64), None),
         ('palette.gif', Image.fromarray(RGB).quantize(64), None),
         ('é 图 name.bmp', Image.fromarray(RGB), RGB),

@@ -68,7 +68,7 @@ def draw_all_orders(jitter, seed, blur_prob=0, solarize_prob=0):
 
 def test_every_order_on_one_batch(imgs):
     """24 orders, a draw per sample: within a gray level of the worker."""
-    jitter = PhotometricJitter(jitter_prob=1, grey_prob=0)
+    jitter = PhotometricJitter(jitter_prob=1, gray_prob=0)
     params = draw_all_orders(jitter, seed=0)
     found = on_device(imgs, params)
     for img, own, result in zip(imgs, params, found, strict=True):
@@ -81,7 +81,7 @@ def test_every_order_on_one_batch(imgs):
 def test_blends_alone_are_within_rounding(imgs):
     """Without the hue of 256 steps only the worker's rounding is left."""
     rng = np.random.default_rng(1)
-    jitter = PhotometricJitter(hue=0, blur_prob=0.5, grey_prob=0.3)
+    jitter = PhotometricJitter(hue=0, blur_prob=0.5, gray_prob=0.3)
     params = [jitter.draw(rng, 0.5, 0) for _ in imgs]
     found = on_device(imgs, params)
     for img, own, result in zip(imgs, params, found, strict=True):
@@ -98,10 +98,10 @@ def test_hue_equals_torchvision_on_floats(functional, imgs, shift):
     torch.testing.assert_close(found, expected, rtol=0, atol=0.02)
 
 
-def test_grey_pixels_have_no_hue():
-    grey = torch.full((1, 2, 2), 77.0)
-    for plane in device.shift_hue([grey] * 3, torch.tensor([0.2])):
-        assert torch.equal(plane, grey)
+def test_gray_pixels_have_no_hue():
+    gray = torch.full((1, 2, 2), 77.0)
+    for plane in device.shift_hue([gray] * 3, torch.tensor([0.2])):
+        assert torch.equal(plane, gray)
 
 
 def test_blur_equals_torchvision_per_sample(functional, imgs):
@@ -129,10 +129,10 @@ def test_neutral_numbers_change_nothing(imgs):
 
 
 @pytest.mark.parametrize('channels', [1, 4])
-def test_other_channels_keep_what_needs_colours(imgs, channels):
+def test_other_channels_keep_what_needs_colors(imgs, channels):
     """Brightness, contrast, blur and solarization; within rounding."""
     picked = [np.dstack([img, img[::-1]])[..., :channels] for img in imgs]
-    jitter = PhotometricJitter(jitter_prob=1, grey_prob=1)
+    jitter = PhotometricJitter(jitter_prob=1, gray_prob=1)
     params = draw_all_orders(jitter, 2, blur_prob=0.5, solarize_prob=0)
     found = on_device(picked, params)
     for img, own, result in zip(picked, params, found, strict=True):
@@ -152,7 +152,7 @@ def test_worker_and_device_agree_on_deep_pixels(imgs, channels):
         .astype(np.float32)
         for img in imgs
     ]  # fmt: skip
-    jitter = PhotometricJitter(jitter_prob=1, grey_prob=0.3)
+    jitter = PhotometricJitter(jitter_prob=1, gray_prob=0.3)
     params = draw_all_orders(jitter, 3, blur_prob=0.5, solarize_prob=0.5)
     found = on_device(deep, params)
     for img, own, result in zip(deep, params, found, strict=True):
@@ -256,7 +256,7 @@ def test_a_sample_does_not_depend_on_its_batch(imgs):
             torch.testing.assert_close(one[0], of[i], rtol=1e-4, atol=1e-4)
 
 
-def test_colours_are_changed_in_float32_under_autocast(imgs):
+def test_colors_are_changed_in_float32_under_autocast(imgs):
     jitter = PhotometricJitter(
         blur_prob=0.5, solarize_prob=0.2, on_device=True
     )
@@ -275,7 +275,7 @@ def test_colours_are_changed_in_float32_under_autocast(imgs):
 def compiled(request):
     preprocessor = SoCoDataPreprocessor(**LEVELS, channels_last=True)
     # Refuses to compile only parts.
-    preprocessor.compile_colours(fullgraph=True, backend=request.param)
+    preprocessor.compile_colors(fullgraph=True, backend=request.param)
     return preprocessor
 
 
@@ -297,16 +297,16 @@ def assert_same_levels(compiled, batch):
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-3)
 
 
-def test_compiled_colours_are_the_same_whatever_was_drawn(imgs, compiled):
+def test_compiled_colors_are_the_same_whatever_was_drawn(imgs, compiled):
     """One compilation serves every draw: all orders, few or no samples."""
-    jitter = PhotometricJitter(jitter_prob=1, grey_prob=0.3)
+    jitter = PhotometricJitter(jitter_prob=1, gray_prob=0.3)
     params = draw_all_orders(jitter, seed=2, blur_prob=0.5)
     assert_same_levels(compiled, one_view(imgs, params))
     with torch.compiler.set_stance('fail_on_recompile'):
         params = draw_all_orders(PhotometricJitter(), seed=3, blur_prob=1)
         assert_same_levels(compiled, one_view(imgs, params))
         # Jitter's rounding may move a pixel over the threshold, so without.
-        jitter = PhotometricJitter(jitter_prob=0, grey_prob=0)
+        jitter = PhotometricJitter(jitter_prob=0, gray_prob=0)
         params = draw_all_orders(jitter, seed=4, solarize_prob=0.5)
         assert_same_levels(compiled, one_view(imgs, params))
         with pytest.raises(RuntimeError, match='recompile'):

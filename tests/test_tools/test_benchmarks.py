@@ -18,7 +18,7 @@ from mmsoco.proposals.store import ProposalStoreWriter
 MODULES = (
     'harness',
     'checksum_cost',
-    'colours_speed',
+    'colors_speed',
     'find_batch',
     'store_speed',
     'count_collectives',
@@ -100,7 +100,7 @@ def test_pipeline_is_measured_from_images_alone(tools, tmp_path):
 def test_work_of_a_device_is_counted(tools):
     images = torch.empty(4, 3, device='meta')
     rows = torch.zeros(2, dtype=torch.long, device='meta')
-    with tools.colours_speed._DeviceWork() as work:
+    with tools.colors_speed._DeviceWork() as work:
         doubled = images[0] * 2  # a view, then 3 numbers twice
         images.index_copy_(0, rows, images[rows])  # twice 6 numbers twice
         torch.ones(5)  # on the host
@@ -109,12 +109,12 @@ def test_work_of_a_device_is_counted(tools):
 
 
 @pytest.mark.slow
-def test_compiled_colours_are_a_kernel_per_step(tools):
+def test_compiled_colors_are_a_kernel_per_step(tools):
     """Mean gray, four steps, normalizing; planes pass between them."""
-    cfg = Config.fromfile(tools.colours_speed.CONFIG)
-    batch = tools.colours_speed.make_batches(cfg, 2)[2]
+    cfg = Config.fromfile(tools.colors_speed.CONFIG)
+    batch = tools.colors_speed.make_batches(cfg, 2)[2]
     batch['data_samples']['photometric'][0][:, 9] = 0  # nothing is blurred
-    kernels, size = tools.colours_speed.count_compiled(
+    kernels, size = tools.colors_speed.count_compiled(
         SoCoDataPreprocessor(), batch
     )
     assert kernels <= 6
@@ -122,7 +122,7 @@ def test_compiled_colours_are_a_kernel_per_step(tools):
     passes = 2 * uint8 + 9 * float32
     pixels = 2 * 112 * 112
     assert size == pytest.approx(passes * pixels, rel=0.01)
-    operations, plain_size = tools.colours_speed.count_plain(batch)
+    operations, plain_size = tools.colors_speed.count_plain(batch)
     assert operations > 20 * kernels and plain_size > 4 * size
 
 

@@ -76,10 +76,10 @@ def test_nothing_right_shows_nothing():
     assert drawing.best_threshold(drawing.judge(DOCUMENT, [])) == 1.0
 
 
-def test_colours_tell_right_wrong_and_missed(tmp_path):
-    grey = Image.fromarray(np.full((60, 60, 3), 128, np.uint8))
+def test_colors_tell_right_wrong_and_missed(tmp_path):
+    gray = Image.fromarray(np.full((60, 60, 3), 128, np.uint8))
     for name in ('a.png', 'b.png'):
-        grey.save(tmp_path / name)
+        gray.save(tmp_path / name)
     names = {1: 'cat', 2: 'dog'}
     judged = drawing.judge(DOCUMENT, FOUND)
     picture = drawing.draw_detections(judged, names, tmp_path, 0.75)

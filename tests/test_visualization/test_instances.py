@@ -17,7 +17,7 @@ def test_nothing_to_draw():
     assert np.all(picture == 90)
 
 
-def test_mask_is_tinted_in_the_colour_of_its_class():
+def test_mask_is_tinted_in_the_color_of_its_class():
     image = np.zeros((60, 100, 3), np.uint8)
     picture = draw_instances(image, [instance(label=1)], scale=2)
     inside = picture[70, 120]

@@ -14,7 +14,7 @@ def count(picture, color):
     return (picture == color).all(axis=-1).sum()
 
 
-def test_box_k_has_colour_k_on_its_border():
+def test_box_k_has_color_k_on_its_border():
     bboxes = np.array([[10, 10, 50, 40], [20, 20, 70, 55]], np.float32)
     picture = draw_view(BLACK, bboxes, NOTHING, scale=2)
     assert picture.shape == (120, 160, 3)
@@ -23,7 +23,7 @@ def test_box_k_has_colour_k_on_its_border():
     assert count(picture[25:75, 105:135], PALETTE[0]) == 0
 
 
-def test_cutout_is_grey():
+def test_cutout_is_gray():
     square = np.array([[10, 20, 30, 40]], np.float32)
     picture = draw_view(BLACK, NOTHING, square, scale=1)
     assert count(picture, (128, 128, 128)) == 400

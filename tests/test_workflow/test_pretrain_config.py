@@ -74,7 +74,7 @@ def test_a_detector_without_a_pyramid_compares_two_views(
     own = configs.load_recipe(is_large)
     c4 = configs.load_detector(C4, is_large)
     cfg = build(own, c4, tmp_path)
-    draw, colours, cutout, _ = cfg.train_dataloader.dataset.pipeline
+    draw, colors, cutout, _ = cfg.train_dataloader.dataset.pipeline
     assert [tuple(pair) for pair in cfg.model.pairs] == [(1, 2)]
     assert [tuple(pair) for pair in draw.pairs] == [(1, 2)]
     # section 3 of the paper: a crop of at least 0.6, and no jitter of boxes
@@ -82,8 +82,8 @@ def test_a_detector_without_a_pyramid_compares_two_views(
     assert draw.views[1].area == (0.6, 1.0)
     assert 'jitter_prob' not in draw.views[0]
     assert cutout == dict(type='DrawCutout', prob=0.5)
-    assert colours.on_device is on_device
-    assert len(colours.blur_prob) == 2
+    assert colors.on_device is on_device
+    assert len(colors.blur_prob) == 2
     # the recipe itself, which others use, is as it was
     assert len(own.model.pairs) == 2
 

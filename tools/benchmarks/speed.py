@@ -4,7 +4,7 @@ Examples::
 
     python tools/benchmarks/speed.py proposals IMAGES --workers 1 2
     python tools/benchmarks/speed.py pipeline IMAGES IMAGES.arrow
-    python tools/benchmarks/speed.py colours
+    python tools/benchmarks/speed.py colors
     python tools/benchmarks/speed.py step CONFIG --variants all assigned
     python tools/benchmarks/speed.py store --images 1281167
     python tools/benchmarks/speed.py checksums
@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import checksum_cost
-import colours_speed
+import colors_speed
 import pipeline_speed
 import places_speed
 import proposals_speed
@@ -33,7 +33,7 @@ from mmsoco.cli.errors import run_script
 BENCHMARKS = dict(
     proposals=proposals_speed,
     pipeline=pipeline_speed,
-    colours=colours_speed,
+    colors=colors_speed,
     step=step_speed,
     store=store_speed,
     checksums=checksum_cost,

@@ -15,12 +15,12 @@ from mmsoco.structures import PhotometricParams
 
 from .views import check_range, check_share
 
-_GREY_LEVELS = np.arange(256, dtype=np.float64)
+_GRAY_LEVELS = np.arange(256, dtype=np.float64)
 # Luma of ITU-R 601, as in PIL's and OpenCV's conversions.
 _LUMA = np.array([0.299, 0.587, 0.114])
 # Of the four operations of `PhotometricParams.order`, those that do not need
 # red, green and blue: brightness and contrast.
-_WITHOUT_COLOURS = (0, 1)
+_WITHOUT_COLORS = (0, 1)
 
 
 @TRANSFORMS.register_module()
@@ -46,7 +46,7 @@ class PhotometricJitter:
         saturation: Factor from U(1 - s, 1 + s).
         hue: Shift from U(-hue, hue), in turns, at most 0.5.
         jitter_prob: Probability of these four.
-        grey_prob: Probability of grayscale.
+        gray_prob: Probability of grayscale.
         blur_prob: Probability of blur; one number, or one per view.
         sigma: Range of the blur's standard deviation in pixels.
         solarize_prob: Probability of solarization; one number, or one per
@@ -68,7 +68,7 @@ class PhotometricJitter:
         saturation: float = 0.2,
         hue: float = 0.1,
         jitter_prob: float = 0.8,
-        grey_prob: float = 0.2,
+        gray_prob: float = 0.2,
         blur_prob: float | Sequence[float] = (1.0, 0.1, 0.1),
         sigma: tuple[float, float] = (0.1, 2.0),
         solarize_prob: float | Sequence[float] = (0.0, 0.2, 0.2),
@@ -82,7 +82,7 @@ class PhotometricJitter:
         if hue > 0.5:
             raise ValueError(f'hue must be at most 0.5 turns, got {hue}')
         self.jitter_prob = check_share('jitter_prob', jitter_prob)
-        self.grey_prob = check_share('grey_prob', grey_prob)
+        self.gray_prob = check_share('gray_prob', gray_prob)
         self.blur_prob = _per_view('blur_prob', blur_prob)
         self.sigma = check_range('sigma', sigma)
         self.solarize_prob = _per_view('solarize_prob', solarize_prob)
@@ -140,7 +140,7 @@ class PhotometricJitter:
             contrast=1 + change[1],
             saturation=1 + change[2],
             hue=change[3],
-            grey=u[9] < self.grey_prob,
+            gray=u[9] < self.gray_prob,
             sigma=(u[10] < blur_prob) * (least + u[11] * (most - least)),
             solarize=u[12] < solarize_prob,
         )
@@ -163,7 +163,7 @@ def apply_photometric(
     Returns:
         (h, w, C) view of that type.
     """
-    shape, has_colours = img.shape, img.shape[2] == 3
+    shape, has_colors = img.shape, img.shape[2] == 3
     operations = (
         (adjust_brightness, params.brightness, 1),
         (adjust_contrast, params.contrast, 1),
@@ -172,9 +172,9 @@ def apply_photometric(
     )
     for i in params.order:
         operation, value, neutral = operations[i]
-        if value != neutral and (has_colours or i in _WITHOUT_COLOURS):
+        if value != neutral and (has_colors or i in _WITHOUT_COLORS):
             img = operation(img, value)
-    if params.grey and has_colours:
+    if params.gray and has_colors:
         img = cv2.cvtColor(
             cv2.cvtColor(img, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB
         )
@@ -256,7 +256,7 @@ def solarize(img: np.ndarray, threshold: int) -> np.ndarray:
     if img.dtype != np.uint8:
         return np.where(img >= threshold - 0.5, 255 - img, img)
     table = np.where(
-        _GREY_LEVELS < threshold, _GREY_LEVELS, 255 - _GREY_LEVELS
+        _GRAY_LEVELS < threshold, _GRAY_LEVELS, 255 - _GRAY_LEVELS
     )
     return cv2.LUT(img, table.astype(np.uint8))
 

@@ -113,9 +113,9 @@ def _similarity(
 ) -> float:
     """Color + texture + size + fill similarity of two regions."""
     # Hue and saturation: each all in one bin, so each adds exactly 1.
-    colour = 2.0
+    color = 2.0
     for i in range(value.shape[1]):
-        colour += min(value[a, i], value[b, i])
+        color += min(value[a, i], value[b, i])
     textures = 0.0
     for i in range(texture.shape[1]):
         textures += min(texture[a, i], texture[b, i])
@@ -127,7 +127,7 @@ def _similarity(
     )
     size = 1.0 - both / image_size
     fill = 1.0 - (area - both) / image_size
-    return colour + textures + size + fill
+    return color + textures + size + fill
 
 
 @njit(cache=True)

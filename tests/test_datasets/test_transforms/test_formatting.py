@@ -54,7 +54,7 @@ def test_cutout_is_handed_on():
     assert packed['data_samples']['cutout'][0].tolist() == [[1.0] * 4] * 4
 
 
-def test_what_the_device_needs_to_change_colours():
+def test_what_the_device_needs_to_change_colors():
     rows = {1: np.arange(11, dtype=np.float32)}
     batch = default_collate(
         [PackViews()(results(photometric=rows)) for _ in range(3)]

@@ -112,7 +112,7 @@ def test_pixels_and_boxes_move_together():
         assert abs(found - bbox + [0, 0, 1, 1]).max() <= 1
 
 
-def test_resize_is_within_a_tenth_of_a_grey_level_of_pil():
+def test_resize_is_within_a_tenth_of_a_gray_level_of_pil():
     means = []
     for name in GOLDEN:
         image = Image.fromarray(load_photo(name))

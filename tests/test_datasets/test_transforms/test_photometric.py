@@ -17,7 +17,7 @@ from mmsoco.datasets.transforms.photometric import (
     solarize,
 )
 
-OFF = dict(jitter_prob=0, grey_prob=0, blur_prob=0, solarize_prob=0)
+OFF = dict(jitter_prob=0, gray_prob=0, blur_prob=0, solarize_prob=0)
 
 
 @pytest.fixture(scope='module')
@@ -73,10 +73,10 @@ def test_hue_turns_red_to_green_and_back():
     assert difference(adjust_hue(green, -1 / 3), red).max() <= 3
 
 
-def test_grey_pixels_have_no_hue(img):
-    grey = np.repeat(img[..., :1], 3, axis=2)
-    assert (adjust_hue(grey, 0.1) == grey).all()
-    assert (adjust_saturation(grey, 1.2) == grey).all()
+def test_gray_pixels_have_no_hue(img):
+    gray = np.repeat(img[..., :1], 3, axis=2)
+    assert (adjust_hue(gray, 0.1) == gray).all()
+    assert (adjust_saturation(gray, 1.2) == gray).all()
 
 
 @pytest.mark.parametrize('threshold', [0, 128, 255])
@@ -85,9 +85,9 @@ def test_solarize_equals_torchvision(functional, img, threshold):
     assert (solarize(img, threshold) == np.asarray(theirs)).all()
 
 
-def test_grey_equals_torchvision(functional, img):
+def test_gray_equals_torchvision(functional, img):
     theirs = functional.rgb_to_grayscale(Image.fromarray(img), 3)
-    params = PhotometricParams(order=np.arange(4), grey=True)
+    params = PhotometricParams(order=np.arange(4), gray=True)
     assert difference(apply_photometric(img, params), theirs).max() <= 1
 
 
@@ -134,7 +134,7 @@ def test_numbers_have_the_paper_distribution():
         values = np.array([getattr(d, name) for d in jittered]) - centre
         assert 0.98 * width < abs(values).max() <= width
         assert abs(values.std() - width / np.sqrt(3)) < 0.03 * width
-    assert abs(np.mean([d.grey for d in draws]) - 0.2) < 0.02
+    assert abs(np.mean([d.gray for d in draws]) - 0.2) < 0.02
     assert abs(np.mean([d.solarize for d in draws]) - 0.2) < 0.02
     sigmas = np.array([d.sigma for d in draws])
     assert abs((sigmas > 0).mean() - 0.1) < 0.02
@@ -166,14 +166,14 @@ def test_device_gets_the_numbers_that_the_worker_would_apply(img):
         twins[0]['views'].values(),
         strict=True,
     ):
-        *order, brightness, contrast, saturation, hue, grey, sigma, level = row
+        *order, brightness, contrast, saturation, hue, gray, sigma, level = row
         params = PhotometricParams(
             order=np.array(order, int),
             brightness=brightness,
             contrast=contrast,
             saturation=saturation,
             hue=hue,
-            grey=grey == 1,
+            gray=gray == 1,
             sigma=sigma,
             solarize=level == 100,
         )
@@ -186,12 +186,12 @@ def test_device_gets_the_numbers_that_the_worker_would_apply(img):
 
 def test_one_probability_more_leaves_the_other_draws_alone():
     off, on = (
-        PhotometricJitter(grey_prob=prob).draw(
+        PhotometricJitter(gray_prob=prob).draw(
             np.random.default_rng(5), 0.1, 0.2
         )
         for prob in (0.0, 1.0)
     )
-    assert not off.grey and on.grey
+    assert not off.gray and on.gray
     assert (off.hue, off.sigma, off.solarize) == (
         on.hue,
         on.sigma,

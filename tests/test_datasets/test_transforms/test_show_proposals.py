@@ -117,11 +117,11 @@ def test_other_draws_stay_as_they_were():
         ],
         pairs=[(1, 2), dict(views=(1, 3), proposals_of=(1, 2))],
     )
-    colours = dict(type='PhotometricJitter', blur_prob=0.5, solarize_prob=0.1)
+    colors = dict(type='PhotometricJitter', blur_prob=0.5, solarize_prob=0.1)
     pack = dict(type='PackViews')
     show = dict(type='ShowProposals', views=(1, 3), max_number=40)
     packed = []
-    for steps in ([draw, colours, pack], [draw, show, colours, pack]):
+    for steps in ([draw, colors, pack], [draw, show, colors, pack]):
         pipeline = Compose([TRANSFORMS.build(step) for step in steps])
         pixels = np.random.default_rng(0).integers(0, 256, (100, 200, 3))
         packed.append(

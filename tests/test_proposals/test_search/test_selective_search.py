@@ -78,7 +78,7 @@ def test_tiny_and_very_tall(shape):
     assert (regions.bboxes[:, 2:] < (width, height)).all()
 
 
-def test_one_colour_is_one_region():
+def test_one_color_is_one_region():
     regions = selective_search(np.full((40, 50, 3), 200, np.uint8))
     assert regions.bboxes.tolist() == [[0, 0, 49, 39]]
     assert regions.sizes.tolist() == [2000]

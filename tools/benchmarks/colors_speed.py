@@ -214,7 +214,7 @@ def count_compiled(
         stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
         torch._logging.set_logs(inductor_metrics=True)
         stack.callback(torch._logging.set_logs)
-        preprocessor.compile_colours(fullgraph=True)
+        preprocessor.compile_colors(fullgraph=True)
         preprocessor(batch)
     [view], [rows] = batch['inputs'], batch['data_samples']['photometric']
     pixels = torch.empty(view.permute(0, 3, 1, 2).shape, device='meta')
