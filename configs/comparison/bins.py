@@ -16,8 +16,9 @@ detector = '_base_/faster-rcnn_r18-fpn_320.py'
 tuning = (
     "SoCo's recipe is the best of about 16 that were tried on a split of the "
     'training pictures, most of them for 120 steps, and its parts the best of '
-    'three choices there (docs/research/small_data.md). Rates of the image-level methods are the published ones, '
-    'scaled to the batch, and were not tuned, which favors SoCo.'
+    'three choices there (docs/research/small_data.md). Rates of the '
+    'image-level methods are the published ones, scaled to the batch, and '
+    'were not tuned, which favors SoCo.'
 )
 pretraining = dict(samples=10_000, amp='bf16')
 finetuning = dict(steps=600)
@@ -27,6 +28,26 @@ budgets = [
 ]
 # A box head that was pretrained this briefly costs AP (bins_tuning.py).
 _parts = ['backbone', 'neck']
+# Tier 2: as many seeds as time allows.
+_tier_2 = dict(budgets=[100], max_seeds=3, tier=2)
+_titles = dict(
+    byol='BYOL',
+    mocov2='MoCo v2',
+    densecl='DenseCL',
+    simclr='SimCLR',
+    simsiam='SimSiam',
+    barlowtwins='Barlow Twins',
+    swav='SwAV',
+)
+_image_level = {
+    name: dict(
+        name=name,
+        kind='image-level',
+        title=f'{title} (mmselfsup)',
+        config=f'../baselines/{name}_resnet18_1xb32-coslr-20e_custom.py',
+    )
+    for name, title in _titles.items()
+}
 starts = [
     dict(name='scratch', kind='scratch', title='from scratch'),
     # What `mmsoco finetune` loads after a pretraining of this length.
@@ -55,110 +76,49 @@ starts = [
         trials=18,
         max_seeds=3,
     ),
-    dict(
-        name='byol',
-        kind='image-level',
-        title='BYOL (mmselfsup)',
-        config='../baselines/byol_resnet18_1xb32-coslr-20e_custom.py',
-        max_seeds=3,
-    ),
-    dict(
-        name='mocov2',
-        kind='image-level',
-        title='MoCo v2 (mmselfsup)',
-        config='../baselines/mocov2_resnet18_1xb32-coslr-20e_custom.py',
-        max_seeds=3,
-    ),
-    dict(
-        name='densecl',
-        kind='image-level',
-        title='DenseCL (mmselfsup)',
-        config='../baselines/densecl_resnet18_1xb32-coslr-20e_custom.py',
-        max_seeds=3,
-    ),
+]
+for _name in ('byol', 'mocov2', 'densecl'):
+    starts.append(dict(**_image_level[_name], max_seeds=3))
+starts.append(
     dict(
         name='scratch-longer',
         kind='scratch',
         title='from scratch, for the time of pretraining too',
         time_of='soco',
         max_seeds=3,
+    )
+)
+_longer = dict(
+    name='byol-time',
+    title="BYOL (mmselfsup), for SoCo's time",
+    time_of='soco',
+)
+starts.append({**_image_level['byol'], **_longer, **_tier_2})
+for _name, _title, _config, _options in (
+    (
+        'soco-all',
+        "SoCo, roi_levels='all'",
+        'starts/soco.py',
+        {'model.roi_levels': 'all'},
     ),
-    # Tier 2: as many seeds as time allows.
-    dict(
-        name='byol-time',
-        kind='image-level',
-        title="BYOL (mmselfsup), for SoCo's time",
-        config='../baselines/byol_resnet18_1xb32-coslr-20e_custom.py',
-        time_of='soco',
-        budgets=[100],
-        max_seeds=3,
-        tier=2,
+    (
+        'soco-random-boxes',
+        'SoCo on random boxes',
+        'starts/soco_random-boxes.py',
+        {},
     ),
-    dict(
-        name='soco-all',
-        kind='soco',
-        title="SoCo, roi_levels='all'",
-        config='starts/soco.py',
-        options={'model.roi_levels': 'all'},
-        parts=_parts,
-        budgets=[100],
-        max_seeds=3,
-        tier=2,
-    ),
-    dict(
-        name='soco-random-boxes',
-        kind='soco',
-        title='SoCo on random boxes',
-        config='starts/soco_random-boxes.py',
-        parts=_parts,
-        budgets=[100],
-        max_seeds=3,
-        tier=2,
-    ),
-    dict(
-        name='byol-own',
-        kind='soco',
-        title="BYOL by SoCo's recipe",
-        config='starts/byol.py',
-        parts=_parts,
-        budgets=[100],
-        max_seeds=3,
-        tier=2,
-    ),
-    dict(
-        name='simclr',
-        kind='image-level',
-        title='SimCLR (mmselfsup)',
-        config='../baselines/simclr_resnet18_1xb32-coslr-20e_custom.py',
-        budgets=[100],
-        max_seeds=3,
-        tier=2,
-    ),
-    dict(
-        name='simsiam',
-        kind='image-level',
-        title='SimSiam (mmselfsup)',
-        config='../baselines/simsiam_resnet18_1xb32-coslr-20e_custom.py',
-        budgets=[100],
-        max_seeds=3,
-        tier=2,
-    ),
-    dict(
-        name='barlowtwins',
-        kind='image-level',
-        title='Barlow Twins (mmselfsup)',
-        config='../baselines/barlowtwins_resnet18_1xb32-coslr-20e_custom.py',
-        budgets=[100],
-        max_seeds=3,
-        tier=2,
-    ),
-    dict(
-        name='swav',
-        kind='image-level',
-        title='SwAV (mmselfsup)',
-        config='../baselines/swav_resnet18_1xb32-coslr-20e_custom.py',
-        budgets=[100],
-        max_seeds=3,
-        tier=2,
-    ),
-]
+    ('byol-own', "BYOL by SoCo's recipe", 'starts/byol.py', {}),
+):
+    starts.append(
+        dict(
+            name=_name,
+            kind='soco',
+            title=_title,
+            config=_config,
+            options=_options,
+            parts=_parts,
+            **_tier_2,
+        )
+    )
+for _name in ('simclr', 'simsiam', 'barlowtwins', 'swav'):
+    starts.append(dict(**_image_level[_name], **_tier_2))
