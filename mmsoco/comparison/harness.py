@@ -1,46 +1,37 @@
 """Makes the cells of a plan one by one, and keeps their records."""
 
-import copy
 import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
-
-from mmengine.config import Config
 
 from mmsoco.utils.extras import require_extra
-from mmsoco.utils.files import sha256, write_json
+from mmsoco.utils.files import write_json
 from mmsoco.workflow.steps import Job, Step, StepError
 
 from . import recipes
 from .analysis import PLAN_FILE
 from .cells import (
-    FINETUNING,
     PRETRAINING,
-    PROBE,
     Cell,
     cells_of,
-    finetuning_name,
     pretraining_name,
     take_shard,
 )
 from .held_out import with_held_out
+from .identity import CellIdentities
 from .materials import (
     Materials,
     describe,
-    label_proposals,
-    make_proposals,
     prepare,
-    proposals_of_next_round,
     with_scenes,
 )
-from .plan import LABELS, Plan, Start
+from .plan import Plan
 from .progress import CellState, Forecast
-from .records import Record, find_record, record_path, write_record
-from .work import DETECTOR_CONFIG, EXPORTED
+from .records import Record, record_path, write_record
+from .tasks import CellFiles, CellTasks
 
 
 class Comparison:
@@ -79,9 +70,11 @@ class Comparison:
             PYTHONWARNINGS='ignore',
         )
         self.cells = cells_of(plan)
-        self.materials: Materials  # `prepare` sets it
-        self.fingerprints: dict[str, str] = {}
-        self._configs: dict[tuple[str, str], Config] = {}
+        # `prepare` sets these.
+        self.materials: Materials
+        self.identities: CellIdentities
+        self.files: CellFiles
+        self.tasks: CellTasks
 
     def prepare(self) -> None:
         """Check the data, draw the subsets, fingerprint the cells.
@@ -93,8 +86,17 @@ class Comparison:
         self.plan = with_scenes(self.plan, self.out, self.environment)
         self.plan = with_held_out(self.plan, self.out)
         self.materials = prepare(self.plan, self.out)
-        for cell in self.cells:
-            self.fingerprints[cell.name] = self._fingerprint(cell)
+        self.identities = CellIdentities(self.plan, self.materials, self.cells)
+        self.files = CellFiles(
+            self.out, self.records, self.identities.fingerprints
+        )
+        self.tasks = CellTasks(
+            self.plan,
+            self.materials,
+            self.identities,
+            self.files,
+            self.threads,
+        )
         self.records.mkdir(parents=True, exist_ok=True)
         write_json(self.records / PLAN_FILE, self.describe_plan(), indent=1)
 
@@ -115,7 +117,7 @@ class Comparison:
                 dict(
                     asdict(cell),
                     name=cell.name,
-                    fingerprint=self.fingerprints[cell.name],
+                    fingerprint=self.files.fingerprints[cell.name],
                 )
                 for cell in self.cells
             ],
@@ -170,42 +172,29 @@ class Comparison:
             )
         return chosen
 
-    def record_of(self, name: str) -> Record | None:
-        """Return the record of a cell as the plan is now, if there is one."""
-        return find_record(self.records, name, self.fingerprints[name])
-
-    def _needed(self, name: str) -> Record:
-        """Return the record of a cell that the one at work needs."""
-        record = self.record_of(name)
-        assert record is not None  # `run` makes no cell that lacks one
-        return record
-
     def lacking(self, cell: Cell) -> list[str]:
         """Return the cells that a cell needs and that are not usable."""
         return [
             name
             for name in cell.needs
             if not self._is_done(name)
-            or (self._starts_from(cell, name) and not self._has_weights(name))
+            or (
+                self._starts_from(cell, name)
+                and not self.files.has_weights(name)
+            )
         ]
 
     def status(self) -> list[CellState]:
         """Return the state of each cell, in the order of the cells."""
-        records = {cell.name: self.record_of(cell.name) for cell in self.cells}
+        records = {
+            cell.name: self.files.record_of(cell.name) for cell in self.cells
+        }
         forecast = Forecast(self.plan, filter(None, records.values()))
         return [forecast.state(c, records[c.name]) for c in self.cells]
 
-    def folder(self, name: str) -> Path:
-        """Return the folder in which a cell is made."""
-        return self.out / 'cells' / f'{name}-{self.fingerprints[name][:8]}'
-
     def _is_done(self, name: str) -> bool:
-        record = self.record_of(name)
+        record = self.files.record_of(name)
         return record is not None and record.status == 'done'
-
-    def _has_weights(self, name: str) -> bool:
-        """Return whether the weights of a pretraining are on this machine."""
-        return (self.folder(name) / EXPORTED).is_file()
 
     def _starts_from(self, cell: Cell, name: str) -> bool:
         """Return whether a cell reads the weights of a pretraining.
@@ -220,7 +209,7 @@ class Comparison:
         """Return whether an unfinished cell lacks a pretraining's weights."""
         return (
             cell.kind == PRETRAINING
-            and not self._has_weights(cell.name)
+            and not self.files.has_weights(cell.name)
             and any(
                 self._starts_from(other, cell.name)
                 and not self._is_done(other.name)
@@ -233,7 +222,7 @@ class Comparison:
         """Hold the right to make a cell; give whether it was free."""
         import fcntl  # not on every system, and only needed here
 
-        folder = self.folder(cell.name)
+        folder = self.files.folder(cell.name)
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / 'lock', 'w') as file:
             try:
@@ -245,10 +234,10 @@ class Comparison:
 
     def _make(self, cell: Cell) -> None:
         """Run a cell's process; record its failure if it fails."""
-        folder = self.folder(cell.name)
+        folder = self.files.folder(cell.name)
         record = self._blank_record(cell)
         try:
-            task = self._task(cell, record)
+            task = self.tasks.write(cell, record)
         except (OSError, ValueError, StepError) as error:
             self._record_failure(record, str(error))
             return
@@ -288,208 +277,8 @@ class Comparison:
             start=cell.start,
             seed=cell.seed,
             labels=cell.labels,
-            fingerprint=self.fingerprints[cell.name],
+            fingerprint=self.files.fingerprints[cell.name],
             command=shlex.join((*self.command, *words)),
-            config_sha256=recipes.config_hash(self._config(cell)),
-            data_sha256=self._data_hashes(cell),
+            config_sha256=recipes.config_hash(self.identities.config(cell)),
+            data_sha256=self.identities.data_hashes(cell),
         )
-
-    def _config(self, cell: Cell) -> Config:
-        """Return a cell's config before it is completed, read once."""
-        start = cell.start if cell.kind == PRETRAINING else ''
-        key = cell.kind, start
-        if key not in self._configs:
-            self._configs[key] = (
-                recipes.pretraining_config(self.plan, self.plan.start(start))
-                if start
-                else recipes.finetuning_config(self.plan)
-            )
-            if cell.kind == PROBE:
-                model = self._configs[key].model
-                self._configs[key] = Config(dict(model=model))
-        return self._configs[key]
-
-    def _data_hashes(self, cell: Cell) -> dict[str, str]:
-        hashes = self.materials.hashes
-        if cell.kind == PRETRAINING:
-            return dict(pictures=hashes['pictures'])
-        if cell.kind == PROBE:
-            return {name: hashes[name] for name in ('labels', 'images')}
-        return dict(
-            subset=self.materials.subset_hash(cell.labels, cell.seed),
-            **{
-                name: hashes[name]
-                for name in ('images', 'val_labels', 'val_images')
-            },
-        )
-
-    def _fingerprint(self, cell: Cell) -> str:
-        """Hash all that the result of a cell depends on."""
-        start = self.plan.start(cell.start)
-        content: dict[str, Any] = dict(
-            config=recipes.config_hash(self._config(cell)),
-            data=self._data_hashes(cell),
-            seed=cell.seed,
-            needs=[self.fingerprints[name] for name in cell.needs],
-        )
-        if cell.kind == PRETRAINING:
-            content['samples'] = self.plan.samples_of(start)
-            if self._takes_proposals(cell):
-                content['filters'] = self.plan.data.filters
-            if start.proposals is not None:
-                content['proposals'] = self._proposals_hash(start)
-        elif cell.kind == PROBE:
-            content['probe'] = self._probe_settings()
-        else:
-            content['steps'] = self.plan.steps_of(cell.labels)
-            content['parts'] = start.parts
-        if cell.kind != PRETRAINING and start.checkpoint:
-            content['checkpoint'] = self._checkpoint_hash(
-                start.name, start.checkpoint
-            )
-        return recipes.hash_of(content)
-
-    def _probe_settings(self) -> dict[str, Any]:
-        assert self.plan.probe is not None  # without it, no cell is a probe
-        return asdict(self.plan.probe)
-
-    def _checkpoint_hash(self, name: str, checkpoint: str) -> str:
-        if not Path(checkpoint).is_file():
-            raise FileNotFoundError(
-                f'{self.plan.file}: start {name!r}: the checkpoint '
-                f'{checkpoint} does not exist'
-            )
-        return sha256(checkpoint)
-
-    def _proposals_hash(self, start: Start) -> str:
-        """Return what a start's own proposals depend on, but for cells."""
-        assert start.proposals is not None  # else it has none of its own
-        if start.proposals == LABELS:
-            return self.materials.hashes['labels']
-        if start.round_after:
-            return start.round_after
-        path = Path(self.plan.data.root, start.proposals)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f'{self.plan.file}: start {start.name!r}: there is no '
-                f'proposal store {path}'
-            )
-        return sha256(path)
-
-    def _proposals(self, start: Start, seed: int) -> Path:
-        """Make the proposals of a start's pretraining, or find them."""
-        if start.proposals is None:
-            return make_proposals(self.plan, self.out, self.threads)
-        if start.proposals == LABELS:
-            return label_proposals(self.plan, self.out)
-        if start.round_after is None:
-            return Path(self.plan.data.root, start.proposals)
-        before = self.plan.start(start.round_after)
-        folder = self.folder(pretraining_name(before.name, seed))
-        return proposals_of_next_round(
-            self.plan,
-            self._proposals(before, seed),
-            folder / EXPORTED,
-            folder,
-            self.threads,
-        )
-
-    def _takes_proposals(self, cell: Cell) -> bool:
-        dataset = self._config(cell).train_dataloader.dataset
-        return dataset.get('proposals') is not None
-
-    def _task(self, cell: Cell, record: Record) -> dict:
-        """Write a cell's config; return what its process needs to know."""
-        cfg = copy.deepcopy(self._config(cell))
-        notes = []
-        if cell.kind == PRETRAINING:
-            notes = self._complete_pretraining(cfg, cell)
-        elif cell.kind == FINETUNING:
-            notes = self._complete_finetuning(cfg, cell)
-        recipes.write_config(cfg, self.folder(cell.name) / 'config.py')
-        start, data = self.plan.start(cell.start), self.plan.data
-        task: dict[str, Any] = dict(
-            record=asdict(replace(record, notes=notes)),
-            records=str(self.records),
-            start_kind=start.kind,
-            parts=start.parts,
-            val_labels=str(data.path('val_labels')),
-        )
-        if cell.kind == PROBE:
-            weights = self._weights(start, cell)
-            task |= dict(
-                weights=weights and str(weights),
-                images=str(data.path('images')),
-                labels=str(data.path('labels')),
-                probe=self._probe_settings(),
-            )
-        return task
-
-    def _weights(self, start: Start, cell: Cell) -> Path | None:
-        """Return the weights that a start begins with."""
-        if start.owner:
-            owner = pretraining_name(start.owner, cell.seed)
-            return self.folder(owner) / EXPORTED
-        return Path(start.checkpoint) if start.checkpoint else None
-
-    def _complete_pretraining(self, cfg: Config, cell: Cell) -> list[str]:
-        start = self.plan.start(cell.start)
-        samples, notes = self.plan.samples_of(start), []
-        if start.time_of:
-            other = self.plan.owner_of(start.time_of)
-            twin = self.plan.twin(start)
-            assert twin is not None  # a plan without it was refused
-            given = self._needed(pretraining_name(other, cell.seed))
-            own = self._needed(pretraining_name(twin.name, cell.seed))
-            samples = round(own.pictures_seen * given.seconds / own.seconds)
-            notes.append(f'{samples} samples, the time of {start.time_of}')
-        detector = recipes.finetuning_config(self.plan).model
-        recipes.write_config(
-            Config(dict(model=detector)),
-            self.folder(cell.name) / DETECTOR_CONFIG,
-        )
-        recipes.complete_pretraining(
-            cfg,
-            image_root=self.plan.data.path('pictures'),
-            proposals=self._proposals(start, cell.seed)
-            if self._takes_proposals(cell)
-            else None,
-            epochs=max(1, round(samples / self.materials.pictures)),
-            seed=cell.seed,
-            work_dir=self.folder(cell.name) / 'run',
-        )
-        return notes
-
-    def _complete_finetuning(self, cfg: Config, cell: Cell) -> list[str]:
-        start, data = self.plan.start(cell.start), self.plan.data
-        steps, notes = self._steps(start, cell)
-        recipes.complete_finetuning(
-            cfg,
-            classes=self.materials.classes,
-            train=(
-                self.materials.subsets[cell.labels, cell.seed],
-                data.path('images'),
-            ),
-            val=(data.path('val_labels'), data.path('val_images')),
-            steps=steps,
-            seed=cell.seed,
-            work_dir=self.folder(cell.name) / 'run',
-            load_from=self._weights(start, cell),
-        )
-        return notes
-
-    def _steps(self, start: Start, cell: Cell) -> tuple[int, list[str]]:
-        """Return the steps of a fine-tuning, and what is to be said."""
-        steps = self.plan.steps_of(cell.labels)
-        if start.owner or not start.time_of:
-            return steps, []
-        other = self.plan.owner_of(start.time_of)
-        given = self._needed(pretraining_name(other, cell.seed))
-        reference = self._needed(
-            finetuning_name(self.plan.starts[0].name, cell.labels, cell.seed)
-        )
-        extra = round(steps * given.seconds / reference.seconds)
-        return steps + extra, [
-            f'{steps + extra} steps: {extra} of them take the time of the '
-            f'pretraining of {start.time_of}'
-        ]

@@ -205,7 +205,7 @@ def trial(plan: Plan, question: Question, threads: int | None) -> Record:
         flush=True,
     )
     work.run()
-    record = work.record_of(work.cells[0].name)
+    record = work.files.record_of(work.cells[0].name)
     if record is None or record.status != 'done':
         reason = record.error if record else 'it left no record'
         raise ChildProcessError(

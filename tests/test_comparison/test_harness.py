@@ -8,7 +8,7 @@ import comparison_plans
 import pytest
 from mmengine.config import Config
 
-from mmsoco.comparison import harness, materials
+from mmsoco.comparison import harness, materials, tasks
 from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.comparison.records import Record, read_record, write_record
 from mmsoco.workflow.steps import StepError
@@ -58,7 +58,7 @@ def compare(root, tmp_path, monkeypatch):
     """A function that runs a plan and returns the comparison."""
     monkeypatch.setattr(harness, 'Job', FakeJob)
     monkeypatch.setattr(
-        harness, 'make_proposals', lambda *_: tmp_path / 'store.arrow'
+        tasks, 'make_proposals', lambda *_: tmp_path / 'store.arrow'
     )
     FakeJob.made, FakeJob.failing = [], set()
 
@@ -90,7 +90,7 @@ def test_all_cells_are_made_once(compare):
 
 def test_a_record_says_what_made_it(compare):
     comparison = compare()
-    record = comparison.record_of('finetuning_soco_4_seed0')
+    record = comparison.files.record_of('finetuning_soco_4_seed0')
     assert record.command.endswith('--only finetuning_soco_4_seed0')
     assert len(record.config_sha256) == 64
     assert set(record.data_sha256) == {
@@ -128,7 +128,7 @@ def test_longer_fine_tuning_keeps_the_pretrainings(compare):
     assert not [n for n in FakeJob.made if n.startswith('pretraining')]
     assert len([n for n in FakeJob.made if n.startswith('finetuning')]) == 4
     # the records of the earlier state are still there
-    assert before.record_of('finetuning_soco_4_seed0').status == 'done'
+    assert before.files.record_of('finetuning_soco_4_seed0').status == 'done'
     compare()
     assert FakeJob.made == []
 
@@ -168,8 +168,8 @@ def test_a_probe_is_added_without_remaking_what_is_there(compare):
         for seed in (0, 1)
         for start in ('scratch', 'soco')
     ]
-    kept = {n: after.fingerprints[n] for n in before.fingerprints}
-    assert kept == before.fingerprints
+    kept = {n: after.files.fingerprints[n] for n in before.files.fingerprints}
+    assert kept == before.files.fingerprints
     # other settings are other probes
     compare(probe=dict(num_train=5, num_val=2))
     assert len(FakeJob.made) == 4
@@ -178,13 +178,13 @@ def test_a_probe_is_added_without_remaking_what_is_there(compare):
 def test_a_probe_sees_labels_of_training_alone(compare, root):
     comparison = compare(probe=dict(num_train=4, num_val=2))
     for name, weights in (('scratch', None), ('soco', 'detector.pth')):
-        folder = comparison.folder(f'probe_{name}_seed0')
+        folder = comparison.files.folder(f'probe_{name}_seed0')
         text = (folder / 'task.json').read_text()
         task = json.loads(text)
         assert task['labels'] == str(root / 'train.json')
         assert task['images'] == str(root / 'train')
         assert task['weights'] == weights or task['weights'].endswith(weights)
-    record = comparison.record_of('probe_soco_seed0')
+    record = comparison.files.record_of('probe_soco_seed0')
     assert set(record.data_sha256) == {'labels', 'images'}
 
 
@@ -197,10 +197,10 @@ def test_one_cell_alone(compare):
 
 def test_scratch_gets_the_time_of_pretraining(compare):
     comparison = compare(FREE)
-    record = comparison.record_of('finetuning_longer_4_seed0')
+    record = comparison.files.record_of('finetuning_longer_4_seed0')
     # 90 s of pretraining are three times the 30 s of the 2 steps
     assert '8 steps: 6 of them' in record.notes[0]
-    config = comparison.folder('finetuning_longer_4_seed0') / 'config.py'
+    config = comparison.files.folder('finetuning_longer_4_seed0') / 'config.py'
     assert Config.fromfile(config).train_cfg.max_iters == 8
 
 
@@ -210,7 +210,7 @@ def test_a_pretraining_gets_the_time_of_another(compare):
     )
     longer = dict(baseline, name='byol-time', time_of='soco')
     comparison = compare(baseline, longer, budgets=[dict(labels=4, seeds=[0])])
-    record = comparison.record_of('pretraining_byol-time_seed0')
+    record = comparison.files.record_of('pretraining_byol-time_seed0')
     assert record.notes == ['8 samples, the time of soco']
 
 
@@ -272,7 +272,7 @@ def test_a_damaged_record_is_named(compare, tmp_path):
     [path] = (tmp_path / 'records').glob('finetuning_soco_4_seed0-*')
     path.write_text(path.read_text()[:50])
     with pytest.raises(ValueError, match='Remove it'):
-        comparison.record_of('finetuning_soco_4_seed0')
+        comparison.files.record_of('finetuning_soco_4_seed0')
     path.write_text('{"cell": "x", "more": 1}')
     with pytest.raises(ValueError, match='not the record'):
         read_record(path)

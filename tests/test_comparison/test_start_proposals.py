@@ -5,7 +5,7 @@ import json
 import comparison_plans
 import pytest
 
-from mmsoco.comparison import harness, materials
+from mmsoco.comparison import harness, materials, tasks
 from mmsoco.comparison.cells import cells_of
 from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.proposals.filters import Fallback
@@ -100,16 +100,16 @@ def test_each_start_gets_its_own(data, monkeypatch):
         dict(SOCO, name='labels-not'),
     )
     plan, calls = comparison.plan, []
-    monkeypatch.setattr(harness, 'make_proposals', lambda *_: 'searched')
+    monkeypatch.setattr(tasks, 'make_proposals', lambda *_: 'searched')
     monkeypatch.setattr(
-        harness,
+        tasks,
         'proposals_of_next_round',
         lambda *arguments: calls.append(arguments) or 'joined',
     )
-    assert comparison._proposals(plan.start('plain'), 0) == 'searched'
-    labels = comparison._proposals(plan.start('labels'), 0)
+    assert comparison.tasks.proposals(plan.start('plain'), 0) == 'searched'
+    labels = comparison.tasks.proposals(plan.start('labels'), 0)
     assert labels.name == 'labels.arrow'
-    assert comparison._proposals(plan.start('second'), 1) == 'joined'
+    assert comparison.tasks.proposals(plan.start('second'), 1) == 'joined'
     [(_, before, detector, folder, _)] = calls
     assert before == 'searched'
     assert detector == folder / 'detector.pth'
@@ -124,7 +124,7 @@ def test_other_proposals_are_other_cells(data):
         dict(SOCO, name='c', proposals='a.arrow'),
         dict(SOCO, name='d', proposals='a'),
     ]
-    found = comparison_of(data, *starts).fingerprints
+    found = comparison_of(data, *starts).files.fingerprints
     names = [f'pretraining_{name}_seed0' for name in 'abcd']
     assert len({found[name] for name in names}) == 4
     with pytest.raises(FileNotFoundError, match=r'no proposal store .*x\.arr'):

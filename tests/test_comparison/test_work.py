@@ -92,9 +92,9 @@ def cell(tmp_path):
         )
         comparison.prepare()
         cell = comparison.cells[-1]
-        folder = comparison.folder(cell.name)
+        folder = comparison.files.folder(cell.name)
         folder.mkdir(parents=True)
-        task = comparison._task(cell, comparison._blank_record(cell))
+        task = comparison.tasks.write(cell, comparison._blank_record(cell))
         (folder / 'task.json').write_text(json.dumps(task))
         return folder, comparison
 
@@ -107,7 +107,7 @@ def backbone_state(comparison):
 
     from mmsoco.registry import MODELS
 
-    cfg = comparison._config(comparison.cells[0])
+    cfg = comparison.identities.config(comparison.cells[0])
     with DefaultScope.overwrite_default_scope('mmsoco'):
         backbone = MODELS.build(cfg.model.backbone)
     state = backbone.state_dict()
@@ -120,7 +120,7 @@ def test_one_fine_tuning_leaves_its_record(cell):
     shutil.rmtree(comparison.out / 'cells')
     folder, comparison = cell(state)
     assert work.main([str(folder)]) == 0
-    record = comparison.record_of('finetuning_mine_4_seed0')
+    record = comparison.files.record_of('finetuning_mine_4_seed0')
     counted = [n for n in state if not n.endswith('num_batches_tracked')]
     assert record.loaded == dict(backbone=len(counted))
     assert (record.steps, record.pictures_seen) == (2, 8)
@@ -132,7 +132,7 @@ def test_one_fine_tuning_leaves_its_record(cell):
         f'{record.cell}-{record.fingerprint[:8]}.json'
     ).unlink()
     assert work.main([str(folder)]) == 0
-    again = comparison.record_of('finetuning_mine_4_seed0')
+    again = comparison.files.record_of('finetuning_mine_4_seed0')
     assert (again.ap, again.loaded) == (record.ap, record.loaded)
     assert again.seconds == pytest.approx(record.seconds)
 
@@ -160,7 +160,7 @@ def test_a_stopped_fine_tuning_goes_on_from_its_checkpoint(
     assert begun == ['iter_1.pth']
     monkeypatch.setattr(work, 'train', train)
     assert work.main([str(folder)]) == 0
-    record = comparison.record_of('finetuning_mine_4_seed0')
+    record = comparison.files.record_of('finetuning_mine_4_seed0')
     assert record.steps == 2
     assert record.loaded['backbone'] > 0  # noted before the first step
 
@@ -208,12 +208,12 @@ def test_a_probe_leaves_its_scores(tmp_path):
     comparison.prepare()
     cell = comparison.cells[0]
     assert cell.name == 'probe_scratch_seed0'
-    folder = comparison.folder(cell.name)
+    folder = comparison.files.folder(cell.name)
     folder.mkdir(parents=True)
-    task = comparison._task(cell, comparison._blank_record(cell))
+    task = comparison.tasks.write(cell, comparison._blank_record(cell))
     (folder / 'task.json').write_text(json.dumps(task))
     assert work.main([str(folder)]) == 0
-    record = comparison.record_of(cell.name)
+    record = comparison.files.record_of(cell.name)
     expected = probe(
         Config.fromfile(comparison_plans.DETECTOR).model,
         None,
