@@ -16,7 +16,13 @@ import mmsoco
 from mmsoco.images.opening import ImageFolder
 from mmsoco.images.packing import pack
 from mmsoco.proposals.store import ProposalStore
-from mmsoco.workflow import finish, look, pretrain, training
+from mmsoco.workflow import (
+    finish,
+    look,
+    pretrain,
+    proposal_step,
+    training,
+)
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.pretrain_config import Plan
 
@@ -450,7 +456,7 @@ def test_a_disk_that_fills_up(pictures, tmp_path, calls, monkeypatch):
         raise OSError(28, 'No space left on device')
 
     with monkeypatch.context() as patch:
-        patch.setattr(pretrain, 'generate', full)
+        patch.setattr(proposal_step, 'generate', full)
         with pytest.raises(OSError, match='No space left'):
             run(pictures, tmp_path / 'out')
     run(pictures, tmp_path / 'out')
