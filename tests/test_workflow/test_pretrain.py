@@ -19,7 +19,6 @@ from mmsoco.proposals.store import ProposalStore
 from mmsoco.workflow import (
     finish,
     look,
-    pretrain,
     proposal_step,
     training,
 )
