@@ -6,84 +6,24 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
+from real_processes import (
+    begin,
+    children_of,
+    free_port,
+    read_until,
+    wait_for,
+    write_training,
+)
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.utils.processes import is_alive
 
-TESTS = Path(__file__).resolve().parent.parent
-TRAIN = """
-import sys, time
-sys.path.insert(0, {tests!r})
-from small_runs import diary, small_runner
-
-runner = small_runner(
-    sys.argv[1],
-    launcher='pytorch' if 'distributed' in sys.argv else 'none',
-    experiment_name='processes',
-    train_cfg=dict(max_epochs=int(sys.argv[2])),
-    resume='resume' in sys.argv,
-)
-
-
-def slowly(runner):
-    print('iteration', runner.iter, flush=True)
-    time.sleep(0.2)
-
-
-diary(runner).on_iter = slowly
-runner.train()
-"""
-
 
 @pytest.fixture
 def script(tmp_path):
-    path = tmp_path / 'train.py'
-    path.write_text(TRAIN.format(tests=str(TESTS)))
-    return path
-
-
-def begin(command):
-    return subprocess.Popen(
-        [sys.executable, *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def read_until(process, text):
-    read = []
-    for line in process.stdout:
-        read.append(line)
-        if text in line:
-            return
-    raise AssertionError(''.join(read))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError('waited in vain')
-
-
-def children_of(pid):
-    listed = Path(f'/proc/{pid}/task/{pid}/children').read_text()
-    return [int(child) for child in listed.split()]
+    return write_training(tmp_path)
 
 
 @pytest.mark.slow

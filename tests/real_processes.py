@@ -1,0 +1,84 @@
+"""Processes that tests start, watch and end."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+# A training by `small_runs`, with a directory, epochs, and further words.
+TRAIN = """
+import sys, time
+sys.path.insert(0, {tests!r})
+from small_runs import diary, small_runner
+
+runner = small_runner(
+    sys.argv[1],
+    launcher='pytorch' if 'distributed' in sys.argv else 'none',
+    experiment_name='processes',
+    train_cfg=dict(max_epochs=int(sys.argv[2])),
+    resume='resume' in sys.argv,
+)
+
+
+def slowly(runner):
+    print('iteration', runner.iter, flush=True)
+    time.sleep(0.2)
+
+
+diary(runner).on_iter = slowly
+runner.train()
+"""
+
+
+def write_training(folder):
+    """Write the script of a training; return its path."""
+    path = folder / 'train.py'
+    path.write_text(TRAIN.format(tests=str(Path(__file__).parent)))
+    return path
+
+
+def begin(command):
+    """Start a program in a group of its own, which listens to Ctrl-C."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, command)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def read_until(process, text):
+    """Read what a program prints up to a line with a text."""
+    read = []
+    for line in process.stdout:
+        read.append(line)
+        if text in line:
+            return
+    raise AssertionError(''.join(read))
+
+
+def free_port():
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, seconds=60):
+    """Wait until a condition is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError('waited in vain')
+
+
+def children_of(pid):
+    """Return the children of a process."""
+    listed = Path(f'/proc/{pid}/task/{pid}/children').read_text()
+    return [int(child) for child in listed.split()]
