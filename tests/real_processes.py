@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from mmsoco.utils.stop_signals import leave_signals_to_parent
+
 # A training by `small_runs`, with a directory, epochs, and further words.
 TRAIN = """
 import sys, time
@@ -18,6 +20,10 @@ runner = small_runner(
     launcher='pytorch' if 'distributed' in sys.argv else 'none',
     experiment_name='processes',
     train_cfg=dict(max_epochs=int(sys.argv[2])),
+    train_dataloader=dict(
+        num_workers=2 if 'workers' in sys.argv else 0,
+        persistent_workers='persistent' in sys.argv,
+    ),
     resume='resume' in sys.argv,
 )
 
@@ -39,10 +45,10 @@ def write_training(folder):
     return path
 
 
-def begin(command):
+def begin(command, program=(sys.executable,)):
     """Start a program in a group of its own, which listens to Ctrl-C."""
     return subprocess.Popen(
-        [sys.executable, *map(str, command)],
+        [*program, *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -82,3 +88,12 @@ def children_of(pid):
     """Return the children of a process."""
     listed = Path(f'/proc/{pid}/task/{pid}/children').read_text()
     return [int(child) for child in listed.split()]
+
+
+def answer_as_worker(connection):
+    """Send back what is received, as a worker, once it has become one."""
+    connection.recv()
+    leave_signals_to_parent()
+    connection.send('ready')
+    while True:
+        connection.send(connection.recv())
