@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmsoco.utils.termination import ending_signals_raise
+from mmsoco.utils.stop_signals import StopSignals
 
 # What bad input raises: a wrong path, value, type or name, a full disk.
 USER_ERRORS = (OSError, ValueError, TypeError, LookupError, ImportError)
@@ -53,25 +53,26 @@ def call_reported(
         Exception: A bug, which is an error that input does not explain,
             where no folder takes its traceback.
     """
-    try:
-        with ending_signals_raise():
+    # Around the message too: an echo must not cut that short.
+    with StopSignals():
+        try:
             return run(args) or 0
-    except KeyboardInterrupt as stop:
-        with contextlib.suppress(OSError):  # the terminal may be gone
-            print(f'\n{interrupted}', file=sys.stderr)
-        return STATUS_SIGNAL + getattr(stop, 'number', signal.SIGINT)
-    except BrokenPipeError:
-        # The reader of the output, such as `head`, has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return STATUS_ERROR
-    except Exception as error:
-        folder = getattr(args, 'log_folder', None)
-        if folder is None and not _is_expected(error):
-            raise
-        print(f'error: {error_message(error)}', file=sys.stderr)
-        if folder is not None:
-            print(save_traceback(folder), file=sys.stderr)
-        return STATUS_ERROR
+        except KeyboardInterrupt as stop:
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                print(f'\n{interrupted}', file=sys.stderr)
+            return STATUS_SIGNAL + getattr(stop, 'number', signal.SIGINT)
+        except BrokenPipeError:
+            # The reader of the output, such as `head`, has seen enough.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return STATUS_ERROR
+        except Exception as error:
+            folder = getattr(args, 'log_folder', None)
+            if folder is None and not _is_expected(error):
+                raise
+            print(f'error: {error_message(error)}', file=sys.stderr)
+            if folder is not None:
+                print(save_traceback(folder), file=sys.stderr)
+            return STATUS_ERROR
 
 
 def run_script(main: Callable[[], Any]) -> int:

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mmsoco.utils.machine import limit_spinning
-from mmsoco.utils.termination import ending_signals_wait
 
 POLL_SECONDS = 0.3
-# A training that is stopped finishes its iteration and saves.
-_STOP_SECONDS = 60.0
+# A training that is stopped finishes its step and saves.
+_STOP_SECONDS = 600.0
 _TAIL_LINES = 12
 
 
@@ -77,9 +76,7 @@ def run_child(
                     time.sleep(POLL_SECONDS)
                     on_poll()
             except BaseException:
-                # A closed terminal is followed by SIGTERM, as is a shutdown.
-                with ending_signals_wait():
-                    _stop(process)
+                _stop(process)
                 raise
     on_poll()
     if process.returncode:
@@ -91,15 +88,15 @@ def run_child(
 
 
 def _stop(process: subprocess.Popen) -> None:
-    """End a process and all that it started."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    """End a process and all that it started; a second signal does not wait."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_STOP_SECONDS)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        try:
-            process.wait(_STOP_SECONDS)
-            return
-        except subprocess.TimeoutExpired:
-            continue
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _failure(status: int, log: Path, begin: int) -> str:

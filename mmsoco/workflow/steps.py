@@ -20,7 +20,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mmsoco.utils.files import write_json
-from mmsoco.utils.termination import ending_signals_wait
 
 POLL_SECONDS = 0.2
 # Between two signs of life where the output is not a terminal.
@@ -252,8 +251,10 @@ def _wait(
                 )
     except BaseException:
         process.send_signal(signal.SIGTERM)
-        with ending_signals_wait():
+        try:
             os.wait4(process.pid, 0)
+        except KeyboardInterrupt:  # a second signal
+            process.kill()
         raise
     finally:
         if sys.stdout.isatty():

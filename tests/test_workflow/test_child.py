@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from mmsoco.utils.machine import SPIN_COUNT
 from mmsoco.utils.processes import is_alive
+from mmsoco.utils.stop_signals import StoppedError, StopSignals
 from mmsoco.workflow import child
 from mmsoco.workflow.child import ScalarsFollower, run_child
 
@@ -114,6 +116,26 @@ def test_an_ended_parent_lets_its_training_save(tmp_path, program, sent, code):
     parent.send_signal(signal.SIGTERM)
     assert parent.wait(30) == code
     assert saved.is_file()
+    assert not is_alive(int(note.read_text()))
+
+
+def test_a_second_signal_does_not_wait_for_the_program(tmp_path, program):
+    note = tmp_path / 'pid'
+    command = program(
+        'import os, pathlib, signal, time\n'
+        'signal.signal(signal.SIGTERM, lambda *_: None)\n'
+        f'pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n'
+        'while True:\n'
+        '    time.sleep(1)'
+    )
+
+    def signal_twice():
+        if note.is_file() and note.read_text():
+            threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGHUP]).start()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(StoppedError, match='SIGTERM'), StopSignals():
+        run_child(command, tmp_path / 'a.log', on_poll=signal_twice)
     assert not is_alive(int(note.read_text()))
 
 
