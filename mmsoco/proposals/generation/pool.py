@@ -1,11 +1,9 @@
 """Worker processes that make parts, and how they end."""
 
 import multiprocessing
-import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
@@ -13,7 +11,6 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +21,11 @@ from mmsoco.proposals.generation.worker import (
     in_hand_path,
     make_part,
 )
-from mmsoco.utils.termination import ENDING
+from mmsoco.utils.stop_signals import (
+    StopSignals,
+    held_back,
+    leave_signals_to_parent,
+)
 
 
 class Chunk(NamedTuple):
@@ -49,10 +50,21 @@ def run_pool(
     pool = ProcessPoolExecutor(
         workers,
         multiprocessing.get_context(method),
-        initializer=_start_worker,
+        initializer=leave_signals_to_parent,
     )
     processes: dict[int, Any] = {}
-    with _second_signal_kills(pool):
+
+    def kill_workers(*_: object) -> None:
+        """End the workers at a second signal, which must not raise.
+
+        An exception inside of the pool's shutdown would leave its thread
+        waiting for ever for workers that hang.
+        """
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+
+    # The first lets them finish the parts that are begun.
+    with StopSignals(second=kill_workers):
         try:
             for result in _results(pool, job, chunks, limit, 2 * workers):
                 processes |= pool._processes or {}
@@ -78,8 +90,8 @@ def _results(
     flying: set[Future] = set()
     while True:
         for chunk in waiting:
-            flying.add(
-                pool.submit(
+            with held_back():  # here the pool starts its workers
+                future = pool.submit(
                     make_part,
                     job.images,
                     chunk.names,
@@ -89,7 +101,7 @@ def _results(
                     job.keep_regions,
                     limit,
                 )
-            )
+            flying.add(future)
             if len(flying) >= most:
                 break
         if not flying:
@@ -123,56 +135,3 @@ def _obituary(processes: dict[int, Any], chunks: list[Chunk]) -> str:
         'out. Finished parts are kept: run again with fewer workers or less '
         'memory for each, or move the image away'
     )
-
-
-@contextmanager
-def _second_signal_kills(pool: ProcessPoolExecutor) -> Iterator[None]:
-    """Let a first signal finish the parts that are begun, and a second not.
-
-    A signal is Ctrl-C or, where they raise, SIGTERM and SIGHUP. The second
-    must not raise: a `KeyboardInterrupt` inside of the pool's shutdown leaves
-    its thread waiting for the workers, which ignore Ctrl-C, for ever.
-    """
-    numbers = (signal.SIGINT, *ENDING)
-    previous: dict[int, Callable[[int, Any], Any]] = {
-        number: handler
-        for number in numbers
-        # Neither ignored, nor one that ends this process.
-        if callable(handler := signal.getsignal(number))
-    }
-    if threading.current_thread() is not threading.main_thread():
-        previous = {}  # signals are not this thread's affair
-    times = 0
-
-    def interrupt(number: int, frame: Any) -> None:
-        """Stop in good order at first, then end the workers."""
-        nonlocal times
-        times += 1
-        if times == 1:
-            previous[number](number, frame)
-            return
-        for process in list((pool._processes or {}).values()):
-            process.kill()
-
-    for number in previous:
-        signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _start_worker() -> None:
-    """Leave signals of the terminal to the parent, and never outlive it."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # how the pool ends them
-    parent = multiprocessing.parent_process()
-    assert parent is not None  # a worker has one
-
-    def exit_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=exit_with_parent, daemon=True).start()

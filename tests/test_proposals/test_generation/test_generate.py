@@ -395,8 +395,12 @@ def test_ended_parent_takes_its_workers_along(
     )
     parts = tmp_path / 'out.arrow.parts'
     wait_for(lambda: any(parts.glob('part-*.arrow')))
-    process.send_signal(sent)
-    # After Ctrl-C parts that were begun are finished.
+    if sent == signal.SIGKILL:
+        process.kill()
+    else:  # as a terminal and `timeout` do: to the workers, too
+        os.killpg(process.pid, sent)
+        os.killpg(process.pid, sent)
+    # Parts that were begun are finished.
     wait_for(lambda: let_go(held) or process.poll() is not None)
     assert process.wait(60) == code
     wait_for(lambda: not group_is_alive(process.pid))
@@ -432,12 +436,33 @@ def test_second_signal_ends_workers_that_hang(
     parts = tmp_path / 'out.arrow.parts'
     wait_for(lambda: any(parts.glob('part-*.arrow')))
     os.killpg(process.pid, first)
-    time.sleep(0.3)
+    time.sleep(1.3)  # what comes sooner is an echo of the first
     assert process.poll() is None  # waits for the part that was begun
     os.killpg(process.pid, second)
     assert process.wait(60) == code
     wait_for(lambda: not group_is_alive(process.pid))
     assert not list(parts.glob('.*.part')), 'half a part is left'
+
+
+def test_a_stopped_generator_keeps_its_store_and_goes_on(image_root, tmp_path):
+    """As by Ctrl-Z or a suspended job, to the workers too."""
+    held = image_root / 'zz held.png'
+    os.mkfifo(held)
+    command = [sys.executable, 'tools/proposals/generate.py', '--workers=2']
+    out = tmp_path / 'out.arrow'
+    process = subprocess.Popen(
+        [*command, str(image_root), str(out)],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    wait_for(lambda: any((tmp_path / 'out.arrow.parts').glob('part-*.arrow')))
+    os.killpg(process.pid, signal.SIGSTOP)
+    with pytest.raises(BlockingIOError, match='another process is making'):
+        run(make_job(image_root, out))
+    os.killpg(process.pid, signal.SIGCONT)
+    wait_for(lambda: let_go(held) or process.poll() is not None)
+    assert process.wait(60) == 0
+    assert len(ProposalStore(out)) == 7
 
 
 def let_go(pipe):
