@@ -3,7 +3,9 @@
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from pathlib import Path
-from signal import Signals
+from signal import SIGINT, Signals
+from sys import stderr
+from types import FrameType
 from typing import Any
 
 from mmengine.config import Config
@@ -14,13 +16,14 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmengine.runner import BaseLoop
 from torch import distributed, nn
+from torch.utils.data import DataLoader
 
 from mmsoco.checkpoints.guard import tensors_only
 from mmsoco.checkpoints.io import run_types
 from mmsoco.engine.checkpointing import CheckpointingRunner, FinishedError
 from mmsoco.engine.checks import check_training
+from mmsoco.engine.data_workers import shield_workers
 from mmsoco.engine.hooks.finite_hook import FiniteHook
-from mmsoco.engine.interruption import Interruption, StoppedError
 from mmsoco.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmsoco.engine.optimizers.finite_steps import guard_steps
 from mmsoco.engine.optimizers.trained_parameters import (
@@ -32,6 +35,11 @@ from mmsoco.engine.work_dir import claimed
 from mmsoco.registry import RUNNERS
 from mmsoco.utils.logs import off_console
 from mmsoco.utils.processes import die_with_parent
+from mmsoco.utils.stop_signals import (
+    StoppedError,
+    StopSignals,
+    raise_stopped,
+)
 
 # By the names of mmengine's loops and by their classes.
 _OWN_LOOPS = {
@@ -65,7 +73,7 @@ class Runner(CheckpointingRunner):
     - on a CPU, synchronized batch norm becomes plain batch norm.
     """
 
-    interruption: Interruption | None = None
+    stop_signals: StopSignals | None = None
     _may_dump = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -218,6 +226,21 @@ class Runner(CheckpointingRunner):
             f'{auto_scale_lr["base_batch_size"]}.'
         )
 
+    @staticmethod
+    def build_dataloader(*args: Any, **kwargs: Any) -> DataLoader:
+        """Build a loader, whose workers leave stop signals to this process.
+
+        Args:
+            args: see mmengine.
+            kwargs: see mmengine.
+
+        Returns:
+            The loader.
+        """
+        return shield_workers(
+            CheckpointingRunner.build_dataloader(*args, **kwargs)
+        )
+
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
         """Build the training loop with its data.
 
@@ -322,13 +345,23 @@ class Runner(CheckpointingRunner):
                 begins=not self._resume,
                 overwrite=bool(self.cfg.get('overwrite', False)),
             )
-        with claim, Interruption() as self.interruption:
+        # A launcher hands on what its ranks have heard too, and it is the
+        # one that ends those that take long.
+        second = _ignore if self.distributed else raise_stopped
+        self.stop_signals = StopSignals(self._announce_stop, second)
+        with claim, self.stop_signals:
             self._may_dump = True
             self.dump_config()
             try:
                 return super().train()
             except FinishedError:
                 return self.model
+            except RuntimeError:
+                number = self.stop_signals.requested
+                if number is None or is_main_process():
+                    raise
+                # This rank misses the main one, which has saved and ended.
+                raise SystemExit(128 + number) from None
             except ValueError as error:
                 if _ONE_VALUE not in str(error):
                     raise
@@ -346,15 +379,25 @@ class Runner(CheckpointingRunner):
             kwargs: its arguments.
         """
         super().call_hook(fn_name, **kwargs)
-        if self.interruption is None or self.interruption.requested is None:
+        if self.stop_signals is None or self.stop_signals.requested is None:
             return
-        number = self.interruption.requested
+        number = self.stop_signals.requested
         if not is_main_process():
             return  # ended by the launcher, when the main process has saved
         if fn_name == 'after_train_iter':
             self._stop(self.iter + 1, number)
         elif fn_name == 'after_val_iter' and self._train_loop is not None:
             self._stop(self.iter, number)
+
+    def _announce_stop(self, number: int, frame: FrameType | None) -> None:
+        """Say at Ctrl-C that the training stops soon."""
+        if number == SIGINT and is_main_process():
+            print(
+                '\nStopping after this iteration; press Ctrl-C again to stop '
+                'at once.',
+                file=stderr,
+                flush=True,
+            )
 
     def _stop(self, iters: int, number: Signals) -> None:
         """Save and end the training, unless gradients are accumulated."""
@@ -365,7 +408,7 @@ class Runner(CheckpointingRunner):
             'is saved. Continue with the same command and --resume.'
         )
         self.logger.info(text)
-        if number.name == 'SIGINT':
+        if number == SIGINT:
             raise StoppedError(text)
         raise SystemExit(128 + number)
 
@@ -373,6 +416,10 @@ class Runner(CheckpointingRunner):
         """Evaluate the model of ``load_from``, one of our checkpoints."""
         with run_types(), tensors_only():
             return super().test()
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Do nothing at a signal; programs that are started do not inherit it."""
 
 
 def _init_gloo(launcher: str, dist_cfg: dict) -> None:

@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import socket
+import time
 
 import numpy as np
 import pytest
@@ -16,10 +17,10 @@ from small_runs import NamedPoints, diary, small_runner
 from mmsoco.checkpoints.io import load_run
 from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.engine.hooks import target_momentum
-from mmsoco.engine.interruption import StoppedError
 from mmsoco.engine.resuming import set_resume
 from mmsoco.engine.rng import seed_iteration
 from mmsoco.engine.schedulers import warmup_cosine
+from mmsoco.utils.stop_signals import StoppedError
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +105,7 @@ def test_ctrl_c_within_an_epoch_loses_nothing(
 def test_second_ctrl_c_stops_at_once(tmp_path):
     def press(runner):
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.15)  # what comes sooner is an echo of the first
         os.kill(os.getpid(), signal.SIGINT)
 
     runner = small_runner(tmp_path)
@@ -118,7 +120,7 @@ def test_second_ctrl_c_stops_at_once(tmp_path):
     ('sent', 'code'), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_signals_of_the_system_save_too(tmp_path, sent, code):
-    """Those that follow do not cut short what the first has begun."""
+    """Echoes do not cut short what the first has begun."""
 
     def end(runner):
         if runner.iter == 2:
@@ -132,6 +134,30 @@ def test_signals_of_the_system_save_too(tmp_path, sent, code):
         runner.train()
     assert ended.value.code == code
     assert load_run(tmp_path / 'interim.pth')['meta']['iter'] == 3
+
+
+@pytest.mark.parametrize('stop_at', [4, 5])
+def test_a_stop_waits_for_the_whole_step(tmp_path, stop_at):
+    """The gradients of half a step would be lost."""
+    settings = dict(
+        param_scheduler=COSINE, optim_wrapper=dict(accumulative_counts=3)
+    )
+
+    def end(runner):
+        if runner.iter == stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    small_runner(tmp_path / 'whole', **settings).train()
+    runner = small_runner(tmp_path / 'cut', **settings)
+    diary(runner).on_iter = end
+    with pytest.raises(SystemExit):
+        runner.train()
+    interim = tmp_path / 'cut' / 'interim.pth'
+    assert load_run(interim)['meta']['iter'] == 6
+    small_runner(tmp_path / 'cut', resume=True, **settings).train()
+    same_states(
+        tmp_path / 'whole' / 'epoch_3.pth', tmp_path / 'cut' / 'epoch_3.pth'
+    )
 
 
 def test_a_longer_run_goes_on_by_the_longer_schedule(finished, tmp_path):

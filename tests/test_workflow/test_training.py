@@ -8,7 +8,7 @@ from PIL import Image
 from small_runs import diary, small_runner
 
 from mmsoco.checkpoints.load_report import LoadReport, PartReport
-from mmsoco.engine.interruption import StoppedError
+from mmsoco.utils.stop_signals import StoppedError
 from mmsoco.workflow import training as module
 from mmsoco.workflow.console import Progress
 from mmsoco.workflow.news import DetectorNews, PretrainingNews
