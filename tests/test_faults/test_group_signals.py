@@ -1,0 +1,153 @@
+"""Trainings that are stopped as terminals, `timeout` and Slurm do it."""
+
+import os
+import re
+import signal
+import sys
+import time
+
+import pytest
+import torch
+from real_processes import (
+    begin,
+    children_of,
+    free_port,
+    read_until,
+    wait_for,
+    write_training,
+)
+
+from mmsoco.checkpoints.io import load_run
+from mmsoco.utils.processes import is_alive
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def script(tmp_path):
+    return write_training(tmp_path)
+
+
+def stopped_at(work):
+    return load_run(work / 'interim.pth')['meta']['iter']
+
+
+@pytest.mark.parametrize(
+    ('workers', 'sent', 'code'),
+    [
+        ('workers', [signal.SIGTERM], 143),
+        ('workers persistent', [signal.SIGTERM], 143),
+        ('workers', [signal.SIGHUP, signal.SIGTERM], 129),
+        # The script has no more to say to it than Python's traceback.
+        ('workers', [signal.SIGINT], 1),
+    ],
+)
+def test_a_signal_to_the_group_saves(script, tmp_path, workers, sent, code):
+    work = tmp_path / 'work'
+    process = begin([script, work, 500, *workers.split()])
+    read_until(process, 'iteration 5')
+    data_workers = children_of(process.pid)
+    assert len(data_workers) == 2
+    for number in sent:
+        os.killpg(process.pid, number)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == code, output
+    assert f'Stopped after iteration {stopped_at(work)} of 2000' in output
+    assert not any(map(is_alive, data_workers))
+
+
+@pytest.mark.parametrize('name', ['TERM', 'HUP'])
+def test_timeout_saves(script, tmp_path, name):
+    """It signals the training, and then its group, the training included."""
+    work = tmp_path / 'work'
+    program = ['timeout', '--preserve-status', '-s', name, '600']
+    process = begin(
+        [script, work, 5000, 'workers'], program=[*program, sys.executable]
+    )
+    read_until(process, 'iteration 5')
+    process.send_signal(signal.SIGALRM)  # its alarm: the time is over
+    output = process.communicate(timeout=240)[0]
+    assert process.returncode == dict(TERM=143, HUP=129)[name], output
+    assert f'Stopped after iteration {stopped_at(work)} of' in output
+
+
+def test_a_second_signal_does_not_wait(script, tmp_path):
+    script.write_text(script.read_text().replace('sleep(0.2)', 'sleep(300)'))
+    process = begin([script, tmp_path / 'work', 500, 'workers'])
+    read_until(process, 'iteration 0')
+    data_workers = children_of(process.pid)
+    os.killpg(process.pid, signal.SIGTERM)
+    time.sleep(2)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGTERM)
+    output = process.communicate(timeout=120)[0]
+    assert 'ended by SIGTERM' in output
+    assert not any(map(is_alive, data_workers))
+    assert not list((tmp_path / 'work').glob('*.pth'))
+
+
+def test_workers_end_with_a_training_that_was_killed(script, tmp_path):
+    process = begin([script, tmp_path / 'work', 500, 'workers'])
+    read_until(process, 'iteration 1')
+    data_workers = children_of(process.pid)
+    assert len(data_workers) == 2
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(map(is_alive, data_workers)), 10)
+
+
+def test_a_stopped_training_keeps_its_folder_and_goes_on(script, tmp_path):
+    """As by Ctrl-Z, or by Slurm when it suspends a job."""
+    whole, paused = tmp_path / 'whole', tmp_path / 'paused'
+    begin([script, whole, 3, 'workers']).communicate(timeout=240)
+    process = begin([script, paused, 3, 'workers'])
+    read_until(process, 'iteration 5')
+    os.killpg(process.pid, signal.SIGSTOP)
+    other = begin([script, paused, 3, 'resume'])
+    output = other.communicate(timeout=240)[0]
+    assert other.returncode == 1
+    assert f'in use: process {process.pid} of' in output
+    os.killpg(process.pid, signal.SIGCONT)
+    output = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, output
+    states = [
+        load_run(p / 'epoch_3.pth')['state_dict'] for p in (whole, paused)
+    ]
+    for name, tensor in states[0].items():
+        assert torch.equal(tensor, states[1][name]), name
+
+
+def test_ranks_are_stopped_without_a_traceback_of_their_own(script, tmp_path):
+    """`torchrun` hands the signal on to its ranks, and shows its own."""
+    work = tmp_path / 'work'
+    process = begin(
+        ['-m', 'torch.distributed.run', '--nproc_per_node=2']
+        + [f'--master_port={free_port()}', script, work, 500]
+        + ['distributed', 'workers']
+    )
+    read_until(process, 'iteration 5')
+    os.killpg(process.pid, signal.SIGTERM)
+    output = process.communicate(timeout=120)[0]
+    assert f'Stopped after iteration {stopped_at(work)} of 1000' in output
+    assert '[rank' not in output
+
+
+def test_two_processes_go_on_as_one(script, tmp_path):
+    """At the sample, and with the schedule, that the run has reached."""
+    work = tmp_path / 'work'
+    two = begin(
+        ['-m', 'torch.distributed.run', '--nproc_per_node=2']
+        + [f'--master_port={free_port()}', script, work, 2, 'distributed']
+    )
+    output = two.communicate(timeout=240)[0]
+    assert two.returncode == 0, output
+    # Two epochs of 8 images, in batches of 2 in each process.
+    assert load_run(work / 'epoch_2.pth')['meta']['iter'] == 4
+    one = begin([script, work, 3, 'resume'])
+    output = one.communicate(timeout=240)[0]
+    assert one.returncode == 0, output
+    assert re.search(r'after 8 of 12 iterations \(epoch 2 of 3\)', output)
+    assert 'processes was 2, is 1' in output
+    assert 'iterations of an epoch was 2, is 4' in output
+    assert 'train_cfg.max_epochs was 2, is 3' in output
+    assert load_run(work / 'epoch_3.pth')['meta']['iter'] == 12
