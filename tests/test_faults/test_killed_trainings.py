@@ -38,15 +38,21 @@ def without_log(checkpoint):
     return {k: v for k, v in checkpoint.items() if k != 'message_hub'}
 
 
-def train_slowly(work_dir):
-    runner = small_runner(work_dir, resume=True, **SETTINGS)
+def train_slowly(work_dir, workers):
+    os.setpgid(0, 0)
+    loader = dict(train_dataloader=dict(num_workers=workers))
+    runner = small_runner(work_dir, resume=True, **SETTINGS, **loader)
     diary(runner).on_iter = lambda _: time.sleep(0.01)
     runner.train()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('sent', [signal.SIGKILL, signal.SIGTERM])
-def test_kills_at_random_moments_lose_nothing(tmp_path, sent):
+@pytest.mark.parametrize(
+    ('sent', 'workers'),
+    [(signal.SIGKILL, 0), (signal.SIGTERM, 0), (signal.SIGTERM, 2)],
+)
+def test_kills_at_random_moments_lose_nothing(tmp_path, sent, workers):
+    """The workers, which are begun anew in each epoch, get the signal too."""
     small_runner(tmp_path / 'whole', **SETTINGS).train()
     work = tmp_path / 'killed'
     work.mkdir()
@@ -54,13 +60,15 @@ def test_kills_at_random_moments_lose_nothing(tmp_path, sent):
     context = multiprocessing.get_context('fork')
     landed = 0
     for _ in range(KILLS):
-        process = context.Process(target=train_slowly, args=(work,))
+        process = context.Process(target=train_slowly, args=(work, workers))
         process.start()
-        time.sleep(rng.uniform(0.05, 0.6))
+        time.sleep(rng.uniform(0.05, 0.6 + workers))
         if process.is_alive():
-            os.kill(process.pid, sent)
+            os.killpg(process.pid, sent)
             landed += 1
         process.join(60)
+        # Killed, or stopped in order; not failed.
+        assert process.exitcode in (0, -sent, 128 + sent)
         path, passed = newest_usable(work)
         assert not passed
         if path is not None and path.name == 'epoch_60.pth':
