@@ -234,6 +234,28 @@ class ObjectEncoder(BaseModule):
         rois[-1] = rois[-1]._replace(tied=tuple(sorted(unused)))
         return rois
 
+    def encode(
+        self,
+        images: Tensor,
+        sets: Sequence[AssignedRoIs],
+        heads: Sequence[nn.Module] = (),
+        whole: bool = False,
+    ) -> tuple[tuple, list[list[Tensor]]]:
+        """Compute the feature maps of a view and embed its boxes.
+
+        Args:
+            images: (N, C, H, W), normalized.
+            sets: The RoI sets of this view, from `assign`.
+            heads: See `embed`.
+            whole: Whether maps are wanted that no box needs, see
+                `finest_level`.
+
+        Returns:
+            The maps, see `forward`, and the embeddings, see `embed`.
+        """
+        maps = self(images, 0 if whole else self.finest_level(sets))
+        return maps, self.embed(maps, sets, heads)
+
     def embed(
         self,
         features: Sequence[Tensor],

@@ -344,13 +344,11 @@ class SoCo(BaseModel):
             names = [of for of in self.roi_sets if of.view == view]
             sets = [rois[of] for of in names]
             images = inputs[view - 1]
-            if views is not None and view in self.pretext_views:
-                # A pretext wants the pyramid as a whole.
-                maps = encoder(images)
+            # A pretext wants the pyramid as a whole.
+            whole = views is not None and view in self.pretext_views
+            maps, embedded = encoder.encode(images, sets, heads, whole)
+            if views is not None and whole:
                 views[view] = EncodedView(images, maps)
-            else:
-                maps = encoder(images, encoder.finest_level(sets))
-            embedded = encoder.embed(maps, sets, heads)
             outputs.update(zip(names, embedded, strict=True))
         return outputs
 

@@ -100,8 +100,12 @@ def test_only_an_fpn_is_replaced(name, kind):
     assert rois.used[0] > 0
     trimmed = kind is TrimmableFPN
     assert encoder.finest_level([rois]) == (rois.used[0] if trimmed else 0)
-    maps = encoder(torch.randn(1, 3, 224, 224), encoder.finest_level([rois]))
+    images = torch.randn(1, 3, 224, 224)
+    maps, [[embedding]] = encoder.eval().encode(images, [rois])
     assert (maps[0] is None) == trimmed
+    every, [[same]] = encoder.encode(images, [rois], whole=True)
+    assert every[0] is not None
+    torch.testing.assert_close(embedding, same)
 
 
 def test_a_view_goes_from_the_finest_level_of_its_sets_and_ties():
