@@ -324,7 +324,9 @@ def pretraining_panels(scalars: Sequence[Mapping[str, float]]) -> list[Panel]:
     ]
 
 
-def how_it_went(scalars: Sequence[Mapping[str, float]]) -> dict[str, float]:
+def how_it_went(
+    scalars: Sequence[Mapping[str, float]],
+) -> dict[str, float | None]:
     """Sum up a pretraining in numbers.
 
     Args:
@@ -333,9 +335,10 @@ def how_it_went(scalars: Sequence[Mapping[str, float]]) -> dict[str, float]:
     Returns:
         ``first`` and ``last`` loss of the pairs together, the ``least`` that
         is possible (-4 for each of the ``pairs``), ``spread`` and
-        ``images_per_s``.
+        ``images_per_s``, None where a run was too short to measure it.
     """
     pairs = pair_losses(scalars[0])
+    speeds = series(scalars, 'images_per_s').values
     loss = np.sum([series(scalars, pair).values for pair in pairs], axis=0)
     return dict(
         first=float(loss[0]),
@@ -343,7 +346,7 @@ def how_it_went(scalars: Sequence[Mapping[str, float]]) -> dict[str, float]:
         least=LEAST_OF_PAIR * len(pairs),
         pairs=len(pairs),
         spread=series(scalars, 'embedding_std').values[-1],
-        images_per_s=float(np.mean(series(scalars, 'images_per_s').values)),
+        images_per_s=float(np.mean(speeds)) if speeds else None,
     )
 
 

@@ -37,7 +37,7 @@ from mmsoco.workflow.labels import (
 from mmsoco.workflow.news import DetectorNews
 from mmsoco.workflow.parts import choose_parts
 from mmsoco.workflow.run_folder import RunFolder, read_pretraining
-from mmsoco.workflow.settings import plain
+from mmsoco.workflow.settings import counted, plain
 
 STEPS = ('labels', 'finetune', 'evaluate')
 
@@ -345,8 +345,7 @@ class _Finetuning:
             2,
             'finetune',
             f'{self._origin()}, pictures of {self.scale[0]}x{self.scale[1]}, '
-            f'{self.epochs} epoch{"s" * (self.epochs > 1)}, '
-            f'{self.steps} step{"s" * (self.steps > 1)}',
+            f'{counted(self.epochs, "epoch")}, {counted(self.steps, "step")}',
         )
         start = time.monotonic()
         command = training_command(
@@ -366,7 +365,11 @@ class _Finetuning:
         seconds = time.monotonic() - start
         self.folder.save(checkpoint=name)
         self.folder.note(
-            'finetune', seconds, epochs=self.epochs, steps=self.steps
+            'finetune',
+            seconds,
+            epochs=self.epochs,
+            steps=self.steps,
+            start=self._origin(),
         )
 
     def _origin(self) -> str:

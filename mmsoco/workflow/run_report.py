@@ -20,6 +20,7 @@ from mmsoco.workflow.run_folder import (
 )
 from mmsoco.workflow.settings import (
     LEAST_STEPS,
+    counted,
     describe_time,
     next_command,
 )
@@ -62,7 +63,7 @@ def write_run_report(path: Path) -> None:
         images=manifest['images']['folder'],
         finetunings=finetunings,
         short=steps < LEAST_STEPS,
-        steps=steps,
+        steps=counted(steps, 'step'),
         least_steps=LEAST_STEPS,
         tiles=_tiles(
             manifest, proposals['images'], scalars, steps, finetunings
@@ -141,11 +142,9 @@ def describe_finetuning(path: Path) -> dict[str, Any]:
         seconds=done['seconds'],
         pictures=len(train['images']),
         boxes=sum(counts.values()),
-        epochs=done['epochs'],
-        steps=done['steps'],
-        start='from scratch'
-        if manifest['settings'].get('scratch')
-        else 'from detector.pth',
+        epochs=counted(done['epochs'], 'epoch'),
+        steps=counted(done['steps'], 'step'),
+        start=done.get('start', ''),
         judged=len(val['images']),
         metrics=_metrics_table(metrics),
         classes=[
@@ -262,7 +261,10 @@ def _settings(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
     plan = manifest['plan']
     return [
         ('detector', plan['detector']),
-        ('epochs', f'{plan["epochs"]} of {plan["steps_per_epoch"]} steps'),
+        (
+            'epochs',
+            f'{plan["epochs"]} of {counted(plan["steps_per_epoch"], "step")}',
+        ),
         ('batch', f'{plan["batch_size"]} pictures per device'),
         ('precision', plan['precision']),
         ('threads', plan['threads'] or 'left to torch'),

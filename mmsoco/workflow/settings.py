@@ -139,6 +139,11 @@ def describe_time(seconds: float) -> str:
     return f'{days:.1f} days' if days < 10 else f'{days:.0f} days'
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as "1 step" or "20 steps"."""
+    return f'{number} {noun}{"" if number == 1 else "s"}'
+
+
 def _check_count(name: str, value: int | None) -> None:
     if value is not None and (type(value) is not int or value < 1):
         option = name.replace('_', '-')

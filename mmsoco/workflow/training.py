@@ -35,6 +35,7 @@ from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.settings import (
     LEAST_STEPS,
     PretrainSettings,
+    counted,
     describe_time,
 )
 
@@ -331,11 +332,10 @@ class Training:
             where = f'{self.devices} x {torch.cuda.get_device_name()}'
         else:
             where = f'CPU, {available_cores()} cores'
-        epochs = '1 epoch' if plan.epochs == 1 else f'{plan.epochs} epochs'
         return (
             f'{where}, {plan.precision}, {plan.detector}, views of '
-            f'{plan.view_size}, {epochs} of '
-            f'{plan.steps_per_epoch} steps, about '
+            f'{plan.view_size}, {counted(plan.epochs, "epoch")} of '
+            f'{counted(plan.steps_per_epoch, "step")}, about '
             f'{describe_time(self._seconds(plan))} (measured)'
         )
 
@@ -361,9 +361,10 @@ class Training:
             remarks.append(
                 (
                     'note',
-                    f'{plan.steps} steps are too few to learn much: below '
-                    f'{LEAST_STEPS} steps our features were no better than '
-                    f'untrained ones; --epochs {epochs} runs that many',
+                    f'too short to learn much ({counted(plan.steps, "step")}'
+                    f'): below {LEAST_STEPS} steps our features were no '
+                    'better than untrained ones; '
+                    f'--epochs {epochs} runs that many',
                 )
             )
         return remarks

@@ -176,6 +176,8 @@ def test_parts_of_the_weights(pretrained, data, calls, options, parts, said):
     cfg = Config.fromfile(found.config)
     assert cfg.default_hooks.load_report.get('parts') == parts
     assert f'finetune    {said}, pictures' in text
+    page = ' '.join(found.report.read_text().split())
+    assert f'2 epochs (6 steps), {said}; evaluated on 3 pictures' in page
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,18 @@ def test_a_long_run_is_not_called_short(run):
     assert 'fewer than the' not in page_of(run)
 
 
+@pytest.mark.filterwarnings('error')
+def test_a_run_of_one_step_has_no_speed(run):
+    (scalars,) = run.checkpoints.glob('*/vis_data/scalars.json')
+    line = {k: v for k, v in LINE.items() if k != 'images_per_s'}
+    scalars.write_text(json.dumps(dict(line, step=1)))
+    run.save(plan=dict(run.manifest['plan'], epochs=1, steps_per_epoch=1))
+    page = re.sub(r'\s+', ' ', page_of(run))
+    assert 'pictures per second' not in page
+    assert 'made 1 step, fewer than the 600' in page
+    assert '<td>1 of 1 step</td>' in page
+
+
 def test_settings_are_told_as_they_are_typed(run):
     given = dict(time=7200.0, filters=dict(min_size=8), cfg_options={'a.b': 1})
     run.save(settings=given)

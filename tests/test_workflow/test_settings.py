@@ -6,6 +6,7 @@ import pytest
 
 from mmsoco.workflow.settings import (
     PretrainSettings,
+    counted,
     describe_time,
     next_command,
     parse_time,
@@ -67,6 +68,13 @@ def test_what_was_given_is_plain_and_without_what_changes_nothing():
         'cfg_options': {'x.y': [1, 2]},
     }
     assert json.loads(json.dumps(given)) == given
+
+
+@pytest.mark.parametrize(
+    ('number', 'text'), [(0, '0 steps'), (1, '1 step'), (42, '42 steps')]
+)
+def test_counted(number, text):
+    assert counted(number, 'step') == text
 
 
 def test_the_next_command_can_be_pasted():
