@@ -13,7 +13,7 @@ MAIN = [
     ('--versio', "no verb '--versio'"),
     ('../train', "no verb '../train'"),
     ('train x.py --hlep', 'did you mean --help'),
-    ('train', 'config'),
+    ('train', 'CONFIG'),
     ('convert', 'WHAT'),
     ('convert pascal', r"'pascal'.*voc"),
     ('doctor now', 'unknown argument: now'),
@@ -21,11 +21,11 @@ MAIN = [
 ]
 
 PROPOSE = [
-    ('propose', 'images'),
+    ('propose', 'IMAGES'),
     ('propose images', '--out'),
     ('propose images --out http://h/x.arrow', '--out.*the address http://h'),
     ('propose images --out x.arrow --ann-file s3://b/x', 'address s3://b/x'),
-    ('propose "" --out x.arrow', 'argument images: expected a path'),
+    ('propose "" --out x.arrow', 'argument IMAGES: expected a path'),
     ('propose images --out ""', 'argument --out: expected a path'),
     ('propose images x.arrow --out y.arrow', 'named twice'),
     ('propose nowhere --out x.arrow', "'nowhere' does not exist"),
@@ -88,7 +88,7 @@ PROPOSE = [
 ]
 
 RECALL = [
-    ('recall', 'store'),
+    ('recall', 'STORE'),
     ('recall images.arrow', '--labels'),
     ('recall nowhere.arrow --labels coco.json', "'nowhere.arrow'"),
     ('recall cut.arrow --labels coco.json', "'cut.arrow'"),
@@ -140,10 +140,10 @@ PROPOSE += [
     ),
 ]
 PACK = [
-    ('pack', 'images'),
+    ('pack', 'IMAGES'),
     ('pack images', '--out'),
     ('pack pipe.tar --out x.tar', 'pipe.tar.*not a regular file'),
-    ('pack "" --out x.tar', 'argument images: expected a path'),
+    ('pack "" --out x.tar', 'argument IMAGES: expected a path'),
     ('pack nowhere --out x.tar', "'nowhere' does not exist"),
     ('pack empty --out x.tar', "no images in 'empty'"),
     ('pack text.txt --out x.tar', "'text.txt' is a file of another kind"),
@@ -163,7 +163,7 @@ PACK = [
 ]
 
 BROWSE = [
-    ('browse', 'source'),
+    ('browse', 'SOURCE'),
     ('browse images.arrow', '--out'),
     ('browse nowhere.arrow --out x', "'nowhere.arrow'"),
     ('browse text.arrow --out x', "'text.arrow' is not a proposal store"),
@@ -237,7 +237,7 @@ _FILES = [
     ('images/a.png', 'a.png'),
 ]
 EXPORT = [
-    ('export', 'checkpoint'),
+    ('export', 'CHECKPOINT'),
     ('export s3://x/a.pth --out x.pth', 'checkpoint.*the address s3://x/a'),
     ('export run.pth', '--out'),
     ('export "" --out x.pth', 'checkpoint'),
@@ -254,7 +254,7 @@ EXPORT = [
     ('export run.pth --out text.txt/x.pth', 'text.txt'),
 ]
 INSPECT = [
-    ('inspect', 'checkpoint'),
+    ('inspect', 'CHECKPOINT'),
     ('inspect s3://x/a.pth', 'checkpoint.*the address s3://x/a'),
     ('inspect ""', 'checkpoint'),
     *[(f'inspect {name}', text) for name, text in _FILES],
@@ -262,7 +262,7 @@ INSPECT = [
     ('inspect run.pth --confg', 'did you mean --config'),
 ]
 PUBLISH = [
-    ('publish', 'checkpoint'),
+    ('publish', 'CHECKPOINT'),
     ('publish s3://x/a.pth --out x.pth', 'checkpoint.*the address s3://x/a'),
     ('publish run.pth', '--out'),
     *[(f'publish {name} --out x', text) for name, text in _FILES],
@@ -273,7 +273,7 @@ PUBLISH = [
 ]
 
 CHECKPOINT = [
-    ('convert checkpoint', 'checkpoint'),
+    ('convert checkpoint', 'CHECKPOINT'),
     ('convert checkpoint run.pth', '--out'),
     *[
         (f'convert checkpoint {name} --out x.pth', text)
@@ -291,7 +291,7 @@ CHECKPOINT = [
 ]
 
 VOC = [
-    ('convert voc', 'root'),
+    ('convert voc', 'ROOT'),
     ('convert voc s3://b/x --out x.json', 'root.*the address s3://b/x'),
     ('convert voc voc --out s3://b/x.json', '--out.*the address s3://b/x'),
     ('convert voc voc', '--out'),
@@ -317,7 +317,7 @@ VOC = [
 ]
 
 MINI_COCO = [
-    ('convert mini-coco', 'annotations'),
+    ('convert mini-coco', 'ANNOTATIONS'),
     ('convert mini-coco coco.json', '--out'),
     ('convert mini-coco nowhere.json --out x', 'nowhere.json'),
     ('convert mini-coco pipe.json --out x', 'pipe.json'),
@@ -339,7 +339,7 @@ MINI_COCO = [
 ]
 
 IMAGENET = [
-    ('convert imagenet', 'root'),
+    ('convert imagenet', 'ROOT'),
     ('convert imagenet nowhere', 'nowhere/train'),
     ('convert imagenet empty', 'empty/train'),
     ('convert imagenet x --train-tar nowhere.tar', 'nowhere.tar'),
@@ -351,7 +351,7 @@ IMAGENET = [
 ]
 
 PROPOSALS = [
-    ('convert proposals', 'source'),
+    ('convert proposals', 'SOURCE'),
     ('convert proposals images.arrow', '--out'),
     ('convert proposals nowhere.json --out x.arrow', 'nowhere.json'),
     ('convert proposals nowhere.arrow --out x.json', 'nowhere.arrow'),
@@ -395,7 +395,7 @@ PROPOSALS = [
 ]
 
 SHARDS = [
-    ('convert shards', 'shards'),
+    ('convert shards', 'SHARDS'),
     ('convert shards images.arrow', '--out'),
     ('convert shards nowhere.arrow --out x.arrow', 'nowhere.arrow'),
     ('convert shards pipe.arrow --out x.arrow', 'pipe.arrow'),
@@ -408,7 +408,7 @@ SHARDS = [
 ]
 
 REGIONS = [
-    ('convert regions', 'regions'),
+    ('convert regions', 'REGIONS'),
     ('convert regions images.arrow', '--out'),
     ('convert regions nowhere.arrow --out x.arrow', 'nowhere.arrow'),
     ('convert regions pipe.arrow --out x.arrow', 'pipe.arrow'),

@@ -90,7 +90,7 @@ PILOT = [
     (f'pilot empty {_LABELS} --threads 0', '--threads'),
 ]
 COMPARE = [
-    ('compare', 'plan'),
+    ('compare', 'PLAN'),
     ('compare ""', 'plan'),
     ('compare nowhere.py', 'nowhere.py'),
     ('compare folder.py', 'folder.py'),

@@ -103,7 +103,7 @@ def refusals(texts: dict[str, str], capsys: pytest.CaptureFixture) -> list:
             except (SystemExit, AssertionError) as error:
                 if getattr(error, 'code', 1):  # 0 after --help
                     reason = capsys.readouterr().err or str(error)
-                    refused.append((name, line, reason.splitlines()[-1]))
+                    refused.append((name, line, reason.splitlines()[0]))
     return refused
 
 

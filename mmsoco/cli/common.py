@@ -6,6 +6,7 @@ Importing this module imports the standard library only.
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import os
 import re
@@ -19,6 +20,9 @@ from mmsoco.utils.machine import MOST_PROCESSES_PER_CORE
 from mmsoco.utils.names import near
 
 _Namespace = TypeVar('_Namespace')
+# Where an option --out is kept until `resolve_out` sets ``out``.
+_OUT_OPTION = 'out_option'
+STATUS_USAGE = 2  # what argparse exits with
 # Python also reads "1_000" and digits of other scripts: on a command line a
 # slip of the finger.
 _NUMBER = re.compile(
@@ -27,7 +31,24 @@ _NUMBER = re.compile(
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Keep the lines of descriptions, and names with hyphens in one piece."""
+    """Keep the lines of descriptions, and names with hyphens in one piece.
+
+    The usage shows an option that `resolve_out` requires without brackets.
+    """
+
+    def add_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[Any],
+        prefix: str | None = None,
+    ) -> None:
+        """Add the usage of some arguments."""
+        shown = [
+            _as_required(action) if action.dest == _OUT_OPTION else action
+            for action in actions
+        ]
+        super().add_usage(usage, shown, groups, prefix)
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(
@@ -36,6 +57,13 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
             break_on_hyphens=False,
             break_long_words=False,
         )
+
+
+def _as_required(action: argparse.Action) -> argparse.Action:
+    """Return a copy of an option that the usage shows without brackets."""
+    action = copy.copy(action)
+    action.required = True
+    return action
 
 
 class Parser(argparse.ArgumentParser):
@@ -51,6 +79,12 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault('formatter_class', HelpFormatter)
         super().__init__(**kwargs)
         self._typed: Sequence[str] = ()
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
+        """Add an argument; what is to be replaced is written in capitals."""
+        if not args[0].startswith('-'):
+            kwargs.setdefault('metavar', args[0].upper())
+        return super().add_argument(*args, **kwargs)
 
     @overload
     def parse_known_args(
@@ -89,7 +123,10 @@ class Parser(argparse.ArgumentParser):
             if word.startswith('-') and os.path.lexists(word):
                 message += f'; the file or folder {word} is typed ./{word}'
                 break
-        super().error(message)
+        self.exit(
+            STATUS_USAGE,
+            f'error: {message}\n`{self.prog} --help` explains the arguments\n',
+        )
 
 
 def path(text: str) -> Path:
@@ -218,10 +255,19 @@ def add_out(
     """
     if positional:
         parser.add_argument(
-            'out_positional', nargs='?', type=path, help=argparse.SUPPRESS
+            'out_positional',
+            nargs='?',
+            type=path,
+            metavar='OUT',
+            help=argparse.SUPPRESS,
         )
     parser.add_argument(
-        '--out', type=path, metavar='PATH', dest='out_option', help=what
+        '--out',
+        type=path,
+        required=not positional,
+        metavar='PATH',
+        dest=_OUT_OPTION,
+        help=what,
     )
 
 
@@ -229,7 +275,7 @@ def resolve_out(
     parser: argparse.ArgumentParser, args: argparse.Namespace
 ) -> None:
     """Set ``args.out`` from either spelling; refuse none or both."""
-    if 'out_option' not in args:
+    if _OUT_OPTION not in args:
         return
     option = args.out_option
     positional = getattr(args, 'out_positional', None)

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-from mmsoco.cli.common import Parser, resolve_out
+from mmsoco.cli.common import STATUS_USAGE, Parser, resolve_out
 from mmsoco.cli.errors import INTERRUPTED, call_reported
 from mmsoco.utils.machine import limit_spinning
 from mmsoco.utils.names import near
@@ -32,7 +32,7 @@ VERBS = {
     'This machine': ('doctor',),
 }
 USAGE = 'usage: mmsoco VERB [arguments]   (mmsoco VERB --help for details)'
-STATUS_USAGE = 2  # what argparse exits with
+EXAMPLE = 'mmsoco pretrain "my pictures" --out out/mine'
 
 
 @cache
@@ -59,7 +59,7 @@ def summary(verb: str) -> str:
 def overview() -> str:
     """Return the text of `mmsoco --help`: the verbs by purpose."""
     lines = ['SoCo: pretraining of detectors on pictures without labels.']
-    lines += ['', USAGE]
+    lines += ['', USAGE, '', 'Example:', f'  {EXAMPLE}']
     for purpose, names in VERBS.items():
         there = [name for name in names if module_path(name)]
         if there:

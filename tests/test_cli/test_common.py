@@ -90,6 +90,47 @@ def test_numbers_are_held_to_their_limits(kind, good, bad):
             kind(text)
 
 
+def test_usage_says_what_is_needed():
+    parser = Parser(prog='x')
+    parser.add_argument('images')
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument('--split')
+    either.add_argument('--parts')
+    add_out(parser, 'the file')
+    usage = parser.format_usage()
+    assert (
+        usage
+        == 'usage: x [-h] [--split SPLIT | --parts PARTS] --out PATH IMAGES\n'
+    )
+    # Only shown so: the path may be given without --out.
+    assert parser.parse_args(['a', 'b']).out_positional == Path('b')
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ([], 'error: the following arguments are required: IMAGES\n'),
+        (['a'], 'error: the following arguments are required: --out\n'),
+        (
+            ['', '--out', 'b'],
+            'error: argument IMAGES: expected a path, got an',
+        ),
+        (['a', ''], 'error: argument OUT: expected a path, got an empty text'),
+    ],
+)
+def test_error_comes_first_and_is_short(capsys, words, message):
+    def add(parser):
+        parser.add_argument('images', type=path)
+        add_out(parser, 'the file')
+
+    with pytest.raises(SystemExit) as caught:
+        parse(add, *words)
+    assert caught.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith(message)
+    assert error.splitlines()[1:] == ['`x --help` explains the arguments']
+
+
 def test_empty_path_is_refused():
     with pytest.raises(argparse.ArgumentTypeError, match='empty'):
         path(' ')
