@@ -170,7 +170,7 @@ BROWSE = [
     ('browse cut.arrow --out x', "'cut.arrow'"),
     ('browse folder.arrow --out x', 'folder.arrow'),
     ('browse images --out x', 'images'),
-    ('browse "" --out x', 'source'),
+    ('browse "" --out x', 'SOURCE'),
     ('browse pipe.arrow --out x', 'pipe.arrow.*not a regular file'),
     ('browse images.arrow --out images', '--out images lies in the folder'),
     ('browse images.arrow --out images/look', 'outside of it'),
@@ -238,9 +238,9 @@ _FILES = [
 ]
 EXPORT = [
     ('export', 'CHECKPOINT'),
-    ('export s3://x/a.pth --out x.pth', 'checkpoint.*the address s3://x/a'),
+    ('export s3://x/a.pth --out x.pth', 'CHECKPOINT.*the address s3://x/a'),
     ('export run.pth', '--out'),
-    ('export "" --out x.pth', 'checkpoint'),
+    ('export "" --out x.pth', 'CHECKPOINT'),
     *[(f'export {name} --out x.pth', text) for name, text in _FILES],
     ('export unknown.pth --out x.pth', 'unknown.pth'),
     ('export run.pth --out text.txt', 'text.txt.*--overwrite'),
@@ -255,15 +255,15 @@ EXPORT = [
 ]
 INSPECT = [
     ('inspect', 'CHECKPOINT'),
-    ('inspect s3://x/a.pth', 'checkpoint.*the address s3://x/a'),
-    ('inspect ""', 'checkpoint'),
+    ('inspect s3://x/a.pth', 'CHECKPOINT.*the address s3://x/a'),
+    ('inspect ""', 'CHECKPOINT'),
     *[(f'inspect {name}', text) for name, text in _FILES],
     ('inspect empty', 'folder empty holds no checkpoint'),
     ('inspect run.pth --confg', 'did you mean --config'),
 ]
 PUBLISH = [
     ('publish', 'CHECKPOINT'),
-    ('publish s3://x/a.pth --out x.pth', 'checkpoint.*the address s3://x/a'),
+    ('publish s3://x/a.pth --out x.pth', 'CHECKPOINT.*the address s3://x/a'),
     ('publish run.pth', '--out'),
     *[(f'publish {name} --out x', text) for name, text in _FILES],
     ('publish run.pth --out text.txt', 'text.txt'),
@@ -292,7 +292,7 @@ CHECKPOINT = [
 
 VOC = [
     ('convert voc', 'ROOT'),
-    ('convert voc s3://b/x --out x.json', 'root.*the address s3://b/x'),
+    ('convert voc s3://b/x --out x.json', 'ROOT.*the address s3://b/x'),
     ('convert voc voc --out s3://b/x.json', '--out.*the address s3://b/x'),
     ('convert voc voc', '--out'),
     ('convert voc nowhere --out x.json', 'nowhere'),
@@ -506,12 +506,12 @@ TRAIN = [
     ('train soco.py --launcher ssh', "--launcher.*'ssh'"),
     ('train soco.py --cfg-option a=1', 'did you mean --cfg-options'),
     ('train soco.py extra', 'unknown argument: extra'),
-    ('train "" ', 'config'),
+    ('train "" ', 'CONFIG'),
 ]
 TEST = [
-    ('test soco.py', 'checkpoint'),
+    ('test soco.py', 'CHECKPOINT'),
     *[(f'test {name} run.pth', text) for name, text in _CONFIGS],
-    ('test detector.py http://x/a.pth', 'checkpoint.*the address http://x/a'),
+    ('test detector.py http://x/a.pth', 'CHECKPOINT.*the address http://x/a'),
     ('inspect file:///no/a.pth', 'no checkpoint /no/a.pth'),
     ('test detector.py empty', 'empty holds no checkpoint'),
     ('test detector.py run.pth --show-dir ""', '--show-dir'),

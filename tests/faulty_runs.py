@@ -91,7 +91,7 @@ PILOT = [
 ]
 COMPARE = [
     ('compare', 'PLAN'),
-    ('compare ""', 'plan'),
+    ('compare ""', 'PLAN'),
     ('compare nowhere.py', 'nowhere.py'),
     ('compare folder.py', 'folder.py'),
     ('compare nothing.py', 'nothing.py'),
