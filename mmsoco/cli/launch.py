@@ -29,6 +29,11 @@ _STARTED_BY = {
     'mpi': 'start the processes with mpirun',
 }
 _TEXTS = ('MASTER_ADDR', 'SLURM_NODELIST')
+# Without one of these mmengine builds for half a minute and then fails.
+_NEEDED = {
+    'train': ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
+    'test': ('model', 'test_dataloader', 'test_cfg', 'test_evaluator'),
+}
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -92,8 +97,9 @@ def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
     Raises:
         FileNotFoundError: If there is no such config, or it is that of a
             pretraining and nobody has named labels in it.
-        ValueError: If it cannot be read as a config, or a key of it is read by
-            nothing; or a variable of the environment is no number.
+        ValueError: If it cannot be read as a config, lacks a part that the
+            run needs, or has a key that nothing reads; or a variable of the
+            environment is no number.
     """
     from mmsoco.config.reading import read_config
 
@@ -103,10 +109,30 @@ def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
     cfg.setdefault('runner_type', 'mmsoco.Runner')
     default = cfg.get('work_dir') or Path('work_dirs', args.config.stem)
     cfg.work_dir = os.path.expanduser(args.work_dir or default)
+    _refuse_incomplete(args.config, cfg, split)
     # Leaves no traceback: `mmsoco finetune` wants the folder for itself.
     _refuse_unfilled(args.config, cfg, split)
     args.log_folder = Path(cfg.work_dir)
     return cfg
+
+
+def _refuse_incomplete(config: Path, cfg: Config, split: str) -> None:
+    """Refuse a config that describes no run of a split."""
+    missing = [key for key in _NEEDED[split] if not cfg.get(key)]
+    if not missing:
+        return
+    message = f'{config} has no {", ".join(missing)}'
+    if split == 'test' and cfg.get('train_dataloader'):
+        message += (
+            ': it describes a training alone, as pretrainings do, which '
+            'detect nothing. Test with the config of a fine-tuning'
+        )
+    else:
+        message += (
+            f'; `mmsoco {split}` expects the whole config of a run, such as '
+            'those that `mmsoco pretrain` writes'
+        )
+    raise ValueError(message)
 
 
 def _refuse_unfilled(config: Path, cfg: Config, split: str) -> None:

@@ -7,11 +7,19 @@ import pytest
 
 from mmsoco.cli.launch import add_run_options, check_environment, load_config
 
+WHOLE = """
+model = dict(type='X')
+train_dataloader = dict(batch_size=2)
+train_cfg = dict(by_epoch=True, max_epochs=1)
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=1.0))
+work_dir = None
+"""
+
 
 @pytest.fixture
 def args(tmp_path):
     config = tmp_path / 'small.py'
-    config.write_text("model = dict(type='X')\nwork_dir = None\n")
+    config.write_text(WHOLE)
     return argparse.Namespace(
         config=config, work_dir=None, cfg_options={}, launcher='none'
     )
@@ -53,6 +61,22 @@ def test_command_line_wins(args):
     assert cfg.work_dir == str(args.work_dir)
     assert cfg.model.type == 'Y'
     assert cfg.runner_type == 'mmsoco.Runner'
+
+
+@pytest.mark.parametrize(
+    ('text', 'split', 'message'),
+    [
+        ('x = 1', 'train', r'small.py has no model, .*optim_wrapper; `mmsoco'),
+        ('model = dict()', 'test', 'has no model, test_dataloader'),
+        (WHOLE, 'test', 'has no test_dataloader.*config of a fine-tuning'),
+    ],
+)
+def test_configs_of_other_things_are_refused(args, text, split, message):
+    args.config.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_config(args, split)
+    # No traceback, no folder, for a name that was mistyped.
+    assert 'log_folder' not in args
 
 
 def test_launcher_of_mim_may_name_the_rank():
