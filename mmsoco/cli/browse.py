@@ -159,7 +159,9 @@ def _browse_pretraining(args: argparse.Namespace) -> None:
 
 
 def _report(pictures: list[Path], out: Path) -> None:
-    print(f'{len(pictures)} pictures in {out}')
+    from mmsoco.workflow.settings import counted
+
+    print(f'{counted(len(pictures), "file")} in {out}')
 
 
 def _refuse_options(
@@ -216,8 +218,9 @@ def _draw_views(
 
     from mmsoco.engine.building import explained_errors
     from mmsoco.visualization.browse_views import draw_views
+    from mmsoco.workflow.console import quiet_log
 
-    with explained_errors(cfg):
+    with explained_errors(cfg), quiet_log():
         return [
             _save(out / f'{index:07d}.png', picture)
             for index, picture in draw_views(

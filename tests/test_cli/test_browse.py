@@ -1,10 +1,13 @@
 """Pictures of a store, and of the views of a config."""
 
+import io
+import logging
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command import call, succeed
+from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
@@ -116,8 +119,8 @@ def test_a_pretraining_shows_its_proposals_and_views(run, tmp_path):
     arguments = ['--out', out, '--number', '2', '--columns', '1']
     printed = succeed('browse', run, *arguments, '--epoch', '1')
     assert printed.splitlines() == [
-        f'3 pictures in {out / "proposals"}',  # and the contact sheet
-        f'2 pictures in {out / "views"}',
+        f'3 files in {out / "proposals"}',  # and the contact sheet
+        f'2 files in {out / "views"}',
     ]
     names = {path.name for path in (out / 'proposals').iterdir()}
     assert names == {
@@ -127,8 +130,21 @@ def test_a_pretraining_shows_its_proposals_and_views(run, tmp_path):
     assert views == ['0000000.png', '0000002.png']
     (run / 'pretrain.py').unlink()  # stopped before the training
     assert succeed('browse', run, '--out', tmp_path / 'early') == (
-        f'4 pictures in {tmp_path / "early" / "proposals"}\n'
+        f'4 files in {tmp_path / "early" / "proposals"}\n'
     )
+
+
+def test_the_console_is_spared_what_mmengine_logs(run, tmp_path):
+    shown = io.StringIO()
+    console = logging.StreamHandler(shown)
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(console)
+    try:
+        succeed('browse', run, '--out', tmp_path / 'look')
+        logger.info('of other verbs')
+    finally:
+        logger.removeHandler(console)
+    assert shown.getvalue() == 'of other verbs\n'
 
 
 def test_pictures_of_a_pretraining_may_have_moved(run, tmp_path):
@@ -137,7 +153,7 @@ def test_pictures_of_a_pretraining_may_have_moved(run, tmp_path):
     out = tmp_path / 'look'
     assert '--image-root' in refused(run, '--out', out)
     printed = succeed('browse', run, '--out', out, '--image-root', moved)
-    assert f'3 pictures in {out / "views"}' in printed
+    assert f'3 files in {out / "views"}' in printed
 
 
 def test_folders_without_proposals_are_refused(run, tmp_path):
