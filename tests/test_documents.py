@@ -117,6 +117,23 @@ def test_examples_of_the_helps_are_understood(helps, capsys):
     assert refusals(helps, capsys) == []
 
 
+def test_commands_of_written_configs_are_understood(capsys):
+    """The docstrings of the configs that `mmsoco pretrain` leaves."""
+    from mmsoco.workflow import finetune_config, finish, training
+
+    written = {
+        'pretrain.py': training.PRETRAIN_DOCSTRING,
+        'finetune.py': finish.FINETUNE_DOCSTRING,
+        'finetune/finetune.py': finetune_config.DOCSTRING,
+    }
+    texts = {
+        name: re.sub('^command: +', '    ', text, flags=re.MULTILINE)
+        for name, text in written.items()
+    }
+    assert all(own_commands(text) for text in texts.values())
+    assert refusals(texts, capsys) == []
+
+
 def test_wrong_commands_would_be_found(capsys):
     wrong = (
         'mmsoco propos pictures --out a.arrow',

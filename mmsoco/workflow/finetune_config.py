@@ -15,8 +15,8 @@ DOCSTRING = """Fine-tuning on labels, as `mmsoco finetune` wrote it.
 
 The complete config: it inherits nothing.
 
-command:   python tools/train.py finetune.py
-           mim train mmsoco finetune.py
+command:   mmsoco train finetune.py --work-dir NEW_FOLDER
+           mim train mmsoco finetune.py --work-dir NEW_FOLDER
 """
 # Recipes for a machine with a GPU, and for one without.
 LARGE = 'finetune/mask-rcnn_r50-fpn_scratch_8xb2-1x_custom.py'

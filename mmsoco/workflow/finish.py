@@ -24,7 +24,7 @@ The complete config: it inherits nothing. `mmsoco finetune` fills it in from
 the labels; to use it by hand, set the paths of labels and pictures, the
 classes and num_classes.
 
-command:   python tools/train.py finetune.py
+command:   mmsoco train finetune.py
            mim train mmsoco finetune.py
 """
 # Where `finetune.py` looks for labels until somebody names them.

@@ -396,8 +396,8 @@ PRETRAIN_DOCSTRING = """Pretraining with SoCo, as `mmsoco pretrain` wrote it.
 
 The complete config: it inherits nothing.
 
-command:   python tools/train.py pretrain.py
-           mim train mmsoco pretrain.py
+command:   mmsoco train pretrain.py --work-dir NEW_FOLDER
+           mim train mmsoco pretrain.py --work-dir NEW_FOLDER
 """
 
 
