@@ -12,11 +12,10 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmsoco.compat import TESTED_VERSIONS, installed_version
-from mmsoco.utils.machine import available_cores
+from mmsoco.utils.machine import available_cores, available_memory
 
 OK, WARN, FAIL = 'ok', 'warn', 'FAIL'
 TESTED_PYTHONS = ((3, 11), (3, 12))
@@ -334,7 +333,7 @@ def check_cores(cores: int | None = None, gpus: int | None = None) -> Finding:
 def check_memory(available: int | None = None) -> Finding:
     """Judge the memory that is free, bytes."""
     if available is None:
-        available = _available_memory()
+        available = available_memory()
     if available is None:
         return Finding(OK, 'memory', 'unknown on this system')
     text = f'{available / GIB:.1f} GiB available'
@@ -346,17 +345,6 @@ def check_memory(available: int | None = None) -> Finding:
         'close other programs, or lower train_dataloader.batch_size and '
         'num_workers',
     )
-
-
-def _available_memory() -> int | None:
-    try:
-        lines = Path('/proc/meminfo').read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        if line.startswith('MemAvailable:'):
-            return int(line.split()[1]) * 1024
-    return None
 
 
 def check_shared_memory(
