@@ -10,7 +10,7 @@ Example:
         --val val.json --val-images images --labels 60
 
 Writes the complete config, checkpoints, logs and a report that shows the
-detections next to the labels to DIR/finetune (or --out). With --scratch, the
+detections next to the labels to DIR/finetune (see --out). With --scratch, the
 same training starts without the pretrained weights, for comparison.
 """
 
@@ -57,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--out',
         type=path,
         metavar='PATH',
-        help='folder for the fine-tuning (default: a folder in DIR)',
+        help='folder for the fine-tuning (default: one in DIR, such as '
+        'DIR/finetune-60-scratch for --labels 60 --scratch)',
     )
     add_cfg_options(parser)
 

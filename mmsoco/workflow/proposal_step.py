@@ -189,7 +189,8 @@ class ProposalStep:
             self.console.detail,
             (
                 'search',
-                'its kernels are compiled, once per machine: half a minute',
+                'loads its kernels; the first call on a machine compiles '
+                'them, in half a minute',
             ),
         )
         notice.daemon = True
