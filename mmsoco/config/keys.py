@@ -238,13 +238,25 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
         if name not in cfg:
             raise UnknownKeyError(
                 f'--cfg-options {key}: unknown key {name}'
-                f'{near(name, RUN_KEYS)}'
+                f'{near(name, RUN_KEYS) or _namesakes(cfg, key)}'
             )
         raise UnknownKeyError(
             f'--cfg-options {key} changes nothing: the config has put its '
             f'variable {name} to its places already'
             f'{_live_advice(cfg, name, rest, cfg[name])}'
         )
+
+
+def _namesakes(cfg: Config, key: str) -> str:
+    """Name the keys of the run that end as a key does that is not there."""
+    last = key.rpartition('.')[2]
+    found = [
+        place
+        for name in sorted(RUN_KEYS & set(cfg.keys()))
+        for place, _ in walk(name, cfg[name])
+        if place.rpartition('.')[2] == last
+    ]
+    return f'; did you mean {" or ".join(found[:3])}?' if found else ''
 
 
 def _live_advice(

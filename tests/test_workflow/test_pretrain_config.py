@@ -93,6 +93,27 @@ def test_an_option_that_nothing_reads_is_refused(recipe, detector, tmp_path):
         build(recipe, detector, tmp_path, **{'optim_wraper.x': 1})
 
 
+@pytest.mark.parametrize(
+    ('option', 'live'),
+    [
+        ('pairs', 'model.pairs'),
+        (
+            'draw_views.num_proposals',
+            'train_dataloader.dataset.pipeline.0.num_proposals',
+        ),
+        ('soco.finest_scale', 'model.finest_scale'),
+    ],
+)
+def test_a_variable_of_the_recipe_is_led_to_its_key(
+    recipe, detector, tmp_path, option, live
+):
+    """The config of a run has no variables left, as the recipes have."""
+    with pytest.raises(ValueError, match=f'did you mean .*{live}') as caught:
+        build(recipe, detector, tmp_path, **{option: 1})
+    assert f'unknown key {option.partition(".")[0]};' in str(caught.value)
+    build(recipe, detector, tmp_path, **{live: 1})
+
+
 def test_a_warmup_fits_a_run_of_one_epoch(recipe, detector, tmp_path):
     cfg = build(recipe, detector, tmp_path)
     assert 'warmup' not in cfg.param_scheduler
