@@ -138,9 +138,9 @@ def readable_errors(path: Any) -> Iterator[None]:
         raise
     except Exception as error:  # broken bytes lead to errors of any type
         raise BrokenCheckpointError(
-            f'{path} cannot be read as a checkpoint; it is broken or cut '
-            f'short ({type(error).__name__}: {error}). Copy or download it '
-            'again.'
+            f'{path} cannot be read as a checkpoint; it is none, or broken, '
+            f'or cut short ({type(error).__name__}: {error}). Copy or '
+            'download it again, or name another file.'
         ) from error
 
 

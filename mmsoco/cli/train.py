@@ -4,7 +4,7 @@ For several GPUs or CPU processes, use tools/dist_train.sh; for Slurm, use
 tools/slurm_train.sh.
 
 Examples:
-  mmsoco train out/mine/pretrain.py      # as `mmsoco pretrain` wrote it
+  mmsoco train out/mine/pretrain.py --work-dir work_dirs/again
   mmsoco train configs/soco/soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k.py \
       --amp --resume
   mmsoco train configs/finetune/mask-rcnn_r50-fpn_soco_8xb2-1x_coco.py \
