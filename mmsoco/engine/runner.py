@@ -1,5 +1,6 @@
 """mmengine's runner, which also trains on CPUs and survives a kill."""
 
+import logging
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -47,6 +48,8 @@ _OWN_LOOPS = {
     for loop in (EpochBasedTrainLoop, IterBasedTrainLoop)
     for name in (loop.__name__, loop.__base__)
 }
+# How mmengine warns of classes that it uses itself to save checkpoints.
+_OWN_WARNINGS = ('"FileClient" will be', '"HardDiskBackend" is')
 # Of torch's batch norm.
 _ONE_VALUE = 'Expected more than 1 value per channel'
 
@@ -115,6 +118,7 @@ class Runner(CheckpointingRunner):
             The logger.
         """
         logger = super().build_logger(log_level, *args, **kwargs)
+        logger.addFilter(_concerns_users)
         self._building.enter_context(off_console(logger))
         return logger
 
@@ -183,9 +187,12 @@ class Runner(CheckpointingRunner):
         if fixed:
             counts = ', '.join(f'{n} of {part}' for part, n in fixed.items())
             self.logger.info(f'Tensors that are not trained: {counts}.')
-        return guard_steps(
-            super().build_optim_wrapper(with_constructor(optim_wrapper))
-        )
+        # A line for each option of each parameter.
+        with off_console(self.logger):
+            wrapper = super().build_optim_wrapper(
+                with_constructor(optim_wrapper)
+            )
+        return guard_steps(wrapper)
 
     def register_default_hooks(self, hooks: dict | None = None) -> None:
         """Register the default hooks, and always `FiniteHook`.
@@ -420,6 +427,11 @@ class Runner(CheckpointingRunner):
 
 def _ignore(number: int, frame: FrameType | None) -> None:
     """Do nothing at a signal; programs that are started do not inherit it."""
+
+
+def _concerns_users(record: logging.LogRecord) -> bool:
+    """Return whether a line of the log tells users something."""
+    return not record.getMessage().startswith(_OWN_WARNINGS)
 
 
 def _init_gloo(launcher: str, dist_cfg: dict) -> None:

@@ -163,6 +163,28 @@ def test_the_start_goes_to_the_log_file(tmp_path, capsys):
     assert f'hooks: {log}' in shown and len(shown.splitlines()) == 3
 
 
+def test_the_console_is_spared_the_details_of_a_start(tmp_path, capsys):
+    runner = build_runner(
+        tmp_path,
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
+        optim_wrapper=dict(
+            optimizer=dict(type='SGD', lr=0.1),
+            paramwise_cfg=dict(custom_keys=dict(layer=dict(lr_mult=10))),
+        ),
+    )
+    capsys.readouterr()
+    runner.train()
+    output = capsys.readouterr()
+    shown = output.out + output.err
+    [log] = tmp_path.glob('*/*.log')
+    text = log.read_text()
+    assert 'layer.weight:lr_mult=10' in text
+    assert 'lr_mult' not in shown
+    # mmengine warns of its own class for files at each checkpoint.
+    assert 'FileClient' not in shown and 'Backend' not in shown
+    assert 'Saving checkpoint at 1 epochs' in shown
+
+
 class Early(Hook):
     """Logs while the runner is built."""
 
