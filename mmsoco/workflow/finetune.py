@@ -313,7 +313,7 @@ class _Finetuning:
         weights = self.settings.run / 'detector.pth'
         cfg = configs.build_config(
             configs.load_recipe(is_large),
-            Config.fromfile(self.settings.run / 'pretrain.py').model.detector,
+            Config.fromfile(self.settings.run / 'pretrain.py'),
             data,
             self.folder.checkpoints,
             None if self.settings.scratch else weights,

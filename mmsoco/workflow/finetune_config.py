@@ -115,7 +115,7 @@ def _set_classes(cfg: Any, number: int) -> None:
 
 def build_config(
     recipe: Config,
-    detector: Mapping,
+    pretraining: Config,
     data: DetectionData,
     work_dir: Path,
     weights: Path | None,
@@ -125,7 +125,7 @@ def build_config(
 
     Args:
         recipe: See `load_recipe`; it is not changed.
-        detector: The config that was pretrained.
+        pretraining: The config of the pretraining, whose detector is taken.
         data: The labels.
         work_dir: Folder of checkpoints and logs.
         weights: The pretrained weights; None trains from scratch.
@@ -134,7 +134,9 @@ def build_config(
     cfg = copy.deepcopy(recipe)
     if weights is not None and parts is not None:
         cfg.default_hooks.load_report.parts = list(parts)
-    cfg.model = fit_detector(detector, data)
+    cfg.model = fit_detector(pretraining.model.detector, data)
+    if pretraining.get('custom_imports'):
+        cfg.custom_imports = copy.deepcopy(pretraining.custom_imports)
     cfg.load_from = None if weights is None else str(weights.absolute())
     cfg.work_dir = str(work_dir.absolute())
     cfg.train_dataloader.dataset = _dataset(

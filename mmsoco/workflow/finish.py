@@ -118,7 +118,7 @@ def _write_finetune_config(
     pretraining = Config.fromfile(folder.path / 'pretrain.py')
     cfg = finetuning.build_config(
         finetuning.load_recipe(is_large),
-        pretraining.model.detector,
+        pretraining,
         data,
         folder.path / 'finetune' / 'checkpoints',
         weights,

@@ -71,6 +71,16 @@ def load_recipe(is_large: bool) -> Config:
     return Config.fromfile(shipped_config((LARGE if is_large else SMALL)[0]))
 
 
+def read_detector_config(name: str | None, is_large: bool) -> Config:
+    """Read the file that describes a detector; see `load_detector`."""
+    if name is None:
+        name = str(shipped_config((LARGE if is_large else SMALL)[1]))
+    try:
+        return read_config(name, {})
+    except (OSError, ValueError) as error:
+        raise type(error)(f'--detector {name}: {error}') from error
+
+
 def load_detector(name: str | None, is_large: bool) -> dict:
     """Read the config of a detector.
 
@@ -86,12 +96,7 @@ def load_detector(name: str | None, is_large: bool) -> dict:
         FileNotFoundError: If there is no such config.
         ValueError: If it cannot be read, or describes no detector.
     """
-    if name is None:
-        name = str(shipped_config((LARGE if is_large else SMALL)[1]))
-    try:
-        cfg = read_config(name, {})
-    except (OSError, ValueError) as error:
-        raise type(error)(f'--detector {name}: {error}') from error
+    cfg = read_detector_config(name, is_large)
     model = cfg.get('model')
     if not isinstance(model, dict) or 'type' not in model:
         raise ValueError(
@@ -163,6 +168,7 @@ def build_config(
     work_dir: Path,
     options: Mapping[str, Any],
     rpn: bool = False,
+    imports: Mapping | None = None,
 ) -> Config:
     """Put recipe, detector and data together.
 
@@ -174,6 +180,8 @@ def build_config(
         work_dir: Folder of checkpoints and logs.
         options: Further values by dotted key; they come last.
         rpn: Whether the detector's RPN is trained too.
+        imports: ``custom_imports`` of the detector's config, which register
+            parts of it.
 
     Returns:
         The config; `apply_plan` sets what is measured or counted.
@@ -196,6 +204,8 @@ def build_config(
     cfg.param_scheduler.warmup_share = _WARMUP_SHARE
     cfg.default_hooks.checkpoint.max_keep_ckpts = 3
     drop_variables(cfg)
+    if imports:
+        cfg.custom_imports = ConfigDict(imports)
     apply_options(cfg, options)
     return cfg
 

@@ -167,6 +167,9 @@ class Training:
             self.folder.checkpoints,
             options,
             bool(self.settings.rpn),
+            configs.read_detector_config(
+                self.settings.detector, self.has_gpu
+            ).get('custom_imports'),
         )
 
     def run(self, number: int) -> None:

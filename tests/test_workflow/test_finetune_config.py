@@ -24,6 +24,11 @@ def detector():
     return load_detector(None, is_large=False)
 
 
+@pytest.fixture(scope='module')
+def pretraining(detector):
+    return Config(dict(model=dict(detector=detector)))
+
+
 @pytest.mark.parametrize(
     ('sizes', 'is_large', 'scale'),
     [
@@ -72,11 +77,15 @@ def test_other_detectors_get_the_classes_too(name, heads, tmp_path):
 
 
 @pytest.mark.parametrize('is_large', [False, True])
-def test_the_whole_config(detector, tmp_path, is_large):
+def test_the_whole_config(pretraining, tmp_path, is_large):
     recipe = configs.load_recipe(is_large)
     found = data(tmp_path)
     cfg = configs.build_config(
-        recipe, detector, found, tmp_path / 'checkpoints', tmp_path / 'w.pth'
+        recipe,
+        pretraining,
+        found,
+        tmp_path / 'checkpoints',
+        tmp_path / 'w.pth',
     )
     epochs, steps = configs.set_size(cfg, 60, 4, 20, is_large)
     assert (epochs, steps) == (20, 300)
@@ -91,7 +100,7 @@ def test_the_whole_config(detector, tmp_path, is_large):
     path.write_text(cfg.pretty_text)
     assert Config.fromfile(path).to_dict() == cfg.to_dict()
     scratch = configs.build_config(
-        recipe, detector, found, tmp_path / 'checkpoints', None
+        recipe, pretraining, found, tmp_path / 'checkpoints', None
     )
     assert scratch.load_from is None
 
@@ -102,9 +111,9 @@ def test_a_length_that_nobody_set_is_in_steps():
     assert configs.default_epochs(100000, is_large=False) == 12
 
 
-def test_few_pictures_make_a_smaller_batch(detector, tmp_path):
+def test_few_pictures_make_a_smaller_batch(pretraining, tmp_path):
     cfg = configs.build_config(
-        configs.load_recipe(False), detector, data(tmp_path), tmp_path, None
+        configs.load_recipe(False), pretraining, data(tmp_path), tmp_path, None
     )
     epochs, steps = configs.set_size(cfg, 3, None, 5, False)
     assert cfg.train_dataloader.batch_size == 3
@@ -130,7 +139,7 @@ def test_a_decay_keeps_its_place_in_the_schedule():
     assert isinstance(cfg.train_cfg, ConfigDict)
 
 
-def test_parts_go_to_the_hook_that_loads_them(detector, tmp_path):
+def test_parts_go_to_the_hook_that_loads_them(pretraining, tmp_path):
     recipe = configs.load_recipe(is_large=False)
     for weights, parts, expected in (
         (tmp_path / 'a.pth', ['backbone'], ['backbone']),
@@ -138,6 +147,17 @@ def test_parts_go_to_the_hook_that_loads_them(detector, tmp_path):
         (None, ['backbone'], None),
     ):
         cfg = configs.build_config(
-            recipe, detector, data(tmp_path), tmp_path, weights, parts
+            recipe, pretraining, data(tmp_path), tmp_path, weights, parts
         )
         assert cfg.default_hooks.load_report.get('parts') == expected
+
+
+def test_modules_of_the_detector_are_imported_here_too(detector, tmp_path):
+    imports = dict(imports=['my_backbone'])
+    pretraining = Config(
+        dict(model=dict(detector=detector), custom_imports=imports)
+    )
+    cfg = configs.build_config(
+        configs.load_recipe(False), pretraining, data(tmp_path), tmp_path, None
+    )
+    assert cfg.custom_imports == imports

@@ -118,6 +118,18 @@ def training(tmp_path, **options):
     return Training(folder, settings, console)
 
 
+def test_modules_of_the_detector_are_imported_in_the_training(tmp_path):
+    """Its process reads the written config alone."""
+    name = 'mmsoco::_base_/models/mask-rcnn_r50-c4_extra-norm.py'
+    cfg = training(tmp_path, detector=name).config()
+    [module] = cfg.custom_imports.imports
+    assert 'extra_norm' in module
+    assert 'custom_imports' not in training(tmp_path).config()
+    options = {'custom_imports.imports': ['json']}
+    given = training(tmp_path, detector=name, cfg_options=options).config()
+    assert given.custom_imports.imports == ['json']
+
+
 def test_a_second_call_says_where_it_goes_on(tmp_path, monkeypatch):
     made = training(tmp_path)
     made.folder.manifest = dict(steps={})
