@@ -1,17 +1,22 @@
 """Refuse settings of a training that are out of range, by their keys."""
 
-import math
 import multiprocessing
-import os
 from collections.abc import Mapping
 from typing import Any
 
-from mmsoco.utils.machine import MOST_PROCESSES_PER_CORE
+from mmsoco.config.keys import walk
+from mmsoco.engine.loader_checks import LOADERS, check_loader
+from mmsoco.engine.values import (
+    check_not_negative,
+    check_switch,
+    check_whole,
+    is_number,
+    value_at,
+)
+from mmsoco.utils.names import near
 
 # Whole numbers of at least 1, or of at least 0.
 _COUNTS = {
-    'train_dataloader.batch_size': 1,
-    'train_dataloader.num_workers': 0,
     'train_cfg.max_epochs': 1,
     'train_cfg.max_iters': 1,
     'train_cfg.min_epochs': 1,
@@ -22,6 +27,7 @@ _COUNTS = {
     'randomness.seed': 0,
     'log_processor.window_size': 1,
     'env_cfg.dist_cfg.timeout': 1,
+    'env_cfg.resource_limit': 1,
 }
 _MAX_SEED = 2**32 - 1  # of numpy's generators
 _RATES = (
@@ -30,13 +36,19 @@ _RATES = (
     'optim_wrapper.optimizer.momentum',
 )
 _SWITCHES = (
-    'train_dataloader.drop_last',
-    'train_dataloader.pin_memory',
-    'train_dataloader.persistent_workers',
-    'train_dataloader.sampler.shuffle',
     'env_cfg.cudnn_benchmark',
     'find_unused_parameters',
+    'log_processor.by_epoch',
+    'train_cfg.by_epoch',
 )
+_NAMES = {
+    'env_cfg.mp_cfg.mp_start_method': (
+        *multiprocessing.get_all_start_methods(),
+    ),
+    'log_level': ('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'),
+    'optim_wrapper.clip_grad.type': ('norm', 'value'),
+    'sync_bn': ('torch', 'mmcv'),
+}
 
 
 def check_training(cfg: Mapping) -> None:
@@ -49,20 +61,25 @@ def check_training(cfg: Mapping) -> None:
         ValueError: If a setting is out of range; the message names its key.
     """
     for key, lowest in _COUNTS.items():
-        value = _get(cfg, key)
+        value = value_at(cfg, key)
         if value is not None:
             check_whole(key, value, lowest)
     for key in _RATES:
-        value = _get(cfg, key)
-        if value is not None and not (
-            _is_number(value) and 0 <= value < math.inf
-        ):
-            raise ValueError(
-                f'{key} expects a finite number of at least 0, but got '
-                f'{value!r}.'
-            )
+        value = value_at(cfg, key)
+        if value is not None:
+            check_not_negative(key, value)
     _check_limits(cfg)
-    _check_switches(cfg)
+    for key in _SWITCHES:
+        check_switch(key, value_at(cfg, key))
+    _check_optimizer(cfg)
+    _check_names(cfg)
+    for loader in LOADERS:
+        if isinstance(cfg.get(loader), Mapping):
+            check_loader(loader, cfg[loader])
+    for place, node in walk('param_scheduler', cfg.get('param_scheduler')):
+        if isinstance(node, Mapping):
+            by_iter = 'convert_to_iter_based'
+            check_switch(f'{place}.{by_iter}', node.get(by_iter))
     _check_intervals('default_hooks', cfg.get('default_hooks') or {})
     _check_intervals(
         'custom_hooks', dict(enumerate(cfg.get('custom_hooks') or ()))
@@ -70,66 +87,65 @@ def check_training(cfg: Mapping) -> None:
 
 
 def _check_limits(cfg: Mapping) -> None:
-    """Refuse values above what can work, and a way to start processes."""
-    momentum = _get(cfg, 'optim_wrapper.optimizer.momentum')
+    """Refuse values above what can work."""
+    momentum = value_at(cfg, 'optim_wrapper.optimizer.momentum')
     if momentum is not None and momentum >= 1:
         raise ValueError(
             'optim_wrapper.optimizer.momentum expects a number of at least 0 '
             f'and below 1, or the weights run away, but got {momentum!r}.'
         )
-    seed = _get(cfg, 'randomness.seed')
+    seed = value_at(cfg, 'randomness.seed')
     if seed is not None and seed > _MAX_SEED:
         raise ValueError(
             f'randomness.seed expects at most {_MAX_SEED}, but got {seed}.'
         )
-    for loader in ('train', 'val', 'test'):
-        _check_workers(f'{loader}_dataloader.num_workers', cfg)
-    method = _get(cfg, 'env_cfg.mp_cfg.mp_start_method')
-    known = multiprocessing.get_all_start_methods()
-    if method is not None and method not in known:
-        raise ValueError(
-            'env_cfg.mp_cfg.mp_start_method expects one of '
-            f'{", ".join(known)}, but got {method!r}.'
-        )
 
 
-def _check_workers(key: str, cfg: Mapping) -> None:
-    value = _get(cfg, key)
-    if value is None:
-        return
-    check_whole(key, value, 0)
-    most = MOST_PROCESSES_PER_CORE * (os.cpu_count() or 1)
-    if value > most:
-        raise ValueError(
-            f'{key} expects at most {most} processes on this machine '
-            f'({MOST_PROCESSES_PER_CORE} for each core), but got {value}.'
-        )
+def _check_optimizer(cfg: Mapping) -> None:
+    """Refuse multipliers and limits of gradients that cannot be."""
+    paramwise = 'optim_wrapper.paramwise_cfg'
+    node = value_at(cfg, paramwise)
+    multipliers = dict(node) if isinstance(node, Mapping) else {}
+    parts = multipliers.get('custom_keys')
+    # The names of parts may have dots of their own.
+    for part, of_part in parts.items() if isinstance(parts, Mapping) else ():
+        if isinstance(of_part, Mapping):
+            for name, value in of_part.items():
+                multipliers[f'custom_keys.{part}.{name}'] = value
+    for name, value in multipliers.items():
+        if name.endswith('_mult'):
+            check_not_negative(f'{paramwise}.{name}', value)
+    clip = value_at(cfg, 'optim_wrapper.clip_grad')
+    if isinstance(clip, Mapping):
+        _check_clipping(clip)
 
 
-def _check_switches(cfg: Mapping) -> None:
-    """Refuse a text such as "maybe", which Python takes for True."""
-    for key in _SWITCHES:
-        value = _get(cfg, key)
-        if value not in (None, True, False):
-            raise ValueError(f'{key} expects True or False, got {value!r}.')
+def _check_clipping(clip: Mapping) -> None:
+    """Refuse limits of gradients that are none."""
+    is_value = clip.get('type') == 'value'
+    limit = 'clip_value' if is_value else 'max_norm'
+    values: dict[str, Any] = {limit: clip.get(limit)}
+    if clip.get('norm_type', 'inf') != 'inf':
+        values['norm_type'] = clip['norm_type']
+    for name, value in values.items():
+        if not (is_number(value) and value > 0):
+            raise ValueError(
+                f'optim_wrapper.clip_grad.{name} expects a number above 0, '
+                f'but got {value!r}. To train without a limit, set '
+                'optim_wrapper.clip_grad=None.'
+            )
 
 
-def check_whole(key: str, value: Any, lowest: int = 1) -> None:
-    """Refuse what is not a whole number of at least some size.
-
-    Args:
-        key: The setting, for the message.
-        value: Its value.
-        lowest: The smallest number.
-
-    Raises:
-        ValueError: If the value is something else.
-    """
-    if not _is_number(value) or value != value // 1 or value < lowest:
-        raise ValueError(
-            f'{key} expects a whole number of at least {lowest}, but got '
-            f'{value!r}.'
-        )
+def _check_names(cfg: Mapping) -> None:
+    """Refuse names that mmengine looks up in tables of its own."""
+    for key, known in _NAMES.items():
+        value = value_at(cfg, key)
+        is_level = key == 'log_level' and isinstance(value, int)
+        if value is not None and value not in known and not is_level:
+            raise ValueError(
+                f'{key} expects one of {", ".join(known)}, but got '
+                f'{value!r}{near(str(value), known)}'
+            )
 
 
 def _check_intervals(key: str, hooks: Mapping) -> None:
@@ -143,22 +159,3 @@ def _check_intervals(key: str, hooks: Mapping) -> None:
             raise ValueError(
                 f'{error} To train without this hook, set {key}.{name}=None.'
             ) from None
-
-
-def _is_number(value: Any) -> bool:
-    """Return whether a value is a number, and no text, boolean or NaN."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and not math.isnan(value)
-    )
-
-
-def _get(cfg: Mapping, key: str) -> Any:
-    """Return the value of ``a.b.c``, None where there is none."""
-    value: Any = cfg
-    for part in key.split('.'):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(part)
-    return value

@@ -9,9 +9,9 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmsoco.datasets.samplers import EpochIndexSampler
-from mmsoco.engine.checks import check_whole
 from mmsoco.engine.rng import seed_iteration
 from mmsoco.engine.run_record import batch_size_of
+from mmsoco.engine.values import check_whole
 from mmsoco.registry import LOOPS
 
 

@@ -25,6 +25,7 @@ from mmsoco.engine.checkpointing import CheckpointingRunner, FinishedError
 from mmsoco.engine.checks import check_training
 from mmsoco.engine.data_workers import shield_workers
 from mmsoco.engine.hooks.finite_hook import FiniteHook
+from mmsoco.engine.loader_checks import refuse_fixed_views
 from mmsoco.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmsoco.engine.optimizers.finite_steps import guard_steps
 from mmsoco.engine.optimizers.trained_parameters import (
@@ -258,7 +259,8 @@ class Runner(CheckpointingRunner):
             The loop.
 
         Raises:
-            ValueError: If the images do not make one batch.
+            ValueError: If the images do not make one batch, or would have
+                the same views in all epochs.
         """
         with tensors_only():
             loop = super().build_train_loop(self._own_loop(loop))
@@ -268,6 +270,7 @@ class Runner(CheckpointingRunner):
                 f'of {self._train_batch_size()} in each of {self.world_size} '
                 'processes. Lower train_dataloader.batch_size.'
             )
+        refuse_fixed_views(loop.dataloader)
         return loop
 
     def _maybe_compile(self, target: str) -> None:

@@ -35,7 +35,27 @@ TYPES = {'default_hooks.logger.interval': dict(type='LoggerHook')}
             for value in (-1, 'x', float('nan'), float('inf'))
         ),
         ('train_dataloader.num_workers', -1),
+        ('train_dataloader.num_workers', 1.0),
+        ('train_dataloader.batch_size', 2.0),
+        ('train_dataloader.batch_size', None),
+        ('train_dataloader.prefetch_factor', 0),
+        ('train_dataloader.prefetch_factor', True),
+        ('train_dataloader.num_batch_per_epoch', 0),
+        ('train_dataloader.timeout', -1),
+        ('train_dataloader.timeout', 'x'),
+        ('train_dataloader.sampler.seed', -3),
+        ('train_dataloader.in_order', 'x'),
+        ('train_dataloader.multiprocessing_context', 'frok'),
+        ('val_dataloader.prefetch_factor', 0),
         ('randomness.seed', -1),
+        ('env_cfg.resource_limit', 0),
+        ('log_level', 'info'),
+        ('log_processor.by_epoch', 'x'),
+        ('sync_bn', 'x'),
+        ('param_scheduler.convert_to_iter_based', 'x'),
+        ('optim_wrapper.clip_grad.max_norm', -1),
+        ('optim_wrapper.paramwise_cfg.bias_lr_mult', 'x'),
+        ('optim_wrapper.paramwise_cfg.custom_keys.layers.decay_mult', -1),
     ],
 )
 def test_settings_out_of_range(tmp_path, key, value):
@@ -50,6 +70,30 @@ def test_settings_out_of_range(tmp_path, key, value):
         small_runner(tmp_path, **settings).train()
     assert isinstance(caught.value, ValueError)
     assert not list(tmp_path.glob('*.pth'))
+
+
+@pytest.mark.parametrize(
+    ('name', 'value', 'without'),
+    [
+        ('persistent_workers', True, 'False'),
+        ('prefetch_factor', 2, 'None'),
+        ('timeout', 5, '0'),
+        ('multiprocessing_context', 'fork', 'None'),
+    ],
+)
+def test_settings_of_workers_that_are_not_there(
+    tmp_path, name, value, without
+):
+    settings = dict(train_dataloader={name: value})
+    with pytest.raises(
+        ValueError,
+        match=f'{name}={value!r} needs .*num_workers is 0: set .*{name}='
+        f'{without}, or train_dataloader.num_workers to 1',
+    ):
+        small_runner(tmp_path, **settings)
+    settings['train_dataloader'][name] = eval(without)
+    small_runner(tmp_path, **settings).train()
+    assert (tmp_path / 'epoch_3.pth').is_file()
 
 
 @pytest.mark.parametrize('epochs', [1, 2])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmsoco.engine.checks import check_whole
+from mmsoco.engine.values import check_whole
 
 
 def check_interval(owner: object, name: str, value: Any) -> None:
