@@ -26,12 +26,12 @@ def checkpoints_of(work_dir: str | Path) -> list[Path]:
         nothing in a folder that was copied.
     """
     work_dir = Path(work_dir)
+    noted = _noted_name(work_dir)
     found = [
         path
         for path in work_dir.glob('*.pth')
-        if path.name == INTERIM_NAME or _NUMBERED.fullmatch(path.name)
+        if path.name in (INTERIM_NAME, noted) or _NUMBERED.fullmatch(path.name)
     ]
-    noted = _noted_name(work_dir)
 
     def age(path: Path) -> tuple:
         """Return what sorts checkpoints from old to new."""

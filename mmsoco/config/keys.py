@@ -83,6 +83,17 @@ _VALUES: dict[str, tuple[type, ...]] = {
     'work_dir': (str, type(None)),
     'overwrite': (bool,),
     'custom_hooks': (list, tuple),
+    'param_scheduler': (dict, list, tuple),
+    'log_level': (str, int),
+    'experiment_name': (str,),
+    'default_scope': (str,),
+    'runner_type': (str, type),
+    'sync_bn': (str,),
+    'compile': (bool, dict),
+    'activation_checkpointing': (list, tuple),
+    'efficient_conv_bn_eval': (list, tuple),
+    'custom_imports.imports': (str, list, tuple),
+    'env_cfg.mp_cfg.opencv_num_threads': (int,),
     'randomness.deterministic': (bool,),
     'randomness.diff_rank_seed': (bool,),
     **{
@@ -92,10 +103,20 @@ _VALUES: dict[str, tuple[type, ...]] = {
             'train_dataloader.sampler', 'train_cfg', 'optim_wrapper',
             'optim_wrapper.optimizer', 'optim_wrapper.clip_grad',
             'optim_wrapper.paramwise_cfg', 'default_hooks', 'env_cfg',
-            'randomness',
+            'env_cfg.mp_cfg', 'env_cfg.dist_cfg', 'randomness',
+            'train_dataloader.batch_sampler', 'val_dataloader',
+            'test_dataloader', 'val_cfg', 'test_cfg', 'auto_scale_lr',
+            'model_wrapper_cfg', 'custom_imports', 'log_processor',
+            'visualizer', 'optim_wrapper.paramwise_cfg.custom_keys',
         )
     },
 }  # fmt: skip
+# What --cfg-options come too late for, and what to do instead.
+_TOO_LATE = {
+    'custom_imports': 'modules are imported while the file is read; name '
+    'them in the file',
+    'launcher': 'the option --launcher sets it',
+}
 # How alike a name and a key of the run are if the one is a typo of the other
 # ("load_form" and "load_from": 0.89).
 _ALIKE = 0.85
@@ -164,6 +185,12 @@ def _check_values(cfg: Config) -> None:
                 for kind in kinds
             )
             raise UnknownKeyError(f'{name} must be {expected}, got {value!r}')
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        if not isinstance(hook, (Mapping, type(None))):
+            raise UnknownKeyError(
+                f'default_hooks.{name} must be dict, or None to train '
+                f'without it, got {hook!r}'
+            )
 
 
 def _check_names(cfg: Config, file: str) -> None:
@@ -233,6 +260,10 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
     """
     for key in options:
         name, *rest = key.split('.')
+        if name in _TOO_LATE:
+            raise UnknownKeyError(
+                f'--cfg-options {key} changes nothing: {_TOO_LATE[name]}'
+            )
         if name in RUN_KEYS:
             continue
         if name not in cfg:

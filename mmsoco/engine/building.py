@@ -4,29 +4,39 @@ import difflib
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any
 
 from mmdet.registry import TASK_UTILS
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.registry import Registry
+from mmengine.registry import FUNCTIONS, Registry
+from mmengine.runner import Priority, get_priority
 
-from mmsoco.config.keys import walk
+from mmsoco.config.keys import RUN_KEYS, walk
 from mmsoco.config.reads import FOUNDATIONS
+from mmsoco.engine.argument_types import check_types_of_arguments
 from mmsoco.engine.plain_dicts import check_read, check_settings_of_detector
+from mmsoco.engine.values import value_at
 from mmsoco.registry import (
     DATA_SAMPLERS,
     DATASETS,
     HOOKS,
+    LOG_PROCESSORS,
     LOOPS,
+    MODEL_WRAPPERS,
     MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
     OPTIM_WRAPPERS,
     OPTIMIZERS,
     PARAM_SCHEDULERS,
     RUNNERS,
+    VISBACKENDS,
+    VISUALIZERS,
 )
 from mmsoco.utils.names import near
 
@@ -43,7 +53,9 @@ _OPEN_ENDED = (
 )
 # "intervall" for "interval", but not "by_epoch" for "epoch".
 _ALIKE = 0.85
+_PLAIN = bool | int | float | str
 _NO_TYPE = 'must contain the key "type"'
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 # Packages whose types are looked up before anything is built.
 _SCOPES = ('mmsoco', 'mmdet')
 # Packages whose hooks hand all of their ``**kwargs`` on to their bases.
@@ -60,14 +72,37 @@ _PLACES = {
     'model.detector.roi_head': MODELS,
     'model.detector.roi_head.bbox_head': MODELS,
     'model.detector.roi_head.mask_head': MODELS,
-    'train_dataloader.dataset': DATASETS,
-    'train_dataloader.sampler': DATA_SAMPLERS,
-    'train_cfg': LOOPS,
+    **{
+        f'{split}_dataloader.{part}': registry
+        for split in ('train', 'val', 'test')
+        for part, registry in (
+            ('dataset', DATASETS),
+            ('sampler', DATA_SAMPLERS),
+            ('batch_sampler', DATA_SAMPLERS),
+            ('collate_fn', FUNCTIONS),
+            ('worker_init_fn', FUNCTIONS),
+        )
+    },
+    **{f'{split}_cfg': LOOPS for split in ('train', 'val', 'test')},
     'optim_wrapper': OPTIM_WRAPPERS,
     'optim_wrapper.optimizer': OPTIMIZERS,
     'param_scheduler': PARAM_SCHEDULERS,
+    'param_scheduler.*': PARAM_SCHEDULERS,
     'default_hooks.*': HOOKS,
+    'custom_hooks.*': HOOKS,
+    'log_processor': LOG_PROCESSORS,
+    'visualizer': VISUALIZERS,
+    'visualizer.vis_backends.*': VISBACKENDS,
+    'model_wrapper_cfg': MODEL_WRAPPERS,
 }
+# Of parts that need not name theirs.
+_DEFAULT_TYPES = {'log_processor': 'LogProcessor', 'visualizer': 'Visualizer'}
+# Registries of parts that run the training. Annotations of a model's parts
+# are not as exact.
+_TYPED = (
+    DATASETS, DATA_SAMPLERS, HOOKS, LOG_PROCESSORS, LOOPS, OPTIMIZERS,
+    PARAM_SCHEDULERS, VISBACKENDS, VISUALIZERS,
+)  # fmt: skip
 
 
 def run_config(cfg: Config, mode: str) -> Any:
@@ -84,10 +119,21 @@ def run_config(cfg: Config, mode: str) -> Any:
         ValueError: If a key of the config fits nothing; the message names it.
             Or the labels do not fit the config.
     """
+    if mode == 'train':
+        _refuse_without_training(cfg)
     check_types(cfg)
     check_labels(cfg, mode)
     with explained_errors(cfg):
         return getattr(RUNNERS.build(cfg), mode)()
+
+
+def _refuse_without_training(cfg: Config) -> None:
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper'):
+        if cfg.get(key) is None:
+            raise ValueError(
+                f'{key} is missing or None: a training needs model, '
+                'train_dataloader, train_cfg and optim_wrapper'
+            )
 
 
 def check_labels(cfg: Config, mode: str) -> None:
@@ -122,8 +168,20 @@ def check_types(cfg: Config) -> None:
     Raises:
         ValueError: The first such type; the message names its key.
     """
-    if cfg.get('default_scope', 'mmsoco') not in _SCOPES:
+    scope = cfg.get('default_scope', 'mmsoco')
+    _check_scope(scope)
+    if scope not in _SCOPES:
         return  # the types of another package are not looked up here
+    for key, registry in (
+        ('runner_type', RUNNERS),
+        ('optim_wrapper.constructor', OPTIM_WRAPPER_CONSTRUCTORS),
+    ):
+        kind = value_at(cfg.to_dict(), key)
+        if isinstance(kind, str) and registry.get(kind) is None:
+            raise ValueError(
+                f'unknown type {kind!r} in {key}'
+                f'{near(kind, _names_in(registry))}'
+            )
     for place, node, registry in _main_parts(cfg):
         if isinstance(node, Mapping) and not _is_foreign(cfg, place):
             _check_type(place, node, registry)
@@ -142,20 +200,42 @@ def check_types(cfg: Config) -> None:
                 check_read(f'{place}.filter_cfg', node['filter_cfg'], [built])
 
 
+def _check_scope(scope: str) -> None:
+    """Refuse a scope that is neither a package nor that of a registry."""
+    root: Registry = MODELS
+    while root.parent is not None:
+        root = root.parent
+    known = {root.scope, *root.children}
+    for child in root.children.values():
+        known.update(child.children)
+    is_package = scope.isidentifier() and find_spec(scope) is not None
+    if scope not in known and not is_package:
+        raise ValueError(
+            f'default_scope is {scope!r}, which is no installed package'
+            f'{near(scope, known)}'
+        )
+
+
 def _main_parts(cfg: Config) -> Iterator[tuple[str, Any, Registry]]:
     """Yield the main parts of a config with their keys and registries."""
     for pattern, registry in _PLACES.items():
         nodes: list[tuple[str, Any]] = [('', cfg)]
         for key in pattern.split('.'):
             nodes = [
-                (f'{place}.{name}'.lstrip('.'), node[name])
+                (f'{place}.{name}'.lstrip('.'), part)
                 for place, node in nodes
-                if isinstance(node, (Mapping, Config))
-                for name in (node if key == '*' else [key])
-                if name in node
+                for name, part in _entries(node)
+                if key in ('*', name)
             ]
         for place, node in nodes:
             yield place, node, registry
+
+
+def _entries(node: Any) -> Iterable[tuple[Any, Any]]:
+    """Return the entries of a dict or list with their keys."""
+    if isinstance(node, (Mapping, Config)):
+        return node.items()
+    return enumerate(node) if isinstance(node, (list, tuple)) else ()
 
 
 def _check_parts_of_model(cfg: Config) -> None:
@@ -192,18 +272,44 @@ def _is_foreign(cfg: Mapping, place: str) -> bool:
 
 def _check_type(place: str, node: Mapping, registry: Registry) -> None:
     """Refuse an unknown type, and a typo that ``**kwargs`` would swallow."""
-    kind = node.get('type')
-    if not isinstance(kind, str):
+    kind = node.get('type', _DEFAULT_TYPES.get(place))
+    if kind is None:
         return
-    built = registry.get(kind)
+    if not isinstance(kind, str) and not callable(kind):
+        raise ValueError(
+            f'{place}.type expects the name of a class, got {kind!r}'
+        )
+    built = registry.get(kind) if isinstance(kind, str) else kind
     if built is None:
         raise ValueError(
             f'unknown type {kind!r} in {place}.type'
             f'{near(kind, _names_in(registry))}'
         )
+    if place.endswith('.sampler') and not _takes(built, 'dataset'):
+        raise ValueError(
+            f'{place}.type is {kind!r}, which does not take the dataset that '
+            'mmengine gives: expected one of its samplers, such as '
+            'DefaultSampler'
+        )
     _check_typos(place, node, built)
     if registry is HOOKS:  # builders of the others take keys out first
         _check_arguments(place, node, built)
+        _check_priority(place, node)
+    if registry in _TYPED:
+        fractions = registry is PARAM_SCHEDULERS
+        check_types_of_arguments(place, node, built, fractions)
+
+
+def _check_priority(place: str, node: Mapping) -> None:
+    """Refuse a priority that is neither a name nor a number of 0 to 100."""
+    value = node.get('priority', Priority.NORMAL)
+    try:
+        get_priority(value)
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            f'{place}.priority expects a number of 0 (first) to 100, or one '
+            f'of {", ".join(Priority.__members__)}, but got {value!r}'
+        ) from None
 
 
 def _check_typos(place: str, node: Mapping, built: Callable) -> None:
@@ -271,7 +377,14 @@ def explained_errors(cfg: Mapping) -> Iterator[None]:
     """
     try:
         yield
-    except (TypeError, KeyError) as error:
+    except (
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         text = explain(error, cfg)
         if text is None:
             raise
@@ -291,7 +404,31 @@ def explain(error: Exception, cfg: Mapping) -> str | None:
             return explanation(error, cfg, *match.groups())
     if _NO_TYPE in text:
         return _explain_no_type(error, cfg)
+    if isinstance(error, AttributeError):
+        return _explain_no_module(text, cfg)
+    return _explain_constructor(error, cfg)
+
+
+def _explain_no_module(text: str, cfg: Mapping) -> str | None:
+    """Name the key of a list of modules that the model lacks."""
+    for key in ('activation_checkpointing', 'efficient_conv_bn_eval'):
+        for name in cfg.get(key) or ():
+            if any(f"'{part}'" in text for part in str(name).split('.')):
+                return f'{key} names the module {name!r}, but {text}'
     return None
+
+
+def _explain_constructor(error: Exception, cfg: Mapping) -> str | None:
+    """Name the part whose constructor, of another package, refused it."""
+    built = _local(error, 'cfg')
+    frames = traceback.extract_tb(error.__traceback__)
+    if not built or frames[-1].filename.startswith(_PACKAGE):
+        return None  # messages of our own say what is wrong
+    places = [p for p, node in _dicts(cfg) if _is_same_part(node, built)]
+    if not places:
+        return None
+    what = str(error) or f'no message ({frames[-1].line})'
+    return f'{places[0]} ({_type_name(built)}) cannot be built: {what}'
 
 
 def _explain_unexpected(
@@ -327,10 +464,17 @@ def _explain_unknown_type(
     error: Exception, cfg: Mapping, name: str
 ) -> str | None:
     places = [p for p, node in _dicts(cfg) if node.get('type') == name]
+    of_run = [p for p in places if p.partition('.')[0] in RUN_KEYS]
     if not places:
         return None
-    keys = ' or '.join(f'{place}.type' for place in places)
+    keys = ' or '.join(f'{place}.type' for place in of_run or places)
     known = _names_in(_local(error, 'registry'))
+    if MODELS.get(name) is not None:
+        return (
+            f'unknown type {name!r} in {keys} for the scope '
+            f"{cfg.get('default_scope')!r}: write 'mmsoco.{name}', or set "
+            "default_scope='mmsoco'"
+        )
     return (
         f'unknown type {name!r} in {keys}{near(name, known)} (a class of your '
         'own must be registered, and its module named in '
@@ -359,8 +503,24 @@ def _is_part(node: Mapping, whole: Mapping) -> bool:
     return all(key in whole and whole[key] == node[key] for key in node)
 
 
+def _is_same_part(node: Mapping, built: Mapping) -> bool:
+    """Return whether a part is built from a dict of the config.
+
+    Parts of it may be built already, so that its plain values decide.
+    """
+    return 'type' in node and all(
+        built.get(key) == value
+        for key, value in node.items()
+        if key == 'type' or (key in built and isinstance(value, _PLAIN))
+    )
+
+
 def _dicts(cfg: Mapping) -> Iterator[tuple[str, Mapping]]:
-    for key in cfg:
+    """Yield the dicts of a config, those that the run reads first.
+
+    The variables of base configs, which come after, have them too.
+    """
+    for key in sorted(cfg, key=lambda key: key not in RUN_KEYS):
         for place, node in walk(key, cfg[key]):
             if isinstance(node, Mapping):
                 yield place, node
@@ -400,6 +560,12 @@ def _arguments_of(built: Callable | None, name: str) -> list[str]:
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break
     return [n for n in dict.fromkeys(names) if n != 'self']
+
+
+def _takes(built: Callable, argument: str) -> bool:
+    """Return whether a class or function has an argument, or any."""
+    parameters = inspect.signature(built).parameters.values()
+    return any(p.name == argument or p.kind in _OPEN_ENDED for p in parameters)
 
 
 def _names_in(registry: Any) -> list[str]:

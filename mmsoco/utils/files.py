@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mmsoco.utils.problems import printable
 from mmsoco.utils.processes import is_alive, start_of
 
 # Characters at the start of a text that show its encoding.
@@ -39,6 +40,44 @@ def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
     if os.path.exists(path) and not overwrite:
         raise FileExistsError(
             f'{os.fspath(path)!r} exists; choose another name, or --overwrite'
+        )
+
+
+def refuse_unwritable(path: str | os.PathLike) -> None:
+    """Refuse a file or folder that cannot be written, before the work.
+
+    Args:
+        path: The output; neither it nor its folder need exist.
+
+    Raises:
+        ValueError: If the name is not UTF-8.
+        FileNotFoundError: If it is a link to what is not there.
+        NotADirectoryError: If it lies below a file.
+        PermissionError: If its folder takes no new files.
+        OSError: If the system takes no such name.
+    """
+    path = Path(path)
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f'the name {printable(str(path))} is not UTF-8; choose another'
+        ) from None
+    if path.is_symlink() and not path.exists():
+        raise FileNotFoundError(
+            f'{path} is a link to {os.readlink(path)}, which is not there; '
+            'remove the link, or name the place itself'
+        )
+    there = next(p for p in (path, *path.parents) if p.exists())
+    if there != path and not there.is_dir():
+        raise NotADirectoryError(
+            f'{path} cannot be written: {there} is a file, not a folder'
+        )
+    folder = there if there.is_dir() else there.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f'{path} cannot be written: the folder {folder} takes no new '
+            'files (permissions, or a read-only disk); choose another'
         )
 
 

@@ -90,7 +90,7 @@ def test_options_that_change_nothing_are_refused(write, key, message):
             lambda cfg: cfg.train_dataloader.dataset.pipeline[1].num_proposals,
         ),
         ('env_cfg.dist_cfg.timeout', lambda cfg: cfg.env_cfg.dist_cfg.timeout),
-        ('compile', lambda cfg: cfg.compile),
+        ('compile.mode', lambda cfg: cfg.compile.mode),
     ],
 )
 def test_options_of_the_run_arrive(write, key, get):

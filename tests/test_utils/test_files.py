@@ -151,3 +151,36 @@ def test_room_imports_the_standard_library_only():
         [sys.executable, '-c', code], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ('name', 'error', 'message'),
+    [
+        ('closed/a/b.txt', PermissionError, 'the folder .*closed takes no'),
+        ('closed', PermissionError, 'closed cannot be written'),
+        ('file/a', NotADirectoryError, 'file is a file, not a folder'),
+        ('away', FileNotFoundError, 'away is a link to gone, which is not'),
+        ('loop', FileNotFoundError, 'loop is a link to loop'),
+        ('\udcff', ValueError, 'is not UTF-8'),
+        ('x' * 300, OSError, 'name too long'),
+    ],
+)
+def test_what_cannot_be_written(tmp_path, monkeypatch, name, error, message):
+    (tmp_path / 'closed').mkdir()
+    (tmp_path / 'file').touch()
+    for link, target in (('away', 'gone'), ('loop', 'loop')):
+        (tmp_path / link).symlink_to(target)
+    # A superuser may write wherever the disk lets him.
+    monkeypatch.setattr(
+        files.os, 'access', lambda path, _: 'closed' not in str(path)
+    )
+    with pytest.raises(error, match=message):
+        files.refuse_unwritable(tmp_path / name)
+
+
+def test_what_can_be_written(tmp_path):
+    (tmp_path / 'there').touch()
+    (tmp_path / 'link').symlink_to('there')
+    for name in ('there', 'link', 'new', 'new/er', 'ö 图/%20\n#'):
+        files.refuse_unwritable(tmp_path / name)
+    assert names(tmp_path) == ['link', 'there']

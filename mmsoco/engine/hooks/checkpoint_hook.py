@@ -1,5 +1,6 @@
 """Saves checkpoints by epochs or iterations, and by minutes between them."""
 
+import os
 import time
 from collections import deque
 from pathlib import Path
@@ -11,6 +12,7 @@ from mmengine.runner import Runner
 
 from mmsoco.engine.hooks.arguments import check_interval
 from mmsoco.registry import HOOKS
+from mmsoco.utils.files import refuse_unwritable
 
 _FIRST_SECONDS = 60.0
 
@@ -61,6 +63,7 @@ class CheckpointHook(MMEngineCheckpointHook):
                 'CheckpointHook expects interim_minutes > 0, or None for '
                 f'none, but got {interim_minutes}.'
             )
+        _check_name(kwargs.get('filename_tmpl'))
         super().__init__(interval, max_keep_ckpts=max_keep_ckpts, **kwargs)
         self.interim_minutes = interim_minutes
 
@@ -68,8 +71,13 @@ class CheckpointHook(MMEngineCheckpointHook):
         """Start the clock.
 
         See Hook.before_train.
+
+        Raises:
+            OSError: If no checkpoint could be written.
         """
         super().before_train(runner)
+        if '://' not in str(self.out_dir):
+            refuse_unwritable(self.out_dir)
         self._wait = _FIRST_SECONDS
         self._saved_at = time.monotonic()
 
@@ -137,3 +145,19 @@ class CheckpointHook(MMEngineCheckpointHook):
             path = self.file_backend.join_path(self.out_dir, name)
             if self.file_backend.isfile(path):
                 self.file_backend.remove(path)
+
+
+def _check_name(template: str | None) -> None:
+    """Refuse a template by which checkpoints replace each other."""
+    if template is None:
+        return
+    try:
+        is_numbered = template.format(1) != template.format(2)
+    except (LookupError, ValueError):
+        is_numbered = False
+    if not is_numbered or os.path.basename(template) != template:
+        raise ValueError(
+            'CheckpointHook expects a filename_tmpl with one {} for the '
+            f'number and no folder, such as epoch_{{}}.pth, but got '
+            f'{template!r}.'
+        )
