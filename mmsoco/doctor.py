@@ -361,7 +361,8 @@ def check_shared_memory(
         free,
         (LEAST_SHARED, ENOUGH_SHARED),
         'start the container with --shm-size=8g (docker) or --ipc=host, or '
-        'set train_dataloader.num_workers=0',
+        'set train_dataloader.num_workers=0 and '
+        'train_dataloader.persistent_workers=False',
     )
 
 

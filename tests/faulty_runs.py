@@ -31,7 +31,8 @@ PRETRAIN = [
     (f'{_MANY} --time 2', 'such as 2h'),
     (f'{_MANY} --time -2h', '--time'),
     (f'{_MANY} --epochs 2 --time 2h', 'both --epochs and --time'),
-    (f'{_MANY} --batch-size 1', '--batch-size.*4 or more'),
+    (f'{_MANY} --batch-size 9999999999', '--batch-size.*4 to 1000000'),
+    (f'{_MANY} --batch-size 1', '--batch-size.*4 to 1000000'),
     (f'{_MANY} --precision int8', 'int8'),
     (f'{_MANY} --devices 0', '--devices'),
     (f'{_MANY} --seed -1', '--seed'),
@@ -86,6 +87,7 @@ PILOT = [
     (f'pilot empty {_LABELS} --labels 0', '--labels'),
     (f'pilot empty {_LABELS} --labels x', '--labels'),
     (f'pilot empty {_LABELS} --seeds 0', '--seeds'),
+    (f'pilot empty {_LABELS} --seeds 101', '--seeds.*1 to 100'),
     (f'pilot empty {_LABELS} --time soon', '--time'),
     (f'pilot empty {_LABELS} --threads 0', '--threads'),
 ]

@@ -85,7 +85,7 @@ def _add_store_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         '--columns',
-        type=integer(1),
+        type=integer(1, 1000),
         default=4,
         metavar='N',
         help='number of columns of the contact sheet (default: %(default)s)',

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, overload
 
+from mmsoco.utils.files import refuse_unwritable
 from mmsoco.utils.machine import MOST_PROCESSES_PER_CORE
 from mmsoco.utils.names import near
 
@@ -28,6 +29,10 @@ STATUS_USAGE = 2  # what argparse exits with
 _NUMBER = re.compile(
     r'\s*[+-]?[\d.]+(e[+-]?\d+)?\s*', re.ASCII | re.IGNORECASE
 )
+# Of numpy's generators; a larger number is a slip of the finger elsewhere too.
+MAX_SEED = 2**32 - 1
+# Options of files and folders that a verb writes.
+_OUTPUTS = ('out', 'work_dir', 'records')
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -158,11 +163,8 @@ def checkpoint(text: str) -> Path:
     return path(text)
 
 
-def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
+def integer(lowest: int, highest: int = MAX_SEED) -> Callable[[str], int]:
     """Return an option type: an integer of ``lowest`` to ``highest``."""
-    limits = f'{lowest} or more'
-    if highest is not None:
-        limits = f'{lowest} to {highest}'
 
     def read(text: str) -> int:
         """Return the integer of an option's text."""
@@ -170,9 +172,9 @@ def integer(lowest: int, highest: int | None = None) -> Callable[[str], int]:
             value = int(_plain_number(text))
         except ValueError:
             value = None
-        if value is None or value < lowest or value > (highest or value):
+        if value is None or not lowest <= value <= highest:
             raise argparse.ArgumentTypeError(
-                f'expected an integer of {limits}, got {text!r}'
+                f'expected an integer of {lowest} to {highest}, got {text!r}'
             )
         return value
 
@@ -274,16 +276,28 @@ def add_out(
 def resolve_out(
     parser: argparse.ArgumentParser, args: argparse.Namespace
 ) -> None:
-    """Set ``args.out`` from either spelling; refuse none or both."""
-    if _OUT_OPTION not in args:
-        return
-    option = args.out_option
-    positional = getattr(args, 'out_positional', None)
-    if option and positional:
-        parser.error(f'the output was named twice: {positional} and {option}')
-    args.out = option or positional
-    if args.out is None:
-        parser.error('the following arguments are required: --out')
+    """Set ``args.out`` from either spelling; refuse none or both.
+
+    Outputs that cannot be written are refused before anything is done.
+    """
+    if _OUT_OPTION in args:
+        option = args.out_option
+        positional = getattr(args, 'out_positional', None)
+        if option and positional:
+            parser.error(
+                f'the output was named twice: {positional} and {option}'
+            )
+        args.out = option or positional
+        if args.out is None:
+            parser.error('the following arguments are required: --out')
+    for name in _OUTPUTS:
+        output = getattr(args, name, None)
+        try:
+            if output is not None:
+                refuse_unwritable(output)
+        except (OSError, ValueError) as error:
+            text = getattr(error, 'strerror', None) or error
+            parser.error(f'argument --{name.replace("_", "-")}: {text}')
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:

@@ -18,12 +18,15 @@ from mmsoco.utils.stop_signals import StopSignals
 USER_ERRORS = (OSError, ValueError, TypeError, LookupError, ImportError)
 TRACEBACK_NAME = 'error.txt'
 INTERRUPTED = 'interrupted; run the same command to start over'
+_NO_WORKERS = (
+    'Set train_dataloader.num_workers=0 and '
+    'train_dataloader.persistent_workers=False'
+)
 # What to do about errors of torch, by a part of their text.
 HINTS = {
     'out of memory': 'Lower train_dataloader.batch_size, or --batch-size',
-    'shared memory': 'Set train_dataloader.num_workers=0, or see '
-    '`mmsoco doctor`',
-    'bus error': 'Set train_dataloader.num_workers=0, or see `mmsoco doctor`',
+    'shared memory': f'{_NO_WORKERS}, or see `mmsoco doctor`',
+    'bus error': f'{_NO_WORKERS}, or see `mmsoco doctor`',
     'address already in use': 'Set another port: PORT=29501',
     'eaddrinuse': 'Set another port: PORT=29501',
 }

@@ -9,7 +9,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsoco.cli.common import add_cfg_options, path
+from mmsoco.cli.common import add_cfg_options, integer, path
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -54,7 +54,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     # mim starts several processes with torch.distributed.launch, which adds
     # this; the rank comes from the environment.
-    parser.add_argument('--local-rank', type=int, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--local-rank', type=integer(0), help=argparse.SUPPRESS
+    )
 
 
 def check_environment(launcher: str) -> None:

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--seeds',
-        type=integer(1),
+        type=integer(1, 100),
         default=3,
         metavar='N',
         help='number of repetitions of each fine-tuning (default: '

@@ -124,14 +124,14 @@ def _add_detector(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         '--size',
-        type=integer(32),
+        type=integer(32, 65535),
         metavar='PIXELS',
         help='longest side of the images that the detector gets (default: as '
         'in its training)',
     )
     group.add_argument(
         '--boxes',
-        type=integer(1),
+        type=integer(1, 100_000),
         metavar='N',
         help='largest number of boxes per image before the filter (default: '
         '100)',

@@ -4,10 +4,9 @@ import argparse
 
 from mmsoco.cli.common import duration, integer, path, processes
 
-# Of numpy's generators.
-_MAX_SEED = 2**32 - 1
 # A million epochs and a thousand years are slips of the finger.
 _MAX_EPOCHS = 1_000_000
+_MAX_BATCH = 1_000_000
 # Messages after Ctrl-C, for one training and for a series of trainings.
 FROM_CHECKPOINT = (
     'interrupted; run the same command again to continue from the last '
@@ -83,7 +82,7 @@ def add_batch_size(parser: argparse.ArgumentParser, lowest: int) -> None:
     """Add ``--batch-size``, which must not be below ``lowest``."""
     parser.add_argument(
         '--batch-size',
-        type=integer(lowest),
+        type=integer(lowest, _MAX_BATCH),
         metavar='N',
         help='number of pictures per batch on each device',
     )
@@ -101,7 +100,7 @@ def add_seed(
     """
     parser.add_argument(
         '--seed',
-        type=integer(0, _MAX_SEED),
+        type=integer(0),
         default=default,
         metavar='N',
         help=f'random seed for {what} (default: 0)',

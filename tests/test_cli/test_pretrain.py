@@ -59,7 +59,7 @@ def test_pretrain_asks_for_nothing_by_itself(asked):
         (('a',), '--out'),
         (('a', '--out', 'b', '--time', 'long'), 'such as 2h'),
         (('a', '--out', 'b', '--epochs', '0'), '--epochs'),
-        (('a', '--out', 'b', '--batch-size', '1'), '4 or more'),
+        (('a', '--out', 'b', '--batch-size', '1'), '4 to 1000000'),
         (('a', '--out', 'b', '--precision', 'fp8'), 'fp8'),
         (('a', '--out', 'b', '--chek', 'c'), 'did you mean --check?'),
         (('a', '--out', 'b', '--cfg-options', 'x'), 'KEY=VALUE'),
