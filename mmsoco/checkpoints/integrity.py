@@ -4,6 +4,7 @@ import hashlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,10 @@ from .load_report import preview
 
 # The entry of `meta` that holds the checksum of a checkpoint's tensors.
 CHECKSUM = 'tensors_sha256'
+# The same of what a run continues from, see `run_sha256`.
+RUN_CHECKSUM = 'mmsoco_sha256'
+_RUN_PARTS = ('state_dict', 'optimizer', 'param_schedulers')
+_RUN_META = ('epoch', 'iter', 'seed', 'mmsoco_run', 'mmsoco_sampler_seed')
 
 
 def tensors_sha256(state: Mapping[str, Tensor]) -> str:
@@ -28,11 +33,56 @@ def tensors_sha256(state: Mapping[str, Tensor]) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        head = f'{name} {tensor.dtype} {tuple(tensor.shape)}\n'
-        digest.update(head.encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        digest.update(f'{name} '.encode())
+        _update_tensor(digest, state[name])
     return digest.hexdigest()
+
+
+def run_sha256(checkpoint: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what a training run continues from.
+
+    That is its weights, optimizer, schedules, position, seeds and record; not
+    the history of its log.
+
+    Args:
+        checkpoint: What the file of a run holds, with tensors on the CPU.
+
+    Returns:
+        64 hex digits.
+    """
+    meta = checkpoint['meta']
+    content = {part: checkpoint.get(part) for part in _RUN_PARTS}
+    content |= {name: meta[name] for name in _RUN_META if name in meta}
+    digest = hashlib.sha256()
+    _update(digest, content)
+    return digest.hexdigest()
+
+
+def _update(digest: Any, content: Any) -> None:
+    """Add nested values to a digest, each with what separates it."""
+    if isinstance(content, Mapping):
+        digest.update(f'dict {len(content)}\n'.encode())
+        for key in sorted(content, key=repr):
+            digest.update(f'{key!r}\n'.encode())
+            _update(digest, content[key])
+    elif isinstance(content, list | tuple):
+        digest.update(f'list {len(content)}\n'.encode())
+        for item in content:
+            _update(digest, item)
+    elif isinstance(content, Tensor) and not content.is_meta:
+        _update_tensor(digest, content)
+    else:
+        digest.update(f'{content!r}\n'.encode())
+
+
+def _update_tensor(digest: Any, tensor: Tensor) -> None:
+    """Add type, shape and bytes of a tensor to a digest."""
+    tensor = tensor.detach().cpu()
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    tensor = tensor.contiguous()
+    digest.update(f'{tensor.dtype} {tuple(tensor.shape)}\n'.encode())
+    digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
 
 
 def check_bytes(path: str | Path) -> None:

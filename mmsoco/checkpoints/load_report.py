@@ -32,7 +32,7 @@ COLUMNS = (
     ('loaded', 'loaded'),
     ('new', 'new'),
     ('left out', 'left_out'),
-    ('other shape', 'mismatched'),
+    ('other form', 'mismatched'),
     ('other value', 'altered'),
 )
 DETECTOR_REMEDY = (
@@ -54,8 +54,8 @@ class PartReport:
             if the report was made after loading.
         new: In the model alone; they keep their start values.
         left_out: In the checkpoint alone.
-        mismatched: In both with different shapes; they keep their start
-            values.
+        mismatched: In both with different shapes, or whole numbers in the
+            place of fractions; they keep their start values.
         altered: In both with one shape, and yet the model holds other
             values after loading.
     """
@@ -255,13 +255,23 @@ def compare(
             part.left_out.append(name)
         elif name not in checkpoint:
             part.new.append(name)
-        elif checkpoint[name].shape != model[name].shape:
+        elif not _fits(checkpoint[name], model[name]):
             part.mismatched.append(name)
         elif by_value and not _is_same(checkpoint[name], model[name]):
             part.altered.append(name)
         else:
             part.loaded.append(name)
     return LoadReport(dict(sorted(parts.items())), **origin)
+
+
+def _fits(offered: Tensor, held: Tensor) -> bool:
+    """Return whether a tensor can take the place of another one.
+
+    Rounding to another precision is no loss to speak of, but whole numbers
+    are the weights of a quantized model, without their scales.
+    """
+    is_float = offered.is_floating_point(), held.is_floating_point()
+    return offered.shape == held.shape and is_float[0] == is_float[1]
 
 
 def _is_same(offered: Tensor, held: Tensor) -> bool:

@@ -17,6 +17,7 @@ from mmsoco.checkpoints.guard import (
     not_finite,
     tensors_only,
 )
+from mmsoco.checkpoints.integrity import RUN_CHECKSUM, run_sha256
 from mmsoco.checkpoints.io import RefusedCheckpointError, run_types
 from mmsoco.checkpoints.newest import (
     INTERIM_NAME,
@@ -27,8 +28,6 @@ from mmsoco.engine import resuming
 from mmsoco.engine.loops import EpochBasedTrainLoop
 from mmsoco.engine.run_record import KEY, Change, RunRecord, record_run
 from mmsoco.utils.files import atomic_path, write_text
-
-SAMPLER_SEED = 'mmsoco_sampler_seed'  # in a checkpoint's meta
 
 
 class FinishedError(Exception):
@@ -91,7 +90,7 @@ class CheckpointingRunner(MMEngineRunner):
         meta = dict(kwargs.pop('meta', None) or {})
         meta[KEY] = self._record.to_meta()
         for sampler in self._samplers():
-            meta[SAMPLER_SEED] = int(sampler.seed)
+            meta[resuming.SAMPLER_SEED] = int(sampler.seed)
         try:
             with atomic_path(Path(out_dir, filename)) as partial:
                 super().save_checkpoint(
@@ -179,8 +178,10 @@ class CheckpointingRunner(MMEngineRunner):
         model = self._bare_model
         resuming.check_kind(checkpoint, filename, type(model).__name__)
         meta = checkpoint['meta']
+        digest = run_sha256(checkpoint)
         was = RunRecord.from_meta(meta) or self._record
         was.refuse_other_run(self._record)
+        self._check_position(meta, filename)
         self._adopt_seeds(meta)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         with resuming.part_of(filename, 'state_dict'):
@@ -204,8 +205,35 @@ class CheckpointingRunner(MMEngineRunner):
         if resume_param_scheduler:
             with resuming.part_of(filename, 'param_schedulers'):
                 self._continue_schedules(checkpoint, is_same)
+        if meta.get(RUN_CHECKSUM, digest) != digest:
+            raise ValueError(
+                f'{filename} has been edited since the run wrote it: its '
+                'weights, optimizer, schedules or position are others. Resume '
+                'an earlier checkpoint (--resume CHECKPOINT); to go on with '
+                f'this one nevertheless, remove {RUN_CHECKSUM} from its meta.'
+            )
         self._has_loaded = True
         self._report_resume(filename, changes)
+
+    def _check_position(self, meta: dict, filename: str) -> None:
+        """Refuse epochs that contradict the iterations."""
+        if isinstance(self.train_loop, MMEngineEpochBasedTrainLoop):
+            record = RunRecord.from_meta(meta)
+            length = None if record is None else record.epoch_length
+            with resuming.part_of(filename, 'meta'):
+                resuming.check_position(meta, length)
+
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """Call the hooks; what they leave in a checkpoint gets a checksum.
+
+        Args:
+            fn_name: name of the hooks' method.
+            kwargs: its arguments.
+        """
+        super().call_hook(fn_name, **kwargs)
+        if fn_name == 'before_save_checkpoint':
+            checkpoint = kwargs['checkpoint']
+            checkpoint['meta'][RUN_CHECKSUM] = run_sha256(checkpoint)
 
     def _stand_at(self, meta: dict, was: RunRecord, is_same: bool) -> None:
         """Put the loop at the position of the run."""
@@ -246,7 +274,7 @@ class CheckpointingRunner(MMEngineRunner):
         if seed is not None and not is_same:
             self._randomness_cfg.update(seed=seed)
             self.set_randomness(**self._randomness_cfg)
-        drawn = meta.get(SAMPLER_SEED, None if is_same else seed)
+        drawn = meta.get(resuming.SAMPLER_SEED, None if is_same else seed)
         for sampler in self._samplers():
             if drawn is not None:
                 sampler.seed = drawn

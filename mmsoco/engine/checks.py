@@ -7,6 +7,7 @@ from typing import Any
 from mmsoco.config.keys import walk
 from mmsoco.engine.loader_checks import LOADERS, check_loader
 from mmsoco.engine.values import (
+    MAX_SEED,
     check_not_negative,
     check_switch,
     check_whole,
@@ -29,7 +30,6 @@ _COUNTS = {
     'env_cfg.dist_cfg.timeout': 1,
     'env_cfg.resource_limit': 1,
 }
-_MAX_SEED = 2**32 - 1  # of numpy's generators
 _RATES = (
     'optim_wrapper.optimizer.lr',
     'optim_wrapper.optimizer.weight_decay',
@@ -95,9 +95,9 @@ def _check_limits(cfg: Mapping) -> None:
             f'and below 1, or the weights run away, but got {momentum!r}.'
         )
     seed = value_at(cfg, 'randomness.seed')
-    if seed is not None and seed > _MAX_SEED:
+    if seed is not None and seed > MAX_SEED:
         raise ValueError(
-            f'randomness.seed expects at most {_MAX_SEED}, but got {seed}.'
+            f'randomness.seed expects at most {MAX_SEED}, but got {seed}.'
         )
 
 

@@ -1,5 +1,6 @@
 """Continue a run from its checkpoint: the same run, or a clear no."""
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,9 @@ from torch.optim import Optimizer
 
 from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.engine.run_record import RunRecord
+from mmsoco.engine.values import MAX_SEED, is_number
 
+SAMPLER_SEED = 'mmsoco_sampler_seed'  # in a checkpoint's meta
 _PARTS = ('meta', 'state_dict', 'optimizer', 'message_hub')
 _NAMED = 3
 # States of optimizers that have the shape of their parameter.
@@ -124,6 +127,7 @@ def check_kind(checkpoint: Mapping, path: str, model: str) -> None:
         )
     with part_of(path, 'meta'):
         record = _checked_record(checkpoint['meta'])
+        _check_seeds(checkpoint['meta'])
     if record is not None and record.model != model:
         raise ValueError(
             f'{path} is the checkpoint of a run that trained '
@@ -137,7 +141,8 @@ def _checked_record(meta: Mapping) -> RunRecord | None:
     record = RunRecord.from_meta(meta)
     counts = {name: (meta[name], 0) for name in ('iter', 'epoch')}
     if record is not None:
-        dict(record.settings)  # or it is no mapping
+        if not isinstance(record.settings, Mapping):
+            raise TypeError(f'settings is {record.settings!r}')
         counts |= {
             name: (getattr(record, name), 1)
             for name in ('images', 'batch', 'processes', 'epoch_length')
@@ -148,6 +153,35 @@ def _checked_record(meta: Mapping) -> RunRecord | None:
                 f'{name} is {value!r}, expected an integer of {least} or more'
             )
     return record
+
+
+def _check_seeds(meta: Mapping) -> None:
+    """Raise TypeError on seeds that no generator takes."""
+    for name in ('seed', SAMPLER_SEED):
+        seed = meta.get(name)
+        if seed is not None and not (
+            type(seed) is int and 0 <= seed <= MAX_SEED
+        ):
+            raise TypeError(
+                f'{name} is {seed!r}, expected an integer of 0 to {MAX_SEED}'
+            )
+
+
+def check_position(meta: Mapping, epoch_length: int | None) -> None:
+    """Raise TypeError if epochs and iterations of a run contradict.
+
+    Args:
+        meta: Of a checkpoint of an epoch-based run.
+        epoch_length: Its iterations of an epoch; None if that is not known.
+    """
+    epoch, iters = meta['epoch'], meta['iter']
+    least = epoch * (epoch_length or 1)
+    most = (epoch + 1) * epoch_length if epoch_length else iters
+    if not least <= iters <= most:
+        raise TypeError(
+            f'after {epoch} epochs it has {iters} iterations, expected '
+            f'{least} or more' + (f', up to {most}' if epoch_length else '')
+        )
 
 
 def load_weights(model: nn.Module, state: Mapping, path: str) -> None:
@@ -243,10 +277,15 @@ def _option_problem(expected: list[dict], wrapper: OptimWrapper) -> str:
             if name == 'initial_lr' or not isinstance(value, int | float):
                 continue
             loaded = group.get(name)
-            if not isinstance(loaded, int | float):
+            if isinstance(value, bool):
+                expected_kind, fits = 'True or False', type(loaded) is bool
+            else:
+                expected_kind = 'a finite number of at least 0'
+                fits = is_number(loaded) and 0 <= loaded < math.inf
+            if not fits:
                 return (
-                    f'{name} of group {number} is {loaded!r}, expected a '
-                    'number'
+                    f'{name} of group {number} is {loaded!r}, expected '
+                    f'{expected_kind}'
                 )
     return ''
 
@@ -255,13 +294,20 @@ def _state_problem(
     optimizer: Optimizer, names: Mapping[nn.Parameter, str]
 ) -> str:
     """Say what of a loaded state would stop, or slip past, the first step."""
+    kept = {
+        name
+        for state in optimizer.state.values()
+        for name in _SHAPED & set(state)
+        if state[name] is not None
+    }
     for parameter, state in optimizer.state.items():
         if isinstance(parameter, int):
             return f'it has the state of a parameter {parameter} in no group'
-        for name, value in state.items():
-            if name not in _SHAPED or value is None:
-                continue
+        for name in sorted(kept):
+            value = state.get(name)
             where = f'{name} of {names.get(parameter, "a parameter")}'
+            if value is None:
+                return f'{where} is missing'
             if not isinstance(value, torch.Tensor):
                 return f'{where} is a {type(value).__name__}, not a tensor'
             if value.shape != parameter.shape:
@@ -273,7 +319,7 @@ def _state_problem(
         group.get('momentum') or 'betas' in group
         for group in optimizer.param_groups
     )
-    if has_memory and not optimizer.state:
+    if has_memory and not kept:
         return 'it has no state of any parameter'
     return ''
 
@@ -365,4 +411,21 @@ def load_schedulers(schedulers: Any, states: Any) -> None:
         # mmengine would take any dict for the attributes of a schedule.
         if set(state) != set(scheduler.state_dict()):
             raise TypeError(f'a schedule of {", ".join(map(str, state))}')
+        _check_form(scheduler.state_dict(), state)
         scheduler.load_state_dict(state)
+
+
+def _check_form(own: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Raise TypeError on values with which a schedule could not go on."""
+    for name, value in own.items():
+        loaded = state[name]
+        listed = isinstance(value, list | tuple)
+        numbers = list(loaded) if listed else [loaded]
+        wanted = list(value) if listed else [value]
+        fit = all(
+            is_number(number) and math.isfinite(number)
+            for number, like in zip(numbers, wanted, strict=False)
+            if is_number(like)
+        )
+        if not fit or len(numbers) != len(wanted):
+            raise TypeError(f'{name} of a schedule is {loaded!r}')

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+MAX_SEED = 2**32 - 1  # of numpy's generators
+
 
 def check_whole(
     key: str, value: Any, lowest: int = 1, floats: bool = True

@@ -67,6 +67,19 @@ def test_missing_and_reshaped_parts_stop():
         report.check()
 
 
+@pytest.mark.parametrize(
+    ('dtype', 'arrives'),
+    [(torch.float64, True), (torch.float16, True), (torch.int8, False)],
+)
+def test_whole_numbers_are_no_weights(dtype, arrives):
+    name = 'backbone.conv1.weight'
+    other = {**CHECKPOINT, name: CHECKPOINT[name].to(dtype)}
+    part = compare(other, CHECKPOINT).parts['backbone']
+    assert (name in part.loaded, name in part.mismatched) == (
+        arrives, not arrives,
+    )  # fmt: skip
+
+
 def test_counters_do_not_count():
     counter = {'backbone.bn1.num_batches_tracked': torch.zeros(())}
     compare({**CHECKPOINT, **counter}, CHECKPOINT).check()

@@ -337,7 +337,13 @@ def test_boxes_that_were_changed_in_place(tmp_path, monkeypatch, what):
 def test_a_checkpoint_beyond_the_end_says_so(finished, tmp_path):
     path = tmp_path / 'epoch_3.pth'
     shutil.copy(finished / 'epoch_3.pth', path)
-    change(path, lambda c: c['meta'].update(iter=400, epoch=100))
+    change(
+        path,
+        lambda c: (
+            c['meta'].update(iter=400, epoch=100),
+            c['meta'].pop('mmsoco_sha256'),
+        ),
+    )
     runner = resumed(path, tmp_path)
     runner.train()
     assert 'is at iteration 400, beyond the end at 12' in log_of(tmp_path)
@@ -408,7 +414,7 @@ def change(path, edit):
         ),
         (
             lambda c: c['optimizer']['param_groups'][0].pop('lr'),
-            'lr of group 0 is None, expected a number',
+            'lr of group 0 is None, expected a finite number of at least 0',
         ),
         (
             lambda c: c['optimizer']['param_groups'][0].update(lr='x'),
@@ -430,10 +436,47 @@ def change(path, edit):
             ),
             'layers.0.bias',
         ),
+        (
+            lambda c: c['optimizer']['state'][1].clear(),
+            'momentum_buffer of layers.0.bias is missing',
+        ),
+        (
+            lambda c: [s.clear() for s in c['optimizer']['state'].values()],
+            'it has no state of any parameter',
+        ),
+        (
+            lambda c: c['optimizer']['param_groups'][0].update(lr=-1.0),
+            'lr of group 0 is -1.0, expected a finite number',
+        ),
+        (
+            lambda c: c['optimizer']['param_groups'][0].update(nesterov=0.5),
+            'nesterov of group 0 is 0.5, expected True or False',
+        ),
         (lambda c: c.update(meta=None), 'its meta is not'),
         (lambda c: c['meta'].pop('iter'), "its meta is not.*'iter'"),
         (lambda c: c['meta'].update(iter='4'), "its meta is not.*iter is '4'"),
         (lambda c: c['meta'].update(epoch=-1), 'its meta is not.*epoch is -1'),
+        (
+            lambda c: c['meta'].update(epoch=99),
+            'after 99 epochs it has 4 iterations, expected 396 or more',
+        ),
+        (
+            lambda c: c['meta'].update(epoch=0, iter=8),
+            'after 0 epochs it has 8 iterations, expected 0 or more, up to 4',
+        ),
+        (
+            lambda c: (c['meta'].pop('mmsoco_run'), c['meta'].update(epoch=9)),
+            'after 9 epochs it has 4 iterations',
+        ),
+        (lambda c: c['meta'].update(seed='x'), "its meta is not.*seed is 'x'"),
+        (
+            lambda c: c['meta'].update(mmsoco_sampler_seed=-1),
+            'its meta is not.*sampler_seed is -1',
+        ),
+        (
+            lambda c: c['meta']['mmsoco_run'].update(settings=[]),
+            r'its meta is not.*settings is \[\]',
+        ),
         (
             lambda c: c['meta']['mmsoco_run'].update(of_next_release=1),
             'its meta is not.*of_next_release.*release that wrote it',
@@ -457,6 +500,32 @@ def change(path, edit):
             lambda c: c.update(param_schedulers=[dict(x=1)]),
             'its param_schedulers is not.*a schedule of x',
         ),
+        (
+            lambda c: c['param_schedulers'][0].update(last_step='x'),
+            "its param_schedulers is not.*last_step of a schedule is 'x'",
+        ),
+        (
+            lambda c: c['param_schedulers'][0].update(base_values=[math.nan]),
+            'its param_schedulers is not.*base_values of a schedule',
+        ),
+        # What fits in its form, and would go on as another run.
+        (
+            lambda c: c['optimizer']['state'].pop(1),
+            'has been edited since the run wrote it',
+        ),
+        (
+            lambda c: c['optimizer']['param_groups'][0].update(momentum=0.1),
+            'has been edited',
+        ),
+        (
+            lambda c: c['param_schedulers'][0].update(last_step=1),
+            'has been edited',
+        ),
+        (
+            lambda c: c['state_dict']['layers.1.running_var'].neg_(),
+            'has been edited',
+        ),
+        (lambda c: c['meta'].update(seed=5), 'has been edited'),
     ],
 )
 def test_a_checkpoint_of_another_kind(finished, tmp_path, edit, message):
