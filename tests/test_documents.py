@@ -152,6 +152,7 @@ def test_options_named_in_the_text_exist(documents, helps):
     known = {'--help', '--version'}
     known |= {'--index-url'}  # pip
     known |= {'--inplace'}  # jupyter execute
+    known |= {'--kill-on-bad-exit', '--preserve-status'}  # srun, timeout
     # python -m mmsoco.comparison.report
     known |= {'--html', '--markdown', '--figure'}
     for verb in known_verbs():
