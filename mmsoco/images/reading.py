@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from mmsoco.images.completeness import refuse_cut_jpeg, refuse_cut_png
+
 # A folder too: what can be opened and read to its end is a regular file.
 NOT_A_FILE = 'not a regular file (a folder, pipe, socket or device)'
 _START_OF_JPEG, _END_OF_JPEG = b'\xff\xd8', b'\xff\xd9'
@@ -284,6 +286,7 @@ def _decode_jpeg(data: bytes) -> np.ndarray:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
         raise ValueError('damaged JPEG data')
+    refuse_cut_jpeg(data, pixels[-1, -1])
     return pixels
 
 
@@ -291,10 +294,21 @@ def _decode(data: bytes) -> np.ndarray:
     """Decode any file that Pillow knows and turn it upright."""
     with _open(io.BytesIO(data)) as image:
         # First, since Pillow turns TIFF files itself as it loads.
-        image.load()
+        _load(image, data)
         turn = _UPRIGHT.get(_orientation(image))
         image = _to_rgb(image)
         return np.array(image if turn is None else image.transpose(turn))
+
+
+def _load(image: Image.Image, data: bytes) -> None:
+    """Load the pixels of an image; refuse data that end before them."""
+    image.load()
+    check = {'JPEG': refuse_cut_jpeg, 'PNG': refuse_cut_png}.get(
+        image.format or ''
+    )
+    if check is not None:
+        corner = image.getpixel((image.width - 1, image.height - 1))
+        check(data, corner if isinstance(corner, tuple) else (corner,))
 
 
 def _orientation(image: Image.Image) -> int:
@@ -322,7 +336,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def _decode_channels(data: bytes, channels: int) -> np.ndarray:
     """Decode to (H, W, channels) uint8, upright."""
     with _open(io.BytesIO(data)) as image:
-        image.load()
+        _load(image, data)
         turn = _UPRIGHT.get(_orientation(image))
         if channels == 4:
             if image.mode == 'PA' or len(image.getbands()) != 4:
@@ -346,7 +360,7 @@ def _decode_deep(data: bytes) -> np.ndarray | None:
         Gray, RGB, or RGB and alpha; None if the samples have no 16 bits.
     """
     with _open(io.BytesIO(data)) as image:
-        image.load()
+        _load(image, data)
         turn = _UPRIGHT.get(_orientation(image))
         if image.mode.startswith('I'):
             image = image if turn is None else image.transpose(turn)
