@@ -125,9 +125,6 @@ def test_modules_of_the_detector_are_imported_in_the_training(tmp_path):
     [module] = cfg.custom_imports.imports
     assert 'extra_norm' in module
     assert 'custom_imports' not in training(tmp_path).config()
-    options = {'custom_imports.imports': ['json']}
-    given = training(tmp_path, detector=name, cfg_options=options).config()
-    assert given.custom_imports.imports == ['json']
 
 
 def test_a_second_call_says_where_it_goes_on(tmp_path, monkeypatch):
