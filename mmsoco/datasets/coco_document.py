@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmsoco.images.lists import plain_form
 from mmsoco.proposals.json_boxes import is_finite
 from mmsoco.utils.files import decode_text, parse_json
 from mmsoco.utils.problems import Outcome, Problems
@@ -108,6 +109,8 @@ def _decoded(data: bytes) -> str:
     if data.startswith(_GZIP):
         raise ValueError('it is compressed; unpack it with gunzip')
     text = decode_text(data)
+    if not text.strip():
+        raise ValueError('it is empty')
     lines = text.split('\n', 2)
     if len(lines) > 1 and all(map(_is_object, lines[:2])):
         raise ValueError(
@@ -175,8 +178,8 @@ def repair_document(
             problems.add(STOP, TURNED, name)
         else:
             _repair_size(image, size, problems)
-    images = {_hashable(image['id']): image for image in document['images']}
-    categories = {_hashable(c['id']): c for c in document['categories']}
+    images = {image['id']: image for image in document['images']}
+    categories = {c['id']: c for c in document['categories']}
     annotations = document['annotations']
     _repair_references(annotations, 'image_id', images, problems)
     _repair_references(annotations, 'category_id', categories, problems)
@@ -217,17 +220,24 @@ def _check_unique(
         if not _is_id(entry['id']):
             what = f'{kind} id is not a whole number or text'
             problems.add(STOP, what, where)
+            entry['id'] = key  # lets the other checks continue
         elif key in seen:
             problems.add(STOP, f'{kind} id is used more than once', where)
-        if not isinstance(entry[name_key], str) or not entry[name_key]:
+        name = entry[name_key]
+        if not isinstance(name, str) or not name.strip():
             problems.add(STOP, f'{kind} {name_key} is not text', where)
         seen[key] = entry
         unique.append(entry)
     names = Counter(str(entry[name_key]) for entry in unique)
-    plain = Counter(' '.join(name.casefold().split()) for name in names)
+    plain = Counter(map(_without_blanks, names))
     if kind == 'category' and max(plain.values(), default=1) > 1:
-        alike = [n for n in names if plain[' '.join(n.casefold().split())] > 1]
-        what = 'categories that differ by capitals or blanks alone: kept apart'
+        alike = [
+            n for n in names if plain[' '.join(plain_form(n).split())] > 1
+        ]
+        what = (
+            'categories that differ by capitals or blanks alone, or by '
+            'their Unicode form (NFC, NFD): kept apart'
+        )
         problems.add(NOTE, what, ' / '.join(map(repr, alike)))
     # Two categories of one name make a detector count one class more.
     outcome = STOP if kind == 'category' else NOTE
@@ -237,6 +247,10 @@ def _check_unique(
                 outcome, f'{kind} {name_key} is there {count} times', name
             )
     entries[:] = unique
+
+
+def _without_blanks(name: str) -> str:
+    return ' '.join(plain_form(name).split())
 
 
 def _repair_size(
@@ -277,7 +291,7 @@ def _repair_annotation(
     maskless: list[dict],
 ) -> bool:
     """Check one object; return whether it can be kept."""
-    image = images.get(_hashable(annotation['image_id']))
+    image = images.get(annotation['image_id'])
     number = annotation.get('id', '?')
     if image is None:
         problems.add(
@@ -285,7 +299,7 @@ def _repair_annotation(
         )
         return False
     where = f'object {number} of {image["file_name"]}'
-    if _hashable(annotation['category_id']) not in categories:
+    if annotation['category_id'] not in categories:
         problems.add(STOP, 'object of a category that is not listed', where)
         return False
     if not _repair_box(annotation, where, problems):
@@ -303,10 +317,6 @@ def _repair_annotation(
 def _is_id(value: Any) -> bool:
     """Return whether a value can name an image or category; True is not 1."""
     return isinstance(value, int | str) and not isinstance(value, bool)
-
-
-def _hashable(value: Any) -> Any:
-    return value if _is_id(value) else repr(value)
 
 
 def _repair_whole_ids(
@@ -334,8 +344,11 @@ def _repair_references(
         by_text.setdefault(str(known), []).append(known)
     for annotation in annotations:
         value = annotation[key]
+        if not _is_id(value):
+            annotation[key] = repr(value)
+            continue
         meant = by_text.get(str(value), ())
-        if _is_id(value) and value not in listed and len(meant) == 1:
+        if value not in listed and len(meant) == 1:
             annotation[key] = meant[0]
             what = f'{key} is a {_kind(value)}, listed as a {_kind(meant[0])}'
             problems.add(REPAIRED, f'{what}: taken as that', repr(value))

@@ -50,12 +50,33 @@ def check_mask(
             return True
         problems.add(Outcome.STOP, what, where)
         return False
+    _join_points(annotation, where, problems)
+    mask = annotation['segmentation']
     points = polygon_points(annotation)
     if not points or any(len(p) % 2 for p in mask):
         what = 'segmentation is not polygons of numbers'
         problems.add(Outcome.STOP, what, where)
         return False
     return True
+
+
+def _join_points(annotation: dict, where: str, problems: Problems) -> None:
+    """Make one polygon of a list of numbers, or of points."""
+    mask = annotation['segmentation']
+    if not isinstance(mask, list):
+        return
+    if all(map(is_finite, mask)):
+        what = 'mask is numbers, not a list of polygons: taken as one polygon'
+    elif len(mask) > 2 and all(
+        isinstance(p, list) and len(p) == 2 and all(map(is_finite, p))
+        for p in mask
+    ):
+        what = 'mask is points, not polygons: joined to one polygon'
+        mask = [value for point in mask for value in point]
+    else:
+        return
+    annotation['segmentation'] = [mask]
+    problems.add(Outcome.REPAIRED, what, where)
 
 
 def read_runs(counts: Any) -> list[int] | None:

@@ -1,5 +1,6 @@
 """Decide whether a detector can learn from labels."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from mmsoco.utils.names import near
@@ -92,7 +93,7 @@ def _class_errors(
     ]
     missing = [name for name in classes if name not in there]
     found += [
-        f'class {name!r} of {source} is not in the file{near(name, there)}'
+        f'class {name!r} of {source} is not in the file{_alike(name, there)}'
         for name in missing[:10]
     ]
     if missing:
@@ -101,6 +102,18 @@ def _class_errors(
             f'not in the file, whose classes are {_some(there)}'
         )
     return found
+
+
+def _alike(name: str, there: Sequence[str]) -> str:
+    """Name the class that was meant; look-alikes differ by their codes."""
+    forms = {unicodedata.normalize('NFC', other): other for other in there}
+    other = forms.get(unicodedata.normalize('NFC', name))
+    if other is None:
+        return near(name, there)
+    return (
+        f', which has it in another Unicode form: {ascii(other)} instead of '
+        f'{ascii(name)}'
+    )
 
 
 def _some(names: Sequence[str], most: int = 20) -> str:

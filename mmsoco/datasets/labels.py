@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmsoco.images.lists import files_in
+from mmsoco.images.lists import OTHER_SPELLING, FilesBelow, clean_name
 from mmsoco.images.reading import (
     NOT_A_FILE,
     UnreadableImageError,
@@ -34,6 +34,10 @@ from .coco_document import (
     repair_document,
 )
 
+_TURNED_AVIF = (
+    'AVIF picture is turned by a tag, which detectors do not read (OpenCV): '
+    'save it upright'
+)
 # Above so many pictures only so many, evenly spread, are opened.
 _MOST_OPENED = 2000
 
@@ -288,26 +292,38 @@ def _find_pictures(
         The names of the pictures that are not there.
     """
     missing = set()
-    listed: dict[Path, set[str]] = {}
+    below = FilesBelow(images)
     for entry in entries:
-        name = str(entry['file_name'])
-        if '\\' in name:
-            name = entry['file_name'] = name.replace('\\', '/')
-            problems.add(Outcome.REPAIRED, r'\ in a name: taken as /', name)
-        if name.startswith('/') or '..' in name.split('/'):
+        name = entry['file_name']
+        if not isinstance(name, str) or not name:
+            continue  # is reported by `repair_document`
+        changes = Problems()
+        clean = clean_name(name, str(images), changes)
+        if clean is None:
             what = f'name is not relative to the folder {str(images)!r}'
             problems.add(Outcome.STOP, what, name)
             continue
-        folder = (images / name).parent
-        if folder not in listed:
-            listed[folder] = files_in(folder)
-        if Path(name).name not in listed[folder]:
-            what = f'picture is not in {str(images)!r}'
-            if os.path.exists(images / name):
-                what = f'picture is {NOT_A_FILE}'
-            problems.add(outcome, what, name)
-            missing.add(name)
+        problems.extend(changes)
+        found = below.find(clean)
+        if found is None:
+            problems.add(outcome, _why_missing(clean, images, below), name)
+            missing.add(clean)
+        elif found != clean:
+            problems.add(Outcome.REPAIRED, OTHER_SPELLING, name)
+        entry['file_name'] = found or clean
     return missing
+
+
+def _why_missing(name: str, images: Path, below: FilesBelow) -> str:
+    if os.path.exists(images / name):
+        return f'picture is {NOT_A_FILE}'
+    what = f'picture is not in {str(images)!r}'
+    if below.find(name.rpartition('/')[2]) is not None:
+        what += (
+            ', where its last part is: cut what is before it from the names, '
+            'or give the folder that they are relative to'
+        )
+    return what
 
 
 def _leave_out(
@@ -355,6 +371,8 @@ def _read_size(
     if name not in looked_at or not os.path.isfile(path):
         return None
     try:
+        if path.suffix.lower() == '.avif' and is_turned(path):
+            problems.add(Outcome.STOP, _TURNED_AVIF, name)
         return read_size(path)
     except UnreadableImageError as error:
         problems.add(

@@ -4,10 +4,12 @@ The one reader of folders and lists. It says what it left out and why: nobody
 should find out from a result that a third of the pictures was not there.
 """
 
+import contextlib
 import hashlib
 import os
 import posixpath
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -52,6 +54,10 @@ _LABELLED = re.compile(
         '|'.join(re.escape(e) for e in sorted(EXTENSIONS | _UNREAD))
     ),
     re.IGNORECASE,
+)
+OTHER_SPELLING = (
+    "name differs from the file's in capitals or Unicode form (NFC, NFD): "
+    "the file's taken"
 )
 _DRIVE = re.compile('[A-Za-z]:/')
 
@@ -381,18 +387,79 @@ def _there(
 
     A listing per folder takes a fraction of the time of a look per file.
     """
-    listed: dict[str, set[str]] = {}
+    below = FilesBelow(root)
+    taken = set()
     for name in names:
-        folder, base = posixpath.split(name)
-        if folder not in listed:
-            listed[folder] = files_in(os.path.join(root, folder))
-        has_ending = bool(posixpath.splitext(base)[1])
-        if has_ending and not is_image(base):
+        found = below.find(name)
+        if posixpath.splitext(name)[1] and not is_image(name):
             problems.add(LOST, _why_no_image(name), name)
-        elif base in listed[folder]:
-            yield name
-        else:
+        elif found is None:
             problems.add(LOST, _why_no_file(os.path.join(root, name)), name)
+        elif found in taken:
+            problems.add(NOTE, 'named twice: taken once', name)
+        else:
+            if found != name:
+                problems.add(REPAIRED, OTHER_SPELLING, name)
+            taken.add(found)
+            yield found
+
+
+class FilesBelow:
+    """Finds listed files below a folder, in whatever form they are written.
+
+    A name that was written on a Mac may have its accents as characters of
+    their own (Unicode's NFD), and one from Windows other capitals.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = os.fspath(root)
+        self._files: dict[str, set[str]] = {}
+        self._alike: dict[str, dict[str, list[str]]] = {}
+
+    def find(self, name: str) -> str | None:
+        """Find the file that a name means.
+
+        Args:
+            name: Relative to the folder, with ``/`` between the parts.
+
+        Returns:
+            The name as the folder has it: the same, or the only one that
+            differs in its capitals or Unicode form alone. None without one.
+        """
+        if self._is_file(name):
+            return name
+        found = ''
+        for part in name.split('/'):
+            names = self._names_like(found, part)
+            if len(names) != 1:
+                return None
+            found = posixpath.join(found, names[0])
+        return found if self._is_file(found) else None
+
+    def _is_file(self, name: str) -> bool:
+        folder, base = posixpath.split(name)
+        if folder not in self._files:
+            self._files[folder] = files_in(os.path.join(self.root, folder))
+        return base in self._files[folder]
+
+    def _names_like(self, folder: str, part: str) -> list[str]:
+        """Return the entries of a folder that a part of a name may mean."""
+        if folder not in self._alike:
+            alike: dict[str, list[str]] = {}
+            with contextlib.suppress(OSError):
+                for entry in os.listdir(os.path.join(self.root, folder)):
+                    alike.setdefault(plain_form(entry), []).append(entry)
+            self._alike[folder] = alike
+        names = self._alike[folder].get(plain_form(part), [])
+        return [part] if part in names else names
+
+
+def plain_form(text: str) -> str:
+    """Return a text without what capitals and Unicode's forms make of it."""
+    return unicodedata.normalize('NFC', text).casefold()
 
 
 def files_in(folder: str | os.PathLike[str]) -> set[str]:

@@ -2,6 +2,7 @@ import copy
 import gzip
 import json
 import math
+import unicodedata
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from pycocotools import mask as mask_api
 from mmsoco.datasets import coco_masks
 from mmsoco.datasets.label_checks import check_labels
 from mmsoco.datasets.labels import read_labels
+from mmsoco.images.lists import is_image
 from mmsoco.utils.problems import Outcome
 
 SIZES = {'a.png': (40, 60), 'b.png': (50, 30), 'c.png': (20, 20)}
@@ -110,6 +112,7 @@ def test_good_labels_are_left_alone(read):
         (update('annotations', 1, category_id=5.0), 'category_id has a dec'),
         (update('annotations', 1, category_id='5'), 'is a text, listed as a'),
         (update('annotations', 1, image_id='7'), 'is a text, listed as a num'),
+        (update('images', 1, file_name='B.PNG'), 'capitals or Unicode form'),
     ],
 )
 def test_repaired_labels_equal_the_good_ones(read, change, what):
@@ -192,6 +195,13 @@ def test_what_is_left_out_is_counted(read):
         (update('images', 2, id=True), 'image id is not a whole number'),
         (update('images', 2, id=9.5), 'image id is not a whole number'),
         (update('categories', 0, id=math.nan), 'category id is not a whole'),
+        (update('categories', 0, id=[3]), 'category id is not a whole'),
+        (update('categories', 0, name=' '), 'category name is not text'),
+        (update('images', 1, file_name=''), 'image file_name is not text'),
+        (
+            update('images', 1, file_name='http://x.org/b.png'),
+            'not in .*, where its last part is: cut what is before it',
+        ),
         (lambda c: c.update(annotations=[]), 'no object to learn from'),
         (lambda c: c.update(images=[], annotations=[]), 'no images'),
         (
@@ -307,6 +317,7 @@ def test_a_byte_order_mark_is_repaired(tmp_path, read, encoding):
     [
         (gzip.compress(b'{}', mtime=0), 'compressed; unpack it with gunzip'),
         (b'{"id": 1}\n{"id": 2}\n', 'JSON Lines.*one COCO document'),
+        (b'\n \n', 'it is empty'),
         (b'{"x": "\xe4"}', 'not UTF-8.*save it as UTF-8'),
         (b'{"images": [1], "images": []}', "key 'images' .*more than once"),
     ],
@@ -374,6 +385,47 @@ def test_backslashes_are_repaired(read, tmp_path):
     check_labels(labels)
 
 
+@pytest.mark.parametrize(
+    'name', ['o\\dd #1%20.png', 'new\nline.png', 'quo"te\'s.png', '-x.png']
+)
+def test_odd_names_are_taken_as_they_are(read, tmp_path, name):
+    images = tmp_path / 'images'
+    (images / 'c.png').rename(images / name)
+    labels = read(update('images', 2, file_name=name))
+    assert labels.document['images'][2]['file_name'] == name
+    check_labels(labels)
+    assert not labels.is_changed
+
+
+@pytest.mark.parametrize('of_file', ['NFC', 'NFD'])
+def test_accents_of_another_system(read, tmp_path, of_file):
+    composed, split = (
+        unicodedata.normalize(form, 'é/Ä b.png') for form in ('NFC', 'NFD')
+    )
+    there, listed = composed, split
+    if of_file == 'NFD':
+        there, listed = split, composed
+    images = tmp_path / 'images'
+    (images / there).parent.mkdir()
+    (images / 'c.png').rename(images / there)
+    labels = read(update('images', 2, file_name=listed))
+    assert labels.document['images'][2]['file_name'] == there
+    check_labels(labels)
+    # Where both could be meant, neither is.
+    twin = unicodedata.normalize('NFC', there).replace('b', 'B')
+    (images / there).parent.joinpath(twin.split('/')[1]).touch()
+    labels = read(update('images', 2, file_name=twin.upper()))
+    assert labels.problems.count(Outcome.STOP) == 1
+
+
+def test_classes_that_look_alike(read):
+    composed, split = (
+        unicodedata.normalize(form, 'é') for form in ('NFC', 'NFD')
+    )
+    with pytest.raises(ValueError, match=r"'e\\u0301' instead of '\\xe9'"):
+        check_labels(read(update('categories', 0, name=split), (composed,)))
+
+
 def turn(path):
     """Store a picture on its side, with the tag that turns it upright."""
     with Image.open(path) as picture:
@@ -390,6 +442,17 @@ def test_labels_of_a_picture_as_it_is_stored_stop(read, tmp_path):
     stored = update('images', 0, height=60, width=40)
     with pytest.raises(ValueError, match='turned by its EXIF tag.*a.png'):
         check_labels(read(stored))
+
+
+@pytest.mark.skipif(not is_image('a.avif'), reason='Pillow without AVIF')
+def test_a_turned_avif_picture_stops(read, tmp_path):
+    """OpenCV, which detectors read with, does not turn it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(tmp_path / 'images' / 'c.png') as picture:
+        picture.save(tmp_path / 'images' / 'c.avif', exif=exif)
+    with pytest.raises(ValueError, match='AVIF picture is turned.*c.avif'):
+        check_labels(read(update('images', 2, file_name='c.avif')))
 
 
 def test_pictures_that_are_elsewhere_are_left_out(read):
@@ -454,6 +517,18 @@ def test_masks_without_an_area_are_dropped(read, mask):
     [lost] = of_masks.problems.of(Outcome.LOST)
     assert (lost.count, lost.examples) == (1, ['object 2'])
     assert len(labels.document['annotations']) == 4  # the box detector's
+
+
+@pytest.mark.parametrize(
+    'mask', [[1, 2, 9, 2, 9, 9], [[1, 2], [9, 2], [9, 9]]]
+)
+def test_masks_that_are_not_in_a_list(read, mask):
+    labels = read(polygons(1, *mask))
+    assert labels.document['annotations'][1]['segmentation'] == [
+        [1, 2, 9, 2, 9, 9]
+    ]
+    assert 'one polygon' in str(labels.problems)
+    assert labels.has_masks
 
 
 def test_one_of_several_polygons_without_an_area(read):

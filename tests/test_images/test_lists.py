@@ -234,6 +234,7 @@ def test_links_in_a_circle_cost_no_other_image(tmp_path, by_list):
         ('./a.png', 'a.png'),
         ('b//a.png', 'b/a.png'),
         ('b/../a.png', 'a.png'),
+        ('B/O\u0308 图.PNG', 'b/ö 图.png'),
         ('{root}/b/a.png', 'b/a.png'),
     ],
 )
@@ -293,6 +294,14 @@ def test_what_a_list_names_in_vain_is_counted(image_root, tmp_path):
         NOT_A_FILE: 1,
         '.txt file: not a picture': 1,
     }
+
+
+def test_two_spellings_of_a_file(tmp_path):
+    touch(tmp_path / 'images', 'a.png')
+    (tmp_path / 'names.txt').write_text('a.png\nA.PNG\n./a.png\n')
+    found = find_images(tmp_path / 'images', tmp_path / 'names.txt')
+    assert found.names == ['a.png']
+    assert counted(found)['named twice: taken once'] == 2
 
 
 def test_fingerprint_tells_lists_apart():
