@@ -326,7 +326,8 @@ def fewer_labels(results: Results, start: str) -> list[str]:
     """Say how many labels the reference needs for the AP of a start.
 
     Returns:
-        A sentence per budget for which the reference's curve shows it.
+        A sentence per budget for which the reference's curve shows it, or
+        which has fewer labels than all of a curve that stays below it.
     """
     curve = [results.row(results.scratch, n) for n in results.budgets]
     known = [(r.labels, r.summary.mean) for r in curve if r and r.summary]
@@ -343,6 +344,12 @@ def fewer_labels(results: Results, start: str) -> list[str]:
                 f'{row.label} with {labels} labels reaches {reached:.1f} AP, '
                 f'for which the start {reference} needs about {needed:.0f} '
                 f'labels: {needed / labels:.1f} times as many.'
+            )
+        most, best = max(known, key=lambda pair: pair[1])
+        if needed is None and reached > best and labels < most:
+            sentences.append(
+                f'{row.label} with {labels} labels reaches {reached:.1f} AP, '
+                f'the start {reference} with {most} labels {best:.1f}.'
             )
     return sentences
 

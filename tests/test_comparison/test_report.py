@@ -193,6 +193,16 @@ def test_fewer_labels_by_hand(results):
     assert '2.1 times' in sentence
 
 
+def test_fewer_labels_than_the_whole_curve(tmp_path, monkeypatch):
+    monkeypatch.setitem(AP, ('soco', 100), [23.0, 24.0, 25.0])
+    monkeypatch.setitem(AP, ('soco', 400), [30.0])
+    results = analysis.read_results(fill(tmp_path / 'records'))
+    # The 400 labels of soco are not fewer than those of any start.
+    [sentence] = analysis.fewer_labels(results, 'soco')
+    assert 'with 100 labels reaches 24.0 AP' in sentence
+    assert 'from scratch with 400 labels 22.0.' in sentence
+
+
 def test_correlation_of_a_gauge_with_ap(results, folder):
     # Each method's loss is its own.
     many, one = analysis.correlations(results)
