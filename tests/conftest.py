@@ -25,9 +25,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     import torch  # after the environment above is set
 
     _forget_default_scope(item.path)
-    # A shell starts jobs in the background with Ctrl-C ignored, and then
-    # runs would not listen to it either.
+    # A shell starts jobs in the background with Ctrl-C ignored, and nohup
+    # ignores SIGHUP; then runs would not listen to them either.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if item.get_closest_marker('gpu') and not torch.cuda.is_available():
         pytest.skip('needs a CUDA device')
 
