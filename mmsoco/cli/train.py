@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--overwrite',
         action='store_true',
-        help='first remove the checkpoints of an old run in the work dir',
+        help='remove the checkpoints of an old run in the work dir, as soon '
+        'as the new one trains',
     )
     parser.add_argument(
         '--amp',
@@ -59,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Run the training."""
+    if args.resume and args.overwrite:
+        raise ValueError(
+            '--resume continues the run that --overwrite would remove; give '
+            'one of the two'
+        )
     cfg = load_config(args)
 
     from mmsoco.engine.resuming import set_resume

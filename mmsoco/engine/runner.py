@@ -33,7 +33,7 @@ from mmsoco.engine.optimizers.trained_parameters import (
     with_constructor,
 )
 from mmsoco.engine.run_record import batch_size_of
-from mmsoco.engine.work_dir import claimed
+from mmsoco.engine.work_dir import claimed, clear
 from mmsoco.registry import RUNNERS
 from mmsoco.utils.logs import off_console
 from mmsoco.utils.processes import die_with_parent
@@ -79,6 +79,8 @@ class Runner(CheckpointingRunner):
 
     stop_signals: StopSignals | None = None
     _may_dump = False
+    # Whether the checkpoints of an old run are there to be removed.
+    _replaces_run = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         with ExitStack() as self._building:
@@ -350,10 +352,9 @@ class Runner(CheckpointingRunner):
         """
         claim: AbstractContextManager[None] = nullcontext()
         if is_main_process():
+            self._replaces_run = not self._resume and self.cfg.get('overwrite')
             claim = claimed(
-                self.work_dir,
-                begins=not self._resume,
-                overwrite=bool(self.cfg.get('overwrite', False)),
+                self.work_dir, bool(self._resume or self._replaces_run)
             )
         # A launcher hands on what its ranks have heard too, and it is the
         # one that ends those that take long.
@@ -388,6 +389,9 @@ class Runner(CheckpointingRunner):
             fn_name: name of the hooks' method.
             kwargs: its arguments.
         """
+        if fn_name == 'after_train_iter' and self._replaces_run:
+            clear(self.work_dir)  # now that the new run has shown that it can
+            self._replaces_run = False
         super().call_hook(fn_name, **kwargs)
         if self.stop_signals is None or self.stop_signals.requested is None:
             return

@@ -43,21 +43,19 @@ def clear(work_dir: str | Path) -> None:
 
 
 @contextmanager
-def claimed(work_dir: str | Path, begins: bool, overwrite: bool) -> Iterator:
+def claimed(work_dir: str | Path, may_be_used: bool) -> Iterator:
     """Hold a work dir for one training.
 
     Args:
         work_dir: Folder of the run.
-        begins: Whether a new run begins, rather than one is continued.
-        overwrite: Whether the checkpoints of an old run are removed then.
+        may_be_used: Whether a run may be there: it is continued, or its
+            checkpoints are removed as soon as the new one trains.
 
     Raises:
         BlockingIOError: If another training works there.
-        FileExistsError: If an old run is there, and is not to be overwritten.
+        FileExistsError: If an old run is there, and must not be.
     """
     with FolderLock(work_dir, 'training'):
-        if begins and overwrite:
-            clear(work_dir)
-        elif begins:
+        if not may_be_used:
             refuse_used(work_dir)
         yield

@@ -39,6 +39,16 @@ def test_overwriting_removes_all_of_the_old_run(tmp_path):
     assert names == ['epoch_1.pth', 'weights.pth']
 
 
+def test_a_run_that_cannot_begin_removes_no_old_one(tmp_path):
+    small_runner(tmp_path).train()
+    names = sorted(path.name for path in tmp_path.glob('*.pth'))
+    # Torch refuses it when the training has claimed the folder.
+    fails = dict(optim_wrapper=dict(optimizer=dict(nesterov=True, momentum=0)))
+    with pytest.raises(ValueError, match='Nesterov momentum requires'):
+        small_runner(tmp_path, overwrite=True, **fails).train()
+    assert sorted(path.name for path in tmp_path.glob('*.pth')) == names
+
+
 def test_logs_alone_are_no_run(tmp_path):
     (tmp_path / '20260101_000000').mkdir()
     small_runner(tmp_path, **ONE_EPOCH).train()
