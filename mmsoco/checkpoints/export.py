@@ -136,6 +136,11 @@ def export_detector(
         OSError: If ``target`` could not be written.
     """
     source = find_checkpoint(source)
+    if Path(source).resolve() == Path(target).resolve():
+        raise ValueError(
+            f'--out {target} is the checkpoint to export, which would be '
+            'lost; choose another name'
+        )
     checkpoint = load_weights(source)
     state = io.weights_of(checkpoint, source)
     try:

@@ -295,9 +295,26 @@ def resolve_out(
         try:
             if output is not None:
                 refuse_unwritable(output)
+                _refuse_input(output, args)
         except (OSError, ValueError) as error:
             text = getattr(error, 'strerror', None) or error
             parser.error(f'argument --{name.replace("_", "-")}: {text}')
+
+
+def _refuse_input(output: Path, args: argparse.Namespace) -> None:
+    """Raise ValueError if an output is a file that is read, too."""
+    if not output.is_file():
+        return
+    for name, value in vars(args).items():
+        paths = value if isinstance(value, list) else [value]
+        is_output = name in (*_OUTPUTS, 'out_option', 'out_positional')
+        for path in () if is_output else paths:
+            if isinstance(path, Path) and path.exists():
+                if path.samefile(output):
+                    raise ValueError(
+                        f'{output} is an input, which would be lost; choose '
+                        'another name'
+                    )
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Export, and print the manifest."""
-    refuse_existing(args.out, args.overwrite)
+    refuse_existing(args.out, args.overwrite, 'checkpoint')
     from mmsoco.checkpoints.export import describe, export_detector
 
     manifest = export_detector(args.checkpoint, args.out, args.parts, args.to)

@@ -18,7 +18,7 @@ TYPES = {
     'min_scale': number(0, 1),
     'max_scale': number(0, above=True),
     'scale': number(0, above=True),
-    'sigma': number(0, 100, above=True),
+    'sigma': number(0.01, 100),
     'min_region_size': integer(0, 2**31 - 1),
 }
 

@@ -492,6 +492,8 @@ def parse_shard(text: str) -> tuple[int, int]:
     index, slash, count = text.partition('/')
     if not (slash and index.isdecimal() and count.isdecimal()):
         raise ValueError(f'expected a shard as i/n such as 0/8, got {text!r}')
+    if not int(count):
+        raise ValueError(f'expected at least 1 shard, got {text!r}')
     if int(index) >= int(count):
         raise ValueError(
             f'shards count from 0: expected 0/{count} to '

@@ -41,7 +41,7 @@ def merge_shards(
         FileExistsError: If ``out`` is there.
         StoreError: If a shard is not a store.
     """
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite, 'proposal store')
     stores = [ProposalStore(path) for path in paths]
     _check_same_job(stores)
     shards = _in_order(stores)
@@ -135,7 +135,7 @@ def refilter(
         FileExistsError: If ``out`` is there.
         StoreError: If ``regions`` is not a store.
     """
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite, 'proposal store')
     store = ProposalStore(regions)
     if store.metadata.get('kind') != 'regions':
         raise ValueError(
@@ -185,7 +185,7 @@ def join_stores(
         old = ProposalStore(out)
         if old.metadata.get('joined') == metadata['joined']:
             return old
-    refuse_existing(out, overwrite)
+    refuse_existing(out, overwrite, 'proposal store')
     with ProposalStoreWriter(out, metadata) as writer:
         writer.write(_join_rows(stores[0], stores[1], iou))
     return ProposalStore(out)

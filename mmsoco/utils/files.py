@@ -16,6 +16,13 @@ from typing import Any
 from mmsoco.utils.problems import printable
 from mmsoco.utils.processes import is_alive, start_of
 
+# With which bytes files of a kind begin.
+_STARTS = {
+    'proposal store': (b'ARROW1',),
+    'JSON file': (b'{', b'['),
+    'checkpoint': (b'PK\x03\x04', b'\x80'),
+}
+_MOST_READ = 64
 # Characters at the start of a text that show its encoding.
 _START = 4
 
@@ -26,11 +33,20 @@ def sha256(path: str | os.PathLike) -> str:
         return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
-def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
-    """Refuse to lose a file without being asked.
+def refuse_existing(
+    path: str | os.PathLike, overwrite: bool, kind: str | None = None
+) -> None:
+    """Refuse to lose a file without being asked, or one of another kind.
+
+    Args:
+        path: The file to write.
+        overwrite: Whether an old one may be replaced.
+        kind: What the file is to be, a key of `_STARTS`; a file of another
+            kind is not an old one, but a slip of the finger.
 
     Raises:
-        FileExistsError: If the file exists, and ``overwrite`` is not set.
+        FileExistsError: If the file exists, and ``overwrite`` is not set; or
+            it is of another kind.
         IsADirectoryError: If the name is that of a folder.
     """
     if os.path.isdir(path):
@@ -41,6 +57,14 @@ def refuse_existing(path: str | os.PathLike, overwrite: bool) -> None:
         raise FileExistsError(
             f'{os.fspath(path)!r} exists; choose another name, or --overwrite'
         )
+    if kind is not None and os.path.isfile(path):
+        with open(path, 'rb') as file:
+            start = file.read(_MOST_READ).lstrip()
+        if start and not start.startswith(_STARTS[kind]):
+            raise FileExistsError(
+                f'{os.fspath(path)!r} exists and is no {kind}, which '
+                '--overwrite replaces; choose another name'
+            )
 
 
 def refuse_unwritable(path: str | os.PathLike) -> None:

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Convert, and print the manifest."""
-    refuse_existing(args.out, args.overwrite)
+    refuse_existing(args.out, args.overwrite, 'checkpoint')
     from mmsoco.checkpoints.export import describe
     from mmsoco.checkpoints.reference import convert_reference
 

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     stem = args.annotations.stem
     files = {p: args.out / f'{stem}_{p:g}pct.json' for p in args.percents}
     for file in files.values():
-        refuse_existing(file, args.overwrite)
+        refuse_existing(file, args.overwrite, 'JSON file')
     from mmsoco.datasets.coco_document import read_document
     from mmsoco.datasets.converters import mini_coco
     from mmsoco.utils.files import write_json

@@ -45,14 +45,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and print a summary of the store and of all problems."""
-    refuse_existing(args.out, args.overwrite)
+    is_json = args.source.suffix.lower() == '.json'
+    if args.out.suffix.lower() == ('.json' if is_json else '.arrow'):
+        made, name = ('a store', 'X.arrow') if is_json else ('JSON', 'X.json')
+        raise ValueError(
+            f'--out {args.out}: {args.source} is converted to {made}; name '
+            f'it like {name}'
+        )
+    kind = 'proposal store' if is_json else 'JSON file'
+    refuse_existing(args.out, args.overwrite, kind)
     from mmsoco.proposals import convert
     from mmsoco.proposals.store import ProposalStore
     from mmsoco.proposals.summary import describe
     from mmsoco.utils.problems import Problems
 
     problems = Problems()
-    if args.source.suffix.lower() == '.json':
+    if is_json:
         store = convert.import_json(
             args.source,
             args.out,

@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         ValueError: If the data set cannot be used, or --strict refuses it.
     """
-    refuse_existing(args.out, args.overwrite)
+    refuse_existing(args.out, args.overwrite, 'JSON file')
     from mmsoco.datasets.converters import voc
     from mmsoco.utils.files import write_json
     from mmsoco.utils.problems import Problems

@@ -21,6 +21,7 @@ from mmsoco.proposals.generation.worker import warm_up
 from mmsoco.proposals.search.kernels import are_cached
 from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.proposals.store import ProposalStore
+from mmsoco.utils.files import refuse_existing
 
 _MAX_CHUNK = 64
 _CHUNKS_PER_WORKER = 16
@@ -79,6 +80,7 @@ def generate(
     if workers < 1:
         raise ValueError(f'expected 1 worker or more, got {workers}')
     started = time.perf_counter()
+    refuse_existing(job.out_path, overwrite=True, kind='proposal store')
     limit = job.memory_limit(workers)
     with exclusive(job.out_path):
         if overwrite:
