@@ -3,15 +3,26 @@
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 _SECONDS = {'s': 1, 'm': 60, 'min': 60, 'h': 3600, 'd': 86400}
+_MOST_SECONDS = 3650 * _SECONDS['d']
 PRECISIONS = ('fp32', 'bf16', 'fp16')
 # The trials below this had features no better than untrained ones; the
 # shortest that had better ones made 625 (docs/research/small_data.md).
 LEAST_STEPS = 600
+# What some options set in the config.
+_KEYS = {
+    'epochs': 'train_cfg.max_epochs',
+    'time': 'train_cfg.max_epochs',
+    'batch_size': 'train_dataloader.batch_size',
+    'seed': 'randomness.seed',
+    'init': 'model.init',
+    'workers': 'train_dataloader.num_workers',
+}
 # They change how fast a run is, not what comes out of it.
 _FREE = ('workers',)
 
@@ -74,6 +85,30 @@ class PretrainSettings:
                 f'--precision must be one of {", ".join(PRECISIONS)}, got '
                 f'{self.precision!r}'
             )
+        refuse_set_twice(vars(self), self.cfg_options)
+        self._check_filters()
+
+    def _check_filters(self) -> None:
+        """Refuse limits of the filter that fit nothing, or are not read."""
+        if not self.filters:
+            return
+        from mmsoco.proposals.filters import FilterSpec
+
+        names = {name: as_option(name) for name in FilterSpec().as_dict()}
+        if self.proposals is not None:
+            given = ', '.join(names[name] for name in self.filters)
+            raise ValueError(
+                f'{given} filters the boxes of a search, and --proposals '
+                'replaces it; filter the regions of a search with `mmsoco '
+                'convert regions`, or leave one of the two out'
+            )
+        try:
+            FilterSpec(**self.filters)
+        except ValueError as error:
+            text = str(error)
+            for name, option in names.items():
+                text = text.replace(name, option)
+            raise ValueError(text) from None
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given and decide the result.
@@ -121,7 +156,10 @@ def parse_time(text: str) -> float:
         raise ValueError(
             f'expected a time such as 2h, 90m, 45s or 1h30m, got {text!r}'
         )
-    return sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+    if seconds > _MOST_SECONDS:
+        raise ValueError(f'expected a time of up to 3650d, got {text!r}')
+    return seconds
 
 
 def describe_time(seconds: float) -> str:
@@ -146,10 +184,35 @@ def counted(number: int, noun: str) -> str:
 
 def _check_count(name: str, value: int | None) -> None:
     if value is not None and (type(value) is not int or value < 1):
-        option = name.replace('_', '-')
         raise ValueError(
-            f'--{option} must be an integer of 1 or more, got {value!r}'
+            f'{as_option(name)} must be an integer of 1 or more, got {value!r}'
         )
+
+
+def as_option(name: str) -> str:
+    """Return a setting's name as the option that sets it."""
+    return f'--{name.replace("_", "-")}'
+
+
+def refuse_set_twice(
+    given: Mapping[str, Any], cfg_options: Mapping[str, Any] | None
+) -> None:
+    """Refuse options and ``--cfg-options`` that set a key to two values.
+
+    Args:
+        given: Options by name; None means "not given".
+        cfg_options: Values by dotted key.
+
+    Raises:
+        ValueError: If one of them would be without effect.
+    """
+    for name, key in _KEYS.items():
+        value, other = given.get(name), (cfg_options or {}).get(key)
+        if None not in (value, other) and value != other:
+            raise ValueError(
+                f'{as_option(name)} {value} and --cfg-options {key}={other} '
+                'set the same; give one of the two'
+            )
 
 
 def next_command(
