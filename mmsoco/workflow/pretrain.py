@@ -223,7 +223,7 @@ class _Pretraining:
         before = {name: settings.pop(name, None) for name in LENGTH}
         settings.update(length)
         is_other = any(before[name] != length.get(name) for name in LENGTH)
-        return is_other and 'plan' in self.folder.manifest
+        return is_other and self.folder.manifest.get('plan') is not None
 
     def _begun_settings(self, given: dict[str, Any]) -> PretrainSettings:
         """Return the settings with which the run was, or will be, begun."""
@@ -231,12 +231,13 @@ class _Pretraining:
         for name in ('check', 'proposals'):
             if name in begun:
                 begun[name] = Path(begun[name])
-        return PretrainSettings(
-            images=self.images,
-            out=self.asked.out,
-            workers=self.asked.workers,
-            **begun,
-        )
+        with self.folder.reads('settings'):
+            return PretrainSettings(
+                images=self.images,
+                out=self.asked.out,
+                workers=self.asked.workers,
+                **begun,
+            )
 
     @cached_property
     def labels(self) -> Labels | None:

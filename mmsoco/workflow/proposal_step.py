@@ -84,7 +84,8 @@ class ProposalStep:
     def choice(self) -> FilterChoice | None:
         """The choice of the filter, once it was made."""
         found = self.folder.manifest.get('filter')
-        return None if found is None else FilterChoice.from_dict(found)
+        with self.folder.reads('filter'):
+            return None if found is None else FilterChoice.from_dict(found)
 
     def notice_changed_pictures(self) -> None:
         """Search again pictures that changed under their names.

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,9 +11,14 @@ from mmsoco.checkpoints.newest import WORK_DIR_NAME
 from mmsoco.utils.files import write_json
 from mmsoco.utils.locks import LOCK_NAME, FolderLock
 from mmsoco.version import __version__
+from mmsoco.workflow.settings import as_option
 
 MANIFEST_NAME = 'manifest.json'
 _FORMAT = 1
+# Parts of a manifest that are objects, and numbers of a plan.
+_REQUIRED = ('images', 'settings', 'steps')
+_PARTS = (*_REQUIRED, 'filter', 'plan', 'measured', 'exported', 'metrics')
+_COUNTS = ('epochs', 'steps_per_epoch', 'batch_size')
 PRETRAINING = 'pretraining'
 # The folder, within a run's, of the rounds before it.
 ROUNDS = 'rounds'
@@ -135,6 +141,25 @@ class RunFolder:
         done = step in self.manifest.get('steps', {})
         return done and all(path.exists() for path in outputs)
 
+    @contextmanager
+    def reads(self, part: str) -> Iterator[None]:
+        """Say which part of the manifest is not as a run writes it.
+
+        Args:
+            part: What is read of it.
+
+        Raises:
+            ValueError: In place of what the code within raises on it.
+        """
+        try:
+            yield
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ValueError(
+                f'{self.manifest_path} is damaged or of another release: its '
+                f'{part} is not as expected ({error}); restore the file, or '
+                'choose another --out'
+            ) from error
+
     def note(self, step: str, seconds: float, **values: Any) -> None:
         """Note that a step is done; later steps are to be made again."""
         self.forget(step)
@@ -176,7 +201,12 @@ def read_manifest(
     try:
         manifest = json.loads(path.read_text(encoding='utf-8'))
         found = manifest['kind'], manifest['format']
-    except (ValueError, KeyError, TypeError) as error:
+        _check_outline(manifest)
+    except KeyError as error:
+        raise ValueError(
+            f'{path} is damaged ({error} is missing); {remedy}'
+        ) from error
+    except (ValueError, TypeError) as error:
         raise ValueError(f'{path} is damaged ({error}); {remedy}') from error
     if found != (kind, _FORMAT):
         raise FileExistsError(
@@ -184,6 +214,22 @@ def read_manifest(
             f'format {_FORMAT}, got {found[0]} in format {found[1]}; {remedy}'
         )
     return manifest
+
+
+def _check_outline(manifest: Mapping[str, Any]) -> None:
+    """Raise KeyError or TypeError on parts that no run has written."""
+    for name in _PARTS:
+        optional = name not in _REQUIRED
+        value = manifest.get(name) if optional else manifest[name]
+        if not isinstance(value, dict) and not (optional and value is None):
+            raise TypeError(f'its {name} is {value!r}')
+    for name, step in manifest['steps'].items():
+        if not isinstance(step, dict):
+            raise TypeError(f'its steps.{name} is {step!r}')
+    for name in _COUNTS:
+        number = (manifest.get('plan') or {}).get(name, 1)
+        if type(number) is not int or number < 1:
+            raise TypeError(f'its plan.{name} is {number!r}')
 
 
 class PretrainingParts(NamedTuple):
@@ -307,7 +353,7 @@ def as_options(settings: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(value, Mapping):  # limits of the filter
             options.update(as_options(value))
         else:
-            options[f'--{name.replace("_", "-")}'] = value
+            options[as_option(name)] = value
     return options
 
 

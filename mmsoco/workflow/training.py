@@ -230,7 +230,7 @@ class Training:
         Raises:
             FileExistsError: As much is done already.
         """
-        plan = configs.Plan(**self.folder.manifest['plan'])
+        plan = self.plan()
         epochs = self._epochs(
             plan.steps_per_epoch, self._pictures(plan), _speed(plan)
         )
@@ -265,7 +265,8 @@ class Training:
         if found is None:
             found = vars(self._make_plan())
             self.folder.save(plan=found)
-        return configs.Plan(**found)
+        with self.folder.reads('plan'):
+            return configs.Plan(**found)
 
     def _make_plan(self) -> configs.Plan:
         pictures = len(ProposalStore(self.folder.path / 'proposals.arrow'))

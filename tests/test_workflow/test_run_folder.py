@@ -67,6 +67,36 @@ def test_a_damaged_manifest_and_another_kind(tmp_path):
         RunFolder(tmp_path, 'pretraining')
 
 
+@pytest.mark.parametrize(
+    ('edit', 'said'),
+    [
+        (lambda m: m.pop('images'), "'images' is missing"),
+        (lambda m: m.pop('kind'), "'kind' is missing"),
+        (lambda m: m.update(settings=[]), r'its settings is \[\]'),
+        (lambda m: m.update(steps=None), 'its steps is None'),
+        (lambda m: m['steps'].update(look='x'), "its steps.look is 'x'"),
+        (lambda m: m.update(plan='x'), "its plan is 'x'"),
+        (lambda m: m.update(plan=dict(epochs=0)), 'its plan.epochs is 0'),
+        (lambda m: m.update(filter=3), 'its filter is 3'),
+    ],
+)
+def test_a_manifest_that_was_edited(tmp_path, edit, said):
+    begun(tmp_path)
+    path = tmp_path / 'manifest.json'
+    manifest = json.loads(path.read_text())
+    edit(manifest)
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=f'manifest.json is damaged .{said}'):
+        RunFolder(tmp_path, 'pretraining')
+
+
+def test_a_part_of_another_release(tmp_path):
+    folder = begun(tmp_path)
+    with pytest.raises(ValueError, match='manifest.json.*its plan is not as'):
+        with folder.reads('plan'):
+            dict(**{'of_next_release': 1})['epochs']
+
+
 def test_a_step_done_anew_undoes_the_later_ones(tmp_path):
     folder = begun(tmp_path)
     for name in ('proposals', 'look', 'pretrain'):
