@@ -217,6 +217,25 @@ class ProposalStep:
                 f'its {len(store)} names are not in {self.images}, such as '
                 f'{missing[0]}'
             )
+        changed = changed_images(store, self.source)
+        if changed:
+            raise ValueError(
+                f'--proposals {path} is of other pictures: {len(changed)} of '
+                f'{len(store)} have other contents in {self.images}, such as '
+                f'{changed[0]}; `mmsoco propose` with the same --out searches '
+                'those again'
+            )
+        if len(store) < LEAST_PICTURES:
+            raise ValueError(
+                f'--proposals {path} has {len(store)} pictures, expected at '
+                f'least {LEAST_PICTURES}, the size of a batch'
+            )
+        if len(store) < len(self.names):
+            self.console.detail(
+                'note',
+                f'{path} has {len(store)} of the {len(self.names)} pictures; '
+                'the others are not used',
+            )
         with atomic_path(self.store_path) as partial:
             shutil.copyfile(path, partial)
 

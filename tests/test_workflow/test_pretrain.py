@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from command import succeed
 from PIL import Image
 
 import mmsoco
@@ -302,6 +303,54 @@ def test_proposals_of_other_pictures(pictures, tmp_path, calls):
     (other / '00.png').rename(other / 'renamed.png')
     with pytest.raises(ValueError, match='1 of its 18 names .* 00.png'):
         run(other, tmp_path / 'second', proposals=first.proposals)
+
+
+def test_proposals_of_other_pictures_with_the_same_names(
+    pictures, tmp_path, calls
+):
+    first, _ = run(pictures, tmp_path / 'first')
+    other = tmp_path / 'other'
+    shutil.copytree(pictures, other)
+    Image.new('RGB', (96, 96)).save(other / '07.png')
+    with pytest.raises(
+        ValueError, match='1 of 18 have other contents .* 07.png'
+    ):
+        run(other, tmp_path / 'second', proposals=first.proposals)
+
+
+def test_proposals_of_a_part_of_the_pictures(pictures, tmp_path, calls):
+    names = tmp_path / 'names.txt'
+    for number in (16, 15):
+        part = tmp_path / f'{number}.arrow'
+        names.write_text('\n'.join(f'{i:02d}.png' for i in range(number)))
+        succeed(
+            'propose', pictures, '--out', part, '--ann-file', names,
+            '--workers=1',
+        )  # fmt: skip
+    with pytest.raises(ValueError, match='15.arrow has 15 pictures'):
+        run(pictures, tmp_path / 'few', proposals=part)
+    _, text = run(pictures, tmp_path / 'out', proposals=tmp_path / '16.arrow')
+    assert '16.arrow has 16 of the 18 pictures; the others are not' in text
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(filters=dict(min_ratio=5.0)), '--min-ratio <= --max-ratio'),
+        (
+            dict(seed=5, cfg_options={'randomness.seed': 4}),
+            '--seed 5 and --cfg-options randomness.seed=4',
+        ),
+        (
+            dict(time=60.0, cfg_options={'train_cfg.max_epochs': 4}),
+            '--time 60.0 and --cfg-options train_cfg.max_epochs=4',
+        ),
+    ],
+)
+def test_options_that_contradict(pictures, tmp_path, calls, options, message):
+    with pytest.raises(ValueError, match=message):
+        run(pictures, tmp_path / 'out', **options)
+    assert not (tmp_path / 'out').exists()
 
 
 def test_broken_pictures_are_named(pictures, tmp_path, calls):
