@@ -30,6 +30,7 @@ PRETRAIN = [
     ),
     (f'{_MANY} --time 2', 'such as 2h'),
     (f'{_MANY} --time -2h', '--time'),
+    (f'{_MANY} --time 99999d', '--time.*up to 3650d'),
     (f'{_MANY} --epochs 2 --time 2h', 'both --epochs and --time'),
     (f'{_MANY} --batch-size 9999999999', '--batch-size.*4 to 1000000'),
     (f'{_MANY} --batch-size 1', '--batch-size.*4 to 1000000'),
@@ -39,6 +40,15 @@ PRETRAIN = [
     (f'{_MANY} --min-size -1', '--min-size'),
     (f'{_MANY} --min-size 100000', '--min-size.*65535'),
     (f'{_MANY} --min-scale 2', '--min-scale'),
+    (f'{_MANY} --min-ratio 3 --max-ratio 1', '--min-ratio.*--max-ratio.*3'),
+    (
+        f'{_MANY} --proposals images.arrow --min-size 5',
+        '--min-size filters.*--proposals replaces',
+    ),
+    (
+        f'{_MANY} --seed 5 --cfg-options randomness.seed=4',
+        '--seed 5 and --cfg-options randomness.seed=4 set the same',
+    ),
     (f'{_MANY} --workers -1', '--workers'),
     # The run's folder is begun: it is there with its log.
     ("pretrain 'many pictures' --out run --proposals text.arrow", 'text.arr'),
@@ -76,6 +86,11 @@ FINETUNE = [
     (f'{_RUN} --val coco.json --label 3', 'did you mean --labels'),
     (f'{_RUN} --val coco.json --epochs x', '--epochs'),
     (f'{_RUN} --val ""', '--val'),
+    (
+        f'{_RUN} --val coco.json --epochs 2 --cfg-options '
+        'train_cfg.max_epochs=3',
+        '--epochs 2 and --cfg-options train_cfg.max_epochs=3',
+    ),
 ]
 
 _LABELS = '--train coco.json --val coco.json'
@@ -101,5 +116,6 @@ COMPARE = [
     ('compare text.txt', r'\.py.*text.txt'),
     ('compare no-model.py', 'no-model.py'),
     ('compare no-model.py --shard 2/2', '2/2'),
+    ('compare no-model.py --shard 5/0', 'at least 1 shard'),
     ('compare no-model.py --threads 0', '--threads'),
 ]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmsoco.datasets.label_checks import check_labels
 from mmsoco.datasets.labels import Labels, read_labels
@@ -37,7 +37,10 @@ from mmsoco.workflow.labels import (
 from mmsoco.workflow.news import DetectorNews
 from mmsoco.workflow.parts import choose_parts
 from mmsoco.workflow.run_folder import RunFolder, read_pretraining
-from mmsoco.workflow.settings import counted, plain
+from mmsoco.workflow.settings import counted, plain, refuse_set_twice
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 STEPS = ('labels', 'finetune', 'evaluate')
 
@@ -176,9 +179,13 @@ class _Finetuning:
         require_extra('report')
         self.settings = settings
         self.console = console
+        given = dict(vars(settings), seed=settings.seed or None)
+        refuse_set_twice(given, settings.cfg_options)
         refuse_unfinished(settings.run)
+        self.pretraining = read_config_of(settings.run)
         self.parts = None
         if not settings.scratch:
+            refuse_other_weights(settings.run)
             self.parts = choose_parts(settings.run, settings.parts)
         elif settings.parts is not None:
             raise ValueError(
@@ -292,8 +299,6 @@ class _Finetuning:
             )
 
     def _write_config(self) -> None:
-        from mmengine.config import Config
-
         from mmsoco.config.reading import apply_options
         from mmsoco.workflow import finetune_config as configs
         from mmsoco.workflow.pretrain_config import write_config
@@ -313,7 +318,7 @@ class _Finetuning:
         weights = self.settings.run / 'detector.pth'
         cfg = configs.build_config(
             configs.load_recipe(is_large),
-            Config.fromfile(self.settings.run / 'pretrain.py'),
+            self.pretraining,
             data,
             self.folder.checkpoints,
             None if self.settings.scratch else weights,
@@ -445,6 +450,56 @@ def refuse_unfinished(run: Path) -> None:
         raise FileNotFoundError(
             f'the pretraining in {run} is not finished; run `mmsoco '
             'pretrain` again with the same folder to continue it'
+        )
+
+
+def read_config_of(run: Path) -> 'Config':
+    """Return the config of a pretraining.
+
+    Args:
+        run: Its folder.
+
+    Raises:
+        FileNotFoundError: If it is gone.
+        ValueError: If it has been replaced by another.
+    """
+    from mmsoco.config.reading import read_file
+
+    path = run / 'pretrain.py'
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path} is missing, the config of the pretraining: restore it'
+        )
+    cfg = read_file(path)
+    if 'detector' not in (cfg.get('model') or {}):
+        raise ValueError(
+            f'{path} has no model.detector: it is not the config that '
+            '`mmsoco pretrain` wrote; restore it'
+        )
+    return cfg
+
+
+def refuse_other_weights(run: Path) -> None:
+    """Refuse weights that are not those that a pretraining exported.
+
+    Args:
+        run: Folder of the pretraining.
+
+    Raises:
+        FileNotFoundError: If they are gone.
+        ValueError: If they are of another file.
+    """
+    path = run / 'detector.pth'
+    again = 'run `mmsoco pretrain` again with the same folder to export it'
+    if not path.is_file():
+        raise FileNotFoundError(f'{path} is missing; {again}')
+    # Releases before this one noted none.
+    noted = read_pretraining(run).get('detector_sha256')
+    if noted is not None and sha256(path) != noted:
+        raise ValueError(
+            f'{path} is not the file that this pretraining exported: remove '
+            f'it, and {again}. Other weights are fine-tuned with a config, '
+            'by its load_from (`mmsoco train`)'
         )
 
 

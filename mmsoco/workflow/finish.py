@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mmsoco.checkpoints.export import export_detector
 from mmsoco.datasets.labels import Labels
+from mmsoco.utils.files import sha256
 from mmsoco.workflow import finetune_config as finetuning
 from mmsoco.workflow.child import run_child
 from mmsoco.workflow.console import Console
@@ -53,7 +54,10 @@ def finish_pretraining(
     epochs = Config.fromfile(folder.path / 'pretrain.py').train_cfg.max_epochs
     last = folder.checkpoints / f'epoch_{epochs}.pth'
     manifest = export_detector(last, detector)
-    folder.save(exported=json.loads(json.dumps(manifest['parts'])))
+    folder.save(
+        exported=json.loads(json.dumps(manifest['parts'])),
+        detector_sha256=sha256(detector),
+    )
     if labels is not None:
         folder.save(labels=str(_labels_file(folder, labels).absolute()))
     _write_finetune_config(folder, settings, labels, detector)

@@ -1,7 +1,10 @@
 """The steps of a fine-tuning; training and evaluation are stand-ins."""
 
+import hashlib
 import io
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,6 +196,40 @@ def test_parts_that_cannot_be_are_refused(
     with pytest.raises(ValueError, match=message):
         run(pretrained, data, **options)
     assert calls == []
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:3])
+
+
+@pytest.mark.parametrize(
+    ('name', 'damage', 'error', 'message'),
+    [
+        ('detector.pth', cut, ValueError, 'not the file that .* exported'),
+        ('detector.pth', Path.unlink, FileNotFoundError, 'again .* to export'),
+        ('pretrain.py', Path.unlink, FileNotFoundError, 'config of the pretr'),
+        ('pretrain.py', cut, ValueError, 'pretrain.py is not Python'),
+        (
+            'pretrain.py',
+            lambda path: path.write_text('model = dict(type="X")'),
+            ValueError,
+            'pretrain.py has no model.detector',
+        ),
+    ],
+)
+def test_a_pretraining_whose_files_were_replaced(
+    pretrained, data, calls, name, damage, error, message
+):
+    copy = data / 'copy'
+    shutil.copytree(pretrained, copy)
+    weights = copy / 'detector.pth'
+    RunFolder(copy, 'pretraining').save(
+        detector_sha256=hashlib.sha256(weights.read_bytes()).hexdigest()
+    )
+    run(copy, data)
+    damage(copy / name)
+    with pytest.raises(error, match=message):
+        run(copy, data)
 
 
 def test_masks_are_trained_where_there_are_any(pretrained, data, calls):
