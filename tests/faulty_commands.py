@@ -41,7 +41,7 @@ PROPOSE = [
     ('propose images --out images.arrow', 'images.arrow.*--overwrite'),
     (
         'propose images --out images/a.png --overwrite',
-        'png.*no proposal store',
+        'png.*not a proposal store',
     ),
     ('propose images --ann-file names.txt --out names.txt', 'is an input'),
     ('propose images --out images', "'images' is a folder; name the file"),
@@ -259,7 +259,7 @@ EXPORT = [
     *[(f'export {name} --out x.pth', text) for name, text in _FILES],
     ('export unknown.pth --out x.pth', 'unknown.pth'),
     ('export run.pth --out text.txt', 'text.txt.*--overwrite'),
-    ('export run.pth --out text.txt --overwrite', 'txt.*is no checkpoint'),
+    ('export run.pth --out text.txt --overwrite', 'txt.*is not a checkpoint'),
     ('export run.pth --out run.pth --overwrite', 'run.pth is an input'),
     ('export run.pth --out empty', 'empty.*is a folder'),
     ('export run.pth --out empty --overwrite', 'empty.*is a folder'),
@@ -320,7 +320,7 @@ VOC = [
     ('convert voc voc --out empty', 'empty.*is a folder'),
     (
         'convert voc voc --out voc/Annotations/a.xml --overwrite',
-        'a.xml.*is no JSON file',
+        'a.xml.*is not a JSON file',
     ),
     ('convert voc voc --out x.json --split test', r'test\.txt'),
     ('convert voc voc --out x.json --split lost', 'gone'),

@@ -62,7 +62,7 @@ def refuse_existing(
             start = file.read(_MOST_READ).lstrip()
         if start and not start.startswith(_STARTS[kind]):
             raise FileExistsError(
-                f'{os.fspath(path)!r} exists and is no {kind}, which '
+                f'{os.fspath(path)!r} exists and is not a {kind}, which '
                 '--overwrite replaces; choose another name'
             )
 

@@ -82,7 +82,7 @@ def test_place_of_the_output_in_either_spelling(images, tmp_path):
         (['propose', 'empty', 'a.arrow'], 'no images in .empty'),
         (['propose', 'broken', 'a.arrow'], 'none of the 1 images'),
         (['propose', 'images', 'no/a.arrow'], 'create it first'),
-        (['propose', 'images', 'text.arrow'], 'no proposal store'),
+        (['propose', 'images', 'text.arrow'], 'not a proposal store'),
         (['propose', 'images', 'a', '--shard=2/2'], 'from 0'),
         (['propose', 'images', 'a', '--min-scale=0.9'], 'max-scale'),
         (['propose', 'images', 'a', '--ann-file=b'], "'b' is miss"),
