@@ -14,7 +14,7 @@ data = dict(
 )
 detector = '_base_/faster-rcnn_r18-fpn_320.py'
 tuning = (
-    "SoCo's recipe is the best of about 16 that were tried on a split of the "
+    "SoCo's recipe is the best of about 17 that were tried on a split of the "
     'training pictures, most of them for 120 steps, and its parts the best of '
     'three choices there (docs/research/small_data.md). Rates of the '
     'image-level methods are the published ones, scaled to the batch, and '
@@ -48,35 +48,45 @@ _image_level = {
     )
     for name, title in _titles.items()
 }
-starts = [
-    dict(name='scratch', kind='scratch', title='from scratch'),
-    # What `mmsoco finetune` loads after a pretraining of this length.
-    dict(
-        name='soco-neck',
-        kind='soco',
-        title='SoCo (backbone and neck)',
-        pretrained_by='soco',
-        parts=_parts,
-        trials=18,
-    ),
-    dict(
-        name='soco',
-        kind='soco',
-        title='SoCo with its box head',
-        config='starts/soco.py',
-        trials=18,
-        max_seeds=3,
-    ),
-    dict(
-        name='soco-backbone',
-        kind='soco',
-        title="SoCo's backbone alone",
-        pretrained_by='soco',
-        parts=['backbone'],
-        trials=18,
-        max_seeds=3,
+starts = [dict(name='scratch', kind='scratch', title='from scratch')]
+# The first is what `mmsoco pretrain` does; the other was its recipe before.
+_recipes = [
+    ('soco-init', 'SoCo', 'starts/soco.py', {}),
+    (
+        'soco',
+        'SoCo, published initialization',
+        'starts/soco_published-init.py',
+        dict(tier=2, max_seeds=4),
     ),
 ]
+for _name, _title, _config, _options in _recipes:
+    _few = dict(_options, budgets=[100], max_seeds=3)
+    starts += [
+        # What `mmsoco finetune` loads after a pretraining of this length.
+        dict(
+            name=f'{_name}-neck',
+            kind='soco',
+            title=f'{_title} (backbone and neck)',
+            pretrained_by=_name,
+            parts=_parts,
+            **_options,
+        ),
+        dict(
+            name=_name,
+            kind='soco',
+            title=f'{_title}, with its box head',
+            config=_config,
+            **_few,
+        ),
+        dict(
+            name=f'{_name}-backbone',
+            kind='soco',
+            title=f'{_title}, its backbone alone',
+            pretrained_by=_name,
+            parts=['backbone'],
+            **_few,
+        ),
+    ]
 for _name in ('byol', 'mocov2', 'densecl'):
     starts.append(dict(**_image_level[_name], max_seeds=3))
 starts.append(
@@ -84,14 +94,14 @@ starts.append(
         name='scratch-longer',
         kind='scratch',
         title='from scratch, for the time of pretraining too',
-        time_of='soco',
+        time_of='soco-init',
         max_seeds=3,
     )
 )
 _longer = dict(
     name='byol-time',
     title="BYOL (mmselfsup), for SoCo's time",
-    time_of='soco',
+    time_of='soco-init',
 )
 starts.append({**_image_level['byol'], **_longer, **_tier_2})
 for _name, _title, _config, _options in (

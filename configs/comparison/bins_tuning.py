@@ -17,26 +17,29 @@ data = dict(held_out=300)
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
 # The second is twice the size of the first in neck and head.
 _initializations = [
-    ('soco', 'SoCo', 'published'),
-    ('soco-init', "SoCo from the detector's initialization", 'detector'),
+    (
+        'soco',
+        'SoCo from the published initialization',
+        'starts/soco_published-init.py',
+    ),
+    (
+        'soco-init',
+        "SoCo from the detector's initialization",
+        'starts/soco.py',
+    ),
 ]
 _parts = [
     ('neck', 'backbone and neck', ['backbone', 'neck']),
     ('backbone', 'backbone', ['backbone']),
 ]
 starts = [dict(name='scratch', kind='scratch', title='from scratch')]
-for _name, _title, _initialization in _initializations:
+for _name, _title, _config in _initializations:
     starts.append(
         dict(
             name=_name,
             kind='soco',
             title=f'{_title}, whole detector',
-            config='starts/soco.py',
-            options=(
-                {}
-                if _initialization == 'published'
-                else {'model.initialization': _initialization}
-            ),
+            config=_config,
         )
     )
     starts += [

@@ -14,9 +14,9 @@ title = 'Bins: pretraining of three lengths'
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
 # Each length with its box head and without: when does the head pay?
 _starts = [
-    ('soco', '10,000', 10_000),
-    ('soco-40k', '40,000', 40_000),
-    ('soco-160k', '160,000', 160_000),
+    ('soco-init', '10,000', 10_000),
+    ('soco-init-40k', '40,000', 40_000),
+    ('soco-init-160k', '160,000', 160_000),
 ]
 starts = [dict(name='scratch', kind='scratch', title='from scratch')]
 for _name, _title, _samples in _starts:

@@ -12,9 +12,14 @@ command:   python tools/proposals/generate.py IMAGES IMAGES.arrow
 _base_ = 'soco_mask-rcnn_r18-fpn_1xb16-coslr-12e_demo.py'
 
 train_cfg = dict(max_epochs=8)
-# Batch norm at the projector's end takes the mean out of the target, which a
-# small batch would learn to predict instead of objects.
-model = dict(projector=dict(with_last_bn=True, with_last_bn_affine=False))
+model = dict(
+    # Weights of the size at which mmdet starts them: so few steps hardly change
+    # it, and fine-tuning disturbs smaller ones (docs/research/small_data.md).
+    initialization='detector',
+    # Batch norm at the projector's end takes the mean out of the target, which
+    # a small batch would learn to predict instead of objects.
+    projector=dict(with_last_bn=True, with_last_bn_affine=False),
+)
 # The paper's rate (8.0 at a batch of 2048) scaled by the root of the batch,
 # and its momentum: the best of few trials, see docs/research/small_data.md.
 # A predictor that learns faster keeps the embeddings spread.
