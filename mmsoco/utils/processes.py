@@ -8,6 +8,10 @@ import threading
 import time
 from pathlib import Path
 
+# Environment of a program that imports nothing from the working directory,
+# which is the user's: a `random.py` there, or the clone's own folder `mmsoco`,
+# would be found before the packages of those names.
+SAFE_PATH = {'PYTHONSAFEPATH': '1'}
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _POLL_SECONDS = 1.0
 # Of /proc/PID/stat, counted from the state (proc(5): 22, from 3).

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mmsoco.utils.machine import limit_spinning
+from mmsoco.utils.processes import SAFE_PATH
 
 POLL_SECONDS = 0.3
 # A training that is stopped finishes its step and saves.
@@ -28,6 +29,7 @@ def environment(threads: int | None) -> dict[str, str]:
         threads: Threads of a process; None leaves them to torch.
     """
     values = dict(os.environ, PYTHONWARNINGS='ignore', PYTHONUNBUFFERED='1')
+    values.update(SAFE_PATH)
     limit_spinning(values)
     if threads is not None:
         values['OMP_NUM_THREADS'] = values['MKL_NUM_THREADS'] = str(threads)

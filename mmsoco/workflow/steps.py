@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from mmsoco.utils.files import write_json
+from mmsoco.utils.processes import SAFE_PATH
 
 POLL_SECONDS = 0.2
 # Between two signs of life where the output is not a terminal.
@@ -172,7 +173,7 @@ class Job:
                 program,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | self.environment,
+                env=os.environ | SAFE_PATH | self.environment,
             )
             status, usage = _wait(process, log)
         if status != 0:

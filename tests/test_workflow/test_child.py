@@ -40,6 +40,16 @@ def test_output_goes_to_the_log_and_news_are_asked_for(tmp_path, program):
     assert polls
 
 
+def test_nothing_is_imported_from_the_working_directory(tmp_path, monkeypatch):
+    # As where a clone was made, or where a user keeps programs of his own.
+    (tmp_path / 'mmsoco' / 'mmsoco').mkdir(parents=True)
+    (tmp_path / 'random.py').write_text('raise SystemExit("not this one")')
+    monkeypatch.chdir(tmp_path)
+    log = tmp_path / 'a.log'
+    run_child(('-m', 'mmsoco', 'export', '--help'), log)
+    assert 'mmsoco export' in log.read_text()
+
+
 def test_the_message_is_that_of_the_failed_program(tmp_path, program):
     log = tmp_path / 'a.log'
     log.write_text('error: of an earlier call\n')

@@ -54,6 +54,13 @@ def test_done_steps_are_skipped(log):
     assert log.run(*both) == []
 
 
+def test_nothing_is_imported_from_the_working_directory(log, monkeypatch):
+    (log.folder / 'random.py').write_text('raise SystemExit("not this one")')
+    monkeypatch.chdir(log.folder)
+    code = f'import random; open({str(log.folder / "a")!r}, "w").close()'
+    log.job(log.custom('a', code)).run()
+
+
 def test_a_missing_output_redoes_all_that_follows(log):
     three = log.step('a'), log.step('b'), log.step('c')
     log.run(*three)
