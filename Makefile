@@ -50,7 +50,7 @@ format: install
 # What the site and its notebooks need, where it is missing.
 docs-tools: install
 	@$(RUN) -c "import furo, myst_nb, nbclient, sphinx_copybutton, sphinx_design" 2>/dev/null || \
-		$(RUN) -m pip install --quiet --no-build-isolation --editable ".[docs]" --constraint "$(CONSTRAINTS)"
+		$(RUN) -m pip install --quiet --no-build-isolation --editable ".[docs]" --config-settings editable_mode=compat --constraint "$(CONSTRAINTS)"
 
 docs: docs-tools
 	$(RUN) docs/make_tables.py

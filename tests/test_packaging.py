@@ -1,6 +1,8 @@
 """What a wheel holds: configs and tools where mim and mmengine look."""
 
 import configparser
+import subprocess
+import sys
 
 
 def shipped(repo):
@@ -41,3 +43,10 @@ def test_package_data_names_every_file(repo_dir):
     # templates of reports, wherever they lie; `.mim` is a link
     assert set(package.glob('[a-z]*/**/*.html')) <= found
     assert package / 'comparison' / 'report.md' in found
+
+
+def test_the_package_is_found_next_to_its_clone(tmp_path):
+    (tmp_path / 'mmsoco' / 'docs').mkdir(parents=True)  # the clone
+    code = 'import mmsoco; print(mmsoco.pretrain.__name__)'
+    found = subprocess.check_output([sys.executable, '-c', code], cwd=tmp_path)
+    assert found == b'pretrain\n'

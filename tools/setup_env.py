@@ -28,6 +28,9 @@ SUPPORTED_PYTHONS = ((3, 11), (3, 12))
 CONSTRAINTS = REQUIREMENTS / 'constraints.txt'
 # Of mmsoco, in pyproject.toml: what `make` and the tests need.
 EXTRAS = 'demo,dev,report'
+# By default setuptools makes a finder that Python asks last: in the folder of
+# the clone, `import mmsoco` would find the clone itself as an empty package.
+EDITABLE = ('--config-settings', 'editable_mode=compat')
 STACKS = ('openmmlab', 'onedl')
 # One compile job of mmcv's largest files takes about this much memory.
 BYTES_PER_JOB = 1.4e9
@@ -166,6 +169,7 @@ class Installer:
             'mmdet, mmselfsup and the rest',
             *self._stack_packages(),
             *['--no-build-isolation', '-e', '%s[%s]' % (ROOT, EXTRAS)],
+            *EDITABLE,
             pin,
         )
         self._run('import check', str(self.python), '-c', SMOKE)
