@@ -137,7 +137,7 @@ _TARS = [
 PROPOSE += [
     *[(f'propose {name} --out x.arrow', text) for name, text in _TARS],
     ('propose images.tar --out x.arrow --ann-file text.txt', 'just a text'),
-    ('propose images.tar --out images.arrow', 'image_root is.*images.tar'),
+    ('propose voc --out images.arrow', 'search is None, wanted'),
     ('propose ftp://x --out x.arrow', "cannot open the backend 'ftp://x'"),
     ('propose http://127.0.0.1:9/x --out x.arrow', 'cannot list.*--ann-file'),
     (

@@ -290,8 +290,27 @@ class _Pretraining:
             self.console.step(
                 number, 'pretrain', f'done before, in {seconds:.0f} s'
             )
+            self._follow_pictures()
             return
         self.training.run(number)
+
+    def _follow_pictures(self) -> None:
+        """Let the config of a finished run name the pictures' folder."""
+        from mmengine.config import Config
+
+        from mmsoco.workflow.pretrain_config import (
+            PRETRAIN_DOCSTRING,
+            write_config,
+        )
+
+        path = self.folder.path / 'pretrain.py'
+        if not path.is_file():
+            return
+        cfg = Config.fromfile(path)
+        dataset = cfg.train_dataloader.dataset
+        if dataset.image_root != str(self.images.absolute()):
+            dataset.image_root = str(self.images.absolute())
+            write_config(cfg, path, PRETRAIN_DOCSTRING)
 
     def _export(self) -> None:
         from mmsoco.workflow.finish import finish_pretraining

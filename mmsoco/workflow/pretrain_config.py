@@ -294,6 +294,15 @@ def set_precision(cfg: Config, precision: str) -> None:
         cfg.optim_wrapper.precision = precision
 
 
+PRETRAIN_DOCSTRING = """Pretraining with SoCo, as `mmsoco pretrain` wrote it.
+
+The complete config: it inherits nothing.
+
+command:   mmsoco train pretrain.py --work-dir NEW_FOLDER
+           mim train mmsoco pretrain.py --work-dir NEW_FOLDER
+"""
+
+
 def write_config(cfg: Config, path: Path, docstring: str) -> None:
     """Write a whole config, which inherits nothing.
 

@@ -4,6 +4,7 @@ The limits of their filter are chosen from the pictures, or from labels; a
 store that the user has is taken as it is.
 """
 
+import os
 import shutil
 import threading
 import time
@@ -90,30 +91,39 @@ class ProposalStep:
     def notice_changed_pictures(self) -> None:
         """Search again pictures that changed under their names.
 
+        Pictures that were moved or packed are looked up in their new place.
+
         Raises:
-            FileExistsError: If the training has begun: it would continue with
-                other pictures than it began with.
+            FileExistsError: If the training has begun, which would continue
+                with other pictures than it began with; or if pictures of the
+                same names are in another folder.
         """
         if not self.folder.is_done('proposals', self.store_path):
             return
         store = ProposalStore(self.store_path)
         is_repacked = self._is_repacked(store)
+        is_moved = self._is_moved()
         records: Iterable[ProposalRecord] = store
         if is_repacked:  # the places in the store do not hold any more
             records = (replace(record, extent=None) for record in store)
         changed = changed_images(records, self.source)
-        if changed and 'plan' in self.folder.manifest:
+        if changed and ('plan' in self.folder.manifest or is_moved):
             raise FileExistsError(
                 f'{self.folder.path} holds a run of other pictures: '
                 f'{len(changed)} of {len(store)} have changed since, such as '
-                f'{changed[0]}. Choose another --out for the current '
-                'pictures, or restore the old ones'
+                f'{changed[0]} in {self.images}. Choose another --out for the '
+                'current pictures, or restore the old ones'
             )
         if changed:
             self.folder.manifest['steps'].clear()
-        elif is_repacked:
+        elif is_repacked or is_moved:
             # The same pictures: only their places are looked up again.
             del self.folder.manifest['steps']['proposals']
+
+    def _is_moved(self) -> bool:
+        """Return whether the pictures were in another folder."""
+        before = self.folder.manifest['images'].get('folder')
+        return before != os.path.abspath(self.images)
 
     def _is_repacked(self, store: ProposalStore) -> bool:
         """Return whether the tar file of a store was written again."""

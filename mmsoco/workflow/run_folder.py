@@ -123,7 +123,7 @@ class RunFolder:
                 settings=dict(given),
                 steps={},
             )
-        self.save()
+        self.save(images=dict(identity))  # they may have been moved
 
     def save(self, **entries: Any) -> None:
         """Enter values into the manifest and write it.
@@ -310,10 +310,11 @@ def find_manifests(path: Path, kind: str, step: str) -> list[Path]:
 def _refuse_other_images(
     path: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any]
 ) -> None:
+    # The folder may have been moved: the files are compared later.
     different = [
         f'{name} {begun.get(name)}, now {value}'
         for name, value in wanted.items()
-        if begun.get(name) != value and name != 'sha256'
+        if begun.get(name) != value and name not in ('sha256', 'folder')
     ]
     if not different and begun.get('sha256') != wanted.get('sha256'):
         different = ['the same number of pictures under other names']

@@ -185,7 +185,7 @@ class Training:
         cfg = configs.apply_plan(
             self.config(), plan, self.settings.cfg_options
         )
-        configs.write_config(cfg, self.config_path, PRETRAIN_DOCSTRING)
+        configs.write_config(cfg, self.config_path, configs.PRETRAIN_DOCSTRING)
         self.console.step(number, 'pretrain', self._describe(plan))
         for name, text in self._remarks(plan):
             self.console.detail(name, text)
@@ -306,7 +306,9 @@ class Training:
         found = self.folder.manifest.get('measured')
         if found is None:
             precisions, threads = self._candidates()
-            configs.write_config(cfg, self.config_path, PRETRAIN_DOCSTRING)
+            configs.write_config(
+                cfg, self.config_path, configs.PRETRAIN_DOCSTRING
+            )
             out = self.folder.logs / 'measured.json'
             self.console.detail(
                 'measure', 'a few steps with each precision and thread count'
@@ -394,15 +396,6 @@ class Training:
 def has_gpu() -> bool:
     """Return whether trainings run on a GPU."""
     return torch.cuda.is_available()
-
-
-PRETRAIN_DOCSTRING = """Pretraining with SoCo, as `mmsoco pretrain` wrote it.
-
-The complete config: it inherits nothing.
-
-command:   mmsoco train pretrain.py --work-dir NEW_FOLDER
-           mim train mmsoco pretrain.py --work-dir NEW_FOLDER
-"""
 
 
 def fastest(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

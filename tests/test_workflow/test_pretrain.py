@@ -414,11 +414,38 @@ def test_after_broken_pictures_were_repaired_it_begins_anew(
     assert (tmp_path / 'out' / 'proposals.arrow').exists()
 
 
-def test_the_folder_of_another_run(pictures, tmp_path, calls):
+def test_pictures_that_were_moved(pictures, tmp_path, calls, monkeypatch):
+    folder, out = tmp_path / 'old', tmp_path / 'out'
+    shutil.copytree(pictures, folder)
+    run(folder, out)
+    (out / 'pretrain.py').write_text(
+        f'train_dataloader = dict(dataset=dict(image_root={str(folder)!r}))'
+    )
+    calls.clear()
+    moved = tmp_path / 'new'
+    folder.rename(moved)
+    _, text = run(moved, out)
+    assert calls == [] and 'done before' in text
+    store = ProposalStore(out / 'proposals.arrow')
+    assert store.metadata['image_root'] == str(moved)
+    assert json.loads((out / 'manifest.json').read_text())['images'][
+        'folder'
+    ] == str(moved)
+    assert f"image_root='{moved}'" in (out / 'pretrain.py').read_text()
+    # And the next call finds nothing to do.
+    before = (out / 'proposals.arrow').stat().st_mtime_ns
+    run(moved, out)
+    assert (out / 'proposals.arrow').stat().st_mtime_ns == before
+
+
+def test_other_pictures_of_the_same_names(pictures, tmp_path, calls):
     run(pictures, tmp_path / 'out')
     other = tmp_path / 'other'
     shutil.copytree(pictures, other)
-    with pytest.raises(FileExistsError, match='other pictures: folder'):
+    Image.new('RGB', (96, 96)).save(other / '07.png')
+    with pytest.raises(
+        FileExistsError, match='other pictures: 1 of 18 .* 07.png in '
+    ):
         run(other, tmp_path / 'out')
 
 

@@ -19,10 +19,18 @@ def test_a_run_goes_on_with_its_settings(tmp_path):
     assert again.settings == dict(epochs=8, seed=1)
 
 
+def test_pictures_that_were_moved(tmp_path):
+    begun(tmp_path)
+    moved = dict(IMAGES, folder='/b')
+    begun(tmp_path, moved)
+    assert (
+        json.loads((tmp_path / 'manifest.json').read_text())['images'] == moved
+    )
+
+
 @pytest.mark.parametrize(
     ('images', 'message'),
     [
-        (dict(IMAGES, folder='/b'), 'folder /a, now /b'),
         (dict(IMAGES, pictures=21), 'pictures 20, now 21'),
         (dict(IMAGES, sha256='11'), 'under other names'),
     ],

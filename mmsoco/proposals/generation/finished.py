@@ -37,6 +37,8 @@ class Finished:
         names: The job's images, sorted.
         changed: Images whose files have changed since.
         gone: Images that were worked on, and are not in the list any more.
+        other_root: Where the images of an old store or part were, if that is
+            another place.
         unreadable: What is known of unreadable images, by name.
         remarks: Likewise, of remarkable ones.
     """
@@ -45,6 +47,7 @@ class Finished:
         self.names = job.names
         self.changed: list[str] = []
         self.gone = 0
+        self.other_root: str | None = None
         self.unreadable: dict[str, dict[str, Any]] = {}
         self.remarks: dict[str, str] = {}
         self._images = job.images
@@ -70,6 +73,9 @@ class Finished:
         self._sources.append(path)
         if store.metadata.get('tar') != self._identity:
             self._is_restamped = True
+        root = store.metadata.get('image_root', self._images.address)
+        if root != self._images.address:
+            self.other_root = root
         known = {r['file_name']: r['remark'] for r in _remarks(store)}
         for row in range(len(store)):
             name = store.file_name(row)
@@ -96,13 +102,15 @@ class Finished:
     def _is_current(self, index: int, stamp: FileStamp | None) -> bool:
         """Return whether a row is of the file that is there now.
 
-        Of rows without a stamp nothing is known: they are kept.
+        Of rows without a stamp nothing is known: they are kept, unless the
+        images are in another place.
         """
-        if stamp is None:
+        if stamp is None and self.other_root is None:
             return True
-        now = self._images.stamp_of_same(stamp, self.names[index])
+        name = self.names[index]
+        now = stamp and self._images.stamp_of_same(stamp, name)
         if now is None:
-            self.changed.append(self.names[index])
+            self.changed.append(name)
             return False
         if now != stamp:
             self._restamped[index] = now
@@ -152,6 +160,7 @@ class Finished:
             self._sources == [path]
             and not self.gone
             and not self._is_restamped
+            and self.other_root is None
             and not self.missing()
         )
 

@@ -123,12 +123,26 @@ def _clear(job: Job) -> None:
 
 def _refuse_other_images(job: Job, finished: Finished) -> None:
     """Raise FileExistsError if most of an old store would be lost."""
+    if finished.other_root is not None:
+        _refuse_other_root(job, finished)
     kept = finished.num_kept() + len(finished.changed)
     if job.out_path.exists() and finished.gone > kept:
         raise FileExistsError(
             f'{str(job.out_path)!r} exists, but {finished.gone} of its images '
             f'are not in the list of {len(job.names)}, and only {kept} are. '
             'Choose another name, or --overwrite'
+        )
+
+
+def _refuse_other_root(job: Job, finished: Finished) -> None:
+    """Raise FileExistsError unless the images of another place were moved."""
+    kept, other = finished.num_kept(), len(finished.changed) + finished.gone
+    if other > kept:
+        raise FileExistsError(
+            f'{str(job.out_path)!r} or its parts were made of the images in '
+            f'{finished.other_root!r}; {other} of them are not the same in '
+            f'{job.images.address!r}, and {kept} are. Choose another name, or '
+            '--overwrite'
         )
 
 
@@ -139,6 +153,8 @@ def _say_what_is_done(
     left = len(finished.missing())
     if 0 < left < total:
         report(f'continuing after {total - left} of {total} images')
+    if finished.other_root is not None:
+        report(f'the images were in {finished.other_root!r} before')
     if finished.changed:
         report(
             f'{len(finished.changed)} images have changed and are done again, '

@@ -103,9 +103,11 @@ class Job:
         return regions_path(self.out_path)
 
     def recipe(self) -> dict[str, Any]:
-        """Describe what the proposals of one image depend on."""
+        """Describe what the proposals of one image depend on.
+
+        The place of the images is not part of it: they may be moved.
+        """
         recipe = {
-            'image_root': self.images.address,
             'shard': list(self.shard),
             'search': self.search.as_dict(),
             'filter': self.filters.as_dict(),
@@ -123,7 +125,11 @@ class Job:
             'count': len(self.all_names),
             'sha256': self._fingerprint,
         }
-        identity = {**self.recipe(), 'image_list': image_list}
+        identity = {
+            'image_root': self.images.address,
+            **self.recipe(),
+            'image_list': image_list,
+        }
         if tar := self.images.identity():
             identity['tar'] = tar
         return identity

@@ -37,6 +37,7 @@ class Parts:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.folder = parts_folder(job.out_path)
+        self._other_root: str | None = None
         self._check_manifest()
 
     def _check_manifest(self) -> None:
@@ -55,6 +56,9 @@ class Parts:
                 + '; '.join(different)
                 + '. Choose another name, or --overwrite to start over'
             )
+        root = manifest.get('image_root')
+        if root != self.job.images.address:
+            self._other_root = root
 
     def begin(self) -> None:
         """Make the folder, and say in it what its parts are of.
@@ -65,8 +69,11 @@ class Parts:
         self.folder.mkdir(exist_ok=True)
         path = self.folder / _MANIFEST
         if not path.exists():
-            wanted = self.job.recipe()
-            write_json(path, {**wanted, 'keep_regions': self.job.keep_regions})
+            manifest = dict(
+                image_root=self.job.images.address,
+                keep_regions=self.job.keep_regions,
+            )
+            write_json(path, {**self.job.recipe(), **manifest})
 
     def paths(self) -> list[Path]:
         """Return the finished parts in the order in which they were begun."""
@@ -97,6 +104,7 @@ class Parts:
             StoreError: If the job's old store is damaged.
         """
         finished = Finished(self.job, limit)
+        finished.other_root = self._other_root
         if self.job.out_path.exists():
             check_with_regions(self.job.out_path, self.job.keep_regions)
             finished.add(self.job.out_path)

@@ -1,6 +1,7 @@
 import errno
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -316,6 +317,47 @@ def test_store_of_other_images_is_not_overwritten(image_root, tmp_path):
     # The larger part of them is there: the list has changed.
     summary, lines = run(Job(str(image_root), names[1:], str(out)))
     assert summary.made == 4 and '1 images are gone and left out' in lines
+
+
+def test_images_that_were_moved_are_not_searched_again(image_root, tmp_path):
+    out = tmp_path / 'out.arrow'
+    run(make_job(image_root, out))
+    rows = list(map(as_row, ProposalStore(out)))
+    moved = image_root.rename(tmp_path / 'moved')
+    summary, lines = run(make_job(moved, out))
+    assert summary.made == 0
+    assert lines == [f"the images were in '{image_root}' before"]
+    assert list(map(as_row, summary.store)) == rows
+    assert summary.store.metadata['image_root'] == str(moved)
+    assert run(make_job(moved, out))[1] == []
+
+
+def test_parts_of_images_that_were_moved(image_root, tmp_path, monkeypatch):
+    out = tmp_path / 'out.arrow'
+    fail_on('part-000004.arrow', monkeypatch, OSError(errno.ENOSPC, 'full'))
+    with pytest.raises(OSError):
+        run(make_job(image_root, out))
+    monkeypatch.undo()
+    moved = image_root.rename(tmp_path / 'moved')
+    summary, lines = run(make_job(moved, out), workers=1)
+    assert 0 < summary.made < 10
+    assert f"in '{image_root}' before" in ''.join(lines)
+    whole, _ = run(make_job(moved, tmp_path / 'w.arrow'))
+    assert_same_stores(summary.store, whole.store)
+
+
+def test_other_images_of_the_same_names(image_root, tmp_path):
+    out = tmp_path / 'out.arrow'
+    run(make_job(image_root, out))
+    before = out.read_bytes()
+    other = tmp_path / 'other'
+    shutil.copytree(image_root, other)
+    for i, name in enumerate(collect_names(other)):
+        if name not in BAD[1:]:
+            save_blocks(other / name, 200 + i, 90)
+    with pytest.raises(FileExistsError, match='are not the same in'):
+        run(make_job(other, out))
+    assert out.read_bytes() == before
 
 
 def test_images_beyond_the_memory_are_left_out_and_named(image_root, tmp_path):
