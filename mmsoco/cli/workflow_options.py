@@ -9,8 +9,7 @@ _MAX_EPOCHS = 1_000_000
 _MAX_BATCH = 1_000_000
 # Messages after Ctrl-C, for one training and for a series of trainings.
 FROM_CHECKPOINT = (
-    'interrupted; run the same command again to continue from the last '
-    'checkpoint'
+    'interrupted; run the same command again to continue where it stopped'
 )
 FROM_HERE = 'stopped; run the same command again to continue from here'
 
