@@ -118,10 +118,13 @@ def asked_start(results: Results) -> str:
     """Return the start that the answer is about.
 
     It is the plan's first start that SoCo pretrained, else the last start.
+    Starts without a finished fine-tuning come after those that have one.
     """
     starts = results.plan['starts']
     pretrained = [s['name'] for s in starts if s['kind'] == 'soco']
-    return pretrained[0] if pretrained else starts[-1]['name']
+    measured = {row.start['name'] for row in results.rows if row.records}
+    known = [name for name in pretrained if name in measured]
+    return [*known, *pretrained, starts[-1]['name']][0]
 
 
 def answer(results: Results) -> list[str]:

@@ -159,18 +159,26 @@ def test_differences_are_paired(results):
 
 
 @pytest.mark.parametrize(
-    ('kinds', 'expected'),
+    ('kinds', 'measured', 'expected'),
     [
-        (('scratch', 'image-level', 'soco', 'soco'), 'c'),
-        (('scratch', 'weights'), 'b'),
+        (('scratch', 'image-level', 'soco', 'soco'), 'abcd', 'c'),
+        (('scratch', 'image-level', 'soco', 'soco'), 'abd', 'd'),
+        (('scratch', 'image-level', 'soco', 'soco'), 'ab', 'c'),
+        (('scratch', 'weights'), 'ab', 'b'),
     ],
 )
-def test_the_answer_is_about_the_first_start_of_soco(kinds, expected):
+def test_the_answer_is_about_the_first_start_of_soco(
+    kinds, measured, expected
+):
     starts = [
         dict(name=name, kind=kind)
         for name, kind in zip('abcd', kinds, strict=False)
     ]
-    results = SimpleNamespace(plan=dict(starts=starts))
+    rows = [
+        SimpleNamespace(start=start, records=start['name'] in measured)
+        for start in starts
+    ]
+    results = SimpleNamespace(plan=dict(starts=starts), rows=rows)
     assert report.asked_start(results) == expected
 
 
