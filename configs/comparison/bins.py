@@ -51,12 +51,12 @@ _image_level = {
 starts = [dict(name='scratch', kind='scratch', title='from scratch')]
 # The first is what `mmsoco pretrain` does; the other was its recipe before.
 _recipes = [
-    ('soco-init', 'SoCo', 'starts/soco.py', {}),
+    ('soco-init', 'SoCo', 'starts/soco.py', dict(trials=20)),
     (
         'soco',
         'SoCo, published initialization',
         'starts/soco_published-init.py',
-        dict(tier=2, max_seeds=4),
+        dict(tier=2, max_seeds=4, trials=18),
     ),
 ]
 for _name, _title, _config, _options in _recipes:
