@@ -119,10 +119,10 @@ def test_examples_of_the_helps_are_understood(helps, capsys):
 
 def test_commands_of_written_configs_are_understood(capsys):
     """The docstrings of the configs that `mmsoco pretrain` leaves."""
-    from mmsoco.workflow import finetune_config, finish, training
+    from mmsoco.workflow import finetune_config, finish, pretrain_config
 
     written = {
-        'pretrain.py': training.PRETRAIN_DOCSTRING,
+        'pretrain.py': pretrain_config.PRETRAIN_DOCSTRING,
         'finetune.py': finish.FINETUNE_DOCSTRING,
         'finetune/finetune.py': finetune_config.DOCSTRING,
     }
