@@ -1,11 +1,12 @@
 """Checkpoints to hand to others: weights, a manifest, a name with a hash."""
 
-import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-from mmsoco.utils.files import sha256
+import torch
+
+from mmsoco.utils.files import name_complete, sha256, unnamed_path
 
 from . import io
 from .export import manifest_of
@@ -45,11 +46,11 @@ def publish(
         meta = manifest_of(state, meta, source, guess_layout(state))
     meta = {**meta, CHECKSUM: tensors_sha256(state)}
     folder = Path(folder)
-    unnamed = folder / f'.{name}.{os.getpid()}.pth'
-    io.save_atomic(dict(state_dict=state, meta=meta), unnamed)
-    digest = sha256(unnamed)[:8]
-    final = folder / f'{name}_{day or date.today():%Y%m%d}-{digest}.pth'
-    os.replace(unnamed, final)
+    with unnamed_path(folder / f'{name}.pth') as partial:
+        torch.save(dict(state_dict=state, meta=meta), partial)
+        digest = sha256(partial)[:8]
+        final = folder / f'{name}_{day or date.today():%Y%m%d}-{digest}.pth'
+        name_complete(partial, final)
     return final
 
 

@@ -143,14 +143,31 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         OSError: If the file could not be written. A file that was there before
             is unchanged, and nothing half-written is left.
     """
+    with unnamed_path(path) as partial:
+        yield partial
+        name_complete(partial, path)
+
+
+@contextmanager
+def unnamed_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Give a name to write to, for a file whose final name is not known yet.
+
+    Args:
+        path: A name of the same kind of file in its folder, which is made. The
+            next call with this name removes what a killed one has left.
+
+    Yields:
+        The name to write to; give the final one with `name_complete`.
+
+    Raises:
+        OSError: See `atomic_path`.
+    """
     path = Path(path)
     partial = partial_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         remove_partials(path)
         yield partial
-        _flush(partial)
-        os.replace(partial, path)
     except OSError as error:
         raise _not_written(path, error) from error
     except RuntimeError as error:
@@ -158,6 +175,20 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         raise _not_written(path, OSError(errno.EIO, str(error))) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def name_complete(partial: Path, path: str | os.PathLike) -> None:
+    """Give a complete file its final name, once its bytes are on the disk.
+
+    Args:
+        partial: See `unnamed_path`.
+        path: The final name, in the same folder.
+
+    Raises:
+        OSError: If that fails.
+    """
+    _flush(partial)
+    os.replace(partial, path)
 
 
 @contextmanager

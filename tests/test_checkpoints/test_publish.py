@@ -1,6 +1,8 @@
 """Published files: their name, what they hold, what they leave behind."""
 
 import hashlib
+import subprocess
+import sys
 from datetime import date
 
 import pytest
@@ -65,6 +67,22 @@ def test_weights_that_are_not_finite_are_not_published(run, tmp_path):
     with pytest.raises(ValueError, match='not finite.*neck.bias'):
         publish(run, tmp_path / 'out', 'soco')
     assert not (tmp_path / 'out').exists()
+
+
+def test_what_a_killed_call_left_is_removed(run, tmp_path):
+    code = (
+        'import os, sys; from mmsoco.checkpoints import publish\n'
+        'publish.torch.save = lambda content, path: (\n'
+        '    path.write_text("half"), os.kill(os.getpid(), 9))\n'
+        'publish.publish(*sys.argv[1:])'
+    )
+    out = tmp_path / 'out'
+    subprocess.run([sys.executable, '-c', code, run, out, 'soco'])
+    [left] = out.iterdir()
+    path = publish(run, out, 'soco-400e')
+    assert set(out.iterdir()) == {left, path}
+    other = publish(run, out, 'soco')
+    assert set(out.iterdir()) == {path, other}
 
 
 def test_missing_file_is_named(tmp_path):
