@@ -34,6 +34,7 @@ from mmsoco.proposals.records import (
     to_batch,
 )
 from mmsoco.proposals.seal import add_seal, find_seal
+from mmsoco.utils.files import name_complete, partial_path, remove_partials
 from mmsoco.version import __version__
 
 # 1 had neither checksums nor stamps of the image files, 2 no places in tar
@@ -298,9 +299,7 @@ class ProposalStoreWriter:
         self, path: PathLike, metadata: dict[str, Any] | None = None
     ) -> None:
         self.path = Path(path)
-        self._temporary = self.path.with_name(
-            f'.{self.path.name}.{os.getpid()}.tmp'
-        )
+        self._partial = partial_path(self.path)
         header = {
             **(metadata or {}),
             'format_version': FORMAT_VERSION,
@@ -322,8 +321,9 @@ class ProposalStoreWriter:
         }
 
     def __enter__(self) -> 'ProposalStoreWriter':
+        remove_partials(self.path)
         with self._named_errors():
-            self._sink = pa.OSFile(str(self._temporary), 'wb')
+            self._sink = pa.OSFile(str(self._partial), 'wb')
             self._writer = pa.ipc.new_file(self._sink, self._schema)
         return self
 
@@ -338,7 +338,7 @@ class ProposalStoreWriter:
                 self._finish()
         finally:
             self._sink.close()
-            self._temporary.unlink(missing_ok=True)
+            self._partial.unlink(missing_ok=True)
 
     def write(self, records: Iterable[ProposalRecord]) -> None:
         """Append records.
@@ -383,10 +383,8 @@ class ProposalStoreWriter:
             self._write_batch(summary)
             self._writer.close()
             self._sink.close()
-            add_seal(self._temporary, self._starts)
-            with open(self._temporary, 'rb') as file:
-                os.fsync(file.fileno())
-            os.replace(self._temporary, self.path)
+            add_seal(self._partial, self._starts)
+            name_complete(self._partial, self.path)
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:

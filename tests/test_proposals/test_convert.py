@@ -39,7 +39,7 @@ def store(image_root, tmp_path):
 
 def through_json(content, tmp_path):
     write_json(tmp_path / 'a.json', content)
-    assert not list(tmp_path.glob('.*.tmp'))
+    assert not list(tmp_path.glob('.*.part'))
     return convert.read_json(tmp_path / 'a.json')
 
 

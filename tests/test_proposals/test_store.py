@@ -1,5 +1,7 @@
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pyarrow as pa
@@ -126,6 +128,19 @@ def test_store_cut_short(tmp_path, kept):
     path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(StoreError, match='cut short or damaged; generate it'):
         ProposalStore(path)
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
+    """By whatever writes the store next: a conversion as well as a search."""
+    code = (
+        'import os, sys; from mmsoco.proposals.store import *\n'
+        'ProposalStoreWriter(sys.argv[1]).__enter__()\n'
+        'os.kill(os.getpid(), 9)'
+    )
+    subprocess.run([sys.executable, '-c', code, tmp_path / 'a.arrow'])
+    assert len(list(tmp_path.iterdir())) == 1
+    write(tmp_path / 'a.arrow', [])
+    assert [path.name for path in tmp_path.iterdir()] == ['a.arrow']
 
 
 def test_foreign_arrow_file(tmp_path):

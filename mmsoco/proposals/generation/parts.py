@@ -19,7 +19,7 @@ from mmsoco.proposals.store import (
     ProposalStoreWriter,
     StoreError,
 )
-from mmsoco.utils.files import write_json
+from mmsoco.utils.files import remove_partials, write_json
 
 _MANIFEST = 'manifest.json'
 
@@ -170,14 +170,8 @@ def exclusive(out: Path) -> Iterator[None]:
                 'end it first'
             ) from None
         for path in (out, regions_path(out)):
-            for left in path.parent.glob(f'.{_literal(path.name)}.*.tmp'):
-                left.unlink()
+            remove_partials(path)
         try:
             yield
         finally:
             lock.unlink(missing_ok=True)
-
-
-def _literal(name: str) -> str:
-    """Escape a name for use in a glob pattern."""
-    return ''.join(f'[{c}]' if c in '*?[' else c for c in name)

@@ -540,11 +540,11 @@ def test_two_at_once_are_refused(image_root, tmp_path):
 
 
 def test_leftovers_of_a_kill_are_cleared(image_root, tmp_path):
-    (tmp_path / '.out.arrow.123.tmp').touch()
-    (tmp_path / '.other.arrow.123.tmp').touch()
+    (tmp_path / f'.out.arrow.{os.getpid()}-7.part').touch()
+    (tmp_path / '.other.arrow.1-7.part').touch()
     run(make_job(image_root, tmp_path / 'out.arrow'))
     assert sorted(os.listdir(tmp_path)) == [
-        '.other.arrow.123.tmp',
+        '.other.arrow.1-7.part',
         'my images',
         'out.arrow',
     ]
