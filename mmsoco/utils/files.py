@@ -2,19 +2,22 @@
 
 import codecs
 import errno
+import functools
 import glob
 import hashlib
 import json
 import os
 import re
 import shutil
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mmsoco.utils.problems import printable
-from mmsoco.utils.processes import is_alive, start_of
+from mmsoco.utils.processes import is_same, machine_code, start_of
 
 # With which bytes files of a kind begin.
 _STARTS = {
@@ -23,6 +26,10 @@ _STARTS = {
     'checkpoint': (b'PK\x03\x04', b'\x80'),
 }
 _MOST_READ = 64
+# Who writes a partial file: machine, number and start of the process. Releases
+# before this one wrote no machine, and before that no start.
+_WRITER = re.compile(r'(?:([0-9a-f]{8})-)?(\d+)(?:-(\d+))?', re.ASCII)
+_DAY = 24 * 3600
 # Characters at the start of a text that show its encoding.
 _START = 4
 
@@ -220,33 +227,67 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
 def partial_path(path: Path) -> Path:
     """Return this process's name for a file that is being written.
 
-    It tells when the process began, since its number will be that of another
-    one some day.
+    It tells the machine, since others may share the folder, and when the
+    process began, since its number will be that of another one some day.
     """
     pid = os.getpid()
-    return path.with_name(f'.{path.name}.{pid}-{start_of(pid)}.part')
+    writer = f'{machine_code()}-{pid}-{start_of(pid)}'
+    return path.with_name(f'.{path.name}.{writer}.part')
 
 
 def remove_partials(path: Path) -> None:
     """Remove what processes that were killed left of a file or folder.
+
+    Whether a process of another machine lives is not known here: what it
+    writes stays until it has not changed for a day, and both are said.
 
     Args:
         path: The final name.
     """
     for partial in path.parent.glob(f'.{glob.escape(path.name)}.*.part'):
         writer = partial.name[len(path.name) + 2 : -len('.part')]
-        # Releases before this one wrote no start. Other names are of other
-        # files, such as A.B of A.
-        found = re.fullmatch(r'(\d+)(?:-(\d+))?', writer, re.ASCII)
-        if found is None:
-            continue
-        pid, start = found.groups()
-        if is_alive(int(pid)) and start in (None, str(start_of(int(pid)))):
+        # Other names are of other files, such as A.B of A.
+        found = _WRITER.fullmatch(writer)
+        if found is None or _is_written(partial, *found.groups()):
             continue
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:
             partial.unlink(missing_ok=True)
+
+
+def _is_written(
+    partial: Path, machine: str | None, pid: str, start: str | None
+) -> bool:
+    """Return whether a process may still be writing a file or folder."""
+    if machine in (None, machine_code()):
+        return is_same(int(pid), None if start is None else int(start))
+    by_whom = 'by a process of another machine or container'
+    if _is_abandoned(partial):
+        _say_once(f'removed {partial}, left {by_whom}: unchanged for a day')
+        return False
+    _say_once(
+        f'{partial} is being written {by_whom}, or was left when that was '
+        'ended: it stays until a day after its last change'
+    )
+    return True
+
+
+def _is_abandoned(partial: Path) -> bool:
+    """Return whether a file, or all in a folder, has not changed for long."""
+    try:
+        changed = max(
+            path.lstat().st_mtime for path in (partial, *partial.rglob('*'))
+        )
+    except OSError:  # it is being renamed, or emptied
+        return False
+    return time.time() - changed > _DAY
+
+
+@functools.cache
+def _say_once(text: str) -> None:
+    """Say something that the next call for the same name finds again."""
+    print(text, file=sys.stderr)
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -1,11 +1,14 @@
 """End with the parent process, and check whether another one is alive."""
 
 import ctypes
+import hashlib
 import os
+import platform
 import signal
 import sys
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 # Environment of a program that imports nothing from the working directory,
@@ -58,6 +61,31 @@ def is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return not _is_zombie(pid)
+
+
+def is_same(pid: int, start: int | None) -> bool:
+    """Return whether a process that was noted still exists.
+
+    Args:
+        pid: Its number on this machine.
+        start: When it began, see `start_of`; None if that was not noted.
+    """
+    return is_alive(pid) and start in (None, start_of(pid))
+
+
+@cache
+def machine_code() -> str:
+    """Return 8 hex digits of the machine or container of this process.
+
+    Only there do the numbers of its processes mean anything. Containers may
+    share the name of their machine, but not its processes.
+    """
+    try:
+        processes = os.readlink('/proc/self/ns/pid')
+    except OSError:
+        processes = ''
+    name = f'{platform.node()} {processes}'
+    return hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
 def _is_zombie(pid: int) -> bool:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -103,6 +104,32 @@ def test_what_a_killed_writer_left_is_removed(tmp_path, door):
         expected = {'a[1]', kept, '.a[1].b.12-7.part'}
         assert set(names(tmp_path)) == expected
         living.kill()
+
+
+@pytest.mark.parametrize('door', [files.atomic_path, files.atomic_folder])
+def test_what_another_machine_writes_is_kept_for_a_day(
+    tmp_path, monkeypatch, capsys, door
+):
+    """Its process has a number that means nothing here."""
+    monkeypatch.setattr(files, 'machine_code', lambda: 'fedcba98')
+    with door(tmp_path / 'a') as partial:
+        partial.mkdir(exist_ok=True)
+        (partial / 'inner').touch()
+        monkeypatch.undo()
+        monkeypatch.setattr(files, 'is_same', lambda *_: False)
+        hours = [0, 23, 25]
+        for kept in (True, True, False):
+            changed = time.time() - 3600 * hours.pop(0)
+            # A folder changes as what is in it does.
+            os.utime(partial, (0, 0))
+            os.utime(partial / 'inner', (changed, changed))
+            files.remove_partials(tmp_path / 'a')
+            assert partial.exists() == kept
+        partial.mkdir()
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2  # the first is not repeated
+    assert said[0].startswith(f'{partial} is being written by a process of an')
+    assert said[1].startswith(f'removed {partial}, left by a process of anoth')
 
 
 def test_json_is_read_back(tmp_path):
