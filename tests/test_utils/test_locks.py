@@ -1,5 +1,7 @@
 """One process at a time works in a folder."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -8,7 +10,8 @@ import time
 
 import pytest
 
-from mmsoco.utils.locks import FolderLock
+from mmsoco.utils import locks
+from mmsoco.utils.locks import FileLock, FolderLock
 from mmsoco.utils.processes import is_alive
 
 HOLD = """
@@ -38,20 +41,6 @@ def owner(tmp_path):
     process.wait()
 
 
-def test_the_owner_is_named(owner, tmp_path):
-    with pytest.raises(
-        BlockingIOError, match=f'in use: process {owner.pid} of .* training'
-    ):
-        FolderLock(tmp_path, 'training').acquire()
-
-
-def test_a_kill_gives_the_lock_back_at_once(owner, tmp_path):
-    owner.kill()
-    owner.wait()
-    with FolderLock(tmp_path, 'training'):
-        pass
-
-
 def test_a_released_lock_can_be_taken_again(tmp_path):
     lock = FolderLock(tmp_path, 'training')
     with lock, pytest.raises(BlockingIOError, match=f'{os.getpid()}'):
@@ -59,6 +48,68 @@ def test_a_released_lock_can_be_taken_again(tmp_path):
     with FolderLock(tmp_path, 'training'):
         pass
     lock.release()  # a second time does nothing
+
+
+@pytest.fixture(params=['flock', 'no flock'])
+def file_system(request, monkeypatch):
+    """With locks or, as some network file systems, without them."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+    if request.param == 'no flock':
+        monkeypatch.setattr(locks.fcntl, 'flock', refuse)
+
+
+@pytest.mark.usefixtures('file_system')
+def test_the_owner_is_named_and_a_kill_gives_the_lock_back_at_once(
+    owner, tmp_path
+):
+    with pytest.raises(
+        BlockingIOError, match=f'in use: process {owner.pid} of .* training'
+    ):
+        FolderLock(tmp_path, 'training').acquire()
+    owner.kill()
+    owner.wait()
+    with FolderLock(tmp_path, 'training'):
+        pass
+
+
+@pytest.mark.usefixtures('file_system')
+def test_an_owner_on_another_machine_is_respected(
+    owner, tmp_path, monkeypatch
+):
+    """Its number is that of no process, or of any one, here."""
+    monkeypatch.setattr(locks.platform, 'node', lambda: 'elsewhere')
+    owner.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(locks, 'is_same', lambda *_: False)
+    with pytest.raises(
+        BlockingIOError,
+        match=r'process .* is training there. .*--work-dir\). If that machine '
+        rf'or container is gone, remove {tmp_path}/.lock',
+    ):
+        FolderLock(tmp_path, 'training').acquire()
+    (tmp_path / '.lock').unlink()
+    with FolderLock(tmp_path, 'training'):
+        pass
+
+
+def test_a_lock_file_that_its_owner_removes_is_no_second_lock(tmp_path):
+    """A waits with the file open while B removes it; then C makes another."""
+    path = tmp_path / 'lock'
+
+    def remove_then_lock(*arguments):
+        monkey.undo()
+        path.unlink()
+        path.touch()
+        fcntl.flock(*arguments)
+
+    with pytest.MonkeyPatch.context() as monkey:
+        monkey.setattr(locks.fcntl, 'flock', remove_then_lock)
+        with FileLock(path, tmp_path, 'waiting'):
+            with pytest.raises(BlockingIOError, match='is waiting. Wait'):
+                FileLock(path, tmp_path, 'beginning').acquire()
+    assert not path.exists()
 
 
 ORPHAN = """
