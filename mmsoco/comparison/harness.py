@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import write_json
+from mmsoco.utils.locks import FileLock
 from mmsoco.workflow.steps import Job, Step, StepError
 
 from . import recipes
@@ -220,17 +221,19 @@ class Comparison:
     @contextmanager
     def _lock(self, cell: Cell) -> Iterator[bool]:
         """Hold the right to make a cell; give whether it was free."""
-        import fcntl  # not on every system, and only needed here
-
         folder = self.files.folder(cell.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / 'lock', 'w') as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
+        lock = FileLock(
+            folder / 'lock', folder, f'making {cell.name}', stays=True
+        )
+        try:
+            lock.acquire()
+        except BlockingIOError:
+            yield False
+            return
+        try:
             yield True
+        finally:
+            lock.release()
 
     def _make(self, cell: Cell) -> None:
         """Run a cell's process; record its failure if it fails."""

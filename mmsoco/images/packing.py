@@ -5,7 +5,6 @@ interrupted call leaves what it wrote; the next one compares it with the
 images and continues after the last one that is the same.
 """
 
-import fcntl
 import os
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import BinaryIO
 from mmsoco.images.reading import UnreadableImageError
 from mmsoco.images.source import ImageSource
 from mmsoco.images.tar_source import BLOCK, ImageTar
+from mmsoco.utils.locks import FileLock
 from mmsoco.utils.problems import Outcome, Problems
 
 _NS = 10**9
@@ -73,8 +73,8 @@ def pack(
             f'folder {str(out.parent)!r} does not exist; create it first'
         )
     partial, problems = partial_tar(out), Problems()
-    with _written(out), open(partial, 'ab+') as file:
-        _lock(file, out)
+    lock = FileLock(out.with_name(f'.{out.name}.lock'), out, 'making it')
+    with _written(out), lock, open(partial, 'ab+') as file:
         file.seek(0)
         kept = images = 0
         for is_kept in _write(file, source, names, problems):
@@ -113,17 +113,6 @@ def _written(out: Path) -> Iterator[None]:
             f'cannot write {str(out)!r} ({e.strerror or e}); free space or '
             'fix the folder, then run again: what is written is kept',
         ) from e
-
-
-def _lock(file: BinaryIO, out: Path) -> None:
-    """Hold the only right to write the file, until it is closed."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise BlockingIOError(
-            f'another process is writing {str(out)!r}; wait for it, or end '
-            'it first'
-        ) from None
 
 
 def _write(

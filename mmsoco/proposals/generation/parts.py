@@ -5,7 +5,6 @@ small store, ``OUT.arrow.parts/part-000042.arrow``, under its final name only
 when it is complete. Their rows and those of an old store give the whole.
 """
 
-import fcntl
 import json
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from mmsoco.proposals.store import (
     StoreError,
 )
 from mmsoco.utils.files import remove_partials, write_json
+from mmsoco.utils.locks import FileLock
 
 _MANIFEST = 'manifest.json'
 
@@ -161,17 +161,7 @@ def exclusive(out: Path) -> Iterator[None]:
             f'folder {str(out.parent)!r} does not exist; create it first'
         )
     lock = out.with_name(f'.{out.name}.lock')
-    with open(lock, 'w') as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BlockingIOError(
-                f'another process is making {str(out)!r}; wait for it, or '
-                'end it first'
-            ) from None
+    with FileLock(lock, out, 'making it'):
         for path in (out, regions_path(out)):
             remove_partials(path)
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+        yield
