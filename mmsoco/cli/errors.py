@@ -30,6 +30,8 @@ HINTS = {
     'address already in use': 'Set another port: PORT=29501',
     'eaddrinuse': 'Set another port: PORT=29501',
 }
+# The folder belongs to another run, and is left as it is.
+_OF_OTHERS = (FileExistsError, BlockingIOError)
 STATUS_ERROR = 1
 # What shells report of a program that a signal has ended, added to it.
 STATUS_SIGNAL = 128
@@ -73,7 +75,7 @@ def call_reported(
             if folder is None and not _is_expected(error):
                 raise
             print(f'error: {error_message(error)}', file=sys.stderr)
-            if folder is not None:
+            if folder is not None and not isinstance(error, _OF_OTHERS):
                 print(save_traceback(folder), file=sys.stderr)
             return STATUS_ERROR
 

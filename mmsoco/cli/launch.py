@@ -89,8 +89,7 @@ def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
     """Read the config of a run and apply the command line to it.
 
     Args:
-        args: ``config`` and the options of `add_run_options`. Errors that
-            follow are saved in the run's folder: ``log_folder`` is set.
+        args: ``config`` and the options of `add_run_options`.
         split: The data that the run reads, ``'train'`` or ``'test'``.
 
     Returns:
@@ -112,9 +111,7 @@ def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
     default = cfg.get('work_dir') or Path('work_dirs', args.config.stem)
     cfg.work_dir = os.path.expanduser(args.work_dir or default)
     _refuse_incomplete(args.config, cfg, split)
-    # Leaves no traceback: `mmsoco finetune` wants the folder for itself.
     _refuse_unfilled(args.config, cfg, split)
-    args.log_folder = Path(cfg.work_dir)
     return cfg
 
 

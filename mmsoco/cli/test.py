@@ -10,6 +10,7 @@ Examples:
 """
 
 import argparse
+from pathlib import Path
 
 from mmsoco.cli.common import checkpoint, path
 from mmsoco.cli.launch import add_run_options, load_config
@@ -59,4 +60,5 @@ def evaluate(args: argparse.Namespace) -> dict[str, float]:
             draw=True,
             test_out_dir=str(args.show_dir),
         )
+    args.log_folder = Path(cfg.work_dir)
     return run_config(cfg, 'test')

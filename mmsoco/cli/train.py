@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> None:
 
     from mmsoco.engine.building import run_config
 
+    args.log_folder = Path(cfg.work_dir)
     run_config(cfg, 'train')
 
 

@@ -53,6 +53,13 @@ def test_message_names_the_cause(tmp_path, capsys, error, message):
     assert 'Traceback' in file.read_text()
 
 
+@pytest.mark.parametrize('kind', [FileExistsError, BlockingIOError])
+def test_the_folder_of_another_run_is_left_as_it_is(tmp_path, capsys, kind):
+    status, text = reported(capsys, kind('it is in use'), tmp_path)
+    assert (status, text) == (1, 'error: it is in use\n')
+    assert not list(tmp_path.iterdir())
+
+
 def test_error_within_the_code_of_others_names_type_and_place(capsys):
     def run(args):
         len(5)
