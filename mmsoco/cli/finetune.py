@@ -65,7 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Fine-tune."""
-    from mmsoco.workflow.finetune import finetune
+    from mmsoco.workflow.console import Console
+    from mmsoco.workflow.finetune import STEPS, finetune
 
     options = {
         name: getattr(args, name)
@@ -74,4 +75,8 @@ def run(args: argparse.Namespace) -> None:
             'epochs', 'batch_size', 'seed', 'out', 'cfg_options',
         )
     }  # fmt: skip
-    finetune(args.run, args.train, args.val, **options)
+    console = Console(len(STEPS))
+    try:
+        finetune(args.run, args.train, args.val, console=console, **options)
+    finally:
+        args.log_folder = console.log_folder

@@ -136,7 +136,8 @@ def _add_training(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Pretrain."""
-    from mmsoco.workflow.pretrain import pretrain
+    from mmsoco.workflow.console import Console
+    from mmsoco.workflow.pretrain import STEPS, pretrain
     from mmsoco.workflow.rounds import pretrain_in_rounds
 
     filters = {
@@ -152,17 +153,15 @@ def run(args: argparse.Namespace) -> None:
             'cfg_options', 'rpn',
         )
     }  # fmt: skip
+    options['filters'] = filters
+    options['console'] = console = Console(len(STEPS))
     try:
         if args.rounds == 1:
-            done = pretrain(args.images, args.out, filters=filters, **options)
+            done = pretrain(args.images, args.out, **options)
         else:
             done = pretrain_in_rounds(
-                args.images, args.out, args.rounds, filters=filters, **options
+                args.images, args.out, args.rounds, **options
             )
-    except FileExistsError:
-        raise  # the folder is of another run
-    except Exception:
-        if (args.out / 'manifest.json').is_file():
-            args.log_folder = args.out / 'logs'
-        raise
+    finally:
+        args.log_folder = console.log_folder
     print(f'next: {done.next_command}')

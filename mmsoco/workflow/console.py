@@ -9,6 +9,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from mmsoco.utils.logs import off_console
@@ -24,10 +25,15 @@ class Console:
     Args:
         steps: Number of steps.
         stream: Where to print; standard output by default.
+
+    Attributes:
+        log_folder: Where errors may leave their traceback: the logs of the
+            run, once a call has begun or continued one; before that None.
     """
 
     def __init__(self, steps: int, stream: TextIO | None = None) -> None:
         self.steps = steps
+        self.log_folder: Path | None = None
         self.stream = stream or sys.stdout
         self._live: Progress | None = None
 

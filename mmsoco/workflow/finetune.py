@@ -202,12 +202,17 @@ class _Finetuning:
         self.folder = RunFolder(settings.folder, 'fine-tuning')
 
     def run(self) -> FinetunedRun:
-        """Make the steps that are not done, alone in the folder."""
+        """Refuse what cannot be, then make the steps that are not done."""
+        identity, given = self._identity(), self.settings.given()
+        # All that can be refused is, before anything is written.
+        self._forget_untrained()
+        self.folder.refuse_other(identity, given)
+        cfg = self._make_config()
         with self.folder.lock():
-            self._forget_untrained()
-            self.folder.begin(self._identity(), self.settings.given())
+            self.folder.begin(identity, given)
+            self.console.log_folder = self.folder.logs
             self._write_labels()
-            self._write_config()
+            self._write_config(cfg)
             self._train()
             metrics = self._evaluate()
         return FinetunedRun(
@@ -298,10 +303,10 @@ class _Finetuning:
                 'labels of other pictures with --val',
             )
 
-    def _write_config(self) -> None:
+    def _make_config(self) -> 'Config':
+        """Return the config of the training; nothing is written."""
         from mmsoco.config.reading import apply_options
         from mmsoco.workflow import finetune_config as configs
-        from mmsoco.workflow.pretrain_config import write_config
         from mmsoco.workflow.training import has_gpu
 
         is_large = has_gpu()
@@ -335,7 +340,13 @@ class _Finetuning:
         apply_options(cfg, self.settings.cfg_options or {})
         self.scale = data.scale
         self.has_masks = data.has_masks
-        write_config(cfg, self.folder.path / 'finetune.py', configs.DOCSTRING)
+        return cfg
+
+    def _write_config(self, cfg: 'Config') -> None:
+        from mmsoco.workflow.finetune_config import DOCSTRING
+        from mmsoco.workflow.pretrain_config import write_config
+
+        write_config(cfg, self.folder.path / 'finetune.py', DOCSTRING)
 
     def _train(self) -> None:
         name = f'epoch_{self.epochs}.pth'

@@ -164,6 +164,7 @@ class _Pretraining:
         self._check_inputs()
         with self.folder.lock(), quiet_log():
             self.folder.begin(identity, given)
+            self.console.log_folder = self.folder.logs
             self.proposal_step.run(STEPS.index('proposals') + 1)
             self._look()
             self._train()

@@ -63,7 +63,6 @@ def pretrain_in_rounds(
     for number in range(1, rounds):
         console.line(f'round {number} of {rounds}')
         folder = _folder(out, number)
-        folder.parent.mkdir(parents=True, exist_ok=True)
         run = pretrain(images, folder, console=console, **options)
         workers = options.get('workers') or available_cores()
         options['proposals'] = improve_proposals(run, images, workers, console)

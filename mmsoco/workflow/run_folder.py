@@ -312,16 +312,17 @@ def _refuse_other_images(
 ) -> None:
     # The folder may have been moved: the files are compared later.
     different = [
-        f'{name} {begun.get(name)}, now {value}'
+        f'{name} {begun.get(name) or "none"}, now {value or "none"}'
         for name, value in wanted.items()
         if begun.get(name) != value and name not in ('sha256', 'folder')
     ]
     if not different and begun.get('sha256') != wanted.get('sha256'):
         different = ['the same number of pictures under other names']
+    of = 'pictures' if 'sha256' in wanted else 'labels or weights'
     if different:
         raise FileExistsError(
-            f'{path} holds a run of other pictures: {"; ".join(different)}. '
-            'Choose another --out for these pictures, or remove the folder'
+            f'{path} holds a run of other {of}: {"; ".join(different)}. '
+            f'Choose another --out for these {of}, or remove the folder'
         )
 
 

@@ -14,7 +14,7 @@ def asked(monkeypatch):
     """What the verbs ask of the workflow."""
     calls = []
 
-    def note(*args, **options):
+    def note(*args, console, **options):
         calls.append((args, {k: v for k, v in options.items() if v}))
         return SimpleNamespace(next_command='mmsoco finetune ...')
 
@@ -88,16 +88,20 @@ def test_pretrain_says_what_is_wrong_with_the_input(tmp_path):
 def test_an_error_within_a_run_leaves_its_traceback_there(
     tmp_path, monkeypatch
 ):
-    def fail(images, out, **options):
-        out.mkdir()
-        (out / 'manifest.json').touch()
+    def fail(*args, console, **options):
+        console.log_folder = tmp_path / 'logs'
         raise ValueError('the training failed: see the log')
 
-    monkeypatch.setattr(pretrain, 'pretrain', fail)
-    outcome = call('pretrain', tmp_path, '--out', tmp_path / 'out')
-    assert outcome.status == 1 and 'see the log' in outcome.err
-    saved = tmp_path / 'out' / 'logs' / 'error.txt'
-    assert 'the training failed' in saved.read_text()
+    saved = tmp_path / 'logs' / 'error.txt'
+    for verb, words in dict(
+        pretrain=('a', '--out', 'b'),
+        finetune=('a', '--train', 'b', '--val', 'c'),
+    ).items():
+        monkeypatch.setattr(f'mmsoco.workflow.{verb}.{verb}', fail)
+        outcome = call(verb, *words)
+        assert outcome.status == 1 and 'see the log' in outcome.err
+        assert 'the training failed' in saved.read_text()
+        saved.unlink()
 
 
 def test_ctrl_c_says_how_to_go_on(tmp_path, monkeypatch):

@@ -198,6 +198,50 @@ def test_parts_that_cannot_be_are_refused(
     assert calls == []
 
 
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(seed=2), '--seed was not given, now 2'),
+        (dict(cfg_options={'model.tipe': 1}), '--cfg-options model.tipe was'),
+        (dict(labels=99), '--labels'),
+        (dict(parts=['nek']), '--parts nek'),
+        (dict(scratch=True), 'other labels or weights: weights .*now none'),
+    ],
+)
+def test_a_refused_call_leaves_a_run_as_it_is(
+    pretrained, data, calls, options, message
+):
+    out = data / 'out'
+    run(pretrained, data, out=out)
+    before = state_of(out)
+    with pytest.raises((FileExistsError, ValueError), match=message):
+        run(pretrained, data, out=out, **options)
+    assert state_of(out) == before
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(labels=99), '--labels 99'),
+        (
+            dict(cfg_options={'model.backbone.depth.a': 1}),
+            'model.backbone.depth',
+        ),
+    ],
+)
+def test_a_refused_call_makes_no_run(
+    pretrained, data, calls, options, message
+):
+    with pytest.raises((LookupError, ValueError), match=message):
+        run(pretrained, data, out=data / 'out', **options)
+    assert not (data / 'out').exists()
+
+
+def state_of(folder):
+    """Return what a folder holds, and when it was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
+
+
 def cut(path):
     path.write_bytes(path.read_bytes()[:3])
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from command import succeed
+from command import call, succeed
 from PIL import Image
 
 import mmsoco
@@ -351,6 +351,55 @@ def test_options_that_contradict(pictures, tmp_path, calls, options, message):
     with pytest.raises(ValueError, match=message):
         run(pictures, tmp_path / 'out', **options)
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--check', 'nowhere.json'], 'with other settings: --check'),
+        (['--detector', 'nowhere.py'], 'with other settings: --detector'),
+        (['--cfg-options', 'model.tipe=x'], 'with other settings: --cfg-opt'),
+        (['--seed', '2'], 'with other settings: --seed was'),
+        (['--epochs', '1'], 'has trained 3 epochs already'),
+        (['--min-ratio', '5'], '--min-ratio'),
+        (['--rounds', '2'], 'not the last of 2 rounds'),
+    ],
+)
+def test_a_refused_call_leaves_a_run_as_it_is(
+    pictures, tmp_path, calls, monkeypatch, words, message
+):
+    run(pictures, tmp_path / 'out')
+    before = state_of(tmp_path)
+    monkeypatch.setattr(training.Training, 'epochs_done', lambda self: 3)
+    outcome = call('pretrain', pictures, '--out', tmp_path / 'out', *words)
+    assert outcome.status == 1
+    assert message in outcome.err
+    assert state_of(tmp_path) == before
+
+
+@pytest.mark.parametrize('rounds', [(), ('--rounds', '2')])
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--init', 'nowhere.pth'], 'there is no file nowhere.pth'),
+        (['--precision', 'fp16'], 'needs a GPU'),
+        (['--cfg-options', 'model.a.b=1'], 'model.a'),
+    ],
+)
+def test_a_refused_call_makes_no_run(
+    pictures, tmp_path, monkeypatch, words, message, rounds
+):
+    monkeypatch.setattr(training, 'has_gpu', lambda: False)
+    out = tmp_path / 'out'
+    outcome = call('pretrain', pictures, '--out', out, *words, *rounds)
+    assert outcome.status == 1
+    assert message in outcome.err
+    assert not out.exists()
+
+
+def state_of(folder):
+    """Return what a folder holds, and when it was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
 
 
 def test_broken_pictures_are_named(pictures, tmp_path, calls):

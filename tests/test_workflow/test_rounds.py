@@ -39,7 +39,7 @@ def trained(monkeypatch):
 
     def pretrain(images, out, console, **options):
         folder = RunFolder(out, PRETRAINING)  # refuses files of others
-        out.mkdir(exist_ok=True)
+        out.mkdir(parents=True, exist_ok=True)
         folder.begin({}, plain(options))
         calls[out] = options
         torch.manual_seed(len(calls))
