@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from mmsoco.checkpoints.guard import tensors_only
 from mmsoco.checkpoints.io import run_types
+from mmsoco.engine import stop_notice
 from mmsoco.engine.checkpointing import CheckpointingRunner, FinishedError
 from mmsoco.engine.checks import check_training
 from mmsoco.engine.data_workers import shield_workers
@@ -368,8 +369,13 @@ class Runner(CheckpointingRunner):
             except FinishedError:
                 return self.model
             except RuntimeError:
-                number = self.stop_signals.requested
-                if number is None or is_main_process():
+                if not self.distributed or is_main_process():
+                    raise
+                number = (
+                    self.stop_signals.requested
+                    or stop_notice.announced_before_the_end()
+                )
+                if number is None:
                     raise
                 # This rank misses the main one, which has saved and ended.
                 raise SystemExit(128 + number) from None
@@ -393,15 +399,32 @@ class Runner(CheckpointingRunner):
             clear(self.work_dir)  # now that the new run has shown that it can
             self._replaces_run = False
         super().call_hook(fn_name, **kwargs)
-        if self.stop_signals is None or self.stop_signals.requested is None:
+        if self.stop_signals is None:
             return
-        number = self.stop_signals.requested
-        if not is_main_process():
-            return  # ended by the launcher, when the main process has saved
         if fn_name == 'after_train_iter':
-            self._stop(self.iter + 1, number)
+            done = self.iter + 1
         elif fn_name == 'after_val_iter' and self._train_loop is not None:
-            self._stop(self.iter, number)
+            done = self.iter
+        else:
+            return
+        number = self._requested_stop()
+        # The others are ended by the launcher, when the main process has
+        # saved.
+        if number is not None and is_main_process():
+            self._stop(done, number)
+
+    def _requested_stop(self) -> Signals | None:
+        """Return the signal by which the training is to stop, if any.
+
+        A process that has heard one tells the others.
+        """
+        assert self.stop_signals is not None
+        number = self.stop_signals.requested
+        if self.distributed and number is not None:
+            stop_notice.announce(number)
+        elif self.distributed and is_main_process():
+            number = stop_notice.announced()
+        return number
 
     def _announce_stop(self, number: int, frame: FrameType | None) -> None:
         """Say at Ctrl-C that the training stops soon."""

@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -130,6 +131,29 @@ def test_ranks_are_stopped_without_a_traceback_of_their_own(script, tmp_path):
     output = process.communicate(timeout=120)[0]
     assert f'Stopped after iteration {stopped_at(work)} of 1000' in output
     assert '[rank' not in output
+
+
+@pytest.mark.parametrize('rank', [0, 1])
+def test_a_signal_to_one_rank_saves_and_stops_all(script, tmp_path, rank):
+    """As by the scheduler of the one machine that is needed elsewhere."""
+    work = tmp_path / 'work'
+    process = begin(
+        ['-m', 'torch.distributed.run', '--nproc_per_node=2']
+        + [f'--master_port={free_port()}', script, work, 500]
+        + ['distributed']
+    )
+    read_until(process, 'iteration 5')
+    ranks = {rank_of(pid): pid for pid in children_of(process.pid)}
+    os.kill(ranks[rank], signal.SIGTERM)
+    output = process.communicate(timeout=120)[0]
+    assert f'Stopped after iteration {stopped_at(work)} of 1000' in output
+    assert '[rank' not in output
+
+
+def rank_of(pid):
+    """Read the rank that a launcher has given to a process."""
+    environment = Path(f'/proc/{pid}/environ').read_text()
+    return int(re.search('\0RANK=(\\d+)\0', environment)[1])
 
 
 def test_two_processes_go_on_as_one(script, tmp_path):
