@@ -277,6 +277,8 @@ def _open(source: str | os.PathLike | BinaryIO) -> Iterator[Image.Image]:
         # Odd metadata is not a reason to fill a log with warnings.
         warnings.simplefilter('ignore')
         with Image.open(source) as image:
+            if image.format == 'EPS':
+                raise ValueError('PostScript is a program, and is not run')
             yield image
 
 
@@ -323,14 +325,26 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert any mode of Pillow to 8-bit RGB."""
     if image.mode.startswith('I'):
         # Pillow clips 16-bit gray at 255 instead of scaling it.
-        gray = np.asarray(image).astype(np.int64) >> 8
-        image = Image.fromarray(np.clip(gray, 0, 255).astype(np.uint8))
+        gray = _samples_of_16_bits(image) >> 8
+        image = Image.fromarray(gray.astype(np.uint8))
     elif image.mode == 'F':
         raise ValueError('floating point samples have no defined range')
     elif image.mode in ('P', 'PA'):
         # By way of RGBA, or transparent palette entries raise a warning.
         image = image.convert('RGBA')
     return image if image.mode == 'RGB' else image.convert('RGB')
+
+
+def _samples_of_16_bits(image: Image.Image) -> np.ndarray:
+    """Return gray samples that Pillow keeps in 16 or 32 bits: (H, W) int64."""
+    samples = np.asarray(image).astype(np.int64)
+    low, high = samples.min(), samples.max()
+    if low < 0 or high >= 2**16:
+        raise ValueError(
+            f'samples from {low} to {high} have no defined range; expected 0 '
+            'to 65535'
+        )
+    return samples
 
 
 def _decode_channels(data: bytes, channels: int) -> np.ndarray:
@@ -364,7 +378,7 @@ def _decode_deep(data: bytes) -> np.ndarray | None:
         turn = _UPRIGHT.get(_orientation(image))
         if image.mode.startswith('I'):
             image = image if turn is None else image.transpose(turn)
-            return np.clip(np.asarray(image), 0, 2**16 - 1)[..., None]
+            return _samples_of_16_bits(image)[..., None]
         is_tiff = image.format == 'TIFF'
     samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.dtype != np.uint16:

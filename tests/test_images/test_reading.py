@@ -7,7 +7,13 @@ import pytest
 from PIL import Image
 
 from mmsoco.images.lists import find_images, is_image
-from mmsoco.images.reading import UnreadableImageError, read_rgb, read_size
+from mmsoco.images.reading import (
+    PixelFormat,
+    UnreadableImageError,
+    decode_pixels,
+    read_rgb,
+    read_size,
+)
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -56,6 +62,33 @@ def test_modes(tmp_path, name, image, expected):
     pixels = read_rgb(tmp_path / name)
     assert pixels.dtype == np.uint8 and pixels.flags.writeable
     np.testing.assert_array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize('depth', [8, 16])
+@pytest.mark.parametrize(
+    ('low', 'high'), [(-1, 255), (0, 2**16), (-(2**31), 2**31 - 1)]
+)
+def test_32_bits_without_a_defined_range(tmp_path, low, high, depth):
+    """Clipped, they would be all black or all white, without a word."""
+    path = tmp_path / 'deep.tif'
+    Image.fromarray(np.array([[low, high]], np.int32)).save(path)
+    with pytest.raises(UnreadableImageError, match=f'from {low} to {high}'):
+        decode_pixels(path.read_bytes(), path, PixelFormat(depth=depth))
+    Image.fromarray(np.array([[0, 2**16 - 1]], np.int32)).save(path)
+    assert read_rgb(path)[..., 0].tolist() == [[0, 255]]
+
+
+def test_postscript_under_the_name_of_a_picture_is_not_run(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / 'a.png'
+    Image.fromarray(RGB).save(path, 'EPS')
+    monkeypatch.setattr(
+        'PIL.EpsImagePlugin.Ghostscript', lambda *_: pytest.fail('it was run')
+    )
+    for read in (read_rgb, read_size):
+        with pytest.raises(UnreadableImageError, match='PostScript'):
+            read(path)
 
 
 def test_transparent_palette(tmp_path, recwarn):
