@@ -23,10 +23,14 @@ from mmsoco.utils.problems import Outcome, Problems
 LOST, REPAIRED, NOTE = Outcome.LOST, Outcome.REPAIRED, Outcome.NOTE
 
 # Endings that Pillow reads only where it was built with a library.
-_OPTIONAL = {'webp': '.webp', 'avif': '.avif', 'jpg_2000': '.jp2 .j2k .jpx'}
+_OPTIONAL = {
+    'webp': '.webp',
+    'avif': '.avif',
+    'jpg_2000': '.jp2 .j2c .j2k .jpc .jpf .jpx',
+}
 EXTENSIONS = frozenset(
-    '.bmp .gif .jfif .jpe .jpeg .jpg .mpo .pbm .pgm .png .ppm .tif '
-    '.tiff'.split()
+    '.apng .bmp .dib .gif .jfif .jpe .jpeg .jpg .mpo .pbm .pgm .pjpeg .png '
+    '.pnm .ppm .tif .tiff'.split()
 ).union(
     *(
         endings.split()
@@ -37,8 +41,9 @@ EXTENSIONS = frozenset(
 # Pictures, but none that this Pillow reads.
 _UNREAD = (
     frozenset(
-        '.avif .heic .heif .jp2 .j2k .jpx .jxl .webp .arw .cr2 .cr3 .dng .nef '
-        '.orf .raf .rw2 .psd .svg'.split()
+        '.avif .heic .heif .jp2 .j2c .j2k .jpc .jpf .jpx .jxl .webp .arw .cr2 '
+        '.cr3 .dng .eps .exr .hdr .ico .nef .orf .pfm .psd .raf .rw2 .svg '
+        '.tga'.split()
     )
     - EXTENSIONS
 )
@@ -257,9 +262,14 @@ def read_names(ann_file: str | os.PathLike) -> list[str]:
 
     Raises:
         FileNotFoundError: If the file is not there.
+        IsADirectoryError: If it is a folder.
         ValueError: If it is malformed.
     """
     path = Path(ann_file)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f'expected a list of pictures, but {str(path)!r} is a folder'
+        )
     if not path.is_file():
         raise FileNotFoundError(f'annotation file {str(path)!r} is missing')
     try:
@@ -334,7 +344,12 @@ def listed_names(
 
 
 def _without_label(entry: str, problems: Problems) -> str:
-    """Cut what follows a picture's name in a line."""
+    """Cut what surrounds a picture's name in a line."""
+    bare = entry.strip('"\' \t,;')
+    if is_image(bare):
+        what = 'quotes around a name, or separators after it: cut'
+        problems.add(NOTE, what, entry)
+        return bare
     match = _LABELLED.fullmatch(entry)
     if not match:
         return entry

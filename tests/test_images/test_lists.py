@@ -64,6 +64,8 @@ def test_malformed_files_are_named(image_root, tmp_path, name, content, text):
 def test_missing(image_root, tmp_path):
     with pytest.raises(FileNotFoundError, match='no.txt'):
         collect_names(image_root, tmp_path / 'no.txt')
+    with pytest.raises(IsADirectoryError, match='list .* is a folder'):
+        collect_names(image_root, tmp_path)
     (tmp_path / 'names.txt').write_text('a')
     for ann_file in (None, tmp_path / 'names.txt'):
         with pytest.raises(FileNotFoundError, match='nowhere'):
@@ -113,14 +115,14 @@ def test_what_systems_leave_behind_is_left_out(tmp_path):
 
 
 def test_other_files_are_counted_by_their_ending(tmp_path):
-    touch(tmp_path, 'a.png', 'a.txt', 'b.TXT', 'c', 'd.HEIC', 'e.cr2', 'f.1')
+    touch(tmp_path, 'a.png', 'a.txt', 'b.TXT', 'c', 'd.HEIC', 'e.tga', 'f.1')
     found = find_images(tmp_path)
     assert found.names == ['a.png']
     assert counted(found) == {
         '.txt file: not a picture': 2,
         'not a picture by its name': 2,
         '.heic picture, which cannot be read: convert it to .png': 1,
-        '.cr2 picture, which cannot be read: convert it to .png': 1,
+        '.tga picture, which cannot be read: convert it to .png': 1,
     }
 
 
@@ -129,6 +131,10 @@ def test_other_files_are_counted_by_their_ending(tmp_path):
     [
         ('.jfif', None),
         ('.mpo', None),
+        ('.apng', None),
+        ('.pnm', None),
+        ('.dib', None),
+        ('.jpf', 'jpg_2000'),
         ('.jp2', 'jpg_2000'),
         ('.avif', 'avif'),
         ('.webp', 'webp'),
@@ -226,6 +232,10 @@ def test_links_in_a_circle_cost_no_other_image(tmp_path, by_list):
     'line, name',
     [
         ('c d.png 7', 'c d.png'),
+        ('"c d.png"', 'c d.png'),
+        ("'a.png'", 'a.png'),
+        ('a.png,', 'a.png'),
+        ('"a.png" ;', 'a.png'),
         ('c d.png\t7', 'c d.png'),
         ('b/a.png,cat,1', 'b/a.png'),
         ('"c d.png", cat', 'c d.png'),
@@ -323,6 +333,7 @@ def test_parse_shard():
     for text in ('1', '/', 'a/2', '-1/2', '1/', '/2'):
         with pytest.raises(ValueError, match='as i/n'):
             parse_shard(text)
-    for text in ('2/2', '0/0'):
-        with pytest.raises(ValueError, match='count from 0'):
-            parse_shard(text)
+    with pytest.raises(ValueError, match='count from 0'):
+        parse_shard('2/2')
+    with pytest.raises(ValueError, match='at least 1 shard'):
+        parse_shard('0/0')
