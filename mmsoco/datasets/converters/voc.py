@@ -16,6 +16,8 @@ All of this is counted. There are no masks: train a box detector, such as
 Faster R-CNN, on the result.
 """
 
+import itertools
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -133,7 +135,7 @@ def convert(
     if parts:
         read = [read_part(root, part, problems) for part in parts]
         folders = {folder.root: folder for folder, _ in read}
-        images = [image for _, found in read for image in found]
+        images = _once(itertools.chain(*(i for _, i in read)), problems)
     else:
         folder = VocFolder(root, problems)
         folders = {root: folder}
@@ -149,6 +151,17 @@ def convert(
         text += f'{len(images)} annotations of {str(root)!r}'
         raise ValueError('\n'.join(filter(None, [text, str(problems)])))
     return document
+
+
+def _once(images: Iterable[VocImage], problems: Problems) -> list[VocImage]:
+    """Take pictures that are in several splits once."""
+    taken: dict[str, VocImage] = {}
+    for image in images:
+        if image.file_name in taken:
+            what = 'in more than one of the splits: taken once'
+            problems.add(NOTE, what, image.file_name)
+        taken.setdefault(image.file_name, image)
+    return list(taken.values())
 
 
 def _check_classes(
@@ -172,11 +185,21 @@ def _note_capitals(there: set[str], problems: Problems) -> None:
     """Note classes that are most likely one."""
     by_plain: dict[str, list[str]] = {}
     for name in sorted(there):
-        by_plain.setdefault(name.casefold(), []).append(name)
+        by_plain.setdefault(_plain(name), []).append(name)
     for names in by_plain.values():
         if len(names) > 1:
-            what = 'classes that differ by capitals alone: kept apart'
-            problems.add(NOTE, what, ' / '.join(names))
+            what = (
+                'classes that differ by capitals, Unicode form or invisible '
+                'characters alone: kept apart'
+            )
+            problems.add(NOTE, what, ' / '.join(map(ascii, names)))
+
+
+def _plain(name: str) -> str:
+    """Return what two spellings of a class have in common."""
+    folded = unicodedata.normalize('NFKC', name).casefold()
+    # Such as zero-width spaces.
+    return ''.join(c for c in folded if unicodedata.category(c) != 'Cf')
 
 
 def _note_others(

@@ -25,6 +25,10 @@ OTHER_PICTURE = (
     '<filename> names a missing or another picture: that of the same name '
     'as the annotation taken'
 )
+_DIFFICULT = {
+    **dict.fromkeys(('', '0', '0.0', 'false', 'no', 'unspecified'), False),
+    **dict.fromkeys(('1', '1.0', 'true', 'yes'), True),
+}
 # Where nothing is declared: the commonest first. Latin-1 reads anything.
 _GUESSES = ('gb18030', 'latin-1')
 
@@ -137,9 +141,8 @@ def read_names(path: Path) -> set[str]:
     Raises:
         AnnotationError: If it is not XML.
     """
-    found = parse(path, Problems()).iterfind('object/name')
-    names = {(node.text or '').strip() for node in found}
-    return names - {''}
+    objects = parse(path, Problems()).iterfind('object')
+    return {_class_of(node) for node in objects} - {''}
 
 
 def read_annotation(
@@ -257,13 +260,19 @@ def _read_object(
     Raises:
         AnnotationError: If a part is missing or not a number.
     """
-    name = (node.findtext('name') or '').strip()
+    name = _class_of(node)
     if not name:
         raise AnnotationError('an <object> has no <name>')
-    box = node.find('bndbox')
-    if box is None:
-        raise AnnotationError('an <object> has no <bndbox>')
-    x1, y1, x2, y2 = (_corner(box, tag) for tag in CORNERS)
+    boxes = node.findall('bndbox')
+    if len(boxes) != 1:
+        number = 'more than one' if boxes else 'no'
+        raise AnnotationError(f'an <object> has {number} <bndbox>')
+    x1, y1, x2, y2 = corners = [_corner(boxes[0], tag) for tag in CORNERS]
+    if max(map(abs, corners)) <= 1 and any(c % 1 for c in corners):
+        raise AnnotationError(
+            'corners of a box are fractions of the picture, expected pixels',
+            str(corners),
+        )
     if x2 < x1 or y2 < y1:
         x1, x2, y1, y2 = *sorted((x1, x2)), *sorted((y1, y2))
         if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
@@ -280,20 +289,38 @@ def _read_object(
     # Tools that count from 0 write boxes that begin at 0.
     if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
         problems.add(REPAIRED, 'box leaves the picture: clipped', str(path))
-    difficult = (node.findtext('difficult') or '0').strip().lower()
     return VocObject(
         name=name,
         bbox=(left, top, right - left, bottom - top),
-        difficult=difficult in ('1', 'true'),
+        difficult=_is_difficult(node, path, problems),
     )
 
 
+def _class_of(node: ElementTree.Element) -> str:
+    """Return the class of an ``<object>`` on one line, '' if it has none."""
+    return ' '.join((node.findtext('name') or '').split())
+
+
+def _is_difficult(
+    node: ElementTree.Element, path: Path, problems: Problems
+) -> bool:
+    """Return whether an ``<object>`` is marked as difficult."""
+    text = (node.findtext('difficult') or '').strip().lower()
+    if text not in _DIFFICULT:
+        what = '<difficult> is neither 0 nor 1: taken as 0'
+        problems.add(REPAIRED, what, f'{path}: {text!r}')
+    return _DIFFICULT.get(text, False)
+
+
 def _corner(box: ElementTree.Element, tag: str) -> float:
-    text = (box.findtext(tag) or '').strip()
+    found = box.findall(tag)
+    text = ((found[0].text if found else None) or '').strip()
     if not text:
         raise AnnotationError('a <bndbox> lacks a corner', f'<{tag}>')
+    if len(found) > 1:
+        raise AnnotationError('a <bndbox> has a corner twice', f'<{tag}>')
     try:
-        value = float(text)
+        value = math.nan if '_' in text else float(text)
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

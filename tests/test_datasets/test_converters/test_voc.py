@@ -111,6 +111,8 @@ def convert_one(voc, content, **kwargs):
 
 
 CAT = object_xml('cat', (1, 1, 10, 20))
+BOX = CAT.partition('</difficult>')[2]
+TWICE = '<bndbox><xmin>2</xmin>'
 
 
 @pytest.mark.parametrize(
@@ -145,6 +147,23 @@ CAT = object_xml('cat', (1, 1, 10, 20))
         (
             annotation_xml('one.jpg', object_xml('a', (900, 1, 20, 3))),
             'neither in order nor in the picture',
+        ),
+        (
+            annotation_xml('one.jpg', object_xml('a', (0.1, 0.2, 0.5, 1))),
+            'fractions of the picture, expected pixels: picture left out '
+            '(one.xml: [0.1, 0.2, 0.5, 1.0])',
+        ),
+        (
+            annotation_xml('one.jpg', object_xml('a', ('1_0', 1, 20, 3))),
+            "<xmin> is '1_0'",
+        ),
+        (
+            annotation_xml('one.jpg', CAT.replace('</object>', BOX)),
+            'more than one <bndbox>',
+        ),
+        (
+            annotation_xml('one.jpg', CAT.replace('<bndbox>', TWICE)),
+            'has a corner twice: picture left out (one.xml: <xmin>)',
         ),
     ],
 )
@@ -390,7 +409,49 @@ def test_a_broken_picture_is_left_out(voc):
 def test_capitals_are_noted(voc):
     (voc / 'Annotations/two.xml').write_text(GOOD.replace('cat', 'Cat'))
     _, problems = convert_one(voc, GOOD)
-    assert 'Cat / cat' in str(problems)
+    assert "'Cat' / 'cat'" in str(problems)
+
+
+@pytest.mark.parametrize('other', ['e\u0301le', '\u00c9LE', '\u00e9le\u200b'])
+def test_classes_that_look_alike_are_noted(voc, other):
+    """Apart for the eye or not, each is a class, and one has few objects."""
+    objects = object_xml('\u00e9le', (1, 1, 9, 9)), object_xml(other, (9,) * 4)
+    document, problems = convert_one(voc, annotation_xml('one.jpg', *objects))
+    assert len(document['categories']) == 3
+    (note,) = problems.of(Outcome.NOTE)
+    assert note.count == 1 and ascii(other) in str(note)
+
+
+def test_blanks_and_lines_within_a_class_are_one_blank(voc):
+    content = GOOD.replace('>cat<', '> big\n\tcat <')
+    document, _ = convert_one(voc, content)
+    assert document['categories'][1]['name'] == 'big cat'
+
+
+@pytest.mark.parametrize(
+    ('text', 'is_crowd', 'repaired'),
+    [
+        ('1', 1, 0), ('1.0', 1, 0), ('Yes', 1, 0), ('True', 1, 0),
+        ('0', 0, 0), ('', 0, 0), ('Unspecified', 0, 0),
+        ('2', 0, 1), ('hard', 0, 1),
+    ],
+)  # fmt: skip
+def test_what_difficult_may_say(voc, text, is_crowd, repaired):
+    content = annotation_xml('one.jpg', object_xml('a', (1, 1, 9, 9), text))
+    document, problems = convert_one(voc, content)
+    found = [a['iscrowd'] for a in document['annotations']]
+    assert found == [0, is_crowd]  # two.jpg comes first
+    assert problems.count(Outcome.REPAIRED) == repaired
+
+
+def test_a_picture_in_two_splits_is_taken_once(voc):
+    problems = Problems()
+    parts = [f'{voc.name}/train', f'{voc.name}/all']
+    document = voc2coco.convert(voc.parent, parts=parts, problems=problems)
+    names = [image['file_name'] for image in document['images']]
+    folder = f'{voc.name}/JPEGImages'
+    assert names == [f'{folder}/one.jpg', f'{folder}/two.jpg']
+    assert 'in more than one of the splits: taken once' in str(problems)
 
 
 def test_labels_are_read_from_voc(voc):
