@@ -1,5 +1,7 @@
 """Processes that tests start, watch and end."""
 
+import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -9,6 +11,9 @@ from pathlib import Path
 
 from mmsoco.utils.stop_signals import leave_signals_to_parent
 
+# Seconds that only what hangs takes, however busy the machine is.
+PATIENCE = 600
+_begun = []
 # A training by `small_runs`, with a directory, epochs, and further words.
 TRAIN = """
 import sys, time
@@ -47,7 +52,7 @@ def write_training(folder):
 
 def begin(command, program=(sys.executable,)):
     """Start a program in a group of its own, which listens to Ctrl-C."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*program, *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -55,6 +60,20 @@ def begin(command, program=(sys.executable,)):
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    _begun.append(process)
+    return process
+
+
+def end_begun():
+    """End what `begin` has started and a test that failed has left."""
+    while _begun:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(_begun.pop().pid, signal.SIGKILL)
+
+
+def output_of(process):
+    """Wait for a program; return what it prints from now on."""
+    return process.communicate(timeout=PATIENCE)[0]
 
 
 def read_until(process, text):
@@ -74,7 +93,7 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=PATIENCE):
     """Wait until a condition is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -11,6 +11,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
+from real_processes import PATIENCE
 from torch import nn
 
 from mmsoco.checkpoints.io import load_run
@@ -100,7 +101,7 @@ def test_kill_while_saving_leaves_whole_checkpoints_alone(tmp_path):
         target=killed_while_saving, args=(tmp_path,)
     )
     process.start()
-    process.join(60)
+    process.join(PATIENCE)
     assert process.exitcode == 9
     assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
     assert list(tmp_path.glob('.*.part'))

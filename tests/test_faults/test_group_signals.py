@@ -12,7 +12,9 @@ import torch
 from real_processes import (
     begin,
     children_of,
+    end_begun,
     free_port,
+    output_of,
     read_until,
     wait_for,
     write_training,
@@ -26,7 +28,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def script(tmp_path):
-    return write_training(tmp_path)
+    yield write_training(tmp_path)
+    end_begun()
 
 
 def stopped_at(work):
@@ -51,7 +54,7 @@ def test_a_signal_to_the_group_saves(script, tmp_path, workers, sent, code):
     assert len(data_workers) == 2
     for number in sent:
         os.killpg(process.pid, number)
-    output = process.communicate(timeout=120)[0]
+    output = output_of(process)
     assert process.returncode == code, output
     assert f'Stopped after iteration {stopped_at(work)} of 2000' in output
     assert not any(map(is_alive, data_workers))
@@ -67,7 +70,7 @@ def test_timeout_saves(script, tmp_path, name):
     )
     read_until(process, 'iteration 5')
     process.send_signal(signal.SIGALRM)  # its alarm: the time is over
-    output = process.communicate(timeout=240)[0]
+    output = output_of(process)
     assert process.returncode == dict(TERM=143, HUP=129)[name], output
     assert f'Stopped after iteration {stopped_at(work)} of' in output
 
@@ -81,7 +84,7 @@ def test_a_second_signal_does_not_wait(script, tmp_path):
     time.sleep(2)
     assert process.poll() is None
     os.killpg(process.pid, signal.SIGTERM)
-    output = process.communicate(timeout=120)[0]
+    output = output_of(process)
     assert 'ended by SIGTERM' in output
     assert not any(map(is_alive, data_workers))
     assert not list((tmp_path / 'work').glob('*.pth'))
@@ -94,22 +97,22 @@ def test_workers_end_with_a_training_that_was_killed(script, tmp_path):
     assert len(data_workers) == 2
     process.kill()
     process.wait()
-    wait_for(lambda: not any(map(is_alive, data_workers)), 10)
+    wait_for(lambda: not any(map(is_alive, data_workers)))
 
 
 def test_a_stopped_training_keeps_its_folder_and_goes_on(script, tmp_path):
     """As by Ctrl-Z, or by Slurm when it suspends a job."""
     whole, paused = tmp_path / 'whole', tmp_path / 'paused'
-    begin([script, whole, 3, 'workers']).communicate(timeout=240)
+    output_of(begin([script, whole, 3, 'workers']))
     process = begin([script, paused, 3, 'workers'])
     read_until(process, 'iteration 5')
     os.killpg(process.pid, signal.SIGSTOP)
     other = begin([script, paused, 3, 'resume'])
-    output = other.communicate(timeout=240)[0]
+    output = output_of(other)
     assert other.returncode == 1
     assert f'in use: process {process.pid} of' in output
     os.killpg(process.pid, signal.SIGCONT)
-    output = process.communicate(timeout=240)[0]
+    output = output_of(process)
     assert process.returncode == 0, output
     states = [
         load_run(p / 'epoch_3.pth')['state_dict'] for p in (whole, paused)
@@ -128,7 +131,7 @@ def test_ranks_are_stopped_without_a_traceback_of_their_own(script, tmp_path):
     )
     read_until(process, 'iteration 5')
     os.killpg(process.pid, signal.SIGTERM)
-    output = process.communicate(timeout=120)[0]
+    output = output_of(process)
     assert f'Stopped after iteration {stopped_at(work)} of 1000' in output
     assert '[rank' not in output
 
@@ -145,7 +148,7 @@ def test_a_signal_to_one_rank_saves_and_stops_all(script, tmp_path, rank):
     read_until(process, 'iteration 5')
     ranks = {rank_of(pid): pid for pid in children_of(process.pid)}
     os.kill(ranks[rank], signal.SIGTERM)
-    output = process.communicate(timeout=120)[0]
+    output = output_of(process)
     assert f'Stopped after iteration {stopped_at(work)} of 1000' in output
     assert '[rank' not in output
 
@@ -163,12 +166,12 @@ def test_two_processes_go_on_as_one(script, tmp_path):
         ['-m', 'torch.distributed.run', '--nproc_per_node=2']
         + [f'--master_port={free_port()}', script, work, 2, 'distributed']
     )
-    output = two.communicate(timeout=240)[0]
+    output = output_of(two)
     assert two.returncode == 0, output
     # Two epochs of 8 images, in batches of 2 in each process.
     assert load_run(work / 'epoch_2.pth')['meta']['iter'] == 4
     one = begin([script, work, 3, 'resume'])
-    output = one.communicate(timeout=240)[0]
+    output = output_of(one)
     assert one.returncode == 0, output
     assert re.search(r'after 8 of 12 iterations \(epoch 2 of 3\)', output)
     assert 'processes was 2, is 1' in output

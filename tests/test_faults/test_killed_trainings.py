@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 import torch
+from real_processes import PATIENCE
 from small_runs import diary, small_runner
 
 from mmsoco.checkpoints.integrity import damage
@@ -66,7 +67,7 @@ def test_kills_at_random_moments_lose_nothing(tmp_path, sent, workers):
         if process.is_alive():
             os.killpg(process.pid, sent)
             landed += 1
-        process.join(60)
+        process.join(PATIENCE)
         # Killed, or stopped in order; not failed.
         assert process.exitcode in (0, -sent, 128 + sent)
         path, passed = newest_usable(work)

@@ -11,7 +11,9 @@ import pytest
 from real_processes import (
     begin,
     children_of,
+    end_begun,
     free_port,
+    output_of,
     read_until,
     wait_for,
     write_training,
@@ -23,7 +25,8 @@ from mmsoco.utils.processes import is_alive
 
 @pytest.fixture
 def script(tmp_path):
-    return write_training(tmp_path)
+    yield write_training(tmp_path)
+    end_begun()
 
 
 @pytest.mark.slow
@@ -31,7 +34,7 @@ def test_ranks_end_with_a_launcher_that_was_killed(script, tmp_path):
     work = tmp_path / 'work'
     launch = ['-m', 'torch.distributed.run', '--nproc_per_node=2']
     process = begin(
-        [*launch, f'--master_port={free_port()}', script, work, 500]
+        [*launch, f'--master_port={free_port()}', script, work, 50000]
         + ['distributed']
     )
     read_until(process, 'iteration 5')
@@ -39,13 +42,13 @@ def test_ranks_end_with_a_launcher_that_was_killed(script, tmp_path):
     assert len(ranks) == 2
     process.kill()
     process.wait()
-    wait_for(lambda: not any(is_alive(rank) for rank in ranks), 10)
+    wait_for(lambda: not any(is_alive(rank) for rank in ranks))
     # What users then type: it meets nobody, and resumes.
     again = begin(
         [*launch, f'--master_port={free_port()}', script, work, 4]
         + ['distributed', 'resume']
     )
-    output = again.communicate(timeout=120)[0]
+    output = output_of(again)
     assert again.returncode == 0, output
     assert load_run(work / 'epoch_4.pth')['meta']['epoch'] == 4
 
@@ -56,15 +59,15 @@ def test_ctrl_c_saves_and_a_second_training_is_refused(script, tmp_path):
     first = begin([script, work, 500])
     read_until(first, 'iteration 5')
     second = begin([script, work, 500, 'resume'])
-    output = second.communicate(timeout=120)[0]
+    output = output_of(second)
     assert second.returncode == 1
     assert f'in use: process {first.pid} of' in output
     first.send_signal(signal.SIGINT)
-    output = first.communicate(timeout=60)[0]
+    output = output_of(first)
     (stopped,) = re.findall(r'INFO - Stopped after iteration (\d+)', output)
     assert load_run(work / 'interim.pth')['meta']['iter'] == int(stopped)
     third = begin([script, work, 2, 'resume'])
-    output = third.communicate(timeout=120)[0]
+    output = output_of(third)
     assert third.returncode == 0, output
     assert f'after {stopped} of 8' in output
 
@@ -79,7 +82,7 @@ def test_the_signals_of_a_launcher_save(script, tmp_path, sent):
     )
     read_until(process, 'iteration 5')
     process.send_signal(sent)
-    process.communicate(timeout=90)
+    output_of(process)
     assert load_run(work / 'interim.pth')['meta']['iter'] >= 5
 
 

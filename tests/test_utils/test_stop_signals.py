@@ -201,4 +201,4 @@ def test_a_worker_that_hangs_ends_with_its_parent():
     assert is_alive(worker)
     parent.kill()
     parent.wait()
-    wait_for(lambda: not is_alive(worker), 30)
+    wait_for(lambda: not is_alive(worker))

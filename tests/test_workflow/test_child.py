@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from real_processes import PATIENCE
 
 from mmsoco.utils.machine import SPIN_COUNT
 from mmsoco.utils.processes import is_alive
@@ -117,14 +118,14 @@ def test_an_ended_parent_lets_its_training_save(tmp_path, program, sent, code):
         'sys.exit(call_reported(run, argparse.Namespace()))'
     )
     parent = subprocess.Popen([sys.executable, '-c', code_of_parent])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not (note.is_file() and note.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     parent.send_signal(sent)
     time.sleep(0.3)
     parent.send_signal(signal.SIGTERM)
-    assert parent.wait(30) == code
+    assert parent.wait(PATIENCE) == code
     assert saved.is_file()
     assert not is_alive(int(note.read_text()))
 
@@ -162,7 +163,7 @@ def test_a_killed_parent_leaves_no_training(tmp_path, program):
         f'run_child({command!r}, Path({str(tmp_path / "a.log")!r}))'
     )
     parent = subprocess.Popen([sys.executable, '-c', code])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not (note.is_file() and note.read_text()):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -12,6 +12,7 @@ import pytest
 from generator_helpers import assert_same_stores, make_job, run
 from PIL import Image
 from proposal_samples import save_blocks
+from real_processes import PATIENCE, wait_for
 
 from mmsoco.images.lists import collect_names
 from mmsoco.images.reading import read_rgb
@@ -444,7 +445,7 @@ def test_ended_parent_takes_its_workers_along(
         os.killpg(process.pid, sent)
     # Parts that were begun are finished.
     wait_for(lambda: let_go(held) or process.poll() is not None)
-    assert process.wait(60) == code
+    assert process.wait(PATIENCE) == code
     wait_for(lambda: not group_is_alive(process.pid))
     assert not out.exists()
     held.unlink()
@@ -481,7 +482,7 @@ def test_second_signal_ends_workers_that_hang(
     time.sleep(1.3)  # what comes sooner is an echo of the first
     assert process.poll() is None  # waits for the part that was begun
     os.killpg(process.pid, second)
-    assert process.wait(60) == code
+    assert process.wait(PATIENCE) == code
     wait_for(lambda: not group_is_alive(process.pid))
     assert not list(parts.glob('.*.part')), 'half a part is left'
 
@@ -505,7 +506,7 @@ def test_a_stopped_generator_keeps_its_store_and_goes_on(image_root, tmp_path):
         run(make_job(image_root, out))
     os.killpg(process.pid, signal.SIGCONT)
     wait_for(lambda: let_go(held) or process.poll() is not None)
-    assert process.wait(60) == 0
+    assert process.wait(PATIENCE) == 0
     assert len(ProposalStore(out)) == 7
 
 
@@ -516,14 +517,6 @@ def let_go(pipe):
     except OSError:
         return False
     return True
-
-
-def wait_for(condition):
-    for _ in range(1200):
-        if condition():
-            return
-        time.sleep(0.05)
-    raise AssertionError('waited a minute in vain')
 
 
 def group_is_alive(group):
