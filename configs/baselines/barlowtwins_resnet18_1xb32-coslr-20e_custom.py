@@ -12,14 +12,10 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = './byol_resnet18_1xb32-coslr-20e_custom.py'
+_base_ = '_base_/byol_views.py'
 
 model = dict(
-    _delete_=True,
-    _scope_='mmselfsup',
     type='BarlowTwins',
-    data_preprocessor=_base_.preprocessor,
-    backbone=_base_.backbone,
     neck=dict(
         type='NonLinearNeck',
         in_channels=_base_.width,

@@ -11,14 +11,10 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = '_base_/image_level.py'
+_base_ = '_base_/byol_views.py'
 
 model = dict(
-    _delete_=True,
-    _scope_='mmselfsup',
     type='BYOL',
-    data_preprocessor=_base_.preprocessor,
-    backbone=_base_.backbone,
     base_momentum=0.99,
     neck=dict(
         type='NonLinearNeck',
@@ -45,31 +41,6 @@ model = dict(
         ),
     ),
 )
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(
-                type='DrawViews',
-                views=[
-                    dict(
-                        type='RandomCropView',
-                        size=_base_.view_size,
-                        area=(0.08, 1.0),
-                    )
-                ]
-                * 2,
-            ),
-            dict(
-                _base_.photometric,
-                blur_prob=(1.0, 0.1),
-                solarize_prob=(0.0, 0.2),
-            ),
-            _base_.pack_views,
-        ]
-    )
-)
-
-
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='LARS', lr=4.8, momentum=0.9, weight_decay=1e-6),

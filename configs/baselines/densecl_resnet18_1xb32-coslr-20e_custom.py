@@ -16,26 +16,15 @@ command:   python tools/train.py
 _base_ = './mocov2_resnet18_1xb32-coslr-20e_custom.py'
 
 model = dict(
-    _delete_=True,
-    _scope_='mmselfsup',
     type='DenseCL',
-    data_preprocessor=_base_.preprocessor,
-    backbone=_base_.backbone,
-    queue_len=512,
-    feat_dim=128,
-    momentum=0.999,
     loss_lambda=0.5,
     neck=dict(
+        _delete_=True,
         type='DenseCLNeck',
         in_channels=_base_.width,
         hid_channels=_base_.width,
         out_channels=128,
         num_grid=None,
-    ),
-    head=dict(
-        type='ContrastiveHead',
-        loss=dict(type='mmcls.CrossEntropyLoss'),
-        temperature=0.2,
     ),
 )
 # Published: 1,000 of a million steps.

@@ -12,14 +12,10 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = '_base_/image_level.py'
+_base_ = '_base_/mocov2_views.py'
 
 model = dict(
-    _delete_=True,
-    _scope_='mmselfsup',
     type='MoCo',
-    data_preprocessor=_base_.preprocessor,
-    backbone=_base_.backbone,
     queue_len=512,
     feat_dim=128,
     momentum=0.999,
@@ -36,32 +32,6 @@ model = dict(
         temperature=0.2,
     ),
 )
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(
-                type='DrawViews',
-                views=[
-                    dict(
-                        type='RandomCropView',
-                        size=_base_.view_size,
-                        area=(0.2, 1.0),
-                    )
-                ]
-                * 2,
-            ),
-            dict(
-                _base_.photometric,
-                saturation=0.4,
-                blur_prob=0.5,
-                solarize_prob=0.0,
-            ),
-            _base_.pack_views,
-        ]
-    )
-)
-
-
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4),

@@ -15,11 +15,7 @@ command:   python tools/train.py
 _base_ = '_base_/image_level.py'
 
 model = dict(
-    _delete_=True,
-    _scope_='mmselfsup',
     type='SimCLR',
-    data_preprocessor=_base_.preprocessor,
-    backbone=_base_.backbone,
     neck=dict(
         type='NonLinearNeck',
         in_channels=_base_.width,
@@ -34,35 +30,16 @@ model = dict(
         temperature=0.1,
     ),
 )
+crop = dict(type='RandomCropView', size=_base_.view_size, area=(0.08, 1.0))
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(
-                type='DrawViews',
-                views=[
-                    dict(
-                        type='RandomCropView',
-                        size=_base_.view_size,
-                        area=(0.08, 1.0),
-                    )
-                ]
-                * 2,
-            ),
-            dict(
-                _base_.photometric,
-                brightness=0.8,
-                contrast=0.8,
-                saturation=0.8,
-                hue=0.2,
-                blur_prob=0.5,
-                solarize_prob=0.0,
-            ),
+            dict(type='DrawViews', views=[crop] * 2),
+            _base_.strong_colors,
             _base_.pack_views,
         ]
     )
 )
-
-
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='LARS', lr=0.3, momentum=0.9, weight_decay=1e-6),

@@ -2,9 +2,9 @@
 
 The backbone is that of the demo's detector, by its own dict. Pictures,
 decoder, views, colors, preprocessor and runner are mmsoco's, the same as
-SoCo's. A method has its own class, neck, head, crops, colors and optimizer;
-rates are the published ones at their published batch (`base_batch_size`) and
-scale with the batch.
+SoCo's. Each method has its own class, neck, head, crops, colors and optimizer.
+Learning rates are the published ones at the published batch size
+(`base_batch_size`) and are scaled to the batch size of the run.
 """
 
 _base_ = [
@@ -13,11 +13,15 @@ _base_ = [
     '../../_base_/default_runtime.py',
 ]
 
-backbone = dict(_base_.model.backbone, out_indices=(3,), _scope_='mmdet')
-# Of the backbone's last map. The published necks are for 2048 and shrink
-# with it.
+# Channels of the backbone's last map. The published necks are made for 2048;
+# here they are narrower in proportion.
 width = _base_.model.neck.in_channels[-1]
-preprocessor = dict(type='mmdet.mmsoco.SoCoDataPreprocessor')
+model = dict(
+    _delete_=True,
+    _scope_='mmselfsup',
+    data_preprocessor=dict(type='mmdet.mmsoco.SoCoDataPreprocessor'),
+    backbone=dict(_base_.model.backbone, out_indices=(3,), _scope_='mmdet'),
+)
 
 batch_size = 32
 view_size = 128
@@ -28,6 +32,16 @@ train_dataloader = dict(
     dataset=dict(proposals=None),
 )
 photometric = dict(on_device=False)
+strong_colors = dict(
+    _base_.photometric,
+    on_device=False,
+    brightness=0.8,
+    contrast=0.8,
+    saturation=0.8,
+    hue=0.2,
+    blur_prob=0.5,
+    solarize_prob=0.0,
+)
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20)
 # A cosine after a warm-up that is as long a part of the run as published.
