@@ -22,7 +22,7 @@ TIERS = (
     # Below the two above: its resumable steps carry them too.
     ('workflow',),
     ('evaluation', 'visualization'),
-    # The engine's loops and building know samplers and data sets.
+    # The engine's loops and `run_config` know samplers and data sets.
     ('engine', 'models'),
     ('datasets',),
     ('proposals', 'checkpoints'),

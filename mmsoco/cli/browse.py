@@ -216,7 +216,7 @@ def _draw_views(
     for root in [roots] if isinstance(roots, str) else roots:
         refuse_within(args.out, root)
 
-    from mmsoco.engine.building import explained_errors
+    from mmsoco.engine.explanations import explained_errors
     from mmsoco.visualization.browse_views import draw_views
     from mmsoco.workflow.console import quiet_log
 

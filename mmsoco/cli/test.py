@@ -50,7 +50,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, float]:
     """
     cfg = load_config(args, 'test')
     from mmsoco.checkpoints.newest import find_checkpoint
-    from mmsoco.engine.building import run_config
+    from mmsoco.engine.run_config import run_config
 
     cfg.load_from = str(find_checkpoint(args.checkpoint))
     cfg.resume = False

@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> None:
     set_precision(cfg, args.amp)
     check_start(cfg)
 
-    from mmsoco.engine.building import run_config
+    from mmsoco.engine.run_config import run_config
 
     args.log_folder = Path(cfg.work_dir)
     run_config(cfg, 'train')

@@ -14,9 +14,10 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
-from mmsoco.engine.building import check_types, explained_errors
 from mmsoco.engine.checks import check_training
+from mmsoco.engine.explanations import explained_errors
 from mmsoco.engine.runner import Runner
+from mmsoco.engine.type_checks import check_types
 from mmsoco.registry import HOOKS, MODELS, PARAM_SCHEDULERS
 
 

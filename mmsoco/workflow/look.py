@@ -8,7 +8,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 
 import mmsoco.registry  # noqa: F401  (makes the scope known)
-from mmsoco.engine.building import explained_errors
+from mmsoco.engine.explanations import explained_errors
 from mmsoco.images.opening import open_images
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.files import atomic_path

@@ -182,7 +182,8 @@ def test_an_old_run_is_seen_before_anything_is_built(
     config, finished, monkeypatch
 ):
     monkeypatch.setattr(
-        'mmsoco.engine.building.run_config', lambda *args: pytest.fail('built')
+        'mmsoco.engine.run_config.run_config',
+        lambda *args: pytest.fail('built'),
     )
     before = sorted(finished.rglob('*'))
     outcome = attempt(config, finished)
