@@ -2,13 +2,14 @@
 
 import pyarrow as pa
 
-from mmsoco.images.lists import collect_names
+from mmsoco.images.lists import find_images
 from mmsoco.proposals.generation.generate import generate
 from mmsoco.proposals.generation.job import Job
 
 
 def make_job(image_root, out, **kwargs):
-    return Job(str(image_root), collect_names(image_root), str(out), **kwargs)
+    names = find_images(image_root).names
+    return Job(str(image_root), names, str(out), **kwargs)
 
 
 def run(job, workers=2, **kwargs):

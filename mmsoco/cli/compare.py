@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from mmsoco.comparison.harness import Comparison
     from mmsoco.comparison.plan_file import read_plan
     from mmsoco.comparison.progress import remaining
-    from mmsoco.images.lists import parse_shard
+    from mmsoco.utils.shards import parse_shard
 
     shard = parse_shard(args.shard)
     plan = read_plan(args.plan, args.data)

@@ -154,11 +154,12 @@ def run(args: argparse.Namespace) -> None:
     if args.detector is not None:
         search = _finder(args)
 
-    from mmsoco.images.lists import parse_shard, refuse_none
+    from mmsoco.images.lists import refuse_none
     from mmsoco.images.opening import open_images
     from mmsoco.proposals.generation.generate import generate
     from mmsoco.proposals.generation.job import Job
     from mmsoco.proposals.summary import describe
+    from mmsoco.utils.shards import parse_shard
 
     source = open_images(args.images, args.backend_args)
     found = source.find(args.ann_file)

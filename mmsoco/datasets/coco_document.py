@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmsoco.images.lists import plain_form
+from mmsoco.images.names import plain_form
 from mmsoco.proposals.json_boxes import is_finite
 from mmsoco.utils.files import decode_text, parse_json
 from mmsoco.utils.problems import Outcome, Problems

@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmsoco.images.lists import OTHER_SPELLING, FilesBelow, clean_name
+from mmsoco.images.files_below import OTHER_SPELLING, FilesBelow
+from mmsoco.images.listed_names import clean_name
 from mmsoco.images.reading import (
     NOT_A_FILE,
     UnreadableImageError,

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from mmsoco.images.listed_names import listed_names
 from mmsoco.images.lists import (
     ImageList,
     images_by_name,
     images_of_listing,
-    listed_names,
 )
 from mmsoco.images.source import Extent, FetchedImages
 from mmsoco.utils.problems import Problems

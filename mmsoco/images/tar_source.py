@@ -17,12 +17,11 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from mmsoco.images.listed_names import clean_name, listed_names
 from mmsoco.images.lists import (
     ImageList,
-    clean_name,
     images_by_name,
     images_of_listing,
-    listed_names,
 )
 from mmsoco.images.reading import NOT_A_FILE
 from mmsoco.images.source import Extent, FetchedImages

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mmsoco.images.lists import clean_name
+from mmsoco.images.listed_names import clean_name
 from mmsoco.images.opening import open_images
 from mmsoco.images.reading import NOT_A_FILE, UnreadableImageError
 from mmsoco.images.source import Extent, ImageSource

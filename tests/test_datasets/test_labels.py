@@ -12,7 +12,7 @@ from pycocotools import mask as mask_api
 from mmsoco.datasets import coco_masks
 from mmsoco.datasets.label_checks import check_labels
 from mmsoco.datasets.labels import read_labels
-from mmsoco.images.lists import is_image
+from mmsoco.images.names import is_image
 from mmsoco.utils.problems import Outcome
 
 SIZES = {'a.png': (40, 60), 'b.png': (50, 30), 'c.png': (20, 20)}

@@ -7,13 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import features
 
-from mmsoco.images.lists import (
-    collect_names,
-    find_images,
-    fingerprint,
-    parse_shard,
-    take_shard,
-)
+from mmsoco.images.lists import find_images, fingerprint, refuse_none
 from mmsoco.images.reading import (
     NOT_A_FILE,
     UnreadableImageError,
@@ -24,22 +18,28 @@ from mmsoco.images.reading import (
 from mmsoco.images.stamps import read_stamped
 
 
+def names_in(root, ann_file=None):
+    found = find_images(root, ann_file)
+    refuse_none(found, ann_file)
+    return found.names
+
+
 def test_folder(image_root):
-    names = collect_names(image_root)
+    names = names_in(image_root)
     assert len(names) == 10 and names == sorted(names)
 
 
 def test_lines(image_root, tmp_path):
     path = tmp_path / 'names.txt'
     path.write_text('b/ö 图.png\n\n  a.png \r\na.png\n', encoding='utf-8')
-    assert collect_names(image_root, path) == ['a.png', 'b/ö 图.png']
+    assert names_in(image_root, path) == ['a.png', 'b/ö 图.png']
 
 
 def test_coco(image_root, tmp_path):
     path = tmp_path / 'ann.json'
     images = [{'id': 2, 'file_name': 'b/a.png'}, {'file_name': 'a.png'}]
     path.write_text(json.dumps({'images': images, 'annotations': []}))
-    assert collect_names(image_root, path) == ['a.png', 'b/a.png']
+    assert names_in(image_root, path) == ['a.png', 'b/a.png']
 
 
 @pytest.mark.parametrize(
@@ -57,24 +57,24 @@ def test_coco(image_root, tmp_path):
 def test_malformed_files_are_named(image_root, tmp_path, name, content, text):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=text) as info:
-        collect_names(image_root, tmp_path / name)
+        names_in(image_root, tmp_path / name)
     assert name in str(info.value)
 
 
 def test_missing(image_root, tmp_path):
     with pytest.raises(FileNotFoundError, match='no.txt'):
-        collect_names(image_root, tmp_path / 'no.txt')
+        names_in(image_root, tmp_path / 'no.txt')
     with pytest.raises(IsADirectoryError, match='list .* is a folder'):
-        collect_names(image_root, tmp_path)
+        names_in(image_root, tmp_path)
     (tmp_path / 'names.txt').write_text('a')
     for ann_file in (None, tmp_path / 'names.txt'):
         with pytest.raises(FileNotFoundError, match='nowhere'):
-            collect_names(tmp_path / 'nowhere', ann_file)
+            names_in(tmp_path / 'nowhere', ann_file)
         with pytest.raises(NotADirectoryError, match='names.txt. is a file'):
-            collect_names(tmp_path / 'names.txt', ann_file)
+            names_in(tmp_path / 'names.txt', ann_file)
     (tmp_path / 'empty').mkdir()
     with pytest.raises(ValueError, match='no images in .*empty'):
-        collect_names(tmp_path / 'empty')
+        names_in(tmp_path / 'empty')
 
 
 LEFT_BEHIND = [
@@ -317,23 +317,3 @@ def test_two_spellings_of_a_file(tmp_path):
 def test_fingerprint_tells_lists_apart():
     lists = [[], [''], ['a', 'b'], ['ab'], ['b', 'a'], ['a', 'b\udcff']]
     assert len({fingerprint(names) for names in lists}) == len(lists)
-
-
-@pytest.mark.parametrize('count', [1, 2, 3, 7, 20])
-def test_shards_join_to_the_list(count):
-    names = [f'{i:03d}' for i in range(11)]
-    shards = [take_shard(names, (i, count)) for i in range(count)]
-    assert sum(shards, []) == names
-    sizes = {len(shard) for shard in shards}
-    assert max(sizes) - min(sizes) <= 1
-
-
-def test_parse_shard():
-    assert parse_shard('0/1') == (0, 1) and parse_shard('15/16') == (15, 16)
-    for text in ('1', '/', 'a/2', '-1/2', '1/', '/2'):
-        with pytest.raises(ValueError, match='as i/n'):
-            parse_shard(text)
-    with pytest.raises(ValueError, match='count from 0'):
-        parse_shard('2/2')
-    with pytest.raises(ValueError, match='at least 1 shard'):
-        parse_shard('0/0')

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsoco.images.lists import find_images, is_image
+from mmsoco.images.lists import find_images
+from mmsoco.images.names import is_image
 from mmsoco.images.reading import (
     PixelFormat,
     UnreadableImageError,

@@ -25,7 +25,7 @@ from mmsoco.datasets.proposal_dataset import ProposalDataset
 from mmsoco.datasets.samplers import SampleKey
 from mmsoco.datasets.transforms import PhotometricJitter
 from mmsoco.datasets.transforms.geometry import draw_crop
-from mmsoco.images.lists import collect_names
+from mmsoco.images.lists import find_images
 from mmsoco.images.reading import read_rgb
 from mmsoco.proposals.generation.generate import generate
 from mmsoco.proposals.generation.job import Job
@@ -73,7 +73,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
 
 def _make_store(root: Path, folder: str) -> Path:
     job = Job(
-        str(root), collect_names(str(root), None), str(Path(folder, 'p.arrow'))
+        str(root), find_images(str(root)).names, str(Path(folder, 'p.arrow'))
     )
     return generate(job, workers=1, report=lambda _: None).store.path
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from harness import Row, alternate, median_rows, use_one_thread
 
-from mmsoco.images.lists import collect_names
+from mmsoco.images.lists import find_images
 from mmsoco.images.reading import read_rgb
 from mmsoco.proposals.generation.generate import generate, warm_up
 from mmsoco.proposals.generation.job import Job
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def measure(args: argparse.Namespace) -> list[Row]:
     """Time the search, then the generator."""
     use_one_thread()
-    names = collect_names(str(args.images), None)
+    names = find_images(str(args.images)).names
     step = max(len(names) // args.number, 1)
     warm_up()
     seconds: dict[str, list[float]] = {}

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from mmsoco.images.lists import files_in, is_image
+from mmsoco.images.files_below import files_in
+from mmsoco.images.names import is_image
 from mmsoco.images.reading import (
     UnreadableImageError,
     is_turned,

@@ -8,13 +8,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mmsoco.images.lists import fingerprint, take_shard
+from mmsoco.images.lists import fingerprint
 from mmsoco.images.opening import open_images
 from mmsoco.images.source import ImageSource
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.generation.memory import MemoryLimit, share_of_machine
 from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.proposals.store import ProposalStore
+from mmsoco.utils.shards import take_shard
 
 
 class Finder(Protocol):

@@ -14,7 +14,7 @@ from PIL import Image
 from proposal_samples import save_blocks
 from real_processes import PATIENCE, wait_for
 
-from mmsoco.images.lists import collect_names
+from mmsoco.images.lists import find_images
 from mmsoco.images.reading import read_rgb
 from mmsoco.proposals.filters import FilterSpec, filter_regions
 from mmsoco.proposals.generation import parts as parts_module
@@ -35,7 +35,7 @@ BAD = ['b/bad half.png', 'bad empty.jpg', 'bad text.jpg']
 def test_store_holds_what_a_plain_loop_finds(image_root, tmp_path):
     out = tmp_path / 'out.arrow'
     summary, _ = run(make_job(image_root, out))
-    names = [n for n in collect_names(image_root) if n not in BAD]
+    names = [n for n in find_images(image_root).names if n not in BAD]
     assert summary.made == len(names) + len(BAD)
     store = ProposalStore(out)
     assert [record.file_name for record in store] == names
@@ -311,7 +311,7 @@ def as_row(record):
 
 def test_store_of_other_images_is_not_overwritten(image_root, tmp_path):
     out = tmp_path / 'out.arrow'
-    names = collect_names(image_root)
+    names = find_images(image_root).names
     run(Job(str(image_root), names[:6], str(out)))
     with pytest.raises(FileExistsError, match='3 of its images are not in'):
         run(Job(str(image_root), names[6:], str(out)))
