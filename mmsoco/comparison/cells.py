@@ -156,15 +156,11 @@ def take_shard(
         The cells of the share, in their order.
     """
     index, count = shard
-    groups: dict[tuple[str, int], int] = {}
+
+    def group(cell: Cell) -> tuple[str, int]:
+        return plan.start(cell.start).owner or cell.start, cell.seed
+
+    numbers: dict[tuple[str, int], int] = {}
     for cell in cells:
-        start = plan.start(cell.start)
-        group = (start.owner or start.name, cell.seed)
-        groups.setdefault(group, len(groups))
-    return [
-        cell
-        for cell in cells
-        if groups[plan.start(cell.start).owner or cell.start, cell.seed]
-        % count
-        == index
-    ]
+        numbers.setdefault(group(cell), len(numbers))
+    return [cell for cell in cells if numbers[group(cell)] % count == index]
