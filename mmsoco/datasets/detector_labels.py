@@ -19,7 +19,8 @@ from mmsoco.registry import DATASETS
 from mmsoco.utils.problems import Outcome
 
 from .label_checks import list_errors
-from .labels import Labels, read_labels
+from .label_reading import read_labels
+from .labels import Labels
 
 SPLITS = ('train', 'val', 'test')
 # Parts of a detector whose number of classes is not that of its labels.

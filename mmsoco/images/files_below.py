@@ -8,7 +8,7 @@ from mmsoco.images.names import plain_form
 
 OTHER_SPELLING = (
     "name differs from the file's in capitals or Unicode form (NFC, NFD): "
-    "the file's taken"
+    "replaced by the file's"
 )
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmsoco.datasets.label_checks import check_labels
-from mmsoco.datasets.labels import Labels, read_labels
+from mmsoco.datasets.label_reading import read_labels
+from mmsoco.datasets.labels import Labels
 from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import sha256, write_json
 from mmsoco.visualization.report import percent

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mmsoco.datasets.label_checks import check_labels
-from mmsoco.datasets.labels import Labels, read_labels
+from mmsoco.datasets.label_reading import read_labels
+from mmsoco.datasets.labels import Labels
 from mmsoco.images.lists import fingerprint
 from mmsoco.images.opening import open_images
 from mmsoco.utils.extras import require_extra

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from mmsoco.datasets.label_checks import check_labels
-from mmsoco.datasets.labels import read_labels
+from mmsoco.datasets.label_reading import read_labels
 from mmsoco.evaluation.proposal_recall import (
     NUMBERS,
     THRESHOLDS,

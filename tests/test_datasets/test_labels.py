@@ -11,7 +11,7 @@ from pycocotools import mask as mask_api
 
 from mmsoco.datasets import coco_masks
 from mmsoco.datasets.label_checks import check_labels
-from mmsoco.datasets.labels import read_labels
+from mmsoco.datasets.label_reading import read_labels
 from mmsoco.images.names import is_image
 from mmsoco.utils.problems import Outcome
 
@@ -99,7 +99,7 @@ def test_good_labels_are_left_alone(read):
         (update('annotations', 1, area=math.nan), 'area is not a positive'),
         (update('annotations', 1, area='100'), 'area is not a positive'),
         (remove('annotations', 1, 'iscrowd'), 'no iscrowd'),
-        (update('annotations', 1, iscrowd='0'), 'iscrowd is not 0, 1'),
+        (update('annotations', 1, iscrowd='0'), 'iscrowd is not 0 or 1'),
         (update('annotations', 1, bbox=[15, 15, -10, -10]), 'swapped back'),
         (remove('annotations', 1, 'id'), 'id is missing or 0'),
         (update('annotations', 1, id=4), 'id comes twice'),
@@ -110,8 +110,14 @@ def test_good_labels_are_left_alone(read):
         (lambda c: c['images'].append(c['images'][0]), 'same image twice'),
         (update('images', 2, id=9.0), 'id has a decimal point'),
         (update('annotations', 1, category_id=5.0), 'category_id has a dec'),
-        (update('annotations', 1, category_id='5'), 'is a text, listed as a'),
-        (update('annotations', 1, image_id='7'), 'is a text, listed as a num'),
+        (
+            update('annotations', 1, category_id='5'),
+            'a text: changed to the listed num',
+        ),
+        (
+            update('annotations', 1, image_id='7'),
+            'a text: changed to the listed num',
+        ),
         (update('images', 1, file_name='B.PNG'), 'capitals or Unicode form'),
     ],
 )
@@ -608,7 +614,7 @@ def test_the_same_object_twice(read, number):
 def test_ignore_is_a_text(read, ignore, usable):
     labels = read(update('annotations', 0, ignore=ignore))
     assert labels.num_usable == usable
-    assert 'ignore is not 0, 1' in kinds(labels, Outcome.REPAIRED)
+    assert 'ignore is not 0 or 1' in kinds(labels, Outcome.REPAIRED)
 
 
 def test_categories_that_differ_by_blanks(read):

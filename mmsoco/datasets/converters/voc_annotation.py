@@ -12,7 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmsoco.datasets.coco_document import TURNED
+from mmsoco.datasets.picture_size import (
+    TURNED,
+    is_of_stored_picture,
+    report_other_size,
+)
 from mmsoco.utils.problems import Outcome, Problems
 
 REPAIRED, LOST = Outcome.REPAIRED, Outcome.LOST
@@ -192,9 +196,11 @@ def read_annotation(
                 f'{base_of(named)} for {picture}',
             )
         problems.add(REPAIRED, OTHER_PICTURE, where)
-    if reported == (width, height) and height != width and is_turned(picture):
+    size = height, width
+    if is_of_stored_picture(reported, size, lambda: is_turned(picture)):
         raise AnnotationError(TURNED)
-    _compare_size(reported, (height, width), path, problems)
+    usable = reported if min(reported) > 0 else None
+    report_other_size(usable, size, str(path), problems)
     objects = [
         _read_object(node, height, width, path, problems)
         for node in root.findall('object')
@@ -228,24 +234,6 @@ def _reported_size(root: ElementTree.Element) -> tuple[int, int]:
         return int(float(height)), int(float(width))
     except (ValueError, OverflowError):
         return (0, 0)
-
-
-def _compare_size(
-    reported: tuple[int, int],
-    size: tuple[int, int],
-    path: Path,
-    problems: Problems,
-) -> None:
-    """Say where an annotation's size is not the picture's."""
-    if reported == size:
-        return
-    if min(reported) <= 0:
-        what = "no usable <size>: the picture's taken"
-    elif reported == size[::-1]:
-        what = "height and width are swapped: the picture's taken"
-    else:
-        what = "<size> differs from the picture's: the picture's taken"
-    problems.add(REPAIRED, what, str(path))
 
 
 def _read_object(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from mmsoco.datasets.converters import voc as voc2coco
 from mmsoco.datasets.label_checks import check_labels
-from mmsoco.datasets.labels import read_labels
+from mmsoco.datasets.label_reading import read_labels
 from mmsoco.utils.problems import Outcome, Problems
 
 
@@ -194,9 +194,9 @@ CHINESE = annotation_xml('图.jpg', CAT.replace('cat', '狗'))
         (GOOD.replace('<filename>one.jpg</filename>', ''), 'no <filename>'),
         (GOOD.replace('one.jpg', r'C:\\data\\one.jpg'), None),
         (GOOD.replace('one.jpg', '../../JPEGImages/one.jpg'), None),
-        (GOOD.replace('<width>100</width>', ''), 'no usable <size>'),
-        (GOOD.replace('>100<', '>0<'), 'no usable <size>'),
-        (GOOD.replace('>100<', '>nan<'), 'no usable <size>'),
+        (GOOD.replace('<width>100</width>', ''), 'no usable height and width'),
+        (GOOD.replace('>100<', '>0<'), 'no usable height and width'),
+        (GOOD.replace('>100<', '>nan<'), 'no usable height and width'),
         (GOOD.replace('<size>', '<s>').replace('</size>', '</s>'), 'no usab'),
         (
             GOOD.replace('>100<', '>a<')
@@ -204,7 +204,7 @@ CHINESE = annotation_xml('图.jpg', CAT.replace('cat', '狗'))
             .replace('>a<', '>80<'),
             'are swapped',
         ),
-        (GOOD.replace('>100<', '>99<'), "<size> differs from the picture's"),
+        (GOOD.replace('>100<', '>99<'), "size differs from the picture's"),
         (
             GOOD.replace('>1</xmin>', '>10</xmin>').replace(
                 '>10</xmax>', '>1</xmax>'
