@@ -13,11 +13,9 @@ from mmengine.dataset import default_collate
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmsoco.datasets.proposal_dataset import (
-    ProposalDataset,
-    StoreMismatchError,
-)
+from mmsoco.datasets.proposal_dataset import ProposalDataset
 from mmsoco.datasets.samplers import SampleKey
+from mmsoco.datasets.store_checks import StoreMismatchError
 from mmsoco.images.opening import ImageFolder, open_images
 from mmsoco.images.packing import pack
 from mmsoco.images.tar_source import ImageTar

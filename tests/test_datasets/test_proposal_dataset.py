@@ -19,11 +19,9 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mmsoco.datasets.proposal_dataset import (
-    ProposalDataset,
-    StoreMismatchError,
-)
+from mmsoco.datasets.proposal_dataset import ProposalDataset
 from mmsoco.datasets.samplers import EpochIndexSampler, SampleKey
+from mmsoco.datasets.store_checks import StoreMismatchError
 from mmsoco.images.reading import UnreadableImageError
 from mmsoco.images.stamps import read_stamped
 from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
