@@ -8,7 +8,7 @@ or masks, and the size of the pictures come from the files.
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,6 @@ from mmsoco.datasets.label_reading import read_labels
 from mmsoco.datasets.labels import Labels
 from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import sha256, write_json
-from mmsoco.visualization.report import percent
 from mmsoco.workflow.child import (
     ScalarsFollower,
     evaluation_command,
@@ -27,81 +26,23 @@ from mmsoco.workflow.child import (
     training_command,
 )
 from mmsoco.workflow.console import Console
-from mmsoco.workflow.labels import (
-    FEW_BOXES,
-    count_boxes,
-    draw_labels,
-    explain,
-    median_side,
-    pictures_of,
-)
+from mmsoco.workflow.finetune_settings import FinetuneSettings
+from mmsoco.workflow.finetune_summary import show_labels, show_metrics
+from mmsoco.workflow.labels import draw_labels
 from mmsoco.workflow.news import DetectorNews
 from mmsoco.workflow.parts import choose_parts
+from mmsoco.workflow.pretrained_run import (
+    read_config,
+    refuse_other_weights,
+    refuse_unfinished,
+)
 from mmsoco.workflow.run_folder import RunFolder, read_pretraining
-from mmsoco.workflow.settings import counted, plain, refuse_set_twice
+from mmsoco.workflow.settings import counted, refuse_set_twice
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
 STEPS = ('labels', 'finetune', 'evaluate')
-
-
-@dataclass(frozen=True)
-class FinetuneSettings:
-    """The options of a fine-tuning; None means "not given".
-
-    Attributes:
-        run: Folder of the pretraining.
-        train: Labels to train on: COCO JSON, or a data set in VOC layout.
-        train_images: Folder of their pictures; a VOC data set has its own.
-        val: Labels to judge on.
-        val_images: Folder of their pictures.
-        labels: Train on so many labeled pictures, drawn by ``seed``.
-        scratch: Train without the pretrained weights.
-        parts: Parts of the pretrained weights to load, such as ``backbone``,
-            or ``all``; by default those that help, see
-            `mmsoco.workflow.parts.useful_parts`.
-        epochs: Passes over the labeled pictures.
-        batch_size: Pictures of a batch.
-        seed: Of the draw and of the training.
-        cfg_options: Values of the config by dotted key.
-        out: Folder of the fine-tuning; by default one in ``run``.
-    """
-
-    run: Path
-    train: Path
-    val: Path
-    train_images: Path | None = None
-    val_images: Path | None = None
-    labels: int | None = None
-    scratch: bool = False
-    parts: Sequence[str] | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    seed: int = 0
-    cfg_options: Mapping[str, Any] | None = None
-    out: Path | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where the fine-tuning writes to."""
-        if self.out is not None:
-            return self.out
-        name = 'finetune'
-        if self.labels is not None:
-            name += f'-{self.labels}'
-        if self.seed:
-            name += f'-seed{self.seed}'
-        return self.run / (name + ('-scratch' if self.scratch else ''))
-
-    def given(self) -> dict[str, Any]:
-        """Return the options that decide the result, as plain values."""
-        skipped = ('run', 'out', 'train', 'val', 'train_images', 'val_images')
-        return {
-            name: plain(value)
-            for name, value in vars(self).items()
-            if name not in skipped and value not in (None, {}, False)
-        }
 
 
 @dataclass(frozen=True)
@@ -183,7 +124,7 @@ class _Finetuning:
         given = dict(vars(settings), seed=settings.seed or None)
         refuse_set_twice(given, settings.cfg_options)
         refuse_unfinished(settings.run)
-        self.pretraining = read_config_of(settings.run)
+        self.pretraining = read_config(settings.run)
         self.parts = None
         if not settings.scratch:
             refuse_other_weights(settings.run)
@@ -272,37 +213,7 @@ class _Finetuning:
             write_json(path / 'train.json', self.document)
             write_json(path / 'val.json', self.val.document)
             self.folder.note('labels', time.monotonic() - start)
-        counts = count_boxes(self.document)
-        shown = ', '.join(f'{name} {n}' for name, n in counts.items())
-        self.console.step(
-            1,
-            'labels',
-            f'{len(self.document["images"])} pictures, '
-            f'{sum(counts.values())} boxes'
-            f'{" with masks" if self.train.has_masks else ""} of '
-            f'{len(counts)} classes ({shown}); '
-            f'{len(self.val.document["images"])} validation pictures',
-        )
-        for labels in (self.train, self.val):
-            if len(labels.problems):
-                self.console.line(f'{labels.path}: {labels.problems}')
-        few = [name for name, n in counts.items() if n < FEW_BOXES]
-        if few:
-            self.console.detail(
-                'note',
-                f'classes with fewer than {FEW_BOXES} training boxes: '
-                f'{", ".join(few)}',
-            )
-        again = pictures_of(self.document, self.train.images) & pictures_of(
-            self.val.document, self.val.images
-        )
-        if again:
-            self.console.detail(
-                'note',
-                f'{len(again)} of the validation pictures are also training '
-                'pictures, so the AP says little about new pictures; give '
-                'labels of other pictures with --val',
-            )
+        show_labels(self.console, self.document, self.train, self.val)
 
     def _make_config(self) -> 'Config':
         """Return the config of the training; nothing is written."""
@@ -340,7 +251,6 @@ class _Finetuning:
         cfg.randomness.seed = self.settings.seed
         apply_options(cfg, self.settings.cfg_options or {})
         self.scale = data.scale
-        self.has_masks = data.has_masks
         return cfg
 
     def _write_config(self, cfg: 'Config') -> None:
@@ -428,91 +338,11 @@ class _Finetuning:
             run_report.write_finetune_report(self.folder.path)
             run_report.write_run_report(self.settings.run)
         metrics = self.folder.manifest['metrics']
-        self._print(metrics)
+        show_metrics(
+            self.console, metrics, self.document, self.val.document, self.steps
+        )
+        self.console.line(f'report: {report}')
         return metrics
-
-    def _print(self, metrics: Mapping[str, float]) -> None:
-        kinds = {'bbox': 'box'} | ({'segm': 'mask'} if self.has_masks else {})
-        shown = ', '.join(
-            f'{name} AP {percent(metrics[f"{kind}_mAP"])} '
-            f'(AP50 {percent(metrics[f"{kind}_mAP_50"])})'
-            for kind, name in kinds.items()
-        )
-        self.console.step(3, 'evaluate', shown)
-        counts = count_boxes(self.document)
-        for name, boxes in counts.items():
-            value = metrics.get(f'{name}_precision', -1)
-            self.console.detail(
-                'class',
-                f'{name}: AP {percent(value)}, {boxes} boxes to learn from',
-            )
-        for remark in explain(
-            metrics['bbox_mAP'],
-            counts,
-            self.steps,
-            median_side(self.val.document),
-        ):
-            self.console.detail('note', remark)
-        self.console.line(f'report: {self.folder.path / "report.html"}')
-
-
-def refuse_unfinished(run: Path) -> None:
-    """Raise unless a folder holds a finished pretraining."""
-    if 'export' not in read_pretraining(run)['steps']:
-        raise FileNotFoundError(
-            f'the pretraining in {run} is not finished; run `mmsoco '
-            'pretrain` again with the same folder to continue it'
-        )
-
-
-def read_config_of(run: Path) -> 'Config':
-    """Return the config of a pretraining.
-
-    Args:
-        run: Its folder.
-
-    Raises:
-        FileNotFoundError: If it is gone.
-        ValueError: If it has been replaced by another.
-    """
-    from mmsoco.config.reading import read_file
-
-    path = run / 'pretrain.py'
-    if not path.is_file():
-        raise FileNotFoundError(
-            f'{path} is missing, the config of the pretraining: restore it'
-        )
-    cfg = read_file(path)
-    if 'detector' not in (cfg.get('model') or {}):
-        raise ValueError(
-            f'{path} has no model.detector: it is not the config that '
-            '`mmsoco pretrain` wrote; restore it'
-        )
-    return cfg
-
-
-def refuse_other_weights(run: Path) -> None:
-    """Refuse weights that are not those that a pretraining exported.
-
-    Args:
-        run: Folder of the pretraining.
-
-    Raises:
-        FileNotFoundError: If they are gone.
-        ValueError: If they are of another file.
-    """
-    path = run / 'detector.pth'
-    again = 'run `mmsoco pretrain` again with the same folder to export it'
-    if not path.is_file():
-        raise FileNotFoundError(f'{path} is missing; {again}')
-    # Releases before this one noted none.
-    noted = read_pretraining(run).get('detector_sha256')
-    if noted is not None and sha256(path) != noted:
-        raise ValueError(
-            f'{path} is not the file that this pretraining exported: remove '
-            f'it, and {again}. Other weights are fine-tuned with a config, '
-            'by its load_from (`mmsoco train`)'
-        )
 
 
 def read_evaluation(out: Path) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What the workflow reads out of labels: boxes, counts, likely reasons."""
+"""Boxes and counts from the labels of a COCO document."""
 
 import copy
 from collections.abc import Mapping
@@ -6,15 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-# An AP below this (of 1) deserves a remark: the detector finds next to
-# nothing.
-NEAR_ZERO = 0.02
-# What a class needs to be learned at all, and a detector from scratch.
-FEW_BOXES = 10
-FEW_STEPS = 1000
-# COCO's limit of small objects, side in pixels.
-_SMALL = 32
 
 
 def boxes_by_picture(document: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -92,41 +83,3 @@ def median_side(document: Mapping[str, Any]) -> float:
     """Return the median of sqrt(area) of a document's boxes, pixels."""
     areas = [a['bbox'][2] * a['bbox'][3] for a in document['annotations']]
     return float(np.sqrt(np.median(areas))) if areas else 0.0
-
-
-def explain(
-    ap: float, boxes: Mapping[str, int], steps: int, side: float
-) -> list[str]:
-    """Say why an AP may be near 0; nothing where it is not.
-
-    Args:
-        ap: Box AP, 0 to 1.
-        boxes: Boxes to learn from, by class.
-        steps: Steps of the training.
-        side: Median of sqrt(area) of the objects, pixels.
-    """
-    if ap >= NEAR_ZERO:
-        return []
-    reasons = []
-    if steps < FEW_STEPS:
-        reasons.append(
-            f'the training had {steps} steps, but a detection head needs a '
-            'few thousand (--epochs)'
-        )
-    few = [f'{name} ({n})' for name, n in boxes.items() if n < FEW_BOXES]
-    if few:
-        reasons.append(f'classes with few boxes: {", ".join(few)}')
-    total = sum(boxes.values())
-    if total < FEW_BOXES * 10:
-        reasons.append(f'there are only {total} training boxes')
-    if 0 < side < _SMALL:
-        reasons.append(
-            f'the objects are small (median side {side:.0f} pixels, COCO '
-            f'calls less than {_SMALL} small)'
-        )
-    if not reasons:
-        reasons.append(
-            'none is obvious: look at the detections in the report, and at '
-            'the loss in logs/finetune.log'
-        )
-    return ['an AP near 0. Likely reasons: ' + '; '.join(reasons)]

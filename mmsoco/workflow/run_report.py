@@ -11,7 +11,8 @@ from mmsoco.utils.machine import describe_machine
 from mmsoco.visualization import detections as drawing
 from mmsoco.visualization import report as page
 from mmsoco.workflow.filter_choice import describe_filter
-from mmsoco.workflow.labels import count_boxes, explain, median_side
+from mmsoco.workflow.finetune_summary import explain
+from mmsoco.workflow.labels import count_boxes, median_side
 from mmsoco.workflow.run_folder import (
     PRETRAINING,
     as_options,

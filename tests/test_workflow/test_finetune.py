@@ -13,6 +13,7 @@ from PIL import Image
 import mmsoco
 from mmsoco.workflow import child, finetune, run_report
 from mmsoco.workflow.console import Console
+from mmsoco.workflow.finetune_settings import FinetuneSettings
 from mmsoco.workflow.pretrain_config import (
     build_config,
     load_detector,
@@ -332,9 +333,7 @@ def test_some_labels_and_from_scratch(pretrained, data, calls):
     written = json.loads((data / 'fine' / 'train.json').read_text())
     assert len(written['images']) == 5
     assert Config.fromfile(found.config).load_from is None
-    settings = finetune.FinetuneSettings(
-        pretrained, data, data, labels=5, scratch=True
-    )
+    settings = FinetuneSettings(pretrained, data, data, labels=5, scratch=True)
     assert settings.folder == pretrained / 'finetune-5-scratch'
 
 

@@ -4,7 +4,6 @@ from mmsoco.workflow.labels import (
     boxes_by_picture,
     count_boxes,
     draw_labels,
-    explain,
     median_side,
 )
 
@@ -57,16 +56,3 @@ def test_the_side_of_the_objects(document):
     areas = sorted([16 * i for i in range(1, 9)] + [81])
     assert median_side(document) == pytest.approx(areas[4] ** 0.5)
     assert median_side(dict(annotations=[])) == 0
-
-
-def test_an_ap_near_zero_is_explained():
-    many = dict(cat=500, dog=6)
-    (remark,) = explain(0.001, many, steps=120, side=20)
-    assert '120 steps' in remark and 'dog (6)' in remark
-    assert 'median side 20' in remark
-    assert 'training boxes' not in remark
-    (remark,) = explain(0.0, dict(cat=30), steps=5000, side=100)
-    assert 'only 30 training boxes' in remark and 'steps' not in remark
-    (remark,) = explain(0.0, dict(cat=3000), steps=5000, side=100)
-    assert 'none is obvious' in remark
-    assert explain(0.3, dict(cat=3), steps=5, side=9) == []

@@ -1,0 +1,66 @@
+"""What a call of `mmsoco finetune` asks for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmsoco.workflow.settings import plain
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """The options of a fine-tuning; None means "not given".
+
+    Attributes:
+        run: Folder of the pretraining.
+        train: Labels to train on: COCO JSON, or a data set in VOC layout.
+        train_images: Folder of their pictures; a VOC data set has its own.
+        val: Labels to judge on.
+        val_images: Folder of their pictures.
+        labels: Train on so many labeled pictures, drawn by ``seed``.
+        scratch: Train without the pretrained weights.
+        parts: Parts of the pretrained weights to load, such as ``backbone``,
+            or ``all``; by default those that help, see
+            `mmsoco.workflow.parts.useful_parts`.
+        epochs: Passes over the labeled pictures.
+        batch_size: Pictures of a batch.
+        seed: Of the draw and of the training.
+        cfg_options: Values of the config by dotted key.
+        out: Folder of the fine-tuning; by default one in ``run``.
+    """
+
+    run: Path
+    train: Path
+    val: Path
+    train_images: Path | None = None
+    val_images: Path | None = None
+    labels: int | None = None
+    scratch: bool = False
+    parts: Sequence[str] | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    seed: int = 0
+    cfg_options: Mapping[str, Any] | None = None
+    out: Path | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the fine-tuning writes to."""
+        if self.out is not None:
+            return self.out
+        name = 'finetune'
+        if self.labels is not None:
+            name += f'-{self.labels}'
+        if self.seed:
+            name += f'-seed{self.seed}'
+        return self.run / (name + ('-scratch' if self.scratch else ''))
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that decide the result, as plain values."""
+        skipped = ('run', 'out', 'train', 'val', 'train_images', 'val_images')
+        return {
+            name: plain(value)
+            for name, value in vars(self).items()
+            if name not in skipped and value not in (None, {}, False)
+        }

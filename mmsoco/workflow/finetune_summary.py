@@ -1,0 +1,134 @@
+"""What `mmsoco finetune` says about the labels and the trained detector."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from mmsoco.datasets.labels import Labels
+from mmsoco.visualization.report import percent
+from mmsoco.workflow.console import Console
+from mmsoco.workflow.labels import count_boxes, median_side, pictures_of
+
+# An AP below this (of 1) deserves a remark: the detector finds next to
+# nothing.
+_NEAR_ZERO = 0.02
+# What a class needs to be learned at all, and a detector from scratch.
+_FEW_BOXES = 10
+_FEW_STEPS = 1000
+# COCO's limit of small objects, side in pixels.
+_SMALL = 32
+
+
+def show_labels(
+    console: Console, document: Mapping[str, Any], train: Labels, val: Labels
+) -> None:
+    """Describe the labels, with what was repaired and what is remarkable.
+
+    Args:
+        console: Gets the lines.
+        document: The labels to train on, of ``train`` or drawn from it.
+        train: The training labels.
+        val: The validation labels.
+    """
+    counts = count_boxes(document)
+    shown = ', '.join(f'{name} {n}' for name, n in counts.items())
+    console.step(
+        1,
+        'labels',
+        f'{len(document["images"])} pictures, {sum(counts.values())} boxes'
+        f'{" with masks" if train.has_masks else ""} of {len(counts)} classes '
+        f'({shown}); {len(val.document["images"])} validation pictures',
+    )
+    for labels in (train, val):
+        if len(labels.problems):
+            console.line(f'{labels.path}: {labels.problems}')
+    few = [name for name, n in counts.items() if n < _FEW_BOXES]
+    if few:
+        console.detail(
+            'note',
+            f'classes with fewer than {_FEW_BOXES} training boxes: '
+            f'{", ".join(few)}',
+        )
+    again = pictures_of(document, train.images) & pictures_of(
+        val.document, val.images
+    )
+    if again:
+        console.detail(
+            'note',
+            f'{len(again)} of the validation pictures are also training '
+            'pictures, so the AP says little about new pictures; give labels '
+            'of other pictures with --val',
+        )
+
+
+def show_metrics(
+    console: Console,
+    metrics: Mapping[str, float],
+    train: Mapping[str, Any],
+    val: Mapping[str, Any],
+    steps: int,
+) -> None:
+    """Describe the trained detector: AP, AP of each class, likely reasons.
+
+    Args:
+        console: Gets the lines.
+        metrics: COCO's metrics by name, from 0 to 1; those of masks if they
+            were trained.
+        train: The document that was trained on.
+        val: The document that was judged on.
+        steps: Steps of the training.
+    """
+    shown = ', '.join(
+        f'{name} AP {percent(metrics[f"{kind}_mAP"])} '
+        f'(AP50 {percent(metrics[f"{kind}_mAP_50"])})'
+        for kind, name in (('bbox', 'box'), ('segm', 'mask'))
+        if f'{kind}_mAP' in metrics
+    )
+    console.step(3, 'evaluate', shown)
+    counts = count_boxes(train)
+    for name, boxes in counts.items():
+        value = metrics.get(f'{name}_precision', -1)
+        console.detail(
+            'class',
+            f'{name}: AP {percent(value)}, {boxes} boxes to learn from',
+        )
+    side = median_side(val)
+    for remark in explain(metrics['bbox_mAP'], counts, steps, side):
+        console.detail('note', remark)
+
+
+def explain(
+    ap: float, boxes: Mapping[str, int], steps: int, side: float
+) -> list[str]:
+    """Say why an AP may be near 0; nothing where it is not.
+
+    Args:
+        ap: Box AP, 0 to 1.
+        boxes: Boxes to learn from, by class.
+        steps: Steps of the training.
+        side: Median of sqrt(area) of the objects, pixels.
+    """
+    if ap >= _NEAR_ZERO:
+        return []
+    reasons = []
+    if steps < _FEW_STEPS:
+        reasons.append(
+            f'the training had {steps} steps, but a detection head needs a '
+            'few thousand (--epochs)'
+        )
+    few = [f'{name} ({n})' for name, n in boxes.items() if n < _FEW_BOXES]
+    if few:
+        reasons.append(f'classes with few boxes: {", ".join(few)}')
+    total = sum(boxes.values())
+    if total < _FEW_BOXES * 10:
+        reasons.append(f'there are only {total} training boxes')
+    if 0 < side < _SMALL:
+        reasons.append(
+            f'the objects are small (median side {side:.0f} pixels, COCO '
+            f'calls less than {_SMALL} small)'
+        )
+    if not reasons:
+        reasons.append(
+            'none is obvious: look at the detections in the report, and at '
+            'the loss in logs/finetune.log'
+        )
+    return ['an AP near 0. Likely reasons: ' + '; '.join(reasons)]
