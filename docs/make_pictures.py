@@ -34,8 +34,8 @@ from mmsoco.proposals.store import ProposalStore
 from mmsoco.registry import DATASETS
 from mmsoco.utils.files import atomic_path
 from mmsoco.visualization.browse_views import names_of_config
-from mmsoco.visualization.proposals import add_title, draw_proposals
-from mmsoco.visualization.report import grid
+from mmsoco.visualization.proposals import draw_proposals
+from mmsoco.visualization.sheets import add_title, grid
 from mmsoco.visualization.views import LevelNames, draw_view
 
 REPO = Path(__file__).resolve().parent.parent

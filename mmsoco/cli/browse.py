@@ -182,7 +182,7 @@ def _draw_proposals(
     """Draw proposals of a store."""
     from mmsoco.proposals.store import ProposalStore
     from mmsoco.visualization import browse
-    from mmsoco.visualization.proposals import contact_sheet
+    from mmsoco.visualization.sheets import contact_sheet
 
     store = ProposalStore(source)
     images = browse.images_of(store, args.image_root)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmsoco.visualization.report import COLORS
+from mmsoco.visualization.curves import COLORS
 
 from .analysis import Results, Row
 

@@ -12,7 +12,7 @@ from mmsoco.images.reading import read_rgb
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.visualization.instances import DrawnInstance, draw_instances
 from mmsoco.visualization.proposals import draw_proposals
-from mmsoco.visualization.report import grid
+from mmsoco.visualization.sheets import grid
 
 # Scenes of the pictures: spread over the photographs.
 SHOWN_SCENES = (0, 2, 7, 9, 10, 12, 5, 11)

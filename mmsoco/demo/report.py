@@ -23,6 +23,7 @@ from mmsoco.demo.pictures import (
 )
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import describe_machine
+from mmsoco.visualization import curves, logs
 from mmsoco.visualization import report as page
 from mmsoco.workflow.steps import Record, read_records
 
@@ -68,7 +69,7 @@ class Demo:
 
     def scalars(self, name: str) -> list[dict]:
         """Return what a training logged."""
-        return page.read_scalars(self.work / name)
+        return logs.read_scalars(self.work / name)
 
     def seconds(self, *names: str) -> float:
         """Wall time of steps."""
@@ -85,7 +86,7 @@ class Demo:
 
     def metrics(self, name: str) -> dict[str, float]:
         """COCO's metrics of an evaluation."""
-        return page.read_metrics(self.work / name, 'coco/bbox_mAP')
+        return logs.read_metrics(self.work / name, 'coco/bbox_mAP')
 
 
 def build_report(demo: Demo, config: Path, path: Path) -> None:
@@ -106,9 +107,9 @@ def build_report(demo: Demo, config: Path, path: Path) -> None:
         commands={name: demo.commands(*s) for name, s in PARTS.items()},
         scenes=describe_scenes(demo),
         proposals=describe_proposals(demo),
-        went=page.how_it_went(demo.scalars('pretraining')),
+        went=logs.summarize(demo.scalars('pretraining')),
         export_log=(demo.work / 'logs' / 'export.log').read_text(),
-        loaded=page.read_load_reports(demo.work / 'finetuning'),
+        loaded=logs.read_load_reports(demo.work / 'finetuning'),
         metrics=metrics_table(demo),
         pictures=draw_pictures(demo, config),
         own_commands=OWN_COMMANDS,
@@ -199,20 +200,20 @@ def draw_pictures(demo: Demo, config: Path) -> dict[str, str]:
     )
     return {name: page.image_uri(image) for name, image in drawn.items()} | {
         'pretraining': page.curves_uri(
-            page.pretraining_panels(demo.scalars('pretraining'))
+            curves.pretraining_panels(demo.scalars('pretraining'))
         ),
         'finetuning': page.curves_uri(finetuning_panels(demo)),
     }
 
 
-def finetuning_panels(demo: Demo) -> list[page.Panel]:
+def finetuning_panels(demo: Demo) -> list[curves.Panel]:
     """Return the losses of both trainings, to draw."""
     runs = {PRETRAINED: 'finetuning', FROM_SCRATCH: 'scratch'}
     scalars = {label: demo.scalars(name) for label, name in runs.items()}
     return [
-        page.Panel(
+        curves.Panel(
             title,
-            [page.series(s, name, label) for label, s in scalars.items()],
+            [curves.series(s, name, label) for label, s in scalars.items()],
         )
         for title, name in (
             ('loss', 'loss'),

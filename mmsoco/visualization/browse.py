@@ -9,7 +9,8 @@ from mmsoco.images.opening import open_images
 from mmsoco.images.source import ImageSource
 from mmsoco.proposals.filters import FALLBACK_NAMES
 from mmsoco.proposals.store import ProposalRecord, ProposalStore
-from mmsoco.visualization.proposals import add_title, draw_proposals
+from mmsoco.visualization.proposals import draw_proposals
+from mmsoco.visualization.sheets import add_title
 
 
 def spread(count: int, number: int) -> list[int]:

@@ -11,7 +11,7 @@ from mmsoco.images.reading import read_rgb
 
 from .browse import spread
 from .detections import LABEL, MISSED, WRONG
-from .proposals import add_title, contact_sheet
+from .sheets import add_title, contact_sheet
 
 _EDGE = (0, 0, 0)
 

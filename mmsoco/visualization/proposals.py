@@ -1,9 +1,7 @@
 """Pictures of proposals, for a look at what the filter left."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 # From small boxes to large ones; color-blind readers can distinguish them too
 # (after Okabe and Ito).
@@ -12,11 +10,6 @@ _COLORS = np.array(
      [86, 180, 233], [0, 158, 115]]
 )  # fmt: skip
 _EDGE = (0, 0, 0)
-_BACKGROUND = (32, 32, 32)
-_TEXT = (235, 235, 235)
-_TITLE_HEIGHT = 22
-_FONT_SIZE = 13
-_MARGIN = 8
 
 
 def draw_proposals(
@@ -60,53 +53,3 @@ def _color(scale: float) -> tuple[int, int, int]:
     mixed = _COLORS[low] * (1 - at + low) + _COLORS[high] * (at - low)
     red, green, blue = (int(value) for value in mixed)
     return red, green, blue
-
-
-def add_title(picture: np.ndarray, title: str) -> np.ndarray:
-    """Put a line of text above a picture; its end, if it is too long."""
-    height, width = picture.shape[:2]
-    sheet = Image.new('RGB', (width, height + _TITLE_HEIGHT), _BACKGROUND)
-    sheet.paste(Image.fromarray(picture), (0, _TITLE_HEIGHT))
-    font = ImageFont.load_default(_FONT_SIZE)
-    # Not every name can be printed in every font.
-    title = title.encode('utf-8', 'replace').decode()
-    if font.getlength(title) > width - 8:
-        while len(title) > 1 and font.getlength('..' + title) > width - 8:
-            title = title[1:]
-        title = '..' + title
-    ImageDraw.Draw(sheet).text((4, 3), title, _TEXT, font)
-    return np.array(sheet)
-
-
-def contact_sheet(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Arrange pictures of any sizes in rows, each as high as its highest.
-
-    Args:
-        pictures: RGB, each (h, w, 3) uint8; one or more.
-        columns: Pictures per row.
-
-    Returns:
-        The sheet, (H, W, 3) uint8.
-    """
-    cell = max(picture.shape[1] for picture in pictures) + _MARGIN
-    rows = [
-        pictures[i : i + columns] for i in range(0, len(pictures), columns)
-    ]
-    heights = [max(p.shape[0] for p in row) + _MARGIN for row in rows]
-    sheet = np.empty(
-        (
-            sum(heights) + _MARGIN,
-            min(columns, len(pictures)) * cell + _MARGIN,
-            3,
-        ),
-        np.uint8,
-    )
-    sheet[:] = _BACKGROUND
-    top = _MARGIN
-    for row, height in zip(rows, heights, strict=True):
-        for i, picture in enumerate(row):
-            left = _MARGIN + i * cell
-            h, w = picture.shape[:2]
-            sheet[top : top + h, left : left + w] = picture
-        top += height
-    return sheet

@@ -5,7 +5,6 @@ separate process, and it is judged on the validation pictures. Classes, boxes
 or masks, and the size of the pictures come from the files.
 """
 
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from mmsoco.datasets.label_reading import read_labels
 from mmsoco.datasets.labels import Labels
 from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import sha256, write_json
+from mmsoco.visualization.logs import read_metrics
 from mmsoco.workflow.child import (
     ScalarsFollower,
     evaluation_command,
@@ -351,21 +351,11 @@ def read_evaluation(out: Path) -> dict[str, float]:
     Raises:
         FileNotFoundError: If there is none.
     """
-    for path in sorted(out.glob('*/*.json'), reverse=True):
-        metrics = json.loads(path.read_text(encoding='utf-8'))
-        if not isinstance(metrics, dict):  # the load report is there too
-            continue
-        found = {
-            name.removeprefix('coco/'): float(value)
-            for name, value in metrics.items()
-            if name.startswith('coco/') and isinstance(value, (int, float))
-        }
-        if 'bbox_mAP' in found:
-            return found
-    raise FileNotFoundError(
-        f'no */*.json with coco/bbox_mAP below {out}: the evaluation left '
-        'no metrics'
-    )
+    return {
+        name.removeprefix('coco/'): float(value)
+        for name, value in read_metrics(out, 'coco/bbox_mAP').items()
+        if name.startswith('coco/') and isinstance(value, (int, float))
+    }
 
 
 def _named(path: Path, images: Path) -> str:

@@ -14,7 +14,7 @@ from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.files import atomic_path
 from mmsoco.visualization.browse import choose_rows, draw_record
 from mmsoco.visualization.browse_views import draw_views
-from mmsoco.visualization.proposals import contact_sheet
+from mmsoco.visualization.sheets import contact_sheet
 
 _PROPOSALS, _VIEWS = 12, 4
 _SIZE = 320

@@ -30,8 +30,9 @@ from mmsoco.structures.boxes import box_iou
 from mmsoco.utils.files import atomic_path, write_json, write_text
 from mmsoco.utils.problems import table
 from mmsoco.visualization.browse import images_of
+from mmsoco.visualization.curves import Curve, Panel, draw_curves
 from mmsoco.visualization.missed import FoundObjects, draw_missed
-from mmsoco.visualization.report import Curve, Panel, draw_curves, percent
+from mmsoco.visualization.report import percent
 from mmsoco.workflow.filter_choice import (
     COVERED_IOU,
     SAMPLE,

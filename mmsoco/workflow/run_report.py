@@ -8,6 +8,7 @@ from typing import Any
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import describe_machine
+from mmsoco.visualization import curves, logs
 from mmsoco.visualization import detections as drawing
 from mmsoco.visualization import report as page
 from mmsoco.workflow.filter_choice import describe_filter
@@ -47,7 +48,7 @@ def write_run_report(path: Path) -> None:
     """
     manifest = read_manifest(path / 'manifest.json', PRETRAINING)
     plan = manifest['plan']
-    scalars = page.read_scalars(path / 'checkpoints')
+    scalars = logs.read_scalars(path / 'checkpoints')
     steps = plan['epochs'] * plan['steps_per_epoch']
     finetunings = [
         describe_finetuning(folder)
@@ -76,12 +77,12 @@ def write_run_report(path: Path) -> None:
         seconds=seconds,
         proposals=proposals,
         filter=_filter(manifest),
-        went=page.how_it_went(scalars),
-        started=page.read_load_reports(path / 'checkpoints'),
+        went=logs.summarize(scalars),
+        started=logs.read_load_reports(path / 'checkpoints'),
         pictures=dict(
             proposals=page.file_uri(path / 'look' / 'proposals.jpg'),
             views=page.file_uri(path / 'look' / 'views.jpg'),
-            curves=page.curves_uri(page.pretraining_panels(scalars)),
+            curves=page.curves_uri(curves.pretraining_panels(scalars)),
         ),
         probe=_probe(manifest),
         settings=_settings(manifest),
@@ -136,7 +137,7 @@ def describe_finetuning(path: Path) -> dict[str, Any]:
     done = manifest['steps']['finetune']
     metrics = manifest['metrics']
     counts = count_boxes(train)
-    scalars = page.read_scalars(path / 'checkpoints')
+    scalars = logs.read_scalars(path / 'checkpoints')
     return dict(
         title=f'Fine-tuning: {path.name}',
         anchor=path.name,
@@ -155,7 +156,7 @@ def describe_finetuning(path: Path) -> dict[str, Any]:
         remarks=explain(
             metrics['bbox_mAP'], counts, done['steps'], median_side(val)
         ),
-        loaded=page.read_load_reports(path / 'checkpoints'),
+        loaded=logs.read_load_reports(path / 'checkpoints'),
         curves=page.curves_uri(_losses(scalars)),
         **_detections(path, val, Path(manifest['val_images'])),
     )
@@ -178,14 +179,14 @@ def _metrics_table(metrics: Mapping[str, float]) -> dict[str, Any]:
     return dict(header=['', *columns], rows=rows)
 
 
-def _losses(scalars: list[dict]) -> list[page.Panel]:
+def _losses(scalars: list[dict]) -> list[curves.Panel]:
     names = {
         'loss': 'loss',
         'loss of the class': 'loss_cls',
         'loss of the box': 'loss_bbox',
     }
     panels = [
-        page.Panel(title, [page.series(scalars, name)])
+        curves.Panel(title, [curves.series(scalars, name)])
         for title, name in names.items()
     ]
     return [panel for panel in panels if panel.curves[0].values]
@@ -230,7 +231,7 @@ def _tiles(
     tiles = [
         (f'{pictures:,}', f'pictures, {labels}'),
         (f'{steps:,}', 'steps'),
-        (f'{page.series(scalars, "loss").values[-1]:.2f}', 'last loss'),
+        (f'{curves.series(scalars, "loss").values[-1]:.2f}', 'last loss'),
         (describe_time(_seconds(manifest, 'pretrain')), 'of training'),
     ]
     for run in finetunings[:2]:

@@ -22,7 +22,7 @@ from mmsoco.engine.trial_build import build_parts
 from mmsoco.models.pretexts import rpn_config
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import available_cores
-from mmsoco.visualization.report import LEAST_OF_PAIR
+from mmsoco.visualization.logs import LEAST_OF_PAIR
 from mmsoco.workflow import pretrain_config as configs
 from mmsoco.workflow.child import (
     ScalarsFollower,

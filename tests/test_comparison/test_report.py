@@ -16,7 +16,7 @@ from mmsoco.comparison import analysis, figures, report
 from mmsoco.comparison.cells import cells_of
 from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.comparison.records import Record, write_record
-from mmsoco.visualization.report import COLORS
+from mmsoco.visualization.curves import COLORS
 
 REPO = comparison_plans.CONFIGS.parent
 # AP by start and labels for seeds 0, 1, 2.

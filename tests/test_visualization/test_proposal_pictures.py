@@ -1,11 +1,8 @@
 import numpy as np
 import pytest
 
-from mmsoco.visualization.proposals import (
-    add_title,
-    contact_sheet,
-    draw_proposals,
-)
+from mmsoco.visualization.proposals import draw_proposals
+from mmsoco.visualization.sheets import add_title
 
 
 def test_frame_lies_within_the_box():
@@ -44,14 +41,3 @@ def test_without_boxes_and_tiny(shape):
     picture = draw_proposals(rgb, np.zeros((0, 4), np.float32), 480)
     assert not picture.any()
     assert add_title(picture, 'ö 图 ' * 50).shape[1] == picture.shape[1]
-
-
-def test_contact_sheet_holds_every_picture():
-    pictures = [
-        np.full((10 + i, 20 - i, 3), 100 + i, np.uint8) for i in range(5)
-    ]
-    sheet = contact_sheet(pictures, 2)
-    for i, picture in enumerate(pictures):
-        found = (sheet == 100 + i).all(axis=2).sum()
-        assert found == picture.shape[0] * picture.shape[1]
-    assert contact_sheet(pictures[:1], 4).shape == (26, 36, 3)
