@@ -14,7 +14,6 @@ from .export import detector_state, manifest_of
 from .layouts import check_layout
 from .reference_tables import rename_reference
 
-LAYOUTS = ('mmsoco', 'mmdet', 'reference')
 _PREFIX = 'module.'
 
 

@@ -24,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite(parser)
     parser.add_argument(
         '--to',
-        # mmsoco.checkpoints.reference.LAYOUTS, whose module imports torch
         choices=('mmsoco', 'mmdet', 'reference'),
         default='mmsoco',
         help='layout of the new checkpoint (default: mmsoco)',
