@@ -26,6 +26,13 @@ from mmsoco.checkpoints.newest import (
 )
 from mmsoco.engine import resuming
 from mmsoco.engine.loops import EpochBasedTrainLoop
+from mmsoco.engine.resumed_optimizer import group_options, load_optimizer
+from mmsoco.engine.resumed_schedules import (
+    fast_forward,
+    flat_schedulers,
+    load_schedulers,
+    position,
+)
 from mmsoco.engine.run_record import KEY, Change, RunRecord, record_run
 from mmsoco.utils.files import atomic_path, write_text
 
@@ -193,14 +200,12 @@ class CheckpointingRunner(MMEngineRunner):
             self.message_hub.load_state_dict(checkpoint['message_hub'])
         if resume_optimizer:
             with resuming.part_of(filename, 'optimizer'):
-                resuming.load_optimizer(
+                load_optimizer(
                     self.optim_wrapper,
                     model,
                     checkpoint['optimizer'],
                     filename,
-                    None
-                    if is_same
-                    else resuming.group_options(self.optim_wrapper),
+                    None if is_same else group_options(self.optim_wrapper),
                 )
         if resume_param_scheduler:
             with resuming.part_of(filename, 'param_schedulers'):
@@ -241,7 +246,7 @@ class CheckpointingRunner(MMEngineRunner):
         by_epoch = isinstance(loop, MMEngineEpochBasedTrainLoop)
         epoch, iters = meta['epoch'], meta['iter']
         if not is_same:
-            iters = resuming.position(iters, was, self._record, by_epoch)
+            iters = position(iters, was, self._record, by_epoch)
             iters -= iters % self.optim_wrapper._accumulative_counts
             epoch = iters // length if by_epoch else epoch
         if isinstance(loop, EpochBasedTrainLoop):
@@ -251,12 +256,12 @@ class CheckpointingRunner(MMEngineRunner):
 
     def _continue_schedules(self, checkpoint: dict, is_same: bool) -> None:
         if is_same and 'param_schedulers' in checkpoint:
-            resuming.load_schedulers(
+            load_schedulers(
                 self.param_schedulers, checkpoint['param_schedulers']
             )
         else:
-            resuming.fast_forward(
-                resuming.flat_schedulers(self.param_schedulers),
+            fast_forward(
+                flat_schedulers(self.param_schedulers),
                 self.iter,
                 self.epoch,
                 len(self.train_dataloader),
