@@ -1,8 +1,8 @@
-"""Check whether this machine can run mmsoco, a finding per line.
+"""Check whether this machine can run mmsoco.
 
-Each check takes what it judges as arguments, so that a test can fake it, and
-measures it otherwise. Packages are imported inside of the checks, since a
-broken one must become a finding.
+Each check takes what it judges as arguments, so that tests can fake it, and
+measures what is not given. Packages are imported inside the checks, because a
+broken package must become a finding.
 """
 
 import importlib
@@ -23,7 +23,7 @@ GIB = 2**30
 # A batch of 128 images with three views takes about 50 MiB; each worker keeps
 # two batches in shared memory.
 LEAST_SHARED, ENOUGH_SHARED = 32 * 2**20, GIB
-# A checkpoint of a pretraining run takes about 0.5 GB (R50), three are kept.
+# A checkpoint of a pretraining run takes about 0.5 GB (R50); three are kept.
 LEAST_DISK, ENOUGH_DISK = 0.5 * GIB, 5 * GIB
 LEAST_MEMORY, ENOUGH_MEMORY = 1 * GIB, 4 * GIB
 REINSTALL = 'run `make install` in a clone of mmsoco'
@@ -68,10 +68,10 @@ def findings() -> Iterator[Finding]:
 
 
 def _survive(subject: str, check: Callable[[], Finding]) -> Finding:
-    """Run a check; whatever it raises becomes a finding."""
+    """Run a check; any error that it raises becomes a finding."""
     try:
         return check()
-    except Exception as error:  # any broken package, in any way
+    except Exception as error:  # a broken package can raise anything
         reason = str(error).splitlines()[0] if str(error) else 'no message'
         return Finding(
             FAIL, subject, f'{type(error).__name__}: {reason}', REINSTALL
@@ -173,7 +173,7 @@ def check_operators(
     by_torchvision: bool | None = None,
     device: str | None = None,
 ) -> Finding:
-    """Find who provides the compiled operators of the device.
+    """Find which package provides the compiled operators of the device.
 
     Args:
         by_mmcv: Whether mmcv's RoIAlign and NMS work; tried if None.
@@ -216,7 +216,7 @@ def _device() -> str:
 def _works(operators: Callable[[str], Any], device: str) -> bool:
     try:
         operators(device)
-    except Exception:  # not compiled, not there, or compiled for another torch
+    except Exception:  # not compiled, missing, or compiled for another torch
         return False
     return True
 
@@ -244,7 +244,7 @@ def _torchvision_operators(device: str) -> None:
 def check_roi(
     gradient: Callable[[str], float] | None = None, device: str | None = None
 ) -> Finding:
-    """Pool one RoI and go back: the gradient of a constant map is known.
+    """Run RoI pooling forward and backward; the gradient's sum is known.
 
     Args:
         gradient: Returns the sum of the gradient, 1 if all is well.
@@ -331,7 +331,7 @@ def check_cores(cores: int | None = None, gpus: int | None = None) -> Finding:
 
 
 def check_memory(available: int | None = None) -> Finding:
-    """Judge the memory that is free, bytes."""
+    """Judge the free memory in bytes."""
     if available is None:
         available = available_memory()
     if available is None:
@@ -350,7 +350,7 @@ def check_memory(available: int | None = None) -> Finding:
 def check_shared_memory(
     free: int | None = None, folder: str = '/dev/shm'
 ) -> Finding:
-    """Judge the room through which workers hand over batches, bytes."""
+    """Judge the shared memory through which workers pass batches, in bytes."""
     if free is None:
         if not os.path.isdir(folder):
             return Finding(OK, 'shared memory', f'no {folder} on this system')
@@ -371,7 +371,7 @@ def check_disk(
     writable: bool | None = None,
     folder: str = '.',
 ) -> Finding:
-    """Judge the room for checkpoints and proposals.
+    """Judge the disk space for checkpoints and proposals.
 
     Args:
         free: Bytes; measured if None.
@@ -406,7 +406,7 @@ def _judge(
     limits: tuple[float, float],
     remedy: str,
 ) -> Finding:
-    """Compare a value with the least that works, and with what is enough."""
+    """Compare a value with the least that works and with what is enough."""
     least, enough = limits
     if value >= enough:
         return Finding(OK, subject, text)

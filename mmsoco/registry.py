@@ -43,7 +43,8 @@ __all__ = [
 
 
 def _child(name: str, parent: Registry, *locations: str) -> Registry:
-    # A child does not make its parent import modules: it names their places.
+    # A child registry does not make its parent import modules, so it lists the
+    # parent's locations too.
     return Registry(
         name,
         parent=parent,
@@ -78,8 +79,8 @@ PARAM_SCHEDULERS = _child(
 )
 
 
-# mmsoco has no modules of these kinds. Its scope hands their names on, and a
-# package that extends mmsoco finds each registry that it may want to fill.
+# mmsoco has no modules of these kinds. Its scope passes their names on to
+# mmdet's, and a package that extends mmsoco finds a registry for each kind.
 EVALUATOR = _child('evaluator', mmdet_registry.EVALUATOR)
 LOG_PROCESSORS = _child('log_processor', mmdet_registry.LOG_PROCESSORS)
 METRICS = _child('metric', mmdet_registry.METRICS)

@@ -1,4 +1,4 @@
-"""From a pretraining run to weights that a detector loads key by key."""
+"""Export weights that a detector loads key by key."""
 
 import pickle
 from collections import Counter
@@ -42,8 +42,8 @@ def detector_state(
             ``shared_head``, ``bbox_head``, ``rpn_head``; None keeps all.
 
     Returns:
-        The tensors under mmdet's names: of a pretraining model those of the
-        online encoder and of the pretexts.
+        The tensors under mmdet's names. Of a pretraining model, these are the
+        tensors of the online encoder and of the pretexts.
 
     Raises:
         ValueError: If the layout is unknown, or a part of ``parts`` is not
@@ -108,19 +108,19 @@ def export_detector(
     parts: Collection[str] | None = None,
     to: str = 'mmdet',
 ) -> dict:
-    """Write the detector of a checkpoint as a detector's weights.
+    """Write the detector in a checkpoint to a file of weights.
 
-    All stages of a cascade get the one pretrained trunk: they share it in
-    the pretraining model, whose state dict names it once per stage.
+    All stages of a cascade get the same pretrained trunk: they share it in the
+    pretraining model, whose state dict names it once per stage.
 
     Args:
         source: Checkpoint of a pretraining run, the folder of a run (its
             newest checkpoint is taken), or weights of any known layout, see
             `mmsoco.checkpoints.incoming`.
         target: The file to write: ``state_dict`` and ``meta``, the manifest;
-            `torch.load` takes it weights-only. For detectron2 the pickle of
-            arrays (``.pkl``) that its checkpointer reads; for torchvision the
-            state dict alone.
+            `torch.load` reads it with ``weights_only=True``. For detectron2,
+            it is the pickle of arrays (``.pkl``) that its checkpointer reads;
+            for torchvision, only the state dict.
         parts: See `detector_state`. Other programs get the parts that
             pretraining trains, since only these have names there.
         to: A key of `CONVERSIONS`.
@@ -168,7 +168,7 @@ def export_detector(
 def write_detector(
     state: Mapping[str, Tensor], manifest: Mapping, target: str | Path
 ) -> None:
-    """Write weights in the kind of file that their program reads.
+    """Write weights in the file format of the program that reads them.
 
     Args:
         state: The tensors under that program's names.

@@ -171,8 +171,8 @@ def _refuse_options(
     for name, default in defaults.items():
         if getattr(args, name) != default:
             raise ValueError(
-                f'--{name.replace("_", "-")} has no meaning for {source}, '
-                f'which {args.source} is'
+                f'--{name.replace("_", "-")} does not apply to {source}, and '
+                f'{args.source} is one'
             )
 
 

@@ -1,4 +1,4 @@
-"""The command `mmsoco`: finds the verb, reads its options, runs it."""
+"""The command `mmsoco`: find the verb, read its options and run it."""
 
 import ast
 import importlib
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
 
     Raises:
-        SystemExit: After a verb's help, or a wrong option.
+        SystemExit: After the help of a verb, or if an option is wrong.
     """
     words = sys.argv[1:] if argv is None else argv
     verb, *arguments = words or ['']

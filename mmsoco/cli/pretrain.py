@@ -37,7 +37,7 @@ from mmsoco.cli.common import (
 from mmsoco.cli.spec_options import MEANINGS, TYPES
 
 INTERRUPTED = shared.FROM_CHECKPOINT
-# Limits of the proposals' filter that can be set by hand.
+# Limits of the proposal filter that can be set by hand.
 _LIMITS = ('min_size', 'min_ratio', 'max_ratio', 'min_scale', 'max_scale')
 
 

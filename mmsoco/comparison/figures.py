@@ -1,4 +1,4 @@
-"""The report's two pictures: AP over labels, and paired intervals."""
+"""Draw the pictures of the report: AP over labels, and paired intervals."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -18,8 +18,8 @@ _WIDTH = 9.0
 # The reference is gray; each of the others has its own color.
 _MOST_CURVES = len(COLORS)
 _INK, _SOFT, _LINE = '#1d2733', '#5b6875', '#e6ebef'
-# Distance of the curves of two starts, as a part of the number of labels:
-# dots of equal AP would hide each other.
+# Horizontal distance between the curves of two starts, as a fraction of the
+# number of labels: otherwise dots of equal AP would hide each other.
 _SHIFT = 0.02
 
 
@@ -35,7 +35,7 @@ def draw(
         size: Width and height in inches.
         kind: ``svg`` or ``png``.
     """
-    # The object interface: it needs no display and leaves pyplot's state be.
+    # The object interface needs no display and does not touch pyplot's state.
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -51,7 +51,7 @@ def draw(
         'ytick.color': _SOFT,
         'ytick.labelcolor': _INK,
     }
-    # Neither holds when it was made.
+    # Leave out the time, and the version of matplotlib.
     metadata = {'Date': None} if kind == 'svg' else {'Software': None}
     with rc_context(options):
         figure = Figure(figsize=size, layout='constrained')
@@ -71,7 +71,7 @@ def curve_starts(results: Results) -> list[dict]:
         (start, sum(bool(row.records) for row in _rows_of(results, start)))
         for start in results.plan['starts']
     ]
-    # Sorting keeps the order of starts with as many budgets.
+    # Sorting keeps the order of starts with equally many budgets.
     most = sorted(
         (pair for pair in measured if pair[1]),
         key=lambda pair: (pair[0]['name'] != results.scratch, -pair[1]),
@@ -81,7 +81,7 @@ def curve_starts(results: Results) -> list[dict]:
 
 
 def label_curve(results: Results) -> bytes:
-    """Draw AP over the number of labels: seeds as dots, mean, deviation."""
+    """Draw AP over the number of labels: dots of seeds, mean, deviation."""
     return draw(
         lambda figure: _paint_curves(figure, results, curve_starts(results)),
         (_WIDTH, 4.0),
@@ -135,7 +135,7 @@ def _paint_curves(
     axes.set_xlabel('labeled pictures')
     axes.set_ylabel('box AP (percent)')
     axes.grid(axis='y', color=_LINE, linewidth=0.8)
-    # Outside the axes it hides no dots.
+    # Outside the axes, it does not hide dots.
     figure.legend(loc='outside right center', frameon=False, fontsize=9)
 
 

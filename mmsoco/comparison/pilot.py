@@ -1,8 +1,9 @@
-"""Will it help with a user's own labels? A comparison of two starts.
+"""Test whether pretraining helps with a user's own labels.
 
 The reference (scratch, or weights that the user has) and the pretrained
-detector are fine-tuned on the same subsets of the labels. The machinery is
-that of `harness`; the plan is made here, and its length from a short trial.
+detector are fine-tuned on the same subsets of the labels. `harness` runs the
+comparison; this module makes its plan, and chooses the length of the
+fine-tunings from a short trial.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ DETECTOR, CONFIG, MANIFEST = 'detector.pth', 'finetune.py', 'manifest.json'
 TRIAL_STEPS = 8
 LEAST_STEPS = 200
 DEFAULT_STEPS = 1500
-# Shares of the labels where nobody names budgets.
+# Shares of the labels that are used if no budgets are given.
 _SHARES = (0.25, 1.0)
 
 
@@ -38,11 +39,12 @@ class Question:
         train_images: Folder of their pictures.
         val: COCO annotations to judge on.
         val_images: Folder of their pictures.
-        labels: Label budgets; empty: a quarter of the labels, and all.
+        labels: Label budgets; if empty, a quarter of the labels, and all of
+            them.
         seeds: Number of repetitions.
-        seconds: Time for everything; None: the usual length.
-        init: Weights that are the alternative; None: scratch.
-        out: Folder of what is made.
+        seconds: Time for everything; None for the usual length.
+        init: Weights to compare with; None for random weights.
+        out: Folder for the results.
         command: The command as typed.
     """
 
@@ -86,7 +88,7 @@ def plan_of(question: Question) -> Plan:
     question.out.mkdir(parents=True, exist_ok=True)
     detector = (question.out / 'detector_config.py').absolute()
     cfg = Config.fromfile(question.run / CONFIG)
-    # A cell loads a file of these parts itself, and checks that it arrived.
+    # The cells load these parts from a file themselves, and check them.
     parts = cfg.default_hooks.get('load_report', {}).pop('parts', None)
     write_config(by_iterations(cfg), detector)
     pictures, notes = pretraining_pictures(question)
@@ -153,14 +155,14 @@ def pretraining_pictures(question: Question) -> tuple[Path, list[str]]:
 
 
 def by_iterations(cfg: Config) -> Config:
-    """Turn a fine-tuning by epochs into one by iterations.
+    """Turn a fine-tuning with a length in epochs into one in iterations.
 
     Args:
         cfg: Config of a fine-tuning; changed.
 
     Returns:
-        The config: random order without end, warm-up over 50 steps, then a
-        cosine to the end.
+        The config: endless random order, a warm-up of 50 steps, then a cosine
+        to the end.
     """
     steps = DEFAULT_STEPS
     cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=steps)
@@ -183,7 +185,7 @@ def by_iterations(cfg: Config) -> Config:
 
 
 def trial(plan: Plan, question: Question, threads: int | None) -> Record:
-    """Run a few steps and the whole evaluation, to know how long they take.
+    """Run a few steps and the whole evaluation, to measure their duration.
 
     Raises:
         ChildProcessError: If the trial failed; the message says why.
@@ -221,9 +223,9 @@ def choose_steps(
     """Choose the length of each fine-tuning.
 
     Args:
-        record: Of the trial.
+        record: The record of the trial.
         cells: Number of fine-tunings.
-        seconds: Time for all; None: the usual length.
+        seconds: Time for all of them; None for the usual length.
 
     Returns:
         Steps of a fine-tuning, and the seconds that all will take.
@@ -249,7 +251,7 @@ def choose_steps(
 
 
 def describe(plan: Plan, steps: int, seconds: float) -> str:
-    """Say what is going to be done and how long it takes."""
+    """Describe what will be run and how long it will take."""
     seeds = len(plan.budgets[0].seeds)
     cells = sum(len(b.seeds) for b in plan.budgets) * len(plan.starts)
     budgets = len(plan.budgets)

@@ -1,4 +1,4 @@
-"""The tables of the report: plain text, as HTML and Markdown show it."""
+"""Make the tables of the report as plain text, for HTML and Markdown."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Table:
 
 
 def all_tables(results: Results) -> tuple[Table, ...]:
-    """Return the tables of a plan, those without rows left out."""
+    """Return the tables of a plan that have rows."""
     tables = []
     for labels in results.budgets:
         rows = results.at(labels)
@@ -88,7 +88,7 @@ def _row_verdict(row: Row) -> str:
 
 
 def _count(row: Row) -> str:
-    # Without spaces, a narrow column does not break it into three lines.
+    # Without spaces, a narrow column does not wrap it.
     return f'{len(row.records)}/{row.planned}'
 
 
@@ -104,7 +104,7 @@ def _interval(difference: Difference | None) -> str:
         return NONE
     text = f'{difference.mean:+.2f}'
     if difference.low is None:
-        # Two points make no interval.
+        # Too few pairs for an interval.
         pairs = 'pair' if difference.n == 1 else 'pairs'
         return f'{text} ({difference.n} {pairs})'
     text += f' [{difference.low:+.2f}, {difference.high:+.2f}]'
@@ -230,7 +230,7 @@ def _percent(shares: Iterable[float]) -> Summary:
 
 
 def _to_untrained(row: ProbeRow, name: str, results: Results) -> str:
-    """Return the paired difference of linear accuracies to no training."""
+    """Return the paired difference in accuracy to the untrained network."""
     untrained = results.probes[0]
     if untrained is row or untrained.start['kind'] != 'scratch':
         return NONE

@@ -9,7 +9,7 @@ from typing import Any
 from mmsoco.utils.files import decode_text, parse_json
 from mmsoco.utils.problems import Outcome, Problems
 
-# mmdet's reader takes UTF-8 alone, and without a mark.
+# mmdet reads only UTF-8 without such a mark.
 _BYTE_ORDER_MARKS = (
     codecs.BOM_UTF8,
     codecs.BOM_UTF16_LE,
@@ -34,9 +34,9 @@ def read_document(
 
     Args:
         path: The JSON file.
-        unlabelled: Whether ``annotations`` may be missing, as in the files
-            of a test set whose labels are kept back.
-        problems: Gets what other readers of the file would stumble over.
+        unlabelled: Whether ``annotations`` may be missing, as in the files of
+            a test set whose labels are withheld.
+        problems: Gets what other readers of the file could not handle.
 
     Returns:
         The document, with a list of dicts for each of ``images``,
@@ -44,8 +44,8 @@ def read_document(
 
     Raises:
         FileNotFoundError: If the file is not there.
-        ValueError: If it is not JSON, or a section or a key is missing; the
-            message lists all that is.
+        ValueError: If it is not JSON, or if sections or keys are missing; the
+            message lists all of them.
     """
     path = Path(path)
     if not path.is_file():
@@ -66,13 +66,13 @@ def read_document(
             '"area", "iscrowd"}], "categories": [{"id", "name"}]}'
         )
     if problems is not None and data.startswith(_BYTE_ORDER_MARKS):
-        what = 'file begins with a byte order mark: written without'
+        what = 'file begins with a byte order mark: removed'
         problems.add(Outcome.REPAIRED, what, path.name)
     return document
 
 
 def _decoded(data: bytes) -> str:
-    """Return the text of a label file; say what else it may be."""
+    """Return the text of a label file, or raise ValueError for other files."""
     if data.startswith(_GZIP):
         raise ValueError('it is compressed; unpack it with gunzip')
     text = decode_text(data)
@@ -81,8 +81,8 @@ def _decoded(data: bytes) -> str:
     lines = text.split('\n', 2)
     if len(lines) > 1 and all(map(_is_object, lines[:2])):
         raise ValueError(
-            'it has an object in each line (JSON Lines); join them to one '
-            'COCO document'
+            'it has an object in each line (JSON Lines); combine them into '
+            'one COCO document'
         )
     return text
 
@@ -95,7 +95,7 @@ def _is_object(line: str) -> bool:
 
 
 def _outline_problems(document: Any) -> list[str]:
-    """Say what a document lacks."""
+    """List what a document lacks."""
     if not isinstance(document, dict):
         return [f'it holds a {type(document).__name__}, not an object']
     found = []

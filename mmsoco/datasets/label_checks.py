@@ -19,16 +19,16 @@ def check_labels(
 
     Args:
         labels: The labels.
-        classes: The names of a config's classes, if there is one; by default
-            those that the labels were read with.
-        num_classes: The config's number of classes, or several by the names
-            of their keys.
+        classes: The classes in the config, if there is one; by default those
+            that the labels were read with.
+        num_classes: The number of classes in the config, or several numbers by
+            the names of their keys.
         source: Where ``classes`` come from, for the message.
 
     Raises:
         ValueError: If something cannot be repaired, names or numbers of
             classes differ, or there is no object to learn from. The message
-            lists all of it below the table of classes.
+            lists all of this above the table of classes.
     """
     found = list_errors(labels, classes, num_classes, source)
     if found:
@@ -44,13 +44,13 @@ def list_errors(
     source: str = 'the config',
     need_objects: bool = True,
 ) -> list[str]:
-    """List what `check_labels` raises for, a line each.
+    """List the reasons for which `check_labels` raises, one line each.
 
     Args:
-        labels: See `check_labels`, as the following three.
-        classes: Names.
-        num_classes: Numbers.
-        source: Of the names.
+        labels: See `check_labels`.
+        classes: See `check_labels`.
+        num_classes: See `check_labels`.
+        source: See `check_labels`.
         need_objects: Whether labels without objects are an error.
     """
     found = [
@@ -84,7 +84,7 @@ def list_errors(
 def _class_errors(
     labels: Labels, classes: Sequence[str], source: str
 ) -> list[str]:
-    """Compare the names of classes."""
+    """Compare the names of classes with those in the file."""
     there = [str(c['name']) for c in labels.document['categories']]
     found = [
         f'class {name!r} of {source} comes twice'
@@ -105,7 +105,7 @@ def _class_errors(
 
 
 def _alike(name: str, there: Sequence[str]) -> str:
-    """Name the class that was meant; look-alikes differ by their codes."""
+    """Name the class that was meant, with codes if the two look alike."""
     forms = {unicodedata.normalize('NFC', other): other for other in there}
     other = forms.get(unicodedata.normalize('NFC', name))
     if other is None:

@@ -1,4 +1,4 @@
-"""The steps of the demo: the whole job on data that needs no download."""
+"""Run the demo: the whole job on data that needs no download."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ DETECTOR = 'mask-rcnn_r18-fpn.py'
 PRETRAIN = 'soco_mask-rcnn_r18-fpn_1xb16-coslr-12e_demo.py'
 SCRATCH = 'mask-rcnn_r18-fpn_scratch_1xb4-24e_demo.py'
 FINETUNE = 'mask-rcnn_r18-fpn_soco_1xb4-24e_demo.py'
-# More threads than this slow the small tensors of the demo down.
+# More threads than this make the small tensors of the demo slower.
 MOST_THREADS = 8
 MMSOCO = ('python', '-m', 'mmsoco')
 
@@ -236,12 +236,12 @@ def run_demo(demo: Demo, threads: int, fresh: bool = False) -> None:
 
     Args:
         demo: The steps.
-        threads: Of each command.
-        fresh: Start over.
+        threads: Threads of each command.
+        fresh: Whether to start over.
 
     Raises:
         FileNotFoundError: If the package came without its configs.
-        ModuleNotFoundError: What the photographs or the report need is
+        ModuleNotFoundError: If a package for the photographs or the report is
             missing.
         StepError: If a step failed.
     """
@@ -257,8 +257,8 @@ def run_demo(demo: Demo, threads: int, fresh: bool = False) -> None:
     environment = dict(
         OMP_NUM_THREADS=str(threads),
         MKL_NUM_THREADS=str(threads),
-        # Spinning at barriers costs many times the work where other programs
-        # use the same cores.
+        # Waiting in a busy loop is costly if other programs use the same
+        # cores.
         OMP_WAIT_POLICY='PASSIVE',
         PYTHONWARNINGS='ignore',
     )

@@ -1,4 +1,4 @@
-"""What a runner writes into checkpoints, and how it resumes from them."""
+"""Save the checkpoints of a runner, and resume from them."""
 
 from functools import cached_property
 from pathlib import Path
@@ -89,8 +89,8 @@ class CheckpointingRunner(MMEngineRunner):
             kwargs: see mmengine.
 
         Raises:
-            OSError: If the checkpoint could not be written; a checkpoint that
-                was there before is unchanged.
+            OSError: If the checkpoint could not be written; an earlier
+                checkpoint of that name is unchanged.
             ValueError: If the weights are not finite.
         """
         self._refuse_not_finite(filename)
@@ -165,10 +165,10 @@ class CheckpointingRunner(MMEngineRunner):
     ) -> None:
         """Continue one of our runs from its checkpoint.
 
-        With unchanged settings the run equals one that was not interrupted.
-        Where length, rate, batch, processes or images have changed, all
-        schedules continue with the new settings from the sample that the run
-        has reached.
+        With unchanged settings, the run equals one that was not interrupted.
+        If length, rate, batch, processes or images have changed, all schedules
+        continue with the new settings from the sample that the run has
+        reached.
 
         Args:
             filename: the checkpoint.
@@ -178,7 +178,8 @@ class CheckpointingRunner(MMEngineRunner):
             map_location: see mmengine; the tensors go where the model is.
 
         Raises:
-            ValueError: If the checkpoint is of another kind or run.
+            ValueError: If the checkpoint is of another kind, or belongs to
+                another run.
         """
         with run_types():
             checkpoint = _load_checkpoint(filename, map_location)
@@ -221,7 +222,7 @@ class CheckpointingRunner(MMEngineRunner):
         self._report_resume(filename, changes)
 
     def _check_position(self, meta: dict, filename: str) -> None:
-        """Refuse epochs that contradict the iterations."""
+        """Refuse a number of epochs that contradicts the iterations."""
         if isinstance(self.train_loop, MMEngineEpochBasedTrainLoop):
             record = RunRecord.from_meta(meta)
             length = None if record is None else record.epoch_length
@@ -229,7 +230,7 @@ class CheckpointingRunner(MMEngineRunner):
                 resuming.check_position(meta, length)
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Call the hooks; what they leave in a checkpoint gets a checksum.
+        """Call the hooks; add a checksum to a checkpoint when they are done.
 
         Args:
             fn_name: name of the hooks' method.
@@ -268,7 +269,7 @@ class CheckpointingRunner(MMEngineRunner):
             )
 
     def _adopt_seeds(self, meta: dict) -> None:
-        """Continue with the seeds of a run that had drawn some.
+        """Continue with the seeds that the run had drawn.
 
         With ``diff_rank_seed`` each process adds its rank to the seed, and
         the sampler's seed is drawn, the same in all of them.
@@ -285,7 +286,7 @@ class CheckpointingRunner(MMEngineRunner):
                 sampler.seed = drawn
 
     def _samplers(self) -> list[Any]:
-        """Return what orders the images by a seed."""
+        """Return the samplers that order the images by a seed."""
         loader = self.train_dataloader
         samplers = (loader.sampler, loader.batch_sampler)
         return [found for found in samplers if hasattr(found, 'seed')]

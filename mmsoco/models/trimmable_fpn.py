@@ -1,4 +1,4 @@
-"""A feature pyramid that need not be computed as a whole."""
+"""A feature pyramid that can be computed without its finest maps."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,11 +8,11 @@ from torch import Tensor
 
 
 class TrimmableFPN(FPN):
-    """mmdet's FPN, which can go without its finest maps.
+    """mmdet's FPN, which can leave out its finest maps.
 
-    Maps are made from coarse to fine, so the coarser ones do not miss those
-    that are left out: their values, gradients and batch-norm statistics stay
-    the same. The finest map costs three quarters of the pyramid.
+    Maps are made from coarse to fine, so the coarser ones do not depend on
+    those that are left out: their values, gradients and batch-norm statistics
+    stay the same. The finest map costs three quarters of the pyramid.
     """
 
     def forward(
@@ -56,7 +56,7 @@ class TrimmableFPN(FPN):
         ]
         for level in range(len(merged) - 1, 0, -1):
             below = merged[level - 1]
-            # A fixed factor and a size exclude each other in `interpolate`.
+            # `interpolate` accepts either a fixed factor or a size.
             size = {}
             if 'scale_factor' not in self.upsample_cfg:
                 size = dict(size=below.shape[2:])

@@ -1,4 +1,4 @@
-"""What is done to the colors of one view, and how it travels in a batch."""
+"""Changes to the colors of one view, and their form in a batch."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-# No uint8 pixel reaches it: the threshold of a view that is not solarized.
+# The threshold of a view that is not solarized: no uint8 pixel reaches it.
 NEVER = 256
 
 
@@ -36,7 +36,7 @@ class PhotometricParams:
     solarize: bool = False
 
     def pack(self, solarize_threshold: int) -> np.ndarray:
-        """Write the numbers in a row, in the order of `PhotometricBatch`.
+        """Return the numbers as a row, in the order of `PhotometricBatch`.
 
         Args:
             solarize_threshold: Gray level from which pixels are inverted,

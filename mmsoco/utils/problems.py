@@ -4,13 +4,13 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-# So many examples of a kind are named; the others are counted.
+# This many examples of a kind are named; the others are counted.
 _MOST_NAMED = 3
 _HEADINGS = ('what happens', 'count', 'what', 'examples')
 
 
 class Outcome(enum.Enum):
-    """What becomes of something that is wrong, the worst first.
+    """What happens to something that is wrong, the worst first.
 
     Attributes:
         STOP: The data set cannot be used in its current state.
@@ -30,8 +30,8 @@ class Problem:
     """All cases of one kind.
 
     Attributes:
-        outcome: What becomes of them.
-        what: What is wrong, in words, the same for all cases.
+        outcome: What happens to them.
+        what: What is wrong, in the same words for all cases.
         count: How many there are.
         examples: Where the first ones are.
     """
@@ -49,7 +49,7 @@ class Problem:
 
 
 class Problems:
-    """Cases gathered by kind, in the order in which kinds were met."""
+    """Cases by kind, in the order in which the kinds occurred."""
 
     def __init__(self) -> None:
         self._kinds: dict[tuple[Outcome, str], Problem] = {}
@@ -58,7 +58,7 @@ class Problems:
         """Count one case.
 
         Args:
-            outcome: What becomes of it.
+            outcome: What happens to it.
             what: What is wrong; cases with the same words count as one kind.
             where: The file or object.
         """
@@ -81,7 +81,7 @@ class Problems:
             kind.examples += [prefix + e for e in other.examples[:free]]
 
     def count(self, *outcomes: Outcome) -> int:
-        """Count the cases with one of some outcomes, all without any."""
+        """Count the cases with one of some outcomes; all if none are given."""
         return sum(
             p.count for p in self if not outcomes or p.outcome in outcomes
         )
@@ -121,11 +121,11 @@ def table(
 
     Args:
         headings: A heading per column.
-        rows: As many values each.
+        rows: One value per column each.
         indent: Put before every line.
 
     Returns:
-        Lines without blanks at their ends.
+        Lines without trailing blanks.
     """
     texts = [[str(value) for value in row] for row in (headings, *rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]

@@ -32,9 +32,9 @@ def choose_rows(
     Args:
         store: The store.
         number: How many images, spread over the store.
-        names: These images instead.
-        fallback: Only images whose boxes this filter found, a name of
-            ``FALLBACK_NAMES``.
+        names: Draw these images instead.
+        fallback: Only images whose boxes passed this stage of the filter, a
+            name of ``FALLBACK_NAMES``.
 
     Raises:
         ValueError: If none fits, or a name is not in the store.

@@ -45,7 +45,7 @@ def draw_views(
     dataset = DATASETS.build(cfg.train_dataloader.dataset)
     for transform in dataset.pipeline.transforms:
         if isinstance(transform, PhotometricJitter):
-            transform.on_device = False  # there is no model here
+            transform.on_device = False  # drawing needs no model
     if indices is None:
         indices = spread(len(dataset), number)
     outside = [i for i in indices if not 0 <= i < len(dataset)]
@@ -79,7 +79,7 @@ def _drawing_transform(cfg: Config) -> DrawViews:
 
 
 def names_of_config(cfg: Config) -> LevelNames | None:
-    """Return the levels' names of a config's model, None if it has none."""
+    """Return what names the levels of a config's model, if it has one."""
     if not cfg.get('model'):
         return None
     encoder = getattr(MODELS.build(cfg.model), 'encoder', None)
@@ -87,17 +87,17 @@ def names_of_config(cfg: Config) -> LevelNames | None:
 
 
 def level_names(encoder: ObjectEncoder) -> LevelNames:
-    """Return a function that names the level each box is pooled from.
+    """Return a function that names the level that each box is pooled from.
 
     The rule is that of the encoder's own RoI extractor, so that the picture
     shows what training does: with any detector, and any ``finest_scale``.
 
     Args:
-        encoder: Of the pretraining model.
+        encoder: The encoder of the pretraining model.
 
     Returns:
-        From (K, 4) boxes to names such as P3 (stride 8 of a pyramid) or C4
-        (stride 16 of a backbone without a neck).
+        A function from (K, 4) boxes to names such as P3 (stride 8 of a
+        pyramid) or C4 (stride 16 of a backbone without a neck).
     """
     extractor = encoder.roi_extractor
     letter = 'C' if encoder.neck is None else 'P'

@@ -1,4 +1,4 @@
-"""Pictures of labeled or detected objects: masks, boxes and classes."""
+"""Draw labeled or detected objects: masks, boxes and classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ def _draw_box(
     x1, y1, x2, y2 = np.rint(np.array(instance.bbox) * scale).astype(int)
     cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), color, 1)
     (width, height), _ = cv2.getTextSize(instance.text, _FONT, _FONT_SCALE, 1)
-    # inside the picture, and above the box where there is room
+    # inside the picture, and above the box if there is room
     left = int(np.clip(x1, 0, max(picture.shape[1] - width - 6, 0)))
     bottom = max(y1, height + 7)
     top_left, bottom_right = (

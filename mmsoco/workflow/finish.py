@@ -1,4 +1,4 @@
-"""The end of a pretraining: weights for a detector, config, report."""
+"""Finish a pretraining: export the weights, write a config and a report."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ classes and num_classes.
 command:   mmsoco train finetune.py
            mim train mmsoco finetune.py
 """
-# Where `finetune.py` looks for labels until somebody names them.
+# Where `finetune.py` looks for labels until their paths are set.
 _TRAIN, _VAL = 'annotations/train.json', 'annotations/val.json'
 
 
@@ -43,7 +43,7 @@ def finish_pretraining(
     Args:
         folder: The run's folder.
         settings: The settings of the run.
-        labels: The labels of ``--check``; they gauge the result.
+        labels: The labels of ``--check``, by which the result is gauged.
         console: What reports the progress.
 
     Raises:
@@ -82,7 +82,7 @@ def _probe(
     settings: PretrainSettings,
     weights: Path,
 ) -> dict[str, Any]:
-    """Gauge the weights by the labels; say so where they do not suffice."""
+    """Gauge the weights by the labels, or say that they do not suffice."""
     out = folder.logs / 'probe.json'
     try:
         run_child(
@@ -94,7 +94,7 @@ def _probe(
             what='probe',
         )  # fmt: skip
     except ChildProcessError as error:
-        # A gauge that fails must not cost the run that it gauges.
+        # The run must not fail because its gauge does.
         return dict(text=f'There is no probe: {error}', header=[], rows=[])
     return json.loads(out.read_text(encoding='utf-8'))
 

@@ -17,14 +17,14 @@ import mmsoco.registry  # noqa: F401  (makes the scope known)
 from mmsoco.evaluation.probe import ProbeResult, ProbeSettings, probe
 from mmsoco.utils.files import write_json
 
-# Enough for a standard error of some hundredths, at a minute's cost.
+# Enough for a standard error of a few hundredths, within a minute.
 _SETTINGS = ProbeSettings(num_train=200, num_val=100)
 
 
 def gauge(
     detector: dict, weights: Path, images: Path, labels: Path
 ) -> dict[str, Any]:
-    """Probe pretrained weights next to the untrained network.
+    """Probe pretrained weights and, for comparison, the untrained network.
 
     Args:
         detector: The detector's config.
@@ -33,8 +33,8 @@ def gauge(
         labels: Their COCO-style JSON.
 
     Returns:
-        ``text``, ``header`` and ``rows`` of a table by module, and what both
-        probes found, in plain values.
+        ``text``, ``header`` and ``rows`` of a table by module, and the results
+        of both probes, in plain values.
 
     Raises:
         ValueError: If the labels have one class only, or too few pictures.
@@ -75,7 +75,7 @@ def _describe(result: ProbeResult) -> str:
 
 
 def main() -> None:
-    """Gauge what the command line names."""
+    """Run the gauge with the arguments of the command line."""
     config, weights, images, labels, out = sys.argv[1:]
     detector = Config.fromfile(config).model.detector
     found = gauge(detector, Path(weights), Path(images), Path(labels))

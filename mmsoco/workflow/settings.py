@@ -11,8 +11,9 @@ from typing import Any
 _SECONDS = {'s': 1, 'm': 60, 'min': 60, 'h': 3600, 'd': 86400}
 _MOST_SECONDS = 3650 * _SECONDS['d']
 PRECISIONS = ('fp32', 'bf16', 'fp16')
-# The trials below this had features no better than untrained ones; the
-# shortest that had better ones made 625 (docs/research/small_data.md).
+# Trials with fewer steps had features no better than untrained ones; the
+# shortest one with better features took 625 steps
+# (docs/research/small_data.md).
 LEAST_STEPS = 600
 # What some options set in the config.
 _KEYS = {
@@ -23,7 +24,7 @@ _KEYS = {
     'init': 'model.init',
     'workers': 'train_dataloader.num_workers',
 }
-# They change how fast a run is, not what comes out of it.
+# These change how fast a run is, not its result.
 _FREE = ('workers',)
 
 
@@ -70,7 +71,7 @@ class PretrainSettings:
     rpn: bool | None = None
 
     def __post_init__(self) -> None:
-        """Check what can be checked without reading a file."""
+        """Check the options as far as possible without reading a file."""
         if self.epochs is not None and self.time is not None:
             raise ValueError(
                 'both --epochs and --time were given; each of them sets the '
@@ -89,7 +90,7 @@ class PretrainSettings:
         self._check_filters()
 
     def _check_filters(self) -> None:
-        """Refuse limits of the filter that fit nothing, or are not read."""
+        """Refuse limits of the filter that are invalid or not used."""
         if not self.filters:
             return
         from mmsoco.proposals.filters import FilterSpec

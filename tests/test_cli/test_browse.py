@@ -92,7 +92,7 @@ def test_what_cannot_be_drawn_is_refused(options, tmp_path):
     assert '--image-root' in refused(store, '--out', look)
     assert "'no.png' is not in" in refused(*command, '--names', 'no.png')
     assert 'no such images' in refused(*command, '--fallback', 'none')
-    assert '--seed has no meaning for a store' in refused(
+    assert '--seed does not apply to a store' in refused(
         *command, '--seed', '3'
     )
     Image.new('RGB', (9, 9)).save(images / 'a.png')

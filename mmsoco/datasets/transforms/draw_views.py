@@ -1,4 +1,4 @@
-"""Draws the views of a sample together with the proposals they share.
+"""Draw the views of a sample together with the proposals they share.
 
 Two views of a pair are worth comparing only if they have objects in common,
 so the crops and the choice of proposals are drawn jointly.
@@ -20,11 +20,11 @@ from .geometry import (
 )
 from .views import ResizedView, check_count
 
-# As the published code does, a pair of views is drawn again until it has so
-# many proposals in common.
+# A pair of views is drawn again until they share this many proposals, as in
+# the published code.
 _MIN_SHARED = 2
-# The paper takes 4 and tries up to 16; an image has about 25, and what it
-# lacks is repeated.
+# Sanity limits: the paper uses 4 proposals and up to 16 tries. An image has
+# about 25 proposals; more would only be repetitions.
 _MAX_PROPOSALS = 128
 _MAX_TRIES = 1000
 
@@ -35,12 +35,12 @@ class DrawViews:
 
     For each pair in turn, the views that no earlier pair has drawn are drawn
     together, up to ``max_tries`` times, until two proposals overlap both views
-    (one, if the image has one alone); if none of the draws gets there, the
-    one with the most is kept. Of the overlapping proposals ``num_proposals``
-    are taken at random without replacement; when there are fewer, all are
-    taken and some of them again. When none overlaps, the box is the whole
-    view. The same proposals, in the same order, are then clipped to either
-    view; box k of one view and box k of the other show the same object.
+    (one, if the image has only one); if no draw succeeds, the one with the
+    most is kept. Of the overlapping proposals, ``num_proposals`` are taken at
+    random without replacement; if there are fewer, all are taken and some are
+    repeated. When none overlaps, the box is the whole view. The same
+    proposals, in the same order, are then clipped to both views; box k of one
+    view and box k of the other show the same object.
 
     Without pairs each view is drawn once by itself and has no boxes: the
     input of methods that compare whole images.
@@ -118,7 +118,7 @@ class DrawViews:
         return results
 
     def original(self, view: int) -> int:
-        """Give the view that is drawn for a view: itself, or its original.
+        """Return the view that is drawn for a view: itself, or its original.
 
         Args:
             view: A view, counted from 1.
@@ -152,7 +152,7 @@ class DrawViews:
         bboxes: np.ndarray,
         crops: dict[int, CropParams],
     ) -> np.ndarray:
-        """Add the pair's crops to ``crops``; give (n,) shared proposals."""
+        """Add the pair's crops to ``crops``; return (n,) shared proposals."""
         originals = {self.original(view): None for view in pair.views}
         new = [view for view in originals if view not in crops]
         wanted = min(_MIN_SHARED, len(bboxes))
@@ -166,7 +166,7 @@ class DrawViews:
                 best = shared, draw
             if len(shared) >= wanted:
                 break
-        assert best is not None  # there is one draw at least
+        assert best is not None  # there is at least one draw
         crops.update(best[1])
         return best[0]
 
@@ -178,7 +178,7 @@ class DrawViews:
         shared: np.ndarray,
         crops: dict[int, CropParams],
     ) -> dict[tuple, np.ndarray]:
-        """Choose K proposals; give their image boxes by (view, pair)."""
+        """Choose K proposals; return their image boxes by (view, pair)."""
         chosen = choose_proposals(rng, shared, self.num_proposals)
         boxes = {}
         for view in {self.original(view): None for view in pair.views}:

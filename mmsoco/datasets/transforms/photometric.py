@@ -1,8 +1,9 @@
 """Color jitter, grayscale, blur and solarization of the views.
 
-`draw_photometric` draws all numbers of a view, `apply_photometric` is a pure
-function of pixels and numbers. The operations follow torchvision's on uint8
-images: each clips and rounds to whole gray levels before the next.
+`PhotometricJitter.draw` draws all random numbers of a view;
+`apply_photometric` is a pure function of pixels and numbers. The operations
+follow torchvision's on uint8 images: each clips and rounds to whole gray
+levels before the next.
 """
 
 from collections.abc import Sequence
@@ -18,21 +19,21 @@ from .views import check_range, check_share
 _GRAY_LEVELS = np.arange(256, dtype=np.float64)
 # Luma of ITU-R 601, as in PIL's and OpenCV's conversions.
 _LUMA = np.array([0.299, 0.587, 0.114])
-# Of the four operations of `PhotometricParams.order`, those that do not need
-# red, green and blue: brightness and contrast.
+# The operations of `PhotometricParams.order` that do not need red, green and
+# blue: brightness and contrast.
 _WITHOUT_COLORS = (0, 1)
 
 
 @TRANSFORMS.register_module()
 class PhotometricJitter:
-    """Change the colors of each view (paper's settings are the defaults).
+    """Change the colors of each view; the defaults are the paper's settings.
 
     In this order: with ``jitter_prob`` brightness, contrast, saturation and
     hue in random order, then grayscale, Gaussian blur and solarization. A
     `ResizedView` takes the finished pixels of its original and has no colors
-    to draw, so it is not counted where a probability is given per view.
-    Views of one or four channels keep their saturation, hue and grayscale as
-    they are; float32 views (of 16-bit images) keep fractions of gray levels.
+    to draw, so it is not counted where a probability is given per view. Views
+    of one or four channels get no saturation, hue or grayscale; float32 views
+    (of 16-bit images) keep fractions of gray levels.
 
     Reads ``views`` and ``rng``; changes ``views``. With ``on_device`` the
     numbers are only drawn, the same ones: ``photometric`` is written, an
@@ -114,8 +115,8 @@ class PhotometricJitter:
     ) -> PhotometricParams:
         """Draw the numbers of one view.
 
-        The same count of numbers is drawn whatever happens, so that a change
-        of one probability does not change the other draws.
+        The same number of random numbers is drawn in all cases, so that a
+        change of one probability does not change the other draws.
 
         Args:
             rng: Source of all randomness.
@@ -125,7 +126,7 @@ class PhotometricJitter:
         Returns:
             The numbers.
         """
-        # One call, then plain floats: arrays of four cost more than they hold.
+        # One call, then plain floats: small arrays cost more than they save.
         u = rng.random(13).tolist()
         ranges = (self.brightness, self.contrast, self.saturation, self.hue)
         jittered = u[4] < self.jitter_prob
@@ -213,7 +214,7 @@ def adjust_saturation(img: np.ndarray, factor: float) -> np.ndarray:
 
 
 def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
-    """Turn the hue of RGB pixels by a share of the color circle.
+    """Rotate the hue of RGB pixels by a fraction of the color circle.
 
     As in PIL, the hue of uint8 pixels has 256 steps.
     """
@@ -222,7 +223,7 @@ def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
         hsv[..., 0] = (hsv[..., 0] + np.float32(360 * shift)) % 360
         return _clip(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
     hsv = cv2.cvtColor(img, cv2.COLOR_RGB2HSV_FULL)
-    # A whole row at once: numpy is slow at every third byte alone.
+    # A whole row at once: numpy is slow at strided bytes.
     row = np.zeros(hsv.shape[1:], np.uint8)
     row[:, 0] = round(shift * 256) % 256
     rows = hsv.reshape(len(hsv), -1)
@@ -231,11 +232,11 @@ def adjust_hue(img: np.ndarray, shift: float) -> np.ndarray:
 
 
 def blur(img: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur pixels with a Gaussian; the border pixel is the mirror.
+    """Blur pixels with a Gaussian, mirrored at the border pixel.
 
-    The kernel is that of ``cv2.GaussianBlur`` for uint8: it ends at 3
-    standard deviations. That function computes in fixed point so as to give
-    the same bits on every machine, in twice the time of the plain filter.
+    The kernel is that of ``cv2.GaussianBlur`` for uint8: it ends at 3 standard
+    deviations. That function itself computes in fixed point, to give the same
+    bits on every machine, and takes twice as long as the plain filter.
 
     Args:
         img: (h, w, C) view, uint8 or float32.
@@ -249,7 +250,7 @@ def blur(img: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def solarize(img: np.ndarray, threshold: int) -> np.ndarray:
-    """Invert pixels from a gray level on: x -> 255 - x.
+    """Invert pixels at or above a gray level: x -> 255 - x.
 
     Fractions of gray levels are rounded for the comparison.
     """
@@ -277,7 +278,7 @@ def _per_view(
 def _spread(
     name: str, probs: float | tuple[float, ...], count: int
 ) -> tuple[float, ...]:
-    """Give one probability per view."""
+    """Return one probability per view."""
     if isinstance(probs, (int, float)):
         return (probs,) * count
     if len(probs) != count:

@@ -1,4 +1,4 @@
-"""Reports what a checkpoint brought, and stops where a part got lost."""
+"""Report which weights arrived from a checkpoint; stop if a part is lost."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +22,7 @@ from mmsoco.registry import HOOKS
 
 @HOOKS.register_module()
 class LoadReportHook(Hook):
-    """Compare what a model holds with the file that it was loaded from.
+    """Compare a model with the file that it was loaded from.
 
     mmengine loads what fits by name and shape and only warns of the rest.
     This hook takes the weights out of a file's layout (``state_dict`` or
@@ -31,11 +31,11 @@ class LoadReportHook(Hook):
     lacks, and, when everything is loaded, compares tensor by tensor. It
     prints a table per part and writes `load_report.json` next to the log.
 
-    It watches each door by which weights enter a run: ``load_from``, the
+    It watches every way by which weights enter a run: ``load_from``, the
     checkpoint of an evaluation, ``SoCo(init=...)``, and ``init_cfg`` of the
-    type Pretrained. A pretraining run whose ``load_from`` names a detector
-    or a backbone starts from it, as with ``init``. The hook says nothing
-    when a run is resumed.
+    type Pretrained. A pretraining run whose ``load_from`` names a detector or
+    a backbone starts from it, as with ``init``. The hook says nothing when a
+    run is resumed.
 
     In a config of any scope: ``custom_hooks =
     [dict(type='mmsoco.LoadReportHook')]``.
@@ -48,7 +48,7 @@ class LoadReportHook(Hook):
             takes from ``load_from``; the others start afresh. None takes all.
     """
 
-    # Before hooks that copy the weights, such as an average of the model.
+    # Before hooks that copy the weights, such as averaged models.
     priority = 'VERY_HIGH'
 
     def __init__(
@@ -67,9 +67,10 @@ class LoadReportHook(Hook):
         See Hook.after_load_checkpoint.
 
         Raises:
-            ValueError: If the file has no weights, or not finite ones, lacks
-                one of `parts`, a part of it has no place in the model or is
-                there in pieces, or a part of an evaluated model got none.
+            ValueError: If the file has no weights or some that are not finite,
+                or lacks one of `parts`; if a part of it does not fit the model
+                or is incomplete; or if a part of an evaluated model gets no
+                weights.
         """
         if runner._resume:
             return
