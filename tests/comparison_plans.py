@@ -6,6 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmsoco.comparison.harness import Comparison
+from mmsoco.comparison.plan_file import parse_plan
+
 CONFIGS = Path(__file__).resolve().parent.parent / 'configs'
 DETECTOR = CONFIGS / 'comparison' / '_base_' / 'faster-rcnn_r18-fpn_320.py'
 SOCO = CONFIGS / 'comparison' / 'starts' / 'soco.py'
@@ -64,3 +67,13 @@ def plan(root: Path, **changes) -> dict:
         ],
     )
     return content | changes
+
+
+def comparison(content: dict, root: Path, out: Path) -> Comparison:
+    """The comparison of a plan's content, with results and records in out."""
+    return Comparison(
+        parse_plan(content, root / 'plan.py'),
+        out / 'out',
+        out / 'records',
+        ('mmsoco', 'compare', 'plan.py'),
+    )

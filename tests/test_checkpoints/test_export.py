@@ -20,12 +20,7 @@ CASES = ['mask_rcnn_fpn', 'mask_rcnn_c4', 'cascade_rcnn', 'retinanet']
 def randomized(name: str) -> SoCo:
     """A model whose running statistics and last norms are not at rest."""
     model = tiny_models.soco(tiny_models.DETECTORS[name](), [(1, 2)])
-    rng = torch.Generator().manual_seed(1)
-    for key, value in model.state_dict().items():
-        if value.is_floating_point():
-            noise = torch.randn(value.shape, generator=rng) * 0.1
-            value += noise.abs() if key.endswith('running_var') else noise
-    return model
+    return tiny_models.noisy(model)
 
 
 def save_run(model: SoCo, path) -> None:

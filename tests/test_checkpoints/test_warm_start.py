@@ -18,18 +18,10 @@ from mmsoco.models import SoCo
 PRETRAINED = dict(type='Pretrained', checkpoint='weights.pth')
 
 
-def noisy(module: torch.nn.Module) -> torch.nn.Module:
-    """No tensor is left that two modules could share by chance."""
-    rng = torch.Generator().manual_seed(1)
-    for name, value in module.state_dict().items():
-        if value.is_floating_point():
-            noise = torch.randn(value.shape, generator=rng) * 0.1
-            value += noise.abs() if name.endswith('running_var') else noise
-    return module
-
-
 def detector(name: str) -> torch.nn.Module:
-    return noisy(tiny_models.build_detector(tiny_models.DETECTORS[name]()))
+    return tiny_models.noisy(
+        tiny_models.build_detector(tiny_models.DETECTORS[name]())
+    )
 
 
 def save(state: dict, path, **meta) -> str:
@@ -89,7 +81,7 @@ def test_cascade_starts_from_its_first_trunk(tmp_path):
 
 
 def test_backbone_alone_leaves_the_rest_at_random(tmp_path):
-    weights = noisy(resnet18()).state_dict()
+    weights = tiny_models.noisy(resnet18()).state_dict()
     path = tmp_path / 'resnet18.pth'
     torch.save(weights, path)
     cfg = tiny_models.mask_rcnn_fpn(base_channels=64)
@@ -108,7 +100,7 @@ def test_backbone_alone_leaves_the_rest_at_random(tmp_path):
 
 
 def test_last_stage_of_a_backbone_goes_into_the_head_of_c4(tmp_path):
-    weights = noisy(resnet18()).state_dict()
+    weights = tiny_models.noisy(resnet18()).state_dict()
     torch.save(weights, tmp_path / 'resnet18.pth')
     model = started('mask_rcnn_c4', str(tmp_path / 'resnet18.pth'))
     key = 'layer4.1.conv2.weight'
@@ -122,7 +114,7 @@ def test_last_stage_of_a_backbone_goes_into_the_head_of_c4(tmp_path):
 
 @pytest.mark.parametrize('name', ['mask_rcnn_fpn', 'mask_rcnn_c4'])
 def test_our_own_run_and_its_exports_start_a_run(name, tmp_path):
-    source = noisy(started(name, 'scratch'))
+    source = tiny_models.noisy(started(name, 'scratch'))
     run = save(source.state_dict(), tmp_path / 'run.pth', epoch=1)
     expected = source.encoder.state_dict()
     assert_holds(started(name, run), expected)
@@ -136,7 +128,7 @@ def test_our_own_run_and_its_exports_start_a_run(name, tmp_path):
 
 
 def test_file_of_the_authors_starts_a_run(tmp_path):
-    source = noisy(started('mask_rcnn_fpn', 'scratch'))
+    source = tiny_models.noisy(started('mask_rcnn_fpn', 'scratch'))
     state = rename_reference(source.state_dict(), 'reference')
     path = tmp_path / 'authors.pth'
     torch.save(

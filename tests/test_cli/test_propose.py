@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 from command import call, succeed
-from PIL import Image
+from proposal_samples import save_blocks
 
 from mmsoco.proposals.store import ProposalStore
 
@@ -17,11 +17,8 @@ from mmsoco.proposals.store import ProposalStore
 @pytest.fixture
 def images(tmp_path):
     root = tmp_path / 'images'
-    root.mkdir()
     for seed in range(4):
-        blocks = np.random.default_rng(seed).integers(0, 256, (4, 5, 3))
-        pixels = blocks.astype(np.uint8).repeat(40, 0).repeat(30, 1)
-        Image.fromarray(pixels).save(root / f'{seed}.png')
+        save_blocks(root / f'{seed}.png', seed)
     (root / 'bad.jpg').touch()
     return str(root)
 

@@ -65,12 +65,7 @@ def compare(root, tmp_path, monkeypatch):
     def run(*further, shard=(0, 1), only='', is_run=True, **changes):
         content = comparison_plans.plan(root, **changes)
         content['starts'] = [*content['starts'], *further]
-        comparison = harness.Comparison(
-            parse_plan(content, root / 'plan.py'),
-            tmp_path / 'out',
-            tmp_path / 'records',
-            ('mmsoco', 'compare', 'plan.py'),
-        )
+        comparison = comparison_plans.comparison(content, root, tmp_path)
         comparison.prepare()
         FakeJob.made = []
         if is_run:

@@ -11,8 +11,7 @@ from small_runs import small_runner
 
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.integrity import damage
-from mmsoco.comparison import harness, recipes, work
-from mmsoco.comparison.plan_file import parse_plan
+from mmsoco.comparison import recipes, work
 from mmsoco.evaluation.probe import ProbeSettings, probe
 
 STATE = {
@@ -84,12 +83,7 @@ def cell(tmp_path):
 
     def prepare(state):
         io.save_atomic(dict(state_dict=state), weights)
-        comparison = harness.Comparison(
-            parse_plan(content, root / 'plan.py'),
-            tmp_path / 'out',
-            tmp_path / 'records',
-            ('mmsoco', 'compare', 'plan.py'),
-        )
+        comparison = comparison_plans.comparison(content, root, tmp_path)
         comparison.prepare()
         cell = comparison.cells[-1]
         folder = comparison.files.folder(cell.name)
@@ -199,12 +193,7 @@ def test_a_probe_leaves_its_scores(tmp_path):
     content = comparison_plans.plan(
         root, probe=dict(num_train=4, num_val=2, image_size=[64, 64])
     )
-    comparison = harness.Comparison(
-        parse_plan(content, root / 'plan.py'),
-        tmp_path / 'out',
-        tmp_path / 'records',
-        ('mmsoco', 'compare', 'plan.py'),
-    )
+    comparison = comparison_plans.comparison(content, root, tmp_path)
     comparison.prepare()
     cell = comparison.cells[0]
     assert cell.name == 'probe_scratch_seed0'
