@@ -139,7 +139,7 @@ class _Finetuning:
         self.val = self._read(
             settings.val, settings.val_images, 'val', classes
         )
-        if self.train.has_masks and self.val.has_masks:
+        if self.has_masks:
             self.train, self.val = self.train.of_masks(), self.val.of_masks()
         self.folder = RunFolder(settings.folder, 'fine-tuning')
 
@@ -195,6 +195,11 @@ class _Finetuning:
             weights=None if self.settings.scratch else sha256(weights)[:16],
         )
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether masks are trained and judged too."""
+        return self.train.has_masks and self.val.has_masks
+
     @cached_property
     def document(self) -> dict[str, Any]:
         """The training labels, or those that were drawn from them."""
@@ -225,7 +230,7 @@ class _Finetuning:
         sizes = [(i['height'], i['width']) for i in self.document['images']]
         data = configs.DetectionData(
             classes=self.train.classes,
-            has_masks=self.train.has_masks and self.val.has_masks,
+            has_masks=self.has_masks,
             train=self.folder.path / 'train.json',
             train_images=self.train.images,
             val=self.folder.path / 'val.json',
@@ -339,7 +344,12 @@ class _Finetuning:
             run_report.write_run_report(self.settings.run)
         metrics = self.folder.manifest['metrics']
         show_metrics(
-            self.console, metrics, self.document, self.val.document, self.steps
+            self.console,
+            metrics,
+            self.has_masks,
+            train=self.document,
+            val=self.val.document,
+            steps=self.steps,
         )
         self.console.line(f'report: {report}')
         return metrics

@@ -63,6 +63,8 @@ def show_labels(
 def show_metrics(
     console: Console,
     metrics: Mapping[str, float],
+    has_masks: bool,
+    *,
     train: Mapping[str, Any],
     val: Mapping[str, Any],
     steps: int,
@@ -71,17 +73,17 @@ def show_metrics(
 
     Args:
         console: Gets the lines.
-        metrics: COCO's metrics by name, from 0 to 1; those of masks if they
-            were trained.
+        metrics: COCO's metrics by name, from 0 to 1.
+        has_masks: Whether they include those of masks.
         train: The document that was trained on.
         val: The document that was judged on.
         steps: Steps of the training.
     """
+    kinds = {'bbox': 'box'} | ({'segm': 'mask'} if has_masks else {})
     shown = ', '.join(
         f'{name} AP {percent(metrics[f"{kind}_mAP"])} '
         f'(AP50 {percent(metrics[f"{kind}_mAP_50"])})'
-        for kind, name in (('bbox', 'box'), ('segm', 'mask'))
-        if f'{kind}_mAP' in metrics
+        for kind, name in kinds.items()
     )
     console.step(3, 'evaluate', shown)
     counts = count_boxes(train)
