@@ -1,4 +1,4 @@
-"""Makes releases work together that were not published for each other.
+"""Make releases work together that were not published for each other.
 
 Two packages refuse to be imported in the supported environment although they
 work in it:
@@ -8,11 +8,11 @@ work in it:
 - a torchvision built for CUDA stops with a torch built for CPU, because
   schemas of its compiled operators are missing.
 
-Two more stop a config that inherits from another package:
+Two others stop a config that inherits from another package:
 
 - mmengine inherits configs (``_base_ = 'mmsoco::...'``) only from packages
-  that it lists, and hands the mark ``_scope_`` of an inherited ``collate_fn``
-  to the function;
+  that it lists, and passes the entry ``_scope_`` of an inherited
+  ``collate_fn`` to the function;
 - mmselfsup's registries name a module that its wheel does not contain.
 
 Some releases of mmengine load checkpoints without a guard, and mmcv's
@@ -34,11 +34,11 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-# The newest mmcv that mmcls 1.0.0rc6 and mmselfsup 1.0.0 let pass.
+# The newest mmcv that mmcls 1.0.0rc6 and mmselfsup 1.0.0 accept.
 ACCEPTED_MMCV = '2.0.1'
 
-# What the tests run on: a release outside of a window is warned of, not
-# refused. Lower bound inclusive, upper bound exclusive.
+# The tested versions; others give a warning. Lower bound inclusive, upper
+# bound exclusive.
 TESTED_VERSIONS = {
     'torch': ('2.11', '2.14'),
     'mmengine': ('0.10.7', '0.11'),
@@ -56,7 +56,7 @@ DISTRIBUTIONS = {
 
 @contextmanager
 def accepted_mmcv_version() -> Iterator[None]:
-    """Show an mmcv version inside mmcls' and mmselfsup's window."""
+    """Pretend that mmcv has a version that mmcls and mmselfsup accept."""
     import mmcv
 
     true_version = mmcv.__version__
@@ -72,7 +72,7 @@ def torchvision_schemas() -> Iterator[None]:
     """Declare torchvision's operators for a torch without CUDA.
 
     torchvision registers shape functions for two of its operators while it is
-    imported, and finds no such operator where its compiled library cannot be
+    imported, and finds no such operator if its compiled library cannot be
     loaded. Its Python transforms work once the operators are declared; the
     operators themselves do not (RoIAlign and NMS come from mmcv then).
     """
@@ -110,10 +110,10 @@ def list_package(utils: ModuleType) -> None:
 def drop_scope_of_collate_fn(module: ModuleType) -> None:
     """Let mmengine's runner build the loader of an inherited config.
 
-    Config inheritance between packages marks each dict that has a ``type``
-    with the package it comes from, ``_scope_``. Registries take the mark out
-    again, but ``collate_fn`` is built without one: the mark arrives as an
-    argument that no such function has.
+    Config inheritance between packages adds to each dict with a ``type`` the
+    package that it comes from, as ``_scope_``. Registries remove this entry,
+    but ``collate_fn`` is built without a registry, and the entry arrives as an
+    argument that the function does not have.
 
     Args:
         module: The module ``mmengine.runner.runner``.
@@ -138,7 +138,7 @@ def drop_scope_of_collate_fn(module: ModuleType) -> None:
 
 
 def guard_loading(module: ModuleType) -> None:
-    """Let mmengine's loader of checkpoints take nothing but data.
+    """Make mmengine's loader of checkpoints accept only data.
 
     Args:
         module: The module ``mmengine.runner.checkpoint``.
@@ -151,9 +151,9 @@ def guard_loading(module: ModuleType) -> None:
 def suppress_in_float32(module: ModuleType) -> None:
     """Let mmcv's NMS run under mixed precision on a CPU.
 
-    It is compiled for float32 and float64 there, while a detector hands it
-    scores in bfloat16. They are cast, as torch does with its own operators
-    that need float32.
+    On a CPU, it is compiled only for float32 and float64, while a detector
+    passes scores in bfloat16. They are cast, as torch does for its own
+    operators that need float32.
 
     Args:
         module: The module ``mmcv.ops.nms``.
@@ -174,8 +174,8 @@ def suppress_in_float32(module: ModuleType) -> None:
 def pool_in_float32(module: ModuleType) -> None:
     """Let mmcv's RoIAlign pool maps in half precision on a CPU.
 
-    It is compiled for float32 and float64 there. mmdet expects features in
-    the precision of the map.
+    On a CPU, it is compiled only for float32 and float64. mmdet expects
+    features in the precision of the map.
 
     Args:
         module: The module ``mmcv.ops.roi_align``.
@@ -194,7 +194,7 @@ def pool_in_float32(module: ModuleType) -> None:
     vars(module)['roi_align'] = roi_align
 
 
-# What is changed in a module after its import, or now if it is imported.
+# Changes to a module after its import, or now if it is already imported.
 PATCHES: dict[str, Callable[[ModuleType], None]] = {
     'mmcv.ops.nms': suppress_in_float32,
     'mmcv.ops.roi_align': pool_in_float32,
@@ -218,12 +218,12 @@ SHIMS: dict[str, Shim] = {
     'torchvision': torchvision_schemas,
     **{name: functools.partial(patched, name) for name in PATCHES},
 }
-# Modules that a registry imports for their names, and that do not exist.
+# Modules that a registry would import, but that do not exist.
 ABSENT_MODULES = ('mmselfsup.engine.runner',)
 
 
 class _ShimLoader(importlib.abc.Loader):
-    """Runs a package's own loader inside of its shim."""
+    """Run a package's own loader inside its shim."""
 
     def __init__(self, loader: importlib.abc.Loader, shim: Shim) -> None:
         self.loader = loader
@@ -242,14 +242,14 @@ class _ShimLoader(importlib.abc.Loader):
 
 
 class _EmptyLoader(importlib.abc.Loader):
-    """Loads a module without content."""
+    """Load a module without content."""
 
     def exec_module(self, module: ModuleType) -> None:
         pass
 
 
 class ShimFinder(importlib.abc.MetaPathFinder):
-    """Finds the packages of ``SHIMS`` and wraps their loaders.
+    """Find the packages of ``SHIMS`` and wrap their loaders.
 
     A module of ``ABSENT_MODULES`` that no other finder knows is empty.
     """
@@ -272,15 +272,15 @@ class ShimFinder(importlib.abc.MetaPathFinder):
 
 
 def install_shims() -> None:
-    """Put the shims in place; a second call changes nothing."""
-    # mmengine imports pkg_resources, whose notice of retirement would open
-    # every log and gives users nothing that they could act on.
+    """Install the shims; a second call changes nothing."""
+    # mmengine imports pkg_resources, whose deprecation warning would start
+    # every log, and users cannot do anything about it.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     if not any(isinstance(f, ShimFinder) for f in sys.meta_path):
         sys.meta_path.insert(0, ShimFinder())
     for name, patch in PATCHES.items():
         module = sys.modules.get(name)
-        # Else its own import patches it.
+        # Otherwise it is patched when it is imported.
         if module is not None and not _is_being_imported(module):
             patch(module)
 
@@ -309,7 +309,7 @@ def require(module: str) -> ModuleType:
 
 
 def warn_untested() -> None:
-    """Warn once of each package outside of the tested versions."""
+    """Warn once about each package outside the tested versions."""
     from mmengine.utils import digit_version
 
     for module, (lowest, highest) in TESTED_VERSIONS.items():

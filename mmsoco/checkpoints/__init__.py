@@ -1,1 +1,1 @@
-"""Weights in and out: loading, exporting, converting, reporting."""
+"""Load, export and convert weights, and report what arrived."""

@@ -1,4 +1,4 @@
-"""What a checkpoint holds, in lines for a reader."""
+"""Describe the contents of a checkpoint in lines of text."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,7 +14,8 @@ def summarize(path: str | Path, with_config: bool = False) -> str:
     """Describe a checkpoint.
 
     Args:
-        path: A checkpoint of a run of ours, of the authors, or exported.
+        path: A checkpoint of one of our runs or of SoCo's authors, or an
+            export.
         with_config: Add the text of the run's config.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Exported weights for the detectors of detectron2 and torchvision."""
+"""Rename exported weights for the detectors of detectron2 and torchvision."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
@@ -18,7 +18,7 @@ _RPN2 = {
     'rpn_cls': 'objectness_logits',
     'rpn_reg': 'anchor_deltas',
 }
-# Of one with two convolutions, and torchvision's.
+# The layers of one with two convolutions, and torchvision's.
 _RPN_TV = {
     'rpn_conv.0.conv': 'conv.0.0',
     'rpn_conv.1.conv': 'conv.1.0',
@@ -76,7 +76,7 @@ def _resnet(
 def _rpn(
     state: Mapping[str, Tensor], names: Mapping[str, str], theirs: str
 ) -> Iterator[Layer]:
-    """The RPN's layers, if the weights have one."""
+    """Return the RPN's layers, if the weights have one."""
     if any(part_of(name) == 'rpn_head' for name in state):
         for own, name in names.items():
             yield Layer(f'rpn_head.{own}', f'{theirs}.{name}', 'linear')
@@ -86,7 +86,7 @@ def _detectron2_resnet(is_c4: bool) -> Callable[[str, bool], str]:
     body = 'backbone' if is_c4 else 'backbone.bottom_up'
 
     def new_name(name: str, in_head: bool) -> str:
-        """Return Detectron2's name of a layer of the trunk."""
+        """Return detectron2's name of a layer of the trunk."""
         layer, _, rest = name.partition('.')
         if not layer.startswith('layer'):
             return f'{body}.stem.conv1' + '.norm' * (layer == 'bn1')
@@ -102,7 +102,7 @@ def _detectron2_resnet(is_c4: bool) -> Callable[[str, bool], str]:
 
 
 def input_for_detectron2(convention: InputConvention) -> dict:
-    """Say what a detector of detectron2 has to know about these weights.
+    """Return what a detector of detectron2 must know about these weights.
 
     Args:
         convention: The input that the weights were trained on.
@@ -118,7 +118,7 @@ def input_for_detectron2(convention: InputConvention) -> dict:
 
 
 def check_input_of_torchvision(convention: InputConvention) -> None:
-    """Refuse weights that expect another input than torchvision gives.
+    """Refuse weights that expect another input than torchvision's.
 
     Args:
         convention: The input that the weights were trained on.
@@ -135,7 +135,7 @@ def check_input_of_torchvision(convention: InputConvention) -> None:
 
 
 def detectron2_table(state: Mapping[str, Tensor]) -> Table:
-    """From mmdet's names to detectron2's, for FPN and C4 detectors."""
+    """Map mmdet's names to detectron2's, for FPN and C4 detectors."""
     is_c4 = not any(name.startswith('neck.') for name in state)
     resnet = find_resnet(state)
     layers = [*_resnet(resnet, state, _detectron2_resnet(is_c4))]
@@ -188,7 +188,7 @@ def to_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _of_parts(table: Table, state: Mapping[str, Tensor]) -> Table:
-    """Return a table's names of the parts that the weights have at all."""
+    """Return the names of a table that belong to parts of the weights."""
     parts = {part_of(name) for name in state}
     return {k: v for k, v in table.items() if part_of(k) in parts}
 
@@ -216,11 +216,11 @@ def to_torchvision_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         state: Weights under mmdet's names; neck and box head are left out.
 
     Returns:
-        All tensors of the classifier but those of ``fc``.
+        All tensors of the classifier except those of ``fc``.
 
     Raises:
-        ValueError: If the backbone is not a ResNet, not whole, or none of
-            torchvision's, for instance one of half the width.
+        ValueError: If the backbone is not a complete ResNet of torchvision's;
+            one of half the width is not.
     """
     resnet = find_resnet(state)
     layers = _resnet(resnet, state, lambda name, _: name)
@@ -244,7 +244,7 @@ def to_torchvision_backbone(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _on_meta(name: str) -> nn.Module:
-    """Build a model of torchvision without memory for its weights."""
+    """Build a model of torchvision without allocating its weights."""
     from torchvision import models
 
     with torch.device('meta'):
@@ -262,7 +262,7 @@ def _wrong_shapes(state: Mapping[str, Tensor], model: nn.Module) -> list[str]:
 
 
 def torchvision_table(state: Mapping[str, Tensor]) -> Table:
-    """From mmdet's names to those of torchvision's FPN detectors."""
+    """Map mmdet's names to those of torchvision's FPN detectors."""
     body = _resnet(
         find_resnet(state), state, lambda name, _: f'backbone.body.{name}'
     )

@@ -1,9 +1,9 @@
-"""Let weights in only as data, and only if they are finite.
+"""Load weights only as data, and only if they are finite.
 
-A pickle runs code while it is loaded. `tensors_only` guards `torch.load`
-itself, by which every loader of mmengine, mmdet and torch.hub reads, and
-`guard_loader` puts mmengine's table of locations (files, ``http://``,
-``s3://``, ``torchvision://``, ...) behind it.
+A pickle can run code while it is loaded. `tensors_only` guards `torch.load`
+itself, which all loaders of mmengine, mmdet and torch.hub use, and
+`guard_loader` applies it to mmengine's table of locations (files, ``http://``,
+``s3://``, ``torchvision://``, ...).
 """
 
 import functools
@@ -21,7 +21,7 @@ from torch import Tensor
 from mmsoco.checkpoints.integrity import check_bytes, is_finite
 from mmsoco.checkpoints.io import readable_errors
 
-_NAMED = 3  # tensors that a message names
+_NAMED = 3  # number of tensors named in a message
 _lock = threading.RLock()
 
 
@@ -29,16 +29,16 @@ _lock = threading.RLock()
 def tensors_only() -> Iterator[None]:
     """Make each `torch.load` refuse a file that holds more than data.
 
-    A caller's ``weights_only=False`` is overruled: the maintained forks of
-    mmengine load a refused file again in that way. What was allowed by
-    `torch.serialization.safe_globals` stays allowed.
+    A caller's ``weights_only=False`` is overruled, because the maintained
+    forks of mmengine load a refused file again in that way. Types allowed by
+    `torch.serialization.safe_globals` stay allowed.
     """
     with _lock:
         original = torch.load
 
         @functools.wraps(original)
         def load(file: Any, *args: Any, **kwargs: Any) -> Any:
-            # A pickle module of the caller's would go past the guard.
+            # A pickle module given by the caller would bypass the guard.
             kwargs.pop('pickle_module', None)
             kwargs['weights_only'] = True
             with readable_errors(file):
@@ -65,7 +65,7 @@ def guard_loader(loader: Any) -> None:
     def load_checkpoint(
         cls: type, filename: Any, *args: Any, **kwargs: Any
     ) -> Any:
-        """Read tensors and plain values alone, of a sound file."""
+        """Read nothing but tensors and plain values from an intact file."""
         location = local_path(filename)
         path = Path(location).expanduser()
         if path.is_file():
@@ -85,7 +85,7 @@ def guard_loader(loader: Any) -> None:
 
 
 def local_path(location: Any) -> str:
-    """Spell a ``file://`` location as a path, and leave others alone."""
+    """Turn a ``file://`` location into a path; return others unchanged."""
     location = str(location)
     if not location.lower().startswith('file:'):
         return location
@@ -121,7 +121,7 @@ def refuse_not_finite(content: Any, path: Any) -> None:
 
 
 def describe_not_finite(names: list[str]) -> str:
-    """Say which tensors hold NaN or infinity, the first ones by name."""
+    """Say how many tensors hold NaN or infinity, and name the first ones."""
     more = ', ...' if len(names) > _NAMED else ''
     return (
         f'{len(names)} tensors hold values that are not finite (NaN or '

@@ -1,11 +1,10 @@
 """Weights of other programs, renamed for mmdet's detectors.
 
-The tables of `mmsoco.checkpoints.foreign` lead from a detector that is known
-to another program's names. This way round only a file is known, which may
-hold a detector of any depth, a backbone alone, or more than pretraining can
-use. So each layout has rules for single names. A name without a rule keeps
-its own and is then reported as left out, unless it belongs to layers that
-have no pretext task.
+The tables of `mmsoco.checkpoints.foreign` start from a known detector. Here,
+only a file is known, which may hold a detector of any depth, only a backbone,
+or more than pretraining can use. Each layout therefore has rules for single
+names. A name without a rule is kept and later reported as left out, unless it
+belongs to layers without a pretext task.
 """
 
 import re
@@ -64,7 +63,7 @@ _FCS = f'{_HEAD}shared_fcs'
 _LEAF = r'(?P<leaf>\w+)'
 _PLAIN = r'(?P<leaf>weight|bias)'
 
-# The first rule whose pattern is the whole name holds.
+# The first rule whose pattern matches the whole name applies.
 RULES: dict[str, tuple[Rule, ...]] = {
     'detectron2': (
         (rf'{_BODY}stem\.conv1\.weight', 'backbone.conv1.weight'),
@@ -100,7 +99,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         (rf'{_FPN_TV}1\.{_LEAF}', _pyramid(0, r'bn.\g<leaf>')),
         (rf'{_CONV_TV}0\.{_PLAIN}', _numbered(_CONVS, 0, r'conv.\g<leaf>')),
         (rf'{_CONV_TV}1\.{_LEAF}', _numbered(_CONVS, 0, r'bn.\g<leaf>')),
-        # After its convolutions a head has one layer, without any it has two.
+        # A head has one layer after convolutions, and two layers without them.
         (rf'roi_heads\.box_head\.\d\.{_PLAIN}', rf'{_FCS}.0.\g<leaf>'),
         (
             rf'roi_heads\.box_head\.fc(?P<number>[67])\.{_PLAIN}',
@@ -112,7 +111,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     'vision transformer of timm': ((r'(?P<rest>.+)', r'backbone.\g<rest>'),),
 }
-# Starts of the names of layers that have no pretext task, by layout.
+# Prefixes of the names of layers that have no pretext task, by layout.
 NO_PRETEXT: dict[str, tuple[str, ...]] = {
     'detectron2': (
         'proposal_generator.',
@@ -144,13 +143,13 @@ def to_mmdet(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], str]:
         state: Tensors by name, without the prefix ``module.``.
 
     Returns:
-        The tensors under mmdet's names, and the layout as `guess_layout`
-        names it. Layers without a pretext task are not among those of
-        another program; a name that no rule knows keeps its own.
+        The tensors under mmdet's names, and the layout as `guess_layout` names
+        it. Layers of other programs without a pretext task are left out; a
+        name without a rule is kept.
 
     Raises:
-        ValueError: If the layout is unknown, or that of SoCo's authors in
-            pieces.
+        ValueError: If the layout is unknown, or the file of SoCo's authors is
+            incomplete.
     """
     layout = guess_layout(state)
     if layout == 'unknown':

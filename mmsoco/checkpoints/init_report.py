@@ -1,4 +1,4 @@
-"""What arrived of the weights that a model's ``init_cfg`` names."""
+"""Report which weights arrived from the files that ``init_cfg`` names."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -22,7 +22,7 @@ def pretrained_reports(
 
     Args:
         model: A model whose weights were initialized and not trained yet.
-        may_be_new: Starts of tensor names that the files may lack.
+        may_be_new: Prefixes of tensor names that the files may lack.
 
     Returns:
         A report for each file of each module.
@@ -64,7 +64,8 @@ def _report(
         for key, tensor in state.items()
         if key.startswith(prefix)
     }
-    # A backbone's file has more than one module takes: a classifier, stages.
+    # A file for a backbone has more than the module uses, such as a
+    # classifier.
     offered = {key: tensor for key, tensor in offered.items() if key in own}
     report = compare(
         offered, own, by_value=True, source=source, door='init_cfg'

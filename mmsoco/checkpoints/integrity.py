@@ -1,4 +1,4 @@
-"""Whether a checkpoint's tensors are those that were written, and numbers."""
+"""Check that a checkpoint's tensors are finite and were not changed."""
 
 import hashlib
 import zipfile
@@ -13,17 +13,17 @@ from .load_report import preview
 
 # The entry of `meta` that holds the checksum of a checkpoint's tensors.
 CHECKSUM = 'tensors_sha256'
-# The same of what a run continues from, see `run_sha256`.
+# The same for what a run continues from, see `run_sha256`.
 RUN_CHECKSUM = 'mmsoco_sha256'
 _RUN_PARTS = ('state_dict', 'optimizer', 'param_schedulers')
 _RUN_META = ('epoch', 'iter', 'seed', 'mmsoco_run', 'mmsoco_sampler_seed')
 
 
 def tensors_sha256(state: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of tensors: of their names, types, shapes, bytes.
+    """Return the SHA-256 of the names, types, shapes and bytes of tensors.
 
-    Unlike the hash of the file, it survives another way of writing the same
-    tensors, and it can travel inside of the file.
+    Unlike the hash of the file, it does not depend on how the tensors are
+    written, and it can be stored inside the file.
 
     Args:
         state: Tensors by name, in any order.
@@ -59,7 +59,7 @@ def run_sha256(checkpoint: Mapping[str, Any]) -> str:
 
 
 def _update(digest: Any, content: Any) -> None:
-    """Add nested values to a digest, each with what separates it."""
+    """Add nested values to a digest, with separators."""
     if isinstance(content, Mapping):
         digest.update(f'dict {len(content)}\n'.encode())
         for key in sorted(content, key=repr):
@@ -88,8 +88,8 @@ def _update_tensor(digest: Any, tensor: Tensor) -> None:
 def check_bytes(path: str | Path) -> None:
     """Compare each record of a file of `torch.save` with its own checksum.
 
-    `torch.load` does not: a flipped bit gives another weight without a word.
-    Files of other formats, which have no checksums, pass.
+    `torch.load` does not do this: a flipped bit would silently change a
+    weight. Files of other formats have no checksums and pass.
 
     Args:
         path: The file.
@@ -112,7 +112,7 @@ def damage(path: str | Path) -> str | None:
         path: A local file.
 
     Returns:
-        What is wrong, or None. Files in torch's format before 1.6 have no
+        What is wrong, or None. Files in the format before torch 1.6 have no
         checksums and pass.
     """
     path = Path(path)
@@ -162,7 +162,7 @@ def check_finite(state: Mapping[str, Tensor], source: object) -> None:
 def check_checksum(
     state: Mapping[str, Tensor], meta: Mapping, source: object
 ) -> None:
-    """Compare tensors with the checksum that they were published with.
+    """Compare tensors with their checksum in the meta.
 
     Args:
         state: All tensors of the checkpoint by name.
@@ -170,7 +170,7 @@ def check_checksum(
         source: The file, for the message.
 
     Raises:
-        ValueError: If the tensors are other ones.
+        ValueError: If the tensors have changed.
     """
     expected = meta.get(CHECKSUM)
     if expected is None:

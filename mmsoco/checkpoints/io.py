@@ -1,7 +1,7 @@
-"""Reads and writes checkpoint files without running their code.
+"""Read and write checkpoint files without running code in them.
 
 Published and foreign files are loaded as tensors and plain values only. Two
-kinds of files may hold named further types, which are data as well: the
+kinds of files may hold a few further types, which are also just data: the
 checkpoints of our own runs, and those of SoCo's authors.
 """
 
@@ -31,7 +31,7 @@ class BrokenCheckpointError(ValueError):
 
 
 def _history_method(owner: Any, name: str) -> Any:
-    """Replace `getattr`, by which pickle names HistoryBuffer's methods.
+    """Replace `getattr`, which pickles use to name HistoryBuffer's methods.
 
     Raises:
         UnpicklingError: If a file asks for anything else.
@@ -138,8 +138,8 @@ def readable_errors(path: Any) -> Iterator[None]:
         raise
     except Exception as error:  # broken bytes lead to errors of any type
         raise BrokenCheckpointError(
-            f'{path} cannot be read as a checkpoint; it is none, or broken, '
-            f'or cut short ({type(error).__name__}: {error}). Copy or '
+            f'{path} cannot be read as a checkpoint: it is another file, or '
+            f'damaged or cut short ({type(error).__name__}: {error}). Copy or '
             'download it again, or name another file.'
         ) from error
 
@@ -147,8 +147,8 @@ def readable_errors(path: Any) -> Iterator[None]:
 def _refused(error: Exception) -> str:
     """Return the line of torch's message that names the refused type.
 
-    Where there is none, torch could not read the bytes at all, and advises to
-    load them as code.
+    If there is no such line, torch could not read the bytes at all, and its
+    message advises to load them as code.
     """
     lines = str(error).splitlines()
     named = [line.strip() for line in lines if 'GLOBAL' in line]
@@ -176,7 +176,7 @@ def state_dict_of(checkpoint: Mapping, path: str | Path) -> dict:
 
     Returns:
         The part ``state_dict`` (OpenMMLab) or ``model`` (the authors,
-        detectron2), or the whole where it holds only tensors, without the
+        detectron2), or the whole file if it holds only tensors, without the
         prefix ``module.`` of data-parallel wrappers.
 
     Raises:
@@ -212,10 +212,10 @@ def save_atomic(content: Any, path: str | Path) -> None:
 
     Args:
         content: What `torch.save` takes.
-        path: The file; its folder is made.
+        path: The file; its folder is created.
 
     Raises:
-        OSError: If the file could not be written; one that was there before is
+        OSError: If the file could not be written; an earlier file is
             unchanged.
     """
     with atomic_path(path) as partial:

@@ -1,9 +1,8 @@
 """The layouts of weights: how each program names the same layers.
 
-A layout is one table from names to names, written out layer by layer for the
-given ResNet. Because it has every name, a tensor that is missing or
-unknown on either side is noticed; because it has each name once, the table
-can be read backwards.
+A layout is a table of names, written out layer by layer for the given ResNet.
+Because it has every name, a missing or unknown tensor on either side is
+noticed; because it has each name once, the table can be inverted.
 """
 
 import re
@@ -28,7 +27,7 @@ LEAVES = dict(
 NUM_PYRAMID_LEVELS = 4  # P2 to P5
 NUM_HEAD_CONVS = 4
 
-# The parts of a detector that pretraining trains; the RPN in a pretext alone.
+# The parts of a detector that pretraining trains; the RPN only in a pretext.
 PRETRAINED_PARTS = (
     'backbone',
     'neck',
@@ -66,7 +65,7 @@ class ResNet(NamedTuple):
     convs: int
 
     def layers(self) -> Iterator[tuple[str, str]]:
-        """Name (as in mmdet and torchvision) and kind of every layer."""
+        """Yield name (as in mmdet and torchvision) and kind of every layer."""
         yield from (('conv1', 'conv'), ('bn1', 'norm'))
         for stage, blocks in enumerate(self.blocks, start=1):
             for block in range(blocks):
@@ -108,10 +107,10 @@ def find_resnet(names: Iterable[str]) -> ResNet:
 
 
 def check_resnet(names: Iterable[str], source: object) -> None:
-    """Refuse a ResNet from the middle of which a stage or a block is missing.
+    """Refuse a ResNet with a missing stage or block.
 
     Args:
-        names: Names of tensors of any detector; without a ResNet they pass.
+        names: Names of the tensors of any detector; others than ResNets pass.
         source: The file, for the message.
 
     Raises:
@@ -151,7 +150,7 @@ def table_of(layers: Iterable[Layer]) -> Table:
 
 
 def inverse(table: Mapping[str, str]) -> Table:
-    """Return the table that leads back."""
+    """Return the inverse of a table."""
     return {target: source for source, target in table.items()}
 
 
@@ -200,7 +199,7 @@ def is_pretrainable(
     return not any(layer in name.split('.') for layer in CLASS_LAYERS)
 
 
-# Which names reveal a layout, the most specific first.
+# The names that identify a layout, the most specific first.
 _SIGNS = (
     ('mmsoco', r'encoder\.backbone\.'),
     ('reference', r'encoder(_k)?\.(conv1|layer1)\.'),
@@ -226,11 +225,11 @@ _ADVICE = {
 
 
 def guess_layout(names: Iterable[str]) -> str:
-    """Name the layout that tensors' names look like.
+    """Guess the layout by the names of tensors.
 
     Returns:
-        One of 'mmsoco', 'reference', 'mmdet', 'detectron2' and descriptions
-        of others; 'unknown' where none fits.
+        One of 'mmsoco', 'reference', 'mmdet', 'detectron2' and descriptions of
+        others; 'unknown' if none fits.
     """
     names = list(names)
     for layout, sign in _SIGNS:
@@ -242,7 +241,7 @@ def guess_layout(names: Iterable[str]) -> str:
 def check_layout(
     state: Mapping[str, Tensor], expected: str, source: object
 ) -> None:
-    """Raise where weights have another layout than a tool reads.
+    """Refuse weights with another layout than a tool reads.
 
     Args:
         state: Tensors by name.
@@ -250,8 +249,8 @@ def check_layout(
         source: The file, for the message.
 
     Raises:
-        ValueError: If it has another layout; the message says which it looks
-            like, and which tool reads that.
+        ValueError: If it has another layout; the message says which one it
+            seems to be, and which tool reads it.
     """
     found = guess_layout(state)
     if found == expected:

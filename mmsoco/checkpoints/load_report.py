@@ -1,4 +1,4 @@
-"""What arrived when weights were loaded into a model, part by part."""
+"""Report which weights arrived in a model, part by part."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -21,13 +21,13 @@ PART_PREFIXES = (
     'neck',
     'rpn_head',
 )
-# Layers whose shape follows the number of classes. A detector of other
-# classes starts them afresh on purpose.
+# Layers whose shape depends on the number of classes. A detector with other
+# classes initializes them on purpose.
 CLASS_LAYERS = ('fc_cls', 'fc_reg', 'conv_logits', 'retina_cls', 'conv_cls')
 # Layers that a recipe adds to a pretrained part on purpose: the norm after
 # res5 of SoCo's C4 detectors (`ResLayerExtraNorm` of mmselfsup).
 NEW_LAYERS = ('roi_head.shared_head.norm.',)
-# Titles of the table, and the lists of `PartReport` that they count.
+# Columns of the table, and the lists of `PartReport` that they count.
 COLUMNS = (
     ('loaded', 'loaded'),
     ('new', 'new'),
@@ -47,17 +47,17 @@ DETECTOR_REMEDY = (
 
 @dataclass
 class PartReport:
-    """The names of one part's tensors by what became of them.
+    """The tensors of one part, by what happened to them.
 
     Attributes:
-        loaded: In the checkpoint and in the model, with one shape; by value,
-            if the report was made after loading.
-        new: In the model alone; they keep their start values.
-        left_out: In the checkpoint alone.
-        mismatched: In both with different shapes, or whole numbers in the
-            place of fractions; they keep their start values.
-        altered: In both with one shape, and yet the model holds other
-            values after loading.
+        loaded: In the checkpoint and in the model with the same shape, and
+            with the same values if the report was made after loading.
+        new: Only in the model; they keep their initial values.
+        left_out: Only in the checkpoint.
+        mismatched: In both with different shapes, or integers instead of
+            floats; they keep their initial values.
+        altered: In both with the same shape, but the model has other values
+            after loading.
     """
 
     loaded: list[str] = field(default_factory=list)
@@ -89,11 +89,11 @@ class PartReport:
         """Return tensors of the model that a part of a checkpoint lacks.
 
         Args:
-            may_be_new: Layers that may start afresh, besides those that
-                follow the classes.
+            may_be_new: Layers that may be new, in addition to those that
+                depend on the classes.
 
         Returns:
-            Their names; none where the checkpoint lacks the whole part.
+            Their names; none if the checkpoint lacks the whole part.
         """
         if not self.is_offered:
             return []
@@ -107,13 +107,13 @@ class PartReport:
 
 @dataclass
 class LoadReport:
-    """What became of a checkpoint's tensors; see `compare`.
+    """What happened to the tensors of a checkpoint; see `compare`.
 
     Attributes:
         parts: The report of each part by its name, sorted.
         source: The file.
-        door: How its weights came in, such as ``load_from`` or ``init``.
-        layout: The layout of the file's names, where it was converted.
+        door: How the weights were loaded, such as ``load_from`` or ``init``.
+        layout: The layout of the file's names, if it was converted.
     """
 
     parts: dict[str, PartReport]
@@ -157,11 +157,10 @@ class LoadReport:
     def check(
         self, may_be_new: Collection[str] = (), remedy: str = DETECTOR_REMEDY
     ) -> None:
-        """Stop where weights that were offered did not arrive.
+        """Stop if weights of the checkpoint did not arrive.
 
-        mmengine loads what fits and carries on, so that a head with another
-        layout silently starts from scratch, and so does a stage that the
-        file lacks.
+        mmengine loads what fits and continues, so that a head with another
+        layout, or a stage that the file lacks, silently starts from scratch.
 
         Args:
             may_be_new: Layers (starts of tensor names) that the checkpoint
@@ -169,9 +168,9 @@ class LoadReport:
             remedy: What the user can do, for the message.
 
         Raises:
-            ValueError: If no tensor arrived, or a part of the checkpoint
-                arrived not at all or in pieces. The message names the parts,
-                their tensors, and the remedy.
+            ValueError: If no tensor arrived, or a part of the checkpoint did
+                not arrive completely. The message names the parts, their
+                tensors, and the remedy.
         """
         if not any(part.loaded for part in self.parts.values()):
             reshaped = [
@@ -210,7 +209,7 @@ class LoadReport:
 
 
 def _problems(part: PartReport, may_be_new: Collection[str]) -> Iterator[str]:
-    """Say what of a part's tensors did not arrive, and what it lacks."""
+    """Say which tensors of a part did not arrive, and which it lacks."""
     if part.lost:
         yield (
             f'{len(part.loaded)} tensors arrived, {len(part.lost)} did not '
@@ -267,8 +266,8 @@ def compare(
 def _fits(offered: Tensor, held: Tensor) -> bool:
     """Return whether a tensor can take the place of another one.
 
-    Rounding to another precision is no loss to speak of, but whole numbers
-    are the weights of a quantized model, without their scales.
+    Rounding to another precision is acceptable, but integers are the weights
+    of a quantized model without their scales.
     """
     is_float = offered.is_floating_point(), held.is_floating_point()
     return offered.shape == held.shape and is_float[0] == is_float[1]
@@ -306,7 +305,7 @@ def read_reports(folder: str | Path) -> list[dict]:
 
 
 def is_counter(name: str) -> bool:
-    """Return whether a tensor is a counter of batch norm, unread by layers."""
+    """Return whether a tensor is a counter of batch norm."""
     return name.endswith('num_batches_tracked')
 
 

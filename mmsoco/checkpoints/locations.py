@@ -1,7 +1,7 @@
-"""Where weights are: files, and the names that OpenMMLab gives to addresses.
+"""Find weights by paths, addresses, and OpenMMLab's names for addresses.
 
-Whatever the spelling, what comes back is a file on this machine, which the
-one reader of checkpoints opens without running code of its.
+The result is always a file on this machine, which the reader of checkpoints
+opens without running code in it.
 """
 
 import codecs
@@ -119,12 +119,12 @@ def load_weights(location: str | Path) -> dict:
     return io.load(path, (*io.RUN_TYPES, *io.REFERENCE_TYPES))
 
 
-# Without an entry in NumPy's type hints.
+# NumPy's type hints lack it.
 _numeric = importlib.import_module('numpy._core.numeric')
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads arrays, and nothing that runs."""
+    """Read arrays, and nothing that runs code."""
 
     _ALLOWED = {
         ('numpy', 'ndarray'): np.ndarray,
@@ -132,7 +132,7 @@ class _ArrayUnpickler(pickle.Unpickler):
         ('collections', 'OrderedDict'): dict,
         ('_codecs', 'encode'): codecs.encode,  # bytes in protocol 2
     }
-    # Both module names: NumPy 1 and NumPy 2 wrote their own.
+    # NumPy 1 and NumPy 2 write different module names.
     _ALLOWED |= {
         (f'numpy.{core}.multiarray', name): getattr(multiarray, name)
         for core in ('core', '_core')

@@ -1,4 +1,4 @@
-"""The newest checkpoint of a run that is whole."""
+"""Find the newest intact checkpoint of a run."""
 
 import re
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .integrity import damage
 
-# What is saved between the checkpoints that a config asks for.
+# The checkpoint that is saved between those that a config asks for.
 INTERIM_NAME = 'interim.pth'
 NOTE_NAME = 'last_checkpoint'
 # The work dir in the folder that `mmsoco pretrain` and `finetune` write.
@@ -15,15 +15,15 @@ _NUMBERED = re.compile(r'(?:epoch|iter)_(\d+)\.pth')
 
 
 def checkpoints_of(work_dir: str | Path) -> list[Path]:
-    """List the checkpoints that a run can be continued from.
+    """List the checkpoints from which a run can be continued.
 
     Args:
         work_dir: Folder of the run.
 
     Returns:
-        The newest first: the noted one, then ``interim.pth``, which is
-        removed when a later one is written, then by number. Times say
-        nothing in a folder that was copied.
+        The newest first: the noted one, then ``interim.pth``, which is removed
+        when a later one is written, then by number. Times are not used: they
+        change when a folder is copied.
     """
     work_dir = Path(work_dir)
     noted = _noted_name(work_dir)
@@ -34,7 +34,7 @@ def checkpoints_of(work_dir: str | Path) -> list[Path]:
     ]
 
     def age(path: Path) -> tuple:
-        """Return what sorts checkpoints from old to new."""
+        """Return the key that sorts checkpoints from old to new."""
         number = _NUMBERED.fullmatch(path.name)
         return (
             path.name == noted,
@@ -55,14 +55,14 @@ def _noted_name(work_dir: Path) -> str | None:
 
 
 def newest_usable(work_dir: str | Path) -> tuple[Path | None, list[str]]:
-    """Find the newest checkpoint that is whole.
+    """Find the newest intact checkpoint.
 
     Args:
         work_dir: Folder of the run.
 
     Returns:
-        The checkpoint, or None where there is none; and for each newer one
-        that was passed over, its name and what is wrong with it.
+        The checkpoint, or None if there is none; and for each newer one that
+        was skipped, its name and what is wrong with it.
     """
     passed: list[str] = []
     for path in checkpoints_of(work_dir):
@@ -76,7 +76,7 @@ def newest_usable(work_dir: str | Path) -> tuple[Path | None, list[str]]:
 def find_checkpoint(source: str | Path) -> Path:
     """Return the checkpoint that a path names: itself, or a run's newest.
 
-    Newer ones that are damaged are passed over, and named on standard error.
+    Damaged newer ones are skipped, and named on standard error.
 
     Args:
         source: A checkpoint, the work dir of a run, or the folder of a

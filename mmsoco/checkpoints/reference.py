@@ -1,4 +1,4 @@
-"""The layout of the checkpoints that SoCo's authors published.
+"""Convert the checkpoints that SoCo's authors published.
 
 Their file has the parts ``model`` (weights, each name with the prefix
 ``module.``), ``opt`` (the command line) and ``epoch``. The names of the layers
@@ -25,8 +25,8 @@ def convert_reference(
 ) -> dict:
     """Convert a checkpoint of the authors to ours, or ours back to theirs.
 
-    Nothing is lost on the way there and back: their command line and epoch
-    travel in ``meta``.
+    A conversion in both directions loses nothing: the authors' command line
+    and epoch are kept in ``meta``.
 
     Args:
         source: The checkpoint to read.

@@ -1,4 +1,4 @@
-"""How SoCo's authors name the layers that mmsoco has.
+"""Translate between mmsoco's names of layers and those of SoCo's authors.
 
 SoCo and SoCo* have the same names; SoCo C4 keeps the last residual stage in
 its ``encoder``, while mmdet has it in the RoI head.
@@ -97,7 +97,7 @@ def rename_reference(
         The tensors in the layout ``to``.
 
     Raises:
-        ValueError: If a tensor is unknown, or a part is there in pieces.
+        ValueError: If a tensor is unknown, or a part is incomplete.
     """
     tables = reference_tables(state)
     source = 'reference' if to == 'mmsoco' else 'mmsoco'

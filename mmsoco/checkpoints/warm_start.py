@@ -1,4 +1,4 @@
-"""Pretraining that starts from a detector or a backbone that exists."""
+"""Start pretraining from an existing detector or backbone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -30,10 +30,9 @@ class Start(NamedTuple):
 
     Attributes:
         checkpoint: A location, see `mmsoco.checkpoints.locations`.
-        parts: The parts to take, of `PRETRAINED_PARTS`;
-            None takes all that the file
-            has.
-        prefix: Start of the names to take; it is stripped. None takes all.
+        parts: The parts to take, of `PRETRAINED_PARTS`; None takes all that
+            the file has.
+        prefix: Prefix of the names to take, which is removed; None takes all.
     """
 
     checkpoint: str
@@ -42,12 +41,12 @@ class Start(NamedTuple):
 
 
 def parse_starts(init: str | dict | None, detector: Mapping) -> list[Start]:
-    """Read where pretraining starts.
+    """Parse the weights that pretraining starts from.
 
     Args:
         init: A location of weights; a dict with the fields of `Start`;
-            ``'scratch'`` for random weights; None for what the detector's
-            own config says.
+            ``'scratch'`` for random weights; None to use the detector's own
+            config.
         detector: Config of the detector.
 
     Returns:
@@ -56,8 +55,7 @@ def parse_starts(init: str | dict | None, detector: Mapping) -> list[Start]:
     Raises:
         TypeError: If ``init`` is something else.
         ValueError: If it is a dict with other keys, a part is unknown, or the
-            detector asks for pretrained weights in a place where they cannot
-            be taken from.
+            detector's config names no file of its pretrained weights.
     """
     if init is None:
         return [*_starts_of_config(detector)]
@@ -124,17 +122,17 @@ def load_start(
         encoder: An object encoder, with the detector's parts of pretexts if
             there are any; the names are the detector's.
         start: What to load.
-        convention: The input that the model gets, to be compared with that
-            of the file; None skips it.
+        convention: The input of the model, which is compared with that of the
+            file; None skips the comparison.
 
     Returns:
         What arrived, by value.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds no weights, or not finite ones, has an unknown
-            layout, was made for another input, or a part of it did not arrive
-            whole.
+        ValueError: If it holds no weights or some that are not finite, has an
+            unknown layout, was made for another input, or a part of it did not
+            arrive completely.
     """
     checkpoint = load_weights(start.checkpoint)
     return apply_start(encoder, checkpoint, start, convention)
@@ -209,8 +207,8 @@ def _as_in_model(
 ) -> dict[str, Tensor]:
     """Choose the tensors to load, under the names of the encoder.
 
-    The last stage of a ResNet belongs to the RoI head in C4 detectors. Of a
-    cascade's trunks the first is taken, the one that meets the proposals.
+    In C4 detectors, the last stage of a ResNet belongs to the RoI head. Of a
+    cascade's trunks, the first one is taken, since it gets the proposals.
     """
     in_head = 'roi_head.shared_head.layer4.'
     moves_stage = not any(n.startswith('backbone.layer4.') for n in own)
@@ -226,7 +224,7 @@ def _as_in_model(
 
 
 def _default_parts(own: Mapping[str, Tensor]) -> list[str]:
-    """Return the parts to take of a file: an RPN where the model has one."""
+    """Return the parts to take: an RPN only if the model has one."""
     trains_rpn = any(part_of(name) == 'rpn_head' for name in own)
     return [p for p in PRETRAINED_PARTS if trains_rpn or p != 'rpn_head']
 

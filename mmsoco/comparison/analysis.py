@@ -1,4 +1,4 @@
-"""From the records of a plan to the numbers of its report."""
+"""Compute the numbers of a report from the records of a plan."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from .statistics import Difference, Summary
 
 PLAN_FILE = 'plan.json'
 IMAGE_LEVEL = 'image-level'
-# Each method has its own loss, whose values cannot be held against
-# those of another.
+# Each method has its own loss, whose values cannot be compared with those of
+# other methods.
 _NOT_COMPARABLE = ('loss',)
 
 
@@ -29,8 +29,8 @@ class Row:
         pretrainings: The pretrainings that they came from, by seed.
         planned: Number of cells that the plan has here.
         failures: Errors of failed cells.
-        to_scratch: Difference to the first start; None for itself and
-            without pairs.
+        to_scratch: Difference to the first start; None for itself, or without
+            pairs.
         to_best: Difference to the best image-level method; None for itself,
             or where there is none.
     """
@@ -70,7 +70,7 @@ class Row:
         return float(np.mean(known)) if known else None
 
     def cost(self, stage: str, name: str) -> float | None:
-        """Return the mean of a number of the records of a stage."""
+        """Return the mean of a numeric field of the records of a stage."""
         found = self.pretrainings if stage == 'pretraining' else self.records
         values = [getattr(record, name) for record in found.values()]
         return float(np.mean(values)) if values else None
@@ -82,7 +82,7 @@ class Row:
 
     @property
     def notes(self) -> list[str]:
-        """What the cells say, each sentence once."""
+        """The notes of the cells, each sentence once."""
         cells = [*self.pretrainings.values(), *self.records.values()]
         return list(dict.fromkeys(n for cell in cells for n in cell.notes))
 
@@ -128,7 +128,7 @@ class ProbeRow:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Do starts of a higher gauge have a higher AP?
+    """The correlation of a gauge with AP, over starts.
 
     Attributes:
         gauge: Name of the gauge.
@@ -147,7 +147,7 @@ class Correlation:
 
 @dataclass
 class Results:
-    """A plan with what its cells measured.
+    """A plan with the results of its cells.
 
     Attributes:
         content: What ``plan.json`` holds.
@@ -288,11 +288,11 @@ def best_image_level(rows: Sequence[Row]) -> str:
     """Return the image-level method of the highest mean AP.
 
     Only methods with as many cells as the most complete one are compared.
-    Choosing the best of several favors it a little, and so makes SoCo's
-    difference to it cautious.
+    Choosing the best of several favors it slightly, which makes SoCo's
+    difference to it conservative.
 
     Returns:
-        Its name; empty where none has a finished cell.
+        Its name; empty if none has a finished cell.
     """
     methods = [
         row for row in rows if row.start['kind'] == IMAGE_LEVEL and row.records
@@ -326,8 +326,8 @@ def fewer_labels(results: Results, start: str) -> list[str]:
     """Say how many labels the reference needs for the AP of a start.
 
     Returns:
-        A sentence per budget for which the reference's curve shows it, or
-        which has fewer labels than all of a curve that stays below it.
+        A sentence for each budget whose AP lies on the reference's curve, or
+        above the whole curve, which has more labels.
     """
     curve = [results.row(results.scratch, n) for n in results.budgets]
     known = [(r.labels, r.summary.mean) for r in curve if r and r.summary]

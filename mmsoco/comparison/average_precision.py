@@ -1,4 +1,4 @@
-"""COCO's average precision of detections, unrounded."""
+"""Compute COCO's average precision of detections, without rounding."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ _DIGITS = 4
 
 
 class AveragePrecision(NamedTuple):
-    """COCO's AP in percent; None where there are no objects.
+    """COCO's AP in percent; None if there are no objects.
 
     Attributes:
         ap: By the names of `NAMES`.

@@ -1,4 +1,4 @@
-"""The units of work of a plan, in the order in which they are made."""
+"""List the units of work of a plan, in the order in which they are run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def cells_of(plan: Plan) -> list[Cell]:
         plan: The plan.
 
     Returns:
-        Each cell once, behind all that it needs.
+        Each cell once, after all cells that it needs.
     """
     wanted = [
         (start.tier, order, number, start, budget.labels, seed)
@@ -104,7 +104,7 @@ def _add_probe(
 def _add_finetuning(
     cells: dict[str, Cell], plan: Plan, start: Start, labels: int, seed: int
 ) -> str:
-    """Add a cell behind those that it needs; return its name."""
+    """Add a cell after those that it needs; return its name."""
     name = finetuning_name(start.name, labels, seed)
     if name in cells:
         return name

@@ -1,9 +1,9 @@
-"""Two gauges of pretrained weights that need no labels.
+"""Measure two gauges of pretrained weights that need no labels.
 
-The same for all starts: features of the backbone's last map in random boxes
-of pictures that were pretrained on, seen in two views each. How often is the
-same object of the other view the nearest, and how many dimensions do the
-features fill?
+They are the same for all starts and use features of the backbone's last map,
+in random boxes of the pretraining pictures, in two views each: how often the
+nearest box of the other view is the same object, and how many dimensions the
+features use.
 """
 
 from pathlib import Path
@@ -61,12 +61,12 @@ def measure(detector: dict, weights: Path, images: Path) -> dict[str, float]:
     features = ModuleFeatures(encoder)
     dataset = ProposalDataset(str(images), None, _PIPELINE)
     number = min(PICTURES, len(dataset))
-    # A detector that does not say gets what its pretraining got.
+    # A detector without this entry gets the input of its pretraining.
     convention = InputConvention.of_detector(detector) or InputConvention()
     preprocessor = SoCoDataPreprocessor(**convention.to_preprocessor())
     views: tuple[list, list] = ([], [])
     for first in range(0, number, _BATCH):
-        # Every so many pictures; each is drawn from its index alone.
+        # Evenly spread pictures; the sample of each depends only on its index.
         picked = [
             i * len(dataset) // number
             for i in range(first, min(first + _BATCH, number))
@@ -87,7 +87,7 @@ def measure(detector: dict, weights: Path, images: Path) -> dict[str, float]:
 
 
 def with_index(boxes: torch.Tensor) -> torch.Tensor:
-    """Put the picture's place before each box: (B, K, 4) to (B * K, 5)."""
+    """Put the picture's index before each box: (B, K, 4) to (B * K, 5)."""
     count, per_picture = boxes.shape[:2]
     index = torch.arange(count, dtype=boxes.dtype).repeat_interleave(
         per_picture

@@ -1,4 +1,4 @@
-"""Splits the labelled pictures, so that settings are not chosen on a test."""
+"""Hold out labeled pictures, to choose settings without the test set."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +16,11 @@ _SEED = 0
 
 
 def with_held_out(plan: Plan, out: Path) -> Plan:
-    """Judge a plan on a part of its labelled pictures.
+    """Evaluate a plan on a part of its labeled pictures.
 
-    The pictures that are held out take the place of the validation set, and
-    the other labelled pictures are those that are learned from and pretrained
-    on. The validation set of the data is not read.
+    The held-out pictures replace the validation set; the other labeled
+    pictures are used for pretraining and fine-tuning. The validation set of
+    the data is not read.
 
     Args:
         plan: The plan.
@@ -49,7 +49,7 @@ def with_held_out(plan: Plan, out: Path) -> Plan:
     chosen = dict(
         train=set(order[data.held_out :]), val=set(order[: data.held_out])
     )
-    # Other labels, or another number, are another split.
+    # Other labels or another number give another split.
     version = sha256(data.path('labels'))[:8]
     root = out / f'held_out_{data.held_out}-{version}'
     for name, own in chosen.items():

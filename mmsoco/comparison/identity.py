@@ -1,4 +1,4 @@
-"""What the result of a cell depends on: its config, its data, its settings."""
+"""Fingerprint what the result of a cell depends on: config, data, settings."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -20,12 +20,12 @@ class CellIdentities:
 
     Args:
         plan: The plan.
-        materials: What it was prepared with.
+        materials: Its prepared data.
         cells: All of its cells, each after those that it needs.
 
     Attributes:
-        fingerprints: Hash of each cell by its name; equal where the result
-            would be the same.
+        fingerprints: Hash of each cell by its name; equal if the result would
+            be the same.
 
     Raises:
         FileNotFoundError: If a checkpoint or a store that the plan names does
@@ -83,7 +83,7 @@ class CellIdentities:
         return asdict(self.plan.probe)
 
     def _fingerprint(self, cell: Cell) -> str:
-        """Hash all that the result of a cell depends on."""
+        """Hash everything that the result of a cell depends on."""
         start = self.plan.start(cell.start)
         content: dict[str, Any] = dict(
             config=recipes.config_hash(self.config(cell)),
@@ -117,7 +117,7 @@ class CellIdentities:
         return sha256(checkpoint)
 
     def _proposals_hash(self, start: Start) -> str:
-        """Return what a start's own proposals depend on, but for cells."""
+        """Return what a start's own proposals depend on, except cells."""
         assert start.proposals is not None  # else it has none of its own
         if start.proposals == LABELS:
             return self.materials.hashes['labels']

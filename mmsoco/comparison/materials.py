@@ -1,4 +1,4 @@
-"""Makes what the cells of a plan need: scenes, subsets, proposals."""
+"""Prepare what the cells of a plan need: scenes, subsets, proposals."""
 
 import time
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ from .plan import Plan
 from .subsets import draw_subset, labelled_ids
 
 SCENES_DONE = 'scenes.json'
-# Between two looks whether another shard has made the proposals.
+# Seconds between checks whether another shard has made the proposals.
 WAIT_SECONDS = 10.0
 
 
@@ -64,7 +64,7 @@ def prepare(plan: Plan, out: Path) -> Materials:
 
     Args:
         plan: The plan.
-        out: Folder for what is made.
+        out: Folder for the results.
 
     Returns:
         The materials.
@@ -150,7 +150,7 @@ def label_proposals(plan: Plan, out: Path) -> Path:
         The store; pictures without labels have no boxes.
 
     Raises:
-        ValueError: Labels and pictures for pretraining are of two folders.
+        ValueError: If labels and pictures for pretraining are in two folders.
     """
     data = plan.data
     images = data.path('pictures')
@@ -205,8 +205,8 @@ def with_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> Plan:
     """Draw the scenes of a plan whose data are scenes.
 
     Returns:
-        The plan with the scenes' folder, which is in ``out``; the plan as
-        it is where its data are pictures.
+        The plan with the folder of the scenes, which is in ``out``; an
+        unchanged plan if its data are pictures.
     """
     if plan.data.scenes is None:
         return plan
@@ -276,7 +276,7 @@ def _wanted_subsets(plan: Plan) -> Iterable[tuple[int, int]]:
 
 
 def describe(materials: Materials, plan: Plan) -> str:
-    """Return what was prepared, in lines of text."""
+    """Describe the prepared data in lines of text."""
     lines = [
         f'{materials.pictures} pictures for pretraining, classes '
         f'{", ".join(materials.classes)}, label budgets '

@@ -1,4 +1,4 @@
-"""Knows which pictures a comparison uses, and that none is used twice."""
+"""Find the pictures of a comparison, and check that none is used twice."""
 
 import hashlib
 import json
@@ -38,8 +38,7 @@ def fingerprint(folder: Path, paths: Iterable[Path]) -> str:
 def same_pictures(first: list[Path], second: list[Path]) -> list[Path]:
     """Return the pictures of the second list that are also in the first.
 
-    A picture is the same if its bytes are: files are hashed where their
-    sizes meet.
+    Pictures are the same if their bytes are; files of equal size are hashed.
     """
     by_size = defaultdict(list)
     for path in first:
@@ -76,7 +75,7 @@ def check_separate(pretraining: list[Path], validation: list[Path]) -> int:
     """Count the validation pictures that pretraining sees.
 
     Returns:
-        Their number, 0.
+        Their number, which is 0.
 
     Raises:
         ValueError: If there are some; the message names them.

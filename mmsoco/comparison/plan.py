@@ -1,4 +1,4 @@
-"""What is compared: data, starts, label budgets, seeds, lengths."""
+"""Describe what is compared: data, starts, label budgets, seeds, lengths."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -29,15 +29,14 @@ class Data:
         pictures: Folder of pictures for pretraining, without labels.
         filters: Limits of the proposals that differ from
             `mmsoco.proposals.filters.FilterSpec`.
-        scenes: Options of `mmsoco.demo.make_scenes` where the data are scenes
-            that are drawn into the output folder, which is the root then;
-            else None.
+        scenes: Options of `mmsoco.demo.make_scenes` if the data are scenes,
+            which are drawn into the output folder as the root; else None.
         source: Where the data come from, for the report.
         val_in_pretraining: Whether validation pictures may be among those
             for pretraining; the report then says so.
-        held_out: Number of the labelled pictures that take the place of the
-            validation set, to choose settings on; see
-            `mmsoco.comparison.held_out`. 0: the validation set is used.
+        held_out: Number of labeled pictures that replace the validation set,
+            to choose settings; see `mmsoco.comparison.held_out`. With 0, the
+            validation set is used.
     """
 
     root: str = ''
@@ -59,7 +58,7 @@ class Data:
 
 @dataclass(frozen=True)
 class Start:
-    """The weights that fine-tuning begins with.
+    """The weights that fine-tuning starts from.
 
     Attributes:
         name: Short name, part of file names.
@@ -70,18 +69,19 @@ class Start:
         pretrained_by: Another start whose pretraining this one uses.
         parts: Parts of the pretrained weights that are loaded; None: all.
         samples: Pictures seen in pretraining, if other than the plan's.
-        time_of: A start whose pretraining time this start is given in
-            addition: scratch trains for longer, a pretrained start sees as
-            many pictures as fit.
+        time_of: A start whose pretraining time this start gets in addition:
+            scratch trains for longer, and a pretrained start sees as many
+            pictures as fit.
         options: Values that replace those of ``config``, by dotted key.
-        proposals: The proposals of a start's own: ``labels`` for the boxes
-            of all labels (the best that there can be); the name of another
-            start, to whose proposals the RPN of its pretraining of the same
-            seed adds (a further round); or a store, relative to the folder
-            of the data. None: the plan's.
+        proposals: The start's own proposals: ``labels`` for the boxes of all
+            labels (the best possible proposals); the name of another start, to
+            whose proposals the RPN of its pretraining with the same seed adds
+            boxes (a further round); or a store, relative to the folder of the
+            data. None for the plan's proposals.
         max_seeds: Number of seeds of each budget, if fewer than all.
         budgets: Label budgets, if not all.
-        trials: Rates that were tried for this start on the tuning split.
+        trials: Number of learning rates tried for this start on the tuning
+            split.
         tier: The cells of lower tiers are made first.
     """
 
@@ -124,7 +124,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Budget:
-    """Labelled pictures of a fine-tuning.
+    """Labeled pictures of a fine-tuning.
 
     Attributes:
         labels: Their number.
@@ -168,10 +168,10 @@ class Finetuning:
 
 @dataclass(frozen=True)
 class Probe:
-    """A look at the features of each start, before any fine-tuning.
+    """A probe of the features of each start, before any fine-tuning.
 
-    The boxes are those of ``data.labels``; validation pictures are not
-    touched. See `mmsoco.evaluation.probe.ProbeSettings`.
+    The boxes are those of ``data.labels``; validation pictures are not used.
+    See `mmsoco.evaluation.probe.ProbeSettings`.
 
     Attributes:
         num_train: Pictures that the classifiers are trained on.
@@ -234,7 +234,7 @@ class Plan:
         return owner
 
     def twin(self, start: Start) -> Start | None:
-        """Return the start of the same config that is given no time."""
+        """Return the start with the same config and without ``time_of``."""
         for other in self.starts:
             if other.config == start.config and not other.time_of:
                 return other
@@ -322,13 +322,13 @@ def _check_needs(start: Start, where: str) -> None:
             raise ValueError(f'{where}: kind {start.kind!r} needs {key}')
         if not wanted and getattr(start, key) is not None:
             raise ValueError(
-                f'{where}: {key} has no use with kind {start.kind!r}'
+                f'{where}: {key} does not apply to kind {start.kind!r}'
                 + (' and pretrained_by' if start.pretrained_by else '')
             )
 
 
 def _check_links(plan: Plan, start: Start, where: str) -> None:
-    """Refuse a start that leans on one that cannot carry it."""
+    """Refuse a start that refers to an unsuitable one."""
     if start.pretrained_by:
         other = plan.start(start.pretrained_by)
         if other.owner != other.name or other.kind != start.kind:
@@ -357,7 +357,7 @@ def _check_links(plan: Plan, start: Start, where: str) -> None:
 
 
 def _check_round(plan: Plan, start: Start, where: str) -> None:
-    """Refuse a further round after a start that no other can follow."""
+    """Refuse a further round after an unsuitable start."""
     seen = [start.name]
     while start.round_after:
         names = [other.name for other in plan.starts]
@@ -373,16 +373,16 @@ def _check_round(plan: Plan, start: Start, where: str) -> None:
                 f'pretraining of its own, got {start.name!r}'
             )
         if start.name in seen:
-            raise ValueError(f'{where}: the rounds go round: {seen}')
+            raise ValueError(f'{where}: the rounds form a cycle: {seen}')
         seen.append(start.name)
 
 
 def check_budgets(plan: Plan) -> None:
-    """Refuse label budgets that mean nothing, and data without a folder.
+    """Refuse invalid label budgets, and data without a folder.
 
     Raises:
-        ValueError: If a budget stands twice, a seed stands twice in a budget,
-            or a number is not positive.
+        ValueError: If a budget is given twice, a seed is given twice in a
+            budget, or a number is not positive.
     """
     if not plan.data.root and plan.data.scenes is None:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Reads plans.
+"""Read plans.
 
 A plan is a config in mmengine's dialect whose top-level names are the fields
 of `Plan`; names of its own begin with an underscore. Its paths of configs are
@@ -23,7 +23,7 @@ def read_plan(path: str | Path, data_root: str | None = None) -> Plan:
 
     Args:
         path: The file.
-        data_root: Folder of the data in place of the plan's.
+        data_root: Folder of the data instead of the plan's.
 
     Returns:
         The plan.

@@ -1,4 +1,4 @@
-"""How long the cells that are not made yet will take, by those that are."""
+"""Estimate from the finished cells how long the others will take."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class CellState:
         name: The cell.
         is_done: Whether it needs no more work.
         error: Why it failed; empty if it did not.
-        seconds: What it took, or will take; None where that is not known.
+        seconds: Its duration so far, or the estimate; None if unknown.
     """
 
     name: str
@@ -29,7 +29,7 @@ class CellState:
     seconds: float | None
 
     def __str__(self) -> str:
-        """Say it in a line."""
+        """Return the state as a line of text."""
         time = '' if self.seconds is None else describe_time(self.seconds)
         if self.is_done:
             return f'{self.name:<44} done in {time}'
@@ -39,7 +39,7 @@ class CellState:
 
 
 def remaining(states: Sequence[CellState]) -> str:
-    """Say in a line how much is left to do."""
+    """Return a line of text that says how much is left to do."""
     left = [state for state in states if not state.is_done]
     text = f'{len(states) - len(left)} of {len(states)} cells done'
     if not left:
@@ -57,11 +57,11 @@ def remaining(states: Sequence[CellState]) -> str:
 
 
 class Forecast:
-    """Expects of a cell what finished cells like it took.
+    """Estimate the duration of a cell from similar finished cells.
 
     Args:
         plan: The plan.
-        records: Of its cells; failed ones count for nothing.
+        records: The records of its cells; failed ones are ignored.
     """
 
     def __init__(self, plan: Plan, records: Iterable[Record]) -> None:
@@ -78,12 +78,12 @@ class Forecast:
     def seconds(self, cell: Cell) -> float | None:
         """Return what a cell will take at the speed of finished ones.
 
-        Cells of the same start count, else those of starts of the same kind,
-        else all of the same kind of cell; by picture or step, so that the
-        length may differ.
+        It uses cells of the same start, else those of starts of the same kind,
+        else all cells of the same kind; the time is per picture or step, so
+        that the lengths may differ.
 
         Returns:
-            Seconds; None where no cell of its kind is finished.
+            Seconds; None if no cell of its kind is finished.
         """
         start = self.plan.start(cell.start)
         if start.time_of is None or cell.kind == PROBE:
@@ -121,13 +121,13 @@ class Forecast:
 def duration(record: Record) -> float:
     """Return the seconds of a cell.
 
-    The time of steps covers all processes of a cell that was stopped, that of
-    the last process what is done around the steps.
+    The time of the steps is that of all processes of a cell that was stopped;
+    the time around the steps is that of its last process.
     """
     return max(record.seconds, record.wall_seconds)
 
 
 def length(record: Record) -> int:
-    """Return what a cell's time grows with: pictures seen, or steps."""
+    """Return the length of a cell: pictures seen, or steps."""
     is_pretraining = record.kind == PRETRAINING
     return (record.pictures_seen if is_pretraining else record.steps) or 1

@@ -1,4 +1,4 @@
-"""From a plan's configs to the configs that its cells run."""
+"""Complete a plan's configs to those that its cells run."""
 
 import copy
 import functools
@@ -19,8 +19,8 @@ from .plan import Plan, Start
 
 _CHECKPOINTS_KEPT = 2
 _CHECKPOINTS_PER_RUN = 5
-# Saving takes as long as steps, which would count for a short run, such as
-# the trial of `mmsoco pilot`.
+# Saving takes as long as some steps, which would matter in a short run, such
+# as the trial of `mmsoco pilot`.
 _LEAST_INTERVAL = 50
 # What a result depends on; the rest is logging and processes.
 _RELEVANT = (
@@ -36,15 +36,15 @@ def _read_once(path: Path) -> Config:
 
 
 def read_config(path: Path) -> Config:
-    """Read a config; of each file once, since many starts share a base."""
+    """Read a config, each file only once, because many starts share a base."""
     return copy.deepcopy(_read_once(path))
 
 
 def pretraining_config(plan: Plan, start: Start) -> Config:
     """Return the pretraining config of a start, for the plan's detector.
 
-    SoCo gets the detector as a whole. An image-level method gets the
-    detector's backbone, of which it sees the last map.
+    SoCo gets the whole detector. An image-level method gets the detector's
+    backbone and uses its last map.
 
     Args:
         plan: The plan.
@@ -172,7 +172,7 @@ def complete_finetuning(
         format_only=True,
         outfile_prefix=str(work_dir / 'detections'),
     )
-    # Nothing is evaluated on the way: the last checkpoint counts.
+    # There is no evaluation on the way: the last checkpoint counts.
     for key in ('val_dataloader', 'val_cfg', 'val_evaluator'):
         cfg.pop(key, None)
     cfg.test_cfg = dict(type='TestLoop')
@@ -201,8 +201,8 @@ def set_classes(model: ConfigDict, number: int) -> None:
 def set_steps(cfg: Config, steps: int) -> None:
     """Set the length of a fine-tuning by iterations, schedules included.
 
-    A schedule that ends with the run ends with it again; warm-ups keep their
-    length, up to a tenth of the run; decays keep their place in it.
+    A schedule that ended with the run still does; warm-ups keep their length,
+    up to a tenth of the run; decays keep their relative position.
 
     Raises:
         ValueError: If the config's loop runs by epochs.
@@ -241,7 +241,7 @@ def _complete(cfg: Config, seed: int, work_dir: Path, interval: int) -> None:
 def config_hash(cfg: Config) -> str:
     """Return the SHA-256 of a config before it is completed.
 
-    Only what a result depends on counts: not logs, processes, workers.
+    It covers only what a result depends on: not logs, processes or workers.
     """
     content = {key: cfg.get(key) for key in _RELEVANT}
     hooks = cfg.get('default_hooks', {})
@@ -255,9 +255,9 @@ def config_hash(cfg: Config) -> str:
 
 
 def write_config(cfg: Config, path: Path) -> None:
-    """Write what a run reads of a config as a file that needs no other.
+    """Write the keys of a config that a run reads to a self-contained file.
 
-    mmengine's own writer formats the text, which takes seconds.
+    mmengine's own writer takes seconds to format the text.
     """
     lines = [
         f'{key} = {pprint.pformat(value, sort_dicts=False)}'

@@ -1,4 +1,4 @@
-"""The JSON record of a cell: what was done, on what, and what came out."""
+"""Read and write the JSON record of a cell: inputs, results and costs."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -13,7 +13,7 @@ _DIGITS = 8
 
 @dataclass(frozen=True)
 class Record:
-    """What a finished or failed cell leaves behind.
+    """The record of a finished or failed cell.
 
     Attributes:
         cell: Name of the cell.
@@ -22,25 +22,25 @@ class Record:
         seed: The seed.
         labels: Labeled pictures of a fine-tuning, else 0.
         fingerprint: SHA-256 of all that the result depends on.
-        command: What makes it again.
+        command: The command that runs it again.
         status: ``done`` or ``failed``.
         error: Why it failed, in a line.
-        config_sha256: Of the configuration that ran, without paths.
+        config_sha256: Hash of the config that ran, without paths.
         data_sha256: SHA-256 of the data's parts, by name.
         versions: Packages with their versions.
         machine: Date, processor, GPU, system.
-        seconds: Of training steps, waiting for data included.
-        wall_seconds: Of the process that finished the cell.
-        cpu_seconds: Of that process on all cores.
+        seconds: Duration of the training steps, including waits for data.
+        wall_seconds: Duration of the process that finished the cell.
+        cpu_seconds: CPU time of that process on all cores.
         steps: Optimizer steps.
-        pictures_seen: Pictures, repetitions included.
+        pictures_seen: Pictures, including repetitions.
         loaded: Tensors that arrived, by part; empty from scratch.
         ap: ``AP``, ``AP50``, ``AP75``, ``AP_small``, ``AP_medium``,
             ``AP_large`` of the boxes, in percent; None where the validation
             set has no such objects.
         ap_by_class: AP of each class in percent.
         gauges: Numbers that need no labels, by name.
-        probe: What a probe found: scores of ``modules`` and ``controls`` by
+        probe: Results of a probe: scores of ``modules`` and ``controls`` by
             name, the share of the ``majority``, the number of ``boxes``.
         notes: Sentences for the report.
     """
@@ -89,8 +89,8 @@ class Record:
 def record_path(folder: Path, cell: str, fingerprint: str) -> Path:
     """Return the path of the record of a cell with a fingerprint.
 
-    The fingerprint is part of the name: the record of a changed cell is
-    next to the old one, which is never overwritten.
+    The fingerprint is part of the name, so that the record of a changed cell
+    does not overwrite the old one.
     """
     return folder / f'{cell}-{fingerprint[:_DIGITS]}.json'
 

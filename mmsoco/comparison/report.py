@@ -1,4 +1,4 @@
-"""Writes the report of comparisons as HTML and as Markdown.
+"""Write the report of comparisons as HTML and as Markdown.
 
     python -m mmsoco.comparison.report RECORDS... [--html FILE]
         [--markdown FILE] [--figure FILE]
@@ -33,13 +33,13 @@ FIGURES = ('svg', 'png')
 
 @dataclass(frozen=True)
 class Chapter:
-    """What the report says of one plan.
+    """What the report says about one plan.
 
     Attributes:
         name: Short name, part of the pictures' names.
         title: Heading.
         answer: The answer in sentences.
-        progress: How many of the cells are made; empty where all are.
+        progress: How many of the cells are done; empty if all are.
         facts: Further sentences.
         tables: The tables.
         pictures: SVG documents by name.
@@ -81,7 +81,7 @@ def chapter(results: Results, folder: Path) -> Chapter:
 
 
 def _pictures(results: Results) -> dict[str, bytes]:
-    """Draw what there is to draw."""
+    """Draw the pictures for which there are results."""
     pictures = {}
     if any(row.records for row in results.rows):
         pictures['labels'] = figures.label_curve(results)
@@ -107,7 +107,7 @@ def _curve_caption(results: Results) -> str:
 
 
 def progress(results: Results) -> str:
-    """Say how many cells are made, unless all are."""
+    """Say how many cells are done, unless all are."""
     done, planned = len(results.done), results.planned
     if done == planned:
         return ''
@@ -209,14 +209,14 @@ def _provenance(results: Results, folder: Path) -> list[str]:
 
 
 def _environment(escape: bool) -> 'Environment':
-    # Markdown has no markup to break out of: its cells are cleaned instead.
+    # Text in Markdown is not escaped; the cells of tables are cleaned instead.
     environment = templates('mmsoco.comparison', '', escape)
     environment.filters['cell'] = _markdown_cell
     return environment
 
 
 def _markdown_cell(text: str) -> str:
-    """Keep a text within its cell of a Markdown table."""
+    """Remove from a text what would break a cell of a Markdown table."""
     return ' '.join(str(text).split()).replace('|', r'\|').replace('<', '&lt;')
 
 
@@ -253,7 +253,7 @@ def write_figure(results: Results, path: Path) -> None:
     """Write the small label curve, for a README.
 
     Args:
-        results: Of one plan.
+        results: The results of one plan.
         path: File with the ending ``.svg`` or ``.png``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What can be said from a few paired runs, and how surely.
+"""Estimate differences from a few paired runs, with their uncertainty.
 
 A pair is one seed: the same label subset and fine-tuning seed for both
 starts. All numbers are AP in percent.
@@ -12,9 +12,9 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
-# Below this many pairs an interval would say more than is known.
+# With fewer pairs, an interval would not be reliable.
 LEAST_PAIRS = 3
-# Ranks of fewer cells agree by chance.
+# With fewer cells, ranks agree by chance.
 LEAST_CELLS = 5
 # A bootstrap of fewer differences has too few values to draw from.
 LEAST_BOOTSTRAP = 8
@@ -86,7 +86,7 @@ def paired_difference(values: Sequence[float]) -> Difference:
         values: At least one difference.
 
     Returns:
-        Their mean with what their number allows.
+        Their mean, and the statistics that their number allows.
 
     Raises:
         ValueError: If there is no difference.
@@ -139,9 +139,9 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
 def sign_flip(values: Sequence[float]) -> float:
     """Return the two-sided p of the mean under random signs.
 
-    If pretraining made no difference, each difference could as well have the
-    other sign. All sign patterns are tried where there are at most 9,999,
-    else as many random ones.
+    If pretraining made no difference, each difference could just as well have
+    the other sign. All sign patterns are tried if there are at most 9,999,
+    else that many random ones.
     """
     result = stats.permutation_test(
         (np.asarray(values, float), np.zeros(len(values))),
@@ -174,7 +174,7 @@ def more_seeds(sd: float, n: int, resolution: float = RESOLUTION) -> int:
 
 
 def verdict(difference: Difference) -> str:
-    """Say in words what the difference to another start shows."""
+    """Put into words what the difference to another start shows."""
     if difference.n < LEAST_PAIRS:
         return (
             f'cannot tell yet ({difference.n} of at least {LEAST_PAIRS} '
@@ -229,8 +229,8 @@ def rank_correlation(
     """Return Spearman's correlation.
 
     Returns:
-        From -1 to 1; None for fewer than five pairs, or where all values of
-        a side are equal.
+        From -1 to 1; None for fewer than five pairs, or if all values of one
+        side are equal.
     """
     if len(first) < LEAST_CELLS or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None

@@ -1,4 +1,4 @@
-"""Draws the labeled pictures of a budget, once and for all starts."""
+"""Draw the labeled pictures of a budget, the same for all starts."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -13,7 +13,7 @@ class Subset(NamedTuple):
 
     Attributes:
         document: COCO annotations with all categories.
-        draws: How often it was drawn until every class was there.
+        draws: Number of draws until every class was in it.
     """
 
     document: dict
@@ -32,7 +32,7 @@ def labelled_ids(document: dict) -> list[int]:
 
 
 def class_counts(document: dict) -> dict[str, int]:
-    """Return the number of objects of each class, those without included."""
+    """Return the number of objects of each class, including 0."""
     counts = Counter(
         a['category_id']
         for a in document['annotations']

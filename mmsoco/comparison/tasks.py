@@ -1,4 +1,4 @@
-"""Writes what the process of a cell needs: its config and its task."""
+"""Write what the process of a cell needs: its config and its task."""
 
 import copy
 from dataclasses import asdict, dataclass, replace
@@ -30,10 +30,10 @@ from .work import DETECTOR_CONFIG, EXPORTED
 
 @dataclass(frozen=True)
 class CellFiles:
-    """Where the trainings and the records of cells are.
+    """The folders of the trainings and the records of cells.
 
     Attributes:
-        out: Folder of trainings and of what is prepared.
+        out: Folder of the trainings and the prepared data.
         records: Folder of the records.
         fingerprints: Hash of each cell by its name.
     """
@@ -43,11 +43,11 @@ class CellFiles:
     fingerprints: dict[str, str]
 
     def folder(self, name: str) -> Path:
-        """Return the folder in which a cell is made."""
+        """Return the folder in which a cell runs."""
         return self.out / 'cells' / f'{name}-{self.fingerprints[name][:8]}'
 
     def record_of(self, name: str) -> Record | None:
-        """Return the record of a cell as the plan is now, if there is one."""
+        """Return the record of a cell for the current plan, if any."""
         return find_record(self.records, name, self.fingerprints[name])
 
     def has_weights(self, name: str) -> bool:
@@ -60,7 +60,7 @@ class CellTasks:
 
     Args:
         plan: The plan.
-        materials: What it was prepared with.
+        materials: Its prepared data.
         identities: Configs and fingerprints of its cells.
         files: Where trainings and records are.
         threads: Processes that search proposals.
@@ -81,7 +81,7 @@ class CellTasks:
         self.threads = threads
 
     def write(self, cell: Cell, record: Record) -> dict:
-        """Write a cell's config; return what its process needs to know."""
+        """Write a cell's config; return the task for its process."""
         cfg = copy.deepcopy(self.identities.config(cell))
         notes = []
         if cell.kind == PRETRAINING:
@@ -108,7 +108,7 @@ class CellTasks:
         return task
 
     def proposals(self, start: Start, seed: int) -> Path:
-        """Make the proposals of a start's pretraining, or find them."""
+        """Return the proposals for a pretraining; make them if needed."""
         if start.proposals is None:
             return make_proposals(self.plan, self.files.out, self.threads)
         if start.proposals == LABELS:
@@ -126,7 +126,7 @@ class CellTasks:
         )
 
     def _weights(self, start: Start, cell: Cell) -> Path | None:
-        """Return the weights that a start begins with."""
+        """Return the weights that a start begins from."""
         if start.owner:
             owner = pretraining_name(start.owner, cell.seed)
             return self.files.folder(owner) / EXPORTED
@@ -179,7 +179,7 @@ class CellTasks:
         return notes
 
     def _steps(self, start: Start, cell: Cell) -> tuple[int, list[str]]:
-        """Return the steps of a fine-tuning, and what is to be said."""
+        """Return the steps of a fine-tuning, and notes for its record."""
         steps = self.plan.steps_of(cell.labels)
         if start.owner or not start.time_of:
             return steps, []
@@ -195,7 +195,7 @@ class CellTasks:
         ]
 
     def _needed(self, name: str) -> Record:
-        """Return the record of a cell that the one at work needs."""
+        """Return the record of a cell that the current one needs."""
         record = self.files.record_of(name)
-        assert record is not None  # `run` makes no cell that lacks one
+        assert record is not None  # `run` does not start a cell without it
         return record

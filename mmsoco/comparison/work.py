@@ -1,4 +1,4 @@
-"""Makes one cell in a separate process.
+"""Run one cell in a separate process.
 
     python -m mmsoco.comparison.work FOLDER
 
@@ -51,17 +51,17 @@ from .records import Record, read_json, write_record
 
 BACKBONE = 'backbone.'
 EXPORTED = 'detector.pth'
-# The detector of a pretraining cell, with `model` alone.
+# The detector of a pretraining cell, with only `model`.
 DETECTOR_CONFIG = 'detector_config.py'
-# What a record keeps of the scores of a probe.
+# The scores of a probe that a record keeps.
 _SCORES = ('knn', 'linear', 'linear_error', 'effective_rank')
 _DIGITS = 4
-# What our pretraining logs that needs no labels.
+# Logged values of our pretraining that need no labels.
 GAUGES = ('loss', 'embedding_std', 'pair_cosine')
 
 
 class ArrivalHook(Hook):
-    """Compares a detector with the file that it starts from, by value.
+    """Compare a detector with the file that it starts from, by value.
 
     Args:
         path: The file.
@@ -134,7 +134,7 @@ def arrived(
 
 
 def train(cfg: Config, hooks: list[Hook]) -> Runner:
-    """Train what a config describes, from its newest whole checkpoint on.
+    """Train what a config describes, from its newest intact checkpoint on.
 
     Args:
         cfg: Complete config.
@@ -144,7 +144,7 @@ def train(cfg: Config, hooks: list[Hook]) -> Runner:
         The runner after the training.
 
     Raises:
-        ValueError: There are checkpoints, but all of them are damaged.
+        ValueError: If there are checkpoints, but all of them are damaged.
     """
     set_resume(cfg, 'auto')
     runner = RUNNERS.build(cfg)
@@ -155,10 +155,10 @@ def train(cfg: Config, hooks: list[Hook]) -> Runner:
 
 
 def measured(runner: Runner) -> dict[str, Any]:
-    """Return the record's fields that a training measured.
+    """Return the fields of the record that a training measured.
 
-    The time of steps is summed over all processes that trained: it is part
-    of the checkpoints.
+    The time of the steps is summed over all processes that trained, since it
+    is part of the checkpoints.
     """
     history = runner.message_hub.get_scalar('train/time')
     times, _ = history.data
@@ -297,7 +297,7 @@ WORK = {PRETRAINING: pretrain, FINETUNING: finetune, PROBE: probe_start}
 
 
 def make(folder: Path) -> Record:
-    """Make the cell of a folder and write its record."""
+    """Run the cell of a folder and write its record."""
     task = read_json(folder / 'task.json')
     record = Record(**task['record'])
     start = time.monotonic()
