@@ -1,4 +1,4 @@
-"""What drives the training: runner, optimizers, schedules and hooks."""
+"""Run trainings: runner, optimizers, schedules and hooks."""
 
 from .loops import SampleBudgetTrainLoop
 from .runner import Runner

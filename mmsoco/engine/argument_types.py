@@ -1,7 +1,7 @@
 """Refuse plain values that the annotation of an argument does not allow.
 
-A text where a number or a switch is expected often passes a constructor, and
-then fails far from it, or counts as True in silence.
+A string instead of a number or a boolean often passes a constructor, and then
+fails far from it, or silently counts as True.
 """
 
 import inspect
@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from torch import Tensor
 
-# Which containers an argument takes, annotations often say wrongly.
+# Annotations are often wrong about which containers an argument takes.
 _CONTAINERS = (list, tuple, dict)
 _NAMES: dict[type, str] = {
     bool: 'True or False',
@@ -29,8 +29,8 @@ def check_types_of_arguments(
 ) -> None:
     """Refuse values of another type than a class annotates.
 
-    None passes, since many annotations leave it out. So does any value of an
-    argument that may be an object of a class.
+    None passes, because many annotations omit it. So does any value of an
+    argument that may be an object of some class.
 
     Args:
         place: Key of the dict in its config.
@@ -65,7 +65,7 @@ def _annotations(built: Callable) -> dict[str, Any]:
             continue
         try:
             found = {**get_type_hints(maker), **found}
-        except (NameError, TypeError):  # names for type checkers alone
+        except (NameError, TypeError):  # names that only type checkers know
             break
         parameters = inspect.signature(maker).parameters.values()
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
@@ -77,7 +77,7 @@ def _plain_kinds(annotation: Any) -> list[type]:
     """Return the plain types that an annotation allows.
 
     Returns:
-        None of them if it allows something else too.
+        The plain types; none if it allows other types too.
     """
     kinds = set(_members(annotation))
     return [k for k in _NAMES if k in kinds] if kinds <= {*_NAMES} else []
@@ -107,7 +107,7 @@ def _fits(value: Any, kinds: list[type]) -> bool:
         case int():
             as_switch = bool in kinds and value in (0, 1)
             return int in kinds or float in kinds or as_switch
-        case float():  # 12.0 epochs are twelve
+        case float():  # 12.0 epochs are valid
             return float in kinds or (int in kinds and value.is_integer())
         case str():
             return str in kinds

@@ -52,10 +52,10 @@ _NAMES = {
 
 
 def check_training(cfg: Mapping) -> None:
-    """Refuse a length, a batch, a rate or an interval that cannot be.
+    """Refuse invalid lengths, batch sizes, rates and intervals.
 
     Args:
-        cfg: The config; what it does not set is not looked at.
+        cfg: The config; keys that it does not set are not checked.
 
     Raises:
         ValueError: If a setting is out of range; the message names its key.
@@ -102,7 +102,7 @@ def _check_limits(cfg: Mapping) -> None:
 
 
 def _check_optimizer(cfg: Mapping) -> None:
-    """Refuse multipliers and limits of gradients that cannot be."""
+    """Refuse invalid multipliers and limits of gradients."""
     paramwise = 'optim_wrapper.paramwise_cfg'
     node = value_at(cfg, paramwise)
     multipliers = dict(node) if isinstance(node, Mapping) else {}
@@ -121,7 +121,7 @@ def _check_optimizer(cfg: Mapping) -> None:
 
 
 def _check_clipping(clip: Mapping) -> None:
-    """Refuse limits of gradients that are none."""
+    """Refuse invalid limits of gradients."""
     is_value = clip.get('type') == 'value'
     limit = 'clip_value' if is_value else 'max_norm'
     values: dict[str, Any] = {limit: clip.get(limit)}
@@ -149,7 +149,7 @@ def _check_names(cfg: Mapping) -> None:
 
 
 def _check_intervals(key: str, hooks: Mapping) -> None:
-    """Refuse hooks of an interval of 0, which would never run, in silence."""
+    """Refuse hooks with an interval of 0, which would silently never run."""
     for name, hook in hooks.items():
         if not isinstance(hook, Mapping) or hook.get('interval') in (None, -1):
             continue

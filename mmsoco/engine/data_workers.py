@@ -1,4 +1,4 @@
-"""Data workers that outlive the signals which their training answers."""
+"""Shield data workers from the signals that their training handles."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,8 +12,8 @@ from mmsoco.utils.stop_signals import held_back, leave_signals_to_parent
 def shield_workers(loader: DataLoader) -> DataLoader:
     """Let the workers of a loader leave stop signals to its process.
 
-    A signal to the process group would otherwise end the training by the
-    error of a killed worker, before it has saved.
+    Otherwise, a signal to the process group would kill a worker, whose error
+    would end the training before it has saved.
 
     Args:
         loader: Changed: it gets a class that inherits from its own.

@@ -20,14 +20,14 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
     """Name the first layer whose output is not finite.
 
     Args:
-        model: An mmengine model, not wrapped; one forward pass is made, and
-            its buffers are put back.
+        model: An mmengine model, not wrapped; one forward pass is run, and its
+            buffers are restored.
         batch: What the data loader gave.
-        context: Of the forward pass, such as one of mixed precision.
+        context: Context of the forward pass, such as mixed precision.
 
     Returns:
-        The name of a layer, with the kind of what is not finite; or that of
-        a weight or of the images where they are not finite themselves.
+        The name of a layer and the kind of value; or the name of a weight, or
+        the images, if they are not finite themselves.
     """
     weights = not_finite(model.state_dict())
     if weights:
@@ -65,11 +65,11 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
 
 
 def keep_batch(path: Path, content: dict[str, Any]) -> None:
-    """Write a batch and what belongs to it, as tensors and plain values.
+    """Write a batch and further values as tensors and plain values.
 
     Args:
         path: The file.
-        content: By name; data elements become dicts.
+        content: Values by name; data elements become dicts.
     """
     save_atomic(plain(content), path)
 
@@ -91,11 +91,11 @@ def replay(path: str | Path, model: nn.Module) -> str:
 
 
 def image_names(batch: Any, dataset: Any) -> list[str]:
-    """Name the images of a batch, as far as batch and data set know them.
+    """Name the images of a batch, as far as batch and data set allow.
 
     Args:
         batch: What the data loader gave.
-        dataset: What it was drawn from.
+        dataset: The data set that it was drawn from.
     """
     samples = batch.get('data_samples') if isinstance(batch, dict) else None
     if isinstance(samples, Mapping) and 'index' in samples:

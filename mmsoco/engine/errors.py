@@ -1,4 +1,4 @@
-"""What ends a training whose numbers are no longer worth anything."""
+"""The error of a training whose numbers have become useless."""
 
 
 class TrainingFailedError(ValueError):

@@ -1,4 +1,4 @@
-"""Explain errors of constructors by the key of the config at fault."""
+"""Explain errors of constructors by the config's key that caused them."""
 
 import os
 import re
@@ -80,11 +80,11 @@ def _explain_no_module(text: str, cfg: Mapping) -> str | None:
 
 
 def _explain_constructor(error: Exception, cfg: Mapping) -> str | None:
-    """Name the part whose constructor, of another package, refused it."""
+    """Name the part that a constructor of another package refused."""
     built = _local(error, 'cfg')
     frames = traceback.extract_tb(error.__traceback__)
     if not built or frames[-1].filename.startswith(_PACKAGE):
-        return None  # messages of our own say what is wrong
+        return None  # our own messages say what is wrong
     places = [p for p, node in _dicts(cfg) if _is_same_part(node, built)]
     if not places:
         return None
@@ -98,10 +98,10 @@ def _explain_unexpected(
     dicts = [(p, node) for p, node in _dicts(cfg) if argument in node]
     built = _local(error, 'obj_cls')
     if name in [base.__name__ for base in getattr(built, '__mro__', ())]:
-        name = built.__name__  # the error speaks of the base
+        name = built.__name__  # the error names the base
     typed = [of for of in dicts if _type_name(of[1]) == name]
-    # Loaders and loops have no type in the config where it is the usual one;
-    # short names, such as BN, stand for a class of another name.
+    # Loaders and loops of the usual type have no type in the config; short
+    # names such as BN stand for a class of another name.
     found = typed or [of for of in dicts if 'type' not in of[1]] or dicts
     if not found:
         return None
@@ -167,7 +167,8 @@ def _is_part(node: Mapping, whole: Mapping) -> bool:
 def _is_same_part(node: Mapping, built: Mapping) -> bool:
     """Return whether a part is built from a dict of the config.
 
-    Parts of it may be built already, so that its plain values decide.
+    Parts of the dict may already be built, so only its plain values are
+    compared.
     """
     return 'type' in node and all(
         built.get(key) == value
@@ -177,9 +178,9 @@ def _is_same_part(node: Mapping, built: Mapping) -> bool:
 
 
 def _dicts(cfg: Mapping) -> Iterator[tuple[str, Mapping]]:
-    """Yield the dicts of a config, those that the run reads first.
+    """Yield the dicts of a config, starting with those that the run reads.
 
-    The variables of base configs, which come after, have them too.
+    Variables of base configs, which come later, contain them too.
     """
     for key in sorted(cfg, key=lambda key: key not in RUN_KEYS):
         for place, node in walk(key, cfg[key]):

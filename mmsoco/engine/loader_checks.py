@@ -1,4 +1,4 @@
-"""Refuse settings of data loaders that torch would not name by their keys."""
+"""Refuse invalid settings of data loaders, by their keys."""
 
 import multiprocessing
 import os
@@ -42,7 +42,7 @@ _SWITCHES = (
     'sampler.shuffle',
     'sampler.round_up',
 )
-# Settings of worker processes, and what they are without any.
+# Settings of worker processes, and their values without workers.
 _OF_WORKERS = {
     'persistent_workers': False,
     'prefetch_factor': None,
@@ -52,7 +52,7 @@ _OF_WORKERS = {
 
 
 def check_loader(key: str, loader: Mapping[str, Any]) -> None:
-    """Refuse what a data loader cannot be built with.
+    """Refuse settings with which a data loader cannot be built.
 
     Args:
         key: Its key in the config, such as ``train_dataloader``.
@@ -65,7 +65,7 @@ def check_loader(key: str, loader: Mapping[str, Any]) -> None:
     _check_names(key, loader)
     for name, lowest in _COUNTS.items():
         value = value_at(loader, name)
-        # None means "not set", but a batch of None is one without a size.
+        # None means "not set", except for the batch size.
         if value is not None or (name == 'batch_size' and name in loader):
             check_whole(f'{key}.{name}', value, lowest, floats=False)
     for name in _SWITCHES:
@@ -132,7 +132,7 @@ def _check_names(key: str, loader: Mapping[str, Any]) -> None:
 
 
 def _check_workers(key: str, loader: Mapping[str, Any]) -> None:
-    """Refuse too many workers, and settings of workers that are not there."""
+    """Refuse too many workers, and settings of workers without any."""
     workers = loader.get('num_workers') or 0
     most = MOST_PROCESSES_PER_CORE * (os.cpu_count() or 1)
     if workers > most:

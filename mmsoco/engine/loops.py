@@ -18,13 +18,13 @@ from mmsoco.registry import LOOPS
 def epochs_for(
     num_samples: int, num_images: int, min_epochs: int, max_epochs: int
 ) -> int:
-    """Return the epochs in which a data set gives a number of samples.
+    """Return how many epochs of a data set make a number of samples.
 
     Args:
-        num_samples: samples that the run shall see.
+        num_samples: samples that the run should see.
         num_images: images of the data set, at least 1.
         min_epochs: fewest epochs.
-        max_epochs: most epochs; where it is below ``min_epochs``, it counts.
+        max_epochs: most epochs; takes precedence over ``min_epochs``.
 
     Returns:
         ``num_samples / num_images``, rounded, within the limits.
@@ -34,10 +34,10 @@ def epochs_for(
 
 
 class SeededBatches:
-    """Batches, before each of which all random generators are seeded.
+    """Seed all random generators before each batch.
 
-    What an iteration draws, in its batch and in its step, follows from the
-    run's seed and the iteration's number.
+    The random numbers of an iteration, in its batch and in its step, depend
+    only on the run's seed and the number of the iteration.
 
     Args:
         runner: the runner, for its seed.
@@ -63,7 +63,7 @@ class SeededBatches:
 
 @LOOPS.register_module()
 class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
-    """mmengine's loop by epochs, which can be resumed within an epoch.
+    """mmengine's epoch-based loop, which can be resumed within an epoch.
 
     In the scope ``mmsoco`` it takes the place of mmengine's loop of the same
     name.
@@ -104,7 +104,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         self._done = iters - epoch * len(self.dataloader)
 
     def run_epoch(self) -> None:
-        """Run the iterations of an epoch, or what is left of it."""
+        """Run the iterations of an epoch, or the rest of it."""
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
         for idx, data_batch in self._rest_of_epoch():
@@ -116,8 +116,8 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
         """Yield the batches that are left, with their number."""
         done, self._done = self._done, 0
         sampler = self.dataloader.sampler
-        # A sample that depends on its key alone need not be made to be left
-        # out; others are, since they advance the state of generators.
+        # Samples that depend only on their key are not made if they are
+        # skipped; others are, since they advance the state of generators.
         can_skip = isinstance(sampler, EpochIndexSampler)
         if can_skip:
             sampler.skip = done * batch_size_of(self.dataloader)
@@ -134,7 +134,7 @@ class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
-    """mmengine's loop by iterations; a resumed run draws the same numbers.
+    """mmengine's iteration-based loop; a resumed run draws the same numbers.
 
     In the scope ``mmsoco`` it takes the place of mmengine's loop of the same
     name.
@@ -148,8 +148,8 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # A resumed run takes the batches that it has seen once more, so
-        # that the count begins at 0.
+        # A resumed run draws the batches that it has seen again, so the count
+        # begins at 0.
         self.dataloader_iterator = SeededBatches(
             self.runner, self.dataloader_iterator
         )
@@ -157,16 +157,16 @@ class IterBasedTrainLoop(MMEngineIterBasedTrainLoop):
 
 @LOOPS.register_module()
 class SampleBudgetTrainLoop(EpochBasedTrainLoop):
-    """Trains for more epochs where there are fewer images.
+    """Train for more epochs if there are fewer images.
 
-    A recipe in epochs makes few steps on a small data set. This loop asks for
-    samples instead, see :func:`epochs_for`. Lengths of schedules that a
-    config leaves open follow the number of epochs.
+    A recipe in epochs makes few steps on a small data set. The length of this
+    loop is given in samples, see :func:`epochs_for`. Schedules without a
+    length of their own follow the number of epochs.
 
     Args:
         runner: the runner.
         dataloader: the data, or its config.
-        num_samples: samples that the run shall see.
+        num_samples: samples that the run should see.
         min_epochs: fewest epochs.
         max_epochs: most epochs.
         kwargs: further arguments of mmengine's loop by epochs.

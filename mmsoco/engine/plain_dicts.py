@@ -1,8 +1,8 @@
-"""Refuse misspelled keys of dicts that no constructor looks into.
+"""Refuse misspelled keys of dicts that no constructor checks.
 
-Pretraining does not build the heads of a detector, so that nothing at all
-reads their settings, and a typo would first be felt in fine-tuning, as a
-setting that has no effect.
+Pretraining does not build the heads of a detector, so that nothing reads their
+settings, and a typo would show only in fine-tuning, as a setting without
+effect.
 """
 
 import difflib
@@ -15,13 +15,13 @@ from mmsoco.registry import MODELS
 from mmsoco.utils.names import near
 
 _SETTINGS = ('train_cfg', 'test_cfg')
-# Of mmdet's own configs, though no code of mmdet's reads them there, or none
-# in a detector that has lost its mask head.
+# Keys in mmdet's own configs that mmdet's code does not read there, or does
+# not read in a detector without its mask head.
 _IDLE = frozenset(
     'debug allowed_border pos_weight assigner sampler score_voting '
     'bbox_min_size mask_size mask_thr_binary'.split()
 )
-# Blocks that are handed on as keyword arguments.
+# Blocks that are passed on as keyword arguments.
 _ARGUMENTS = ('isr', 'carl')
 # "asigner" for "assigner": 0.93.
 _ALIKE = 0.85
@@ -42,14 +42,14 @@ def check_settings_of_detector(place: str, detector: Mapping) -> None:
     whole = MODELS.get(detector['type']) if 'type' in detector else None
     for name in _SETTINGS:
         for at, node in _blocks(f'{place}.{name}', detector.get(name)):
-            # A two-stage detector reads the names of the blocks alone; all
-            # others hand the whole on to their head.
+            # A two-stage detector only reads the names of the blocks; all
+            # others pass the whole dict to their head.
             is_outer = at == f'{place}.{name}' and 'roi_head' in detector
             check_read(at, node, [whole] if is_outer and whole else kinds)
 
 
 def check_read(place: str, node: Mapping, kinds: Sequence[type]) -> None:
-    """Refuse a key of a dict that none of some classes reads.
+    """Refuse a key of a dict that no class reads.
 
     Args:
         place: Key of the dict in its config.

@@ -1,11 +1,10 @@
-"""Random numbers of a training process, as a function of its iteration.
+"""Seed the random numbers of a training process by its iteration.
 
 Dropout, stochastic depth and mmdet's samplers draw from generators of the
-whole process. States kept in a checkpoint would be those of the process that
-writes it, and the other ones of a distributed run would have to send theirs
-at a moment that only the first one knows (a signal, a minute that is over).
-Seeding the generators anew in each iteration needs no states at all: any
-process makes the same iteration again.
+whole process. A checkpoint would only have the states of the process that
+writes it; the others would have to send theirs at a moment that only the first
+one knows (a signal, or a timer). Seeding the generators in each iteration
+needs no states: any process can repeat an iteration.
 """
 
 import random
@@ -18,7 +17,7 @@ def seed_iteration(seed: int, iteration: int) -> None:
     """Seed all generators of this process, those of its GPUs included.
 
     Args:
-        seed: Of the run and process; equal ones give equal numbers.
+        seed: Seed of the run and process.
         iteration: Number of the iteration that is about to draw.
     """
     words = np.random.SeedSequence([seed, iteration]).generate_state(4)

@@ -22,7 +22,7 @@ def run_config(cfg: Config, mode: str) -> Any:
 
     Raises:
         ValueError: If a key of the config fits nothing; the message names it.
-            Or the labels do not fit the config.
+            Also if the labels do not fit the config.
     """
     if mode == 'train':
         _refuse_without_training(cfg)

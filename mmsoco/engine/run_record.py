@@ -1,4 +1,4 @@
-"""What a run was made of, kept in its checkpoints to compare when resumed."""
+"""Record what a run consists of in its checkpoints, to compare on resuming."""
 
 import hashlib
 import re
@@ -26,14 +26,14 @@ _LOCATION = re.compile(
     r'train_dataloader\.dataset\.(.*\.)?'
     r'(image_root|proposals|data_root|ann_file|data_prefix|img_path)'
 )
-# What has no effect on the course of a run, or none once it has begun.
+# Settings without effect on the course of a run, or on one that has begun.
 _NEUTRAL = re.compile(
     r'work_dir|resume|overwrite|load_from|launcher|experiment_name|log_level'
     r'|visualizer|vis_backends|log_processor|runner_type|env_cfg|custom_imports'
     r'|randomness\.(deterministic|diff_rank_seed)|model\.init'
     r'|(.*\.)?init_cfg|(.*\.)?_scope_'
 )
-# What the schedules of rate, momentum and decay follow.
+# Settings that the schedules of rate, momentum and decay depend on.
 _SCHEDULED = re.compile(
     r'train_cfg|optim_wrapper|param_scheduler|auto_scale_lr'
     r'|train_dataloader\.(batch_size|batch_sampler|drop_last)'
@@ -54,25 +54,24 @@ class Change:
 
     @property
     def is_scheduled(self) -> bool:
-        """Whether a schedule follows it."""
+        """Whether a schedule depends on it."""
         return _matches(_SCHEDULED, self.key)
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a run is made of.
+    """What a run consists of.
 
     Attributes:
         settings: The config, flattened to ``a.b.0.c``.
         model: The model's class.
         images: Images of the data set.
-        names: Fingerprint of their names; None if the data set has no names.
+        names: Fingerprint of their names; None if there are none.
         batch: Images of an iteration, of all processes.
         processes: Their number.
         epoch_length: Iterations of an epoch.
-        boxes: Fingerprint of what the data set tells of the images: their
-            proposals or labels. None where it tells nothing, and in
-            checkpoints of earlier releases.
+        boxes: Fingerprint of the proposals or labels of the images; None if
+            there are none, and in checkpoints of earlier releases.
     """
 
     settings: dict[str, Any]
@@ -98,7 +97,7 @@ class RunRecord:
         return cls(**meta[KEY]) if KEY in meta else None
 
     def changes_to(self, new: 'RunRecord') -> list[Change]:
-        """List what differs in a new record, in the order of its config."""
+        """List the differences of a new record, in the order of its config."""
         keys = dict.fromkeys([*new.settings, *self.settings])
         changes = [
             Change(
@@ -122,7 +121,7 @@ class RunRecord:
         """Refuse to continue with another model, data set or seed.
 
         Args:
-            new: What is to continue this run.
+            new: The record of the run that continues this one.
 
         Raises:
             ValueError: If something differs that makes it another run.
@@ -137,7 +136,7 @@ class RunRecord:
             and not (change.key == 'randomness.seed' and change.now is None)
         ]
         if self.images == new.images and self.names != new.names:
-            refused.append('the names of the images are others')
+            refused.append('the images have other names than before')
         elif same_images and self.boxes not in (None, new.boxes):
             refused.append(
                 'the images have other proposals or labels than before'
@@ -218,7 +217,7 @@ def boxes_of(dataset: Any) -> str | None:
 
 
 def _exact(value: Any) -> Any:
-    """Make a value whose ``repr`` shows all of it; arrays abridge theirs."""
+    """Return a value with a complete ``repr``; that of arrays is abridged."""
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
@@ -229,7 +228,7 @@ def _spread(count: int, most: int) -> list[int]:
 
 
 def image_name(dataset: Any, index: int) -> str | None:
-    """Name an image of a data set, None where the data set says nothing."""
+    """Name an image of a data set; None if it has no names."""
     if not hasattr(dataset, 'get_data_info'):
         return None
     info = dataset.get_data_info(index)

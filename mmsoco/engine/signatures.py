@@ -1,4 +1,4 @@
-"""Read what a class takes, and what a registry has."""
+"""Inspect the arguments of classes, and the names in registries."""
 
 import inspect
 from collections.abc import Callable
@@ -11,7 +11,7 @@ OPEN_ENDED = (
 
 
 def arguments_of(built: Callable | None, name: str) -> list[str]:
-    """Name the arguments of a class, unless it is another one.
+    """Return the arguments of a class of a given name, else none.
 
     Arguments that a class passes on by ``**kwargs`` are those of its bases.
     """
@@ -30,7 +30,7 @@ def arguments_of(built: Callable | None, name: str) -> list[str]:
 
 
 def takes(built: Callable, argument: str) -> bool:
-    """Return whether a class or function has an argument, or any."""
+    """Return whether a class or function accepts an argument."""
     parameters = inspect.signature(built).parameters.values()
     return any(p.name == argument or p.kind in OPEN_ENDED for p in parameters)
 

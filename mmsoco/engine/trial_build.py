@@ -1,7 +1,7 @@
-"""Build the parts of a training before its data is there, to find errors.
+"""Build the parts of a training before its data exist, to find errors.
 
-Making proposals takes long. An error that the config alone shows, such as a
-misspelled key of the optimizer, must be reported before they are made.
+Making proposals takes long. Errors in the config, such as a misspelled key of
+the optimizer, must be reported before.
 """
 
 import copy
@@ -24,14 +24,13 @@ from mmsoco.registry import HOOKS, MODELS, PARAM_SCHEDULERS
 def build_parts(cfg: Config) -> nn.Module:
     """Build model, optimizer, schedules, hooks and data of a pretraining.
 
-    Nothing is trained or written, and no proposals are needed: the data set
-    takes the pictures without.
+    Nothing is trained or written, and the data set is built without proposals.
 
     Args:
         cfg: The config; it is not changed.
 
     Returns:
-        The model, without its start weights.
+        The model, without its initial weights.
 
     Raises:
         ValueError: If a setting is out of range, or a key fits nothing; the
@@ -65,9 +64,9 @@ def build_parts(cfg: Config) -> nn.Module:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back mmengine's lines: the training itself will log them.
+    """Silence mmengine's log, which the training itself will repeat.
 
-    The optimizer has a warning for each parameter of the target network.
+    The optimizer warns about each parameter of the target network.
     """
     logger = MMLogger.get_current_instance()
     before = logger.level

@@ -40,7 +40,7 @@ from mmsoco.utils.names import near
 _ALIKE = 0.85
 # Packages whose types are looked up before anything is built.
 _SCOPES = ('mmsoco', 'mmdet')
-# Packages whose hooks hand all of their ``**kwargs`` on to their bases.
+# Packages whose hooks pass all of their ``**kwargs`` to their bases.
 _OWN_HOOKS = ('mmsoco', 'mmengine')
 # Where the main parts are in a config; * is any key.
 _PLACES = {
@@ -77,10 +77,10 @@ _PLACES = {
     'visualizer.vis_backends.*': VISBACKENDS,
     'model_wrapper_cfg': MODEL_WRAPPERS,
 }
-# Of parts that need not name theirs.
+# Types of parts that need not name theirs.
 _DEFAULT_TYPES = {'log_processor': 'LogProcessor', 'visualizer': 'Visualizer'}
-# Registries of parts that run the training. Annotations of a model's parts
-# are not as exact.
+# Registries of parts whose annotations are exact enough, unlike those of a
+# model's parts.
 _TYPED = (
     DATASETS, DATA_SAMPLERS, HOOKS, LOG_PROCESSORS, LOOPS, OPTIMIZERS,
     PARAM_SCHEDULERS, VISBACKENDS, VISUALIZERS,
@@ -139,7 +139,7 @@ def _check_scope(scope: str) -> None:
     is_package = scope.isidentifier() and find_spec(scope) is not None
     if scope not in known and not is_package:
         raise ValueError(
-            f'default_scope is {scope!r}, which is no installed package'
+            f'default_scope is {scope!r}, which is not an installed package'
             f'{near(scope, known)}'
         )
 
@@ -167,7 +167,7 @@ def _entries(node: Any) -> Iterable[tuple[Any, Any]]:
 
 
 def _check_parts_of_model(cfg: Config) -> None:
-    """Refuse misspelled keys of all parts, those that are not built too."""
+    """Refuse misspelled keys of all parts, even those that are not built."""
     for place, node in walk('model', cfg.get('model')):
         if not isinstance(node, Mapping) or _is_foreign(cfg, place):
             continue
@@ -180,13 +180,13 @@ def _check_parts_of_model(cfg: Config) -> None:
 
 
 def _class_of(node: Any, registry: Registry) -> Callable | None:
-    """Return what a dict builds from a registry, if it does."""
+    """Return the class that a dict names in a registry, if any."""
     kind = node.get('type') if isinstance(node, Mapping) else None
     return registry.get(kind) if isinstance(kind, str) else kind
 
 
 def _is_foreign(cfg: Mapping, place: str) -> bool:
-    """Return whether another package has the type, by its ``_scope_``."""
+    """Return whether ``_scope_`` assigns a part to another package."""
     node: Any = cfg
     for key in place.split('.'):
         node = node[int(key)] if isinstance(node, Sequence) else node.get(key)
@@ -220,7 +220,7 @@ def _check_type(place: str, node: Mapping, registry: Registry) -> None:
             'DefaultSampler'
         )
     _check_typos(place, node, built)
-    if registry is HOOKS:  # builders of the others take keys out first
+    if registry is HOOKS:  # builders of other parts remove keys first
         _check_arguments(place, node, built)
         _check_priority(place, node)
     if registry in _TYPED:
@@ -243,12 +243,12 @@ def _check_priority(place: str, node: Mapping) -> None:
 def _check_typos(place: str, node: Mapping, built: Callable) -> None:
     """Refuse a key that looks like a misspelled argument.
 
-    The argument itself may be given too, as a base config has it where the
-    command line misspells it.
+    The correct argument may be given too, by a base config, if the command
+    line misspells it.
     """
     makers = [of.__init__ for of in getattr(built, '__mro__', ())]
     if any(hasattr(maker, '__wrapped__') for maker in makers):
-        return  # some of mmcv's layers take old names of arguments, too
+        return  # some of mmcv's layers also accept old names of arguments
     known = arguments_of(built, getattr(built, '__name__', ''))
     meant = {*known, 'type'}
     for key in set(node) - meant - {'_scope_'}:
@@ -262,10 +262,10 @@ def _check_typos(place: str, node: Mapping, built: Callable) -> None:
 def _check_arguments(place: str, node: Mapping, built: Callable) -> None:
     """Refuse a key that a constructor cannot take.
 
-    Pretraining does not build all parts of a detector: the constructor of
-    the others would speak in fine-tuning only. Layers and losses are left
-    alone, since who builds them takes keys out first. What CheckpointHook
-    takes by ``**kwargs`` would stop the run at the first checkpoint.
+    Pretraining does not build all parts of a detector: the constructors of the
+    others would fail only in fine-tuning. Layers and losses are skipped,
+    because their builders remove keys first. A wrong key in the ``**kwargs``
+    of CheckpointHook would stop the run only at the first checkpoint.
     """
     is_loss = place.rpartition('.')[2].startswith('loss')
     if is_loss or not inspect.isclass(built):

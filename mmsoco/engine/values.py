@@ -10,7 +10,7 @@ MAX_SEED = 2**32 - 1  # of numpy's generators
 def check_whole(
     key: str, value: Any, lowest: int = 1, floats: bool = True
 ) -> None:
-    """Refuse what is not a whole number of at least some size.
+    """Refuse a value that is not a whole number above some limit.
 
     Args:
         key: The setting, for the message.
@@ -35,7 +35,7 @@ def check_whole(
 
 
 def check_not_negative(key: str, value: Any) -> None:
-    """Refuse what is not a finite number of at least 0.
+    """Refuse a value that is not a finite number of at least 0.
 
     Args:
         key: The setting, for the message.
@@ -51,7 +51,7 @@ def check_not_negative(key: str, value: Any) -> None:
 
 
 def check_switch(key: str, value: Any) -> None:
-    """Refuse a text such as "maybe", which Python takes for True.
+    """Refuse a string such as "maybe", which Python treats as True.
 
     Args:
         key: The setting, for the message.
@@ -65,7 +65,7 @@ def check_switch(key: str, value: Any) -> None:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a number, and no text, boolean or NaN."""
+    """Return whether a value is a number; booleans and NaN are not."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)
@@ -74,7 +74,7 @@ def is_number(value: Any) -> bool:
 
 
 def value_at(cfg: Mapping, key: str) -> Any:
-    """Return the value of ``a.b.c``, None where there is none."""
+    """Return the value of ``a.b.c``, None if there is none."""
     value: Any = cfg
     for part in key.split('.'):
         if not isinstance(value, Mapping):

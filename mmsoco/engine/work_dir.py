@@ -1,4 +1,4 @@
-"""A work dir: to whom it belongs, and whether a run may begin there."""
+"""Lock a work dir, and check whether a run may begin there."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _NAMED = 3
 
 
 def refuse_used(work_dir: str | Path) -> None:
-    """Refuse to begin a run where another one has left checkpoints.
+    """Refuse to begin a run in a folder with checkpoints of another one.
 
     Args:
         work_dir: Folder of the new run.
@@ -44,7 +44,7 @@ def clear(work_dir: str | Path) -> None:
 
 @contextmanager
 def claimed(work_dir: str | Path, may_be_used: bool) -> Iterator:
-    """Hold a work dir for one training.
+    """Lock a work dir for one training.
 
     Args:
         work_dir: Folder of the run.
@@ -53,7 +53,7 @@ def claimed(work_dir: str | Path, may_be_used: bool) -> Iterator:
 
     Raises:
         BlockingIOError: If another training works there.
-        FileExistsError: If an old run is there, and must not be.
+        FileExistsError: If an old run is there without ``may_be_used``.
     """
     with FolderLock(work_dir, 'training'):
         if not may_be_used:

@@ -28,15 +28,15 @@ def mean_cosine(prediction: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def embedding_std(embeddings: Tensor) -> Tensor:
-    """Measure how widely normalized embeddings spread: a collapse gauge.
+    """Measure the spread of normalized embeddings, to detect a collapse.
 
     Args:
         embeddings: (R, D), any floating type.
 
     Returns:
         A scalar: the standard deviation over the rows, averaged over the D
-        dimensions and multiplied by sqrt(D). 1 where the embeddings point
-        into all directions alike, 0 where they are all the same.
+        dimensions and multiplied by sqrt(D). 1 if the embeddings point equally
+        in all directions, 0 if they are all the same.
     """
     unit = F.normalize(embeddings.float(), dim=-1)  # (R, D)
     return unit.std(dim=0, unbiased=False).mean() * unit.shape[1] ** 0.5
@@ -44,7 +44,7 @@ def embedding_std(embeddings: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class ContrastHead(BaseModule):
-    """Compares the objects of two views in both directions.
+    """Compare the objects of two views in both directions.
 
     For a pair of views (i, j), with online predictions p and target
     projections z of the same objects (paper section 3.2, eq. 3):

@@ -1,4 +1,4 @@
-"""From uint8 views to the network's input, on the device."""
+"""Turn uint8 views into the network's input, on the device."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,11 +19,10 @@ from .device_photometric import blur_drawn, jitter, solarize_drawn
 class SoCoDataPreprocessor(BaseDataPreprocessor):
     """Move a batch to the device, finish its views, clear the cutouts.
 
-    Views arrive as uint8, a quarter of what float32 would cost between
-    processes and to the device. If the worker has drawn what is to happen to
-    their colors but left it to the device
-    (``PhotometricJitter(on_device=True)``), that is done first, for the whole
-    batch at once. Then the views are normalized. Rectangles of
+    Views arrive as uint8, a quarter of the size of float32. If the worker has
+    only drawn the changes of their colors
+    (``PhotometricJitter(on_device=True)``), these are applied first, to the
+    whole batch at once. Then the views are normalized. Rectangles of
     ``data_samples['cutout']`` become 0 after normalizing, which is the mean.
 
     Args:
@@ -69,19 +68,17 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         )
         for name, values in (('mean', mean), ('std', std)):
             tensor = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1)
-            # Constants of the config, not weights: they stay out of
-            # checkpoints.
+            # Constants of the config, not weights: not saved in checkpoints.
             self.register_buffer(name, tensor, persistent=False)
 
         self._jitter, self._finish = jitter, finish
         self._compiled = False
 
     def compile_colors(self, **options: Any) -> None:
-        """Compile what is done to every pixel by itself.
+        """Compile the operations on single pixels.
 
-        That is one function up to the blur and one from there on. Their
-        sizes depend on views and batch alone, so each size of view is
-        compiled once.
+        These are one function before the blur and one after it. Their sizes
+        depend only on views and batch, so each size of view is compiled once.
 
         Args:
             options: Arguments of ``torch.compile``; ``dynamic`` is False
@@ -114,8 +111,7 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
         samples = data['data_samples']
         views = [view.permute(0, 3, 1, 2) for view in data['inputs']]
         self._check_channels(views[0].shape[1])
-        # The runner calls from inside its autocast, which would blur in half
-        # precision.
+        # The runner's autocast would blur in half precision.
         with torch.autocast(views[0].device.type, enabled=False):
             if 'photometric' in samples:
                 views = [
@@ -193,7 +189,7 @@ def finish(
 
 
 def swap_colors(view: Tensor) -> Tensor:
-    """Turn RGB into BGR; a fourth channel stays the last.
+    """Convert RGB to BGR; a fourth channel stays last.
 
     Args:
         view: (B, C, h, w); a single channel is unchanged.
@@ -206,10 +202,10 @@ def swap_colors(view: Tensor) -> Tensor:
 def add_resized(
     views: Sequence[Tensor], sources: Sequence[Tensor] | None
 ) -> list[Tensor]:
-    """Make the views that are others at another size, and put them between.
+    """Insert the views that are resized from others.
 
-    They are resized from normalized pixels, which are a linear function of
-    the plain ones.
+    They are resized from normalized pixels, which is equivalent because
+    normalizing is linear.
 
     Args:
         views: (B, C, h, w) per view with its own pixels.
@@ -244,8 +240,8 @@ def clear_rectangles(view: Tensor, rectangles: Tensor) -> Tensor:
 
     Args:
         view: (B, C, h, w) float images.
-        rectangles: (B, R, 4) boxes x1, y1, x2, y2 in pixels; without area:
-            nothing.
+        rectangles: (B, R, 4) boxes x1, y1, x2, y2 in pixels; those without
+            area have no effect.
 
     Returns:
         ``view``.

@@ -1,4 +1,4 @@
-"""The detector of a pretraining config: a dict, or the name of a config."""
+"""Read the detector of a pretraining config: a dict, or a config's name."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ def read_detector(detector: dict | str) -> dict:
     """Return the config of a detector.
 
     A whole config cannot be inherited in addition to the data and the schedule
-    of pretraining, since mmengine allows each key in one base only; by its
-    name it can be used unchanged.
+    of pretraining, because mmengine allows each key in only one base; by name,
+    it can be used unchanged.
 
     Args:
         detector: The dict ``model`` of an mmdet config, which is returned as

@@ -1,4 +1,4 @@
-"""Reads a detector's config and builds what pretraining takes from it."""
+"""Build the parts of a detector's config that pretraining needs."""
 
 import copy
 from typing import Any, NamedTuple
@@ -30,9 +30,9 @@ class FeatureLevel(NamedTuple):
 
 
 def pretraining_config(part: Any) -> Any:
-    """Take out of a part's config what must not hold in pretraining.
+    """Remove from a part's config what must not apply in pretraining.
 
-    Nothing is frozen and batch norm is trained. Pretrained weights come in
+    Nothing is frozen, and batch norm is trained. Pretrained weights are loaded
     by `mmsoco.checkpoints.warm_start`, which reports what arrived, and not by
     the modules themselves.
 
@@ -64,7 +64,7 @@ def _is_pretrained_init(key: str, value: Any) -> bool:
 
 
 def check_detector(detector: dict) -> None:
-    """Refuse what cannot be the config of a detector.
+    """Refuse values that cannot be the config of a detector.
 
     Raises:
         TypeError: If ``detector`` is not a dict.
@@ -106,7 +106,7 @@ def build_neck(cfg: dict) -> nn.Module:
 def probe_levels(
     backbone: nn.Module, neck: nn.Module | None, in_channels: int = 3
 ) -> list[FeatureLevel]:
-    """Measure the feature maps that come out of backbone and neck.
+    """Measure the feature maps of backbone and neck.
 
     Args:
         backbone: Takes (N, C, H, W).
@@ -210,7 +210,7 @@ def build_trunk(cfg: dict) -> tuple[BBoxHead, int]:
         ValueError: If the head needs more than RoI features, or embeds an
             object twice.
     """
-    # Regression has no pretext task; its branch would stay without gradient.
+    # Regression has no pretext task; its branch would get no gradient.
     unused: dict[str, int] = dict(with_reg=False)
     unused.update({k: 0 for k in ('num_reg_convs', 'num_reg_fcs') if k in cfg})
     try:
@@ -230,7 +230,7 @@ def build_trunk(cfg: dict) -> tuple[BBoxHead, int]:
 
 
 def report_overrides(detector: dict) -> None:
-    """Log what of the detector pretraining changes or leaves out."""
+    """Log which settings and parts of the detector pretraining changes."""
     roi_head = detector.get('roi_head') or {}
     heads = [key for key in (*detector, *roi_head) if key.endswith('_head')]
     kept = ('roi_head', 'shared_head') + ('bbox_head',) * bool(roi_head)

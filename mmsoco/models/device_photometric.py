@@ -1,23 +1,23 @@
 """Color jitter, grayscale, blur and solarization of a batch, on its device.
 
-The worker's operations (`mmsoco.datasets.transforms.photometric`) on the same
-numbers, but in float32: they clip to 0..255, as uint8 does, and keep
-fractions of gray levels. A pixel differs by about one level on average,
-and by a few levels where the worker's hue of 256 steps rounds.
+These are the worker's operations (`mmsoco.datasets.transforms.photometric`)
+with the same random numbers, but in float32: they clip to 0..255, as uint8
+does, and keep fractions of gray levels. A pixel differs by about one level on
+average, and by a few levels where the worker rounds the hue to 256 steps.
 
-Every sample has its own numbers and its own order of operations. Libraries
-batch less: torchvision's functions take one number for a whole batch, kornia
-draws one order per batch. So the operations are written out here. Brightness,
-contrast and saturation are one blend towards black, the mean gray or each
-pixel's gray, which makes any order of them equal steps for all samples.
+Every sample has its own numbers and its own order of operations. torchvision's
+functions take one number for a whole batch, and kornia draws one order per
+batch, so the operations are implemented here. Brightness, contrast and
+saturation are blends with black, the mean gray or each pixel's gray, so that
+any order of them consists of the same steps for all samples.
 
 `jitter` and `solarize_drawn` run in two ways. Without ``torch.compile``, each
-operation takes the samples that it concerns, which are known on the host
-without waiting for the device. Inside ``torch.compile`` no size may depend on
-what was drawn: there an operation takes all samples, and a mask selects. A
-compiler keeps a whole step of the order in registers, so discarded results
-cost arithmetic but no memory traffic. It does so if the channels are separate
-tensors: one pass over the pixels then yields all three.
+operation runs only on the samples that need it, which are known on the host
+without waiting for the device. Inside ``torch.compile``, sizes must not depend
+on random numbers, so an operation runs on all samples, and a mask selects. The
+compiler keeps a whole step in registers, so discarded results cost arithmetic
+but no memory traffic. It does so only if the channels are separate tensors:
+then one pass over the pixels yields all three.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ _CONTRAST, _SATURATION, _HUE = 1, 2, 3
 
 
 def jitter(images: Tensor, draws: Tensor) -> Tensor:
-    """Change brightness, contrast, saturation and hue; take colors away.
+    """Change brightness, contrast, saturation and hue, or remove colors.
 
     Args:
         images: (B, C, h, w) uint8 or float32 in 0..255; without RGB, their
@@ -70,18 +70,18 @@ def jitter(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def without_colors(params: PhotometricBatch) -> PhotometricBatch:
-    """Leave out what needs red, green and blue."""
+    """Leave out operations that need red, green and blue."""
     factors = params.factors.clone()
     factors[:, _SATURATION] = 1
     return params._replace(factors=factors)
 
 
 def blur_drawn(images: Tensor, draws: Tensor) -> Tensor:
-    """Blur the samples that are to be blurred; see `blur`.
+    """Blur the samples that were drawn for it; see `blur`.
 
-    Not for compiled code: there all samples would be blurred, of which most
-    views need a tenth, and the kernels' extent would have to be known before
-    the draws. A convolution is not a part of a fused pass anyway.
+    Not for compiled code, which would have to blur all samples, although most
+    views need only a tenth, and know the size of the kernels in advance. A
+    convolution is not part of a fused pass anyway.
 
     Args:
         images: (B, C, h, w) float32; may be overwritten.
@@ -96,7 +96,7 @@ def blur_drawn(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def solarize_drawn(images: Tensor, draws: Tensor) -> Tensor:
-    """Solarize the samples that are to be solarized; see `solarize`.
+    """Solarize the samples that were drawn for it; see `solarize`.
 
     Args:
         images: (B, C, h, w) float32 in 0..255; may be overwritten.
@@ -112,10 +112,10 @@ def solarize_drawn(images: Tensor, draws: Tensor) -> Tensor:
 
 
 def blend_weights(params: PhotometricBatch) -> tuple[Tensor, Tensor, Tensor]:
-    """Write brightness, contrast and saturation as weights of `blend`.
+    """Express brightness, contrast and saturation as weights of `blend`.
 
     Args:
-        params: What is done to each sample.
+        params: The changes of each sample.
 
     Returns:
         Weights of pixel, own gray and mean gray, each (4, B): a row for each
@@ -153,7 +153,7 @@ def blend(
 
 
 def luma(planes: Sequence[Tensor]) -> Tensor:
-    """Give the gray of RGB pixels; of others the mean of their channels."""
+    """Return the gray of RGB pixels, or the mean of other channels."""
     if len(planes) != 3:
         return torch.stack(list(planes)).mean(dim=0)
     red, green, blue = planes
@@ -162,12 +162,12 @@ def luma(planes: Sequence[Tensor]) -> Tensor:
 
 
 def to_gray(planes: Sequence[Tensor], _: Tensor) -> list[Tensor]:
-    """Take the colors away."""
+    """Remove the colors."""
     return [luma(planes)] * 3
 
 
 def shift_hue(planes: Sequence[Tensor], shift: Tensor) -> list[Tensor]:
-    """Turn the hue, keeping HSV's saturation and value.
+    """Rotate the hue, keeping HSV's saturation and value.
 
     With the hue H in sixths of the circle, a channel of HSV is
     min + (max - min) clip(x, 0, 1), where x is abs(H - 3) - 1 for red,
@@ -218,7 +218,7 @@ def blur(images: Sequence[Tensor], sigma: Tensor) -> list[Tensor]:
     num, channels, height, width = batch.shape
     # As OpenCV's for uint8, each kernel ends at 3 standard deviations.
     extents = torch.round(6 * sigma + 1).long() // 2
-    # A mirror shows no more of views of a few pixels.
+    # Mirroring is limited in views of a few pixels.
     radius = min(extents.max().item(), height - 1, width - 1)
     offsets = torch.arange(-radius, radius + 1)
     exponents = -0.5 * (offsets / sigma[:, None]) ** 2  # (n, k)
@@ -235,7 +235,7 @@ def blur(images: Sequence[Tensor], sigma: Tensor) -> list[Tensor]:
 
 
 def solarize(images: Sequence[Tensor], threshold: Tensor) -> list[Tensor]:
-    """Invert pixels from a gray level on: x -> 255 - x.
+    """Invert pixels at or above a gray level: x -> 255 - x.
 
     Args:
         images: Tensors (n, ...) in 0..255.
@@ -257,7 +257,7 @@ def _on_chosen(
     images: Sequence[Tensor],
     others: Sequence[Tensor],
 ) -> Sequence[Tensor]:
-    """Apply an operation to the samples that are chosen.
+    """Apply an operation to the chosen samples.
 
     Args:
         chosen: (B,) bool.
@@ -295,5 +295,5 @@ def _column_on(values: Tensor, images: Tensor) -> Tensor:
 
 
 def _column(values: Tensor, images: Tensor) -> Tensor:
-    """Give (n,) the dimensions of (n, ...)."""
+    """Reshape (n,) to broadcast with (n, ...)."""
     return values.view(-1, *[1] * (images.ndim - 1))

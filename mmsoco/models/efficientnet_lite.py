@@ -1,4 +1,4 @@
-"""EfficientNet-lite0, of which a package has weights of ImageNet."""
+"""EfficientNet-lite0, for which a package has ImageNet weights."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ class EfficientNetLite(EfficientNet):
     strides 4, 8, 16 and 32.
 
     Args:
-        kwargs: Arguments of mmdet's EfficientNet but ``arch`` and
+        kwargs: Arguments of mmdet's EfficientNet, except ``arch`` and
             ``act_cfg``.
     """
 
-    # Of each block the third number is the share of the squeeze.
+    # The third number of each block is the squeeze ratio.
     layer_settings = {
         'b': [
             [[*block[:2], 0, *block[3:]] for block in stage]

@@ -7,11 +7,11 @@ from torch import Tensor
 
 @torch.no_grad()
 def retrieval_hit_rate(embeddings: Tensor, others: Tensor) -> Tensor:
-    """Return how often the nearest object of the other view is the same one.
+    """Return how often the nearest object of the other view is the same.
 
-    Each row is looked up among all rows of the other view by its cosine, in
-    both directions. A tie with another object counts as a miss, so that
-    embeddings that are all the same score 0.
+    Each row is compared with all rows of the other view by its cosine, in both
+    directions. A tie with another object counts as a miss, so that equal
+    embeddings score 0.
 
     Args:
         embeddings: (R, D), any floating type, of the objects of one view.
@@ -41,7 +41,7 @@ def retrieval_hit_rate(embeddings: Tensor, others: Tensor) -> Tensor:
 
 @torch.no_grad()
 def effective_rank(embeddings: Tensor) -> Tensor:
-    """Return the effective number of dimensions that embeddings fill.
+    """Return the effective number of dimensions of embeddings.
 
     The exponential of the entropy of the singular values, normalized to a
     sum of 1 (Roy and Vetterli, "The effective rank", EUSIPCO 2007). The
@@ -52,10 +52,10 @@ def effective_rank(embeddings: Tensor) -> Tensor:
         embeddings: (R, D), any floating type.
 
     Returns:
-        A float32 scalar in [1, min(R, D)]; 0 where all values are zero.
+        A float32 scalar in [1, min(R, D)]; 0 if all values are zero.
     """
-    # The singular values are the roots of the eigenvalues of the smaller of
-    # the two Gram matrices, but those of small ones drown in rounding.
+    # The singular values are the square roots of the eigenvalues of the
+    # smaller Gram matrix, but small ones would be lost in rounding.
     singular = torch.linalg.svdvals(embeddings.double())
     total = singular.sum()
     if total == 0:

@@ -1,4 +1,4 @@
-"""The part of a detector that pretraining trains, built from its config."""
+"""Build the part of a detector that pretraining trains, from its config."""
 
 import math
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ from .roi_pooling import AssignedRoIs
 from .shared_calls import call_with_each
 from .trimmable_fpn import TrimmableFPN
 
-# How neck and head start: by PyTorch's defaults, or as in a fresh detector.
+# Initializations of neck and head: PyTorch's defaults, or the detector's.
 INITIALIZATIONS = ('published', 'detector')
 
 
 @MODELS.register_module()
 class ObjectEncoder(BaseModule):
-    """Embeds boxes of an image with a detector's own layers.
+    """Embed boxes of an image with a detector's own layers.
 
     ``backbone``, ``neck``, the RoI extractor, ``roi_head.shared_head`` and
     the shared trunk of ``roi_head.bbox_head`` are built from the config that
@@ -40,17 +40,17 @@ class ObjectEncoder(BaseModule):
         roi_levels: ``'all'`` runs each box through every pyramid level that
             the RoI set uses and keeps the embedding of the box's own level:
             the batch-norm statistics of the published code. ``'assigned'``
-            pools each box on its own level alone, as a detector does, with
-            fewer computations; an FPN then leaves out the maps that are
-            finer than all boxes of a view need.
+            pools each box only on its own level, as a detector does, with
+            fewer computations; an FPN then leaves out maps that are finer than
+            any box of a view needs.
         finest_scale: Boxes with sqrt(area) below twice this many pixels go
             to the first level, each further level doubles it. 24 gives the
             thresholds 48, 96, 192 of the paper (section 3.3) on P2 to P5;
             detectors fine-tune with 56.
-        initialization: ``'published'`` starts neck and head with PyTorch's
-            defaults, as the published code does; ``'detector'`` with the
-            detector's own rules, so that their weights have the size that
-            the fine-tuning's learning rate is meant for.
+        initialization: ``'published'`` initializes neck and head with
+            PyTorch's defaults, as the published code does; ``'detector'`` uses
+            the detector's own rules, so that the weights have the scale for
+            which the learning rate of fine-tuning is meant.
 
     Raises:
         TypeError: If ``detector`` is not a dict.
@@ -130,13 +130,13 @@ class ObjectEncoder(BaseModule):
         return nn.ModuleList([head] * len(cfg)) if is_cascade else head
 
     def _train_all_norms(self) -> None:
-        # Where a config is silent, mmdet's ResNet freezes its statistics.
+        # By default, mmdet's ResNet freezes its statistics.
         for module in self.modules():
             if getattr(module, 'norm_eval', False):
                 module.norm_eval = False
 
     def init_weights(self) -> None:
-        """Start the backbone by its own rule, all else by `initialization`.
+        """Initialize the backbone by its own rule, all else as configured.
 
         In a ResNet the convolutions are normal with fan-out scale and the
         last norm of each residual block is zero; the same holds for a
@@ -168,7 +168,7 @@ class ObjectEncoder(BaseModule):
         return head['shared_head'] if 'shared_head' in head else None
 
     def layers(self) -> list[nn.Module]:
-        """Return the parts that hold parameters."""
+        """Return the parts that have parameters."""
         layers = (self.backbone, self.neck, self.shared_head, self.bbox_head)
         return [layer for layer in layers if layer is not None]
 
@@ -188,20 +188,20 @@ class ObjectEncoder(BaseModule):
         features = self.backbone(images)
         if self.neck is None:
             return tuple(features)
-        if not finest:  # the argument is TrimmableFPN's alone
+        if not finest:  # only TrimmableFPN has the argument
             return tuple(self.neck(features))
         return self.neck(features, finest)
 
     def finest_level(self, sets: Sequence[AssignedRoIs]) -> int:
-        """Name the first feature map that the RoI sets of a view need.
+        """Return the first feature map that the RoI sets of a view need.
 
         Args:
             sets: From `assign`, hence the same on every rank.
 
         Returns:
-            0, and more only where maps can be left out: from an FPN, and not
-            with ``roi_levels='all'``, which keeps the batch-norm statistics
-            of the published code.
+            More than 0 only if maps can be left out: with an FPN, and not with
+            ``roi_levels='all'``, which keeps the batch-norm statistics of the
+            published code.
         """
         if self.roi_levels == 'all' or not isinstance(self.neck, TrimmableFPN):
             return 0
@@ -247,7 +247,7 @@ class ObjectEncoder(BaseModule):
             images: (N, C, H, W), normalized.
             sets: The RoI sets of this view, from `assign`.
             heads: See `embed`.
-            whole: Whether maps are wanted that no box needs, see
+            whole: Whether maps that no box needs are computed too, see
                 `finest_level`.
 
         Returns:
@@ -264,10 +264,10 @@ class ObjectEncoder(BaseModule):
     ) -> list[list[Tensor]]:
         """Embed boxes and pass the embeddings through further heads.
 
-        The heads run in here because with ``roi_levels='all'`` they run once
-        per level too. Each level is pooled once for all sets. A layer runs
-        once for all sets as well, unless it has batch statistics: those of a
-        set stay its own.
+        The heads run here because with ``roi_levels='all'`` they also run once
+        per level. Each level is pooled once for all sets. A layer also runs
+        once for all sets, unless it has batch statistics, which are computed
+        per set.
 
         Args:
             features: Feature maps from calling the encoder on the view.
@@ -315,19 +315,19 @@ class ObjectEncoder(BaseModule):
 
 
 def _first_of(head: nn.Module, embeddings: Tensor) -> Tensor:
-    """Pass embeddings through a neck, which wants and gives one of several."""
+    """Pass embeddings through a neck, whose input and output are sequences."""
     return head((embeddings,))[0]
 
 
 def reset_parameters(module: nn.Module) -> None:
-    """Give every layer below a module PyTorch's default start values."""
+    """Initialize every layer below a module with PyTorch's defaults."""
     for layer in module.modules():
         if hasattr(layer, 'reset_parameters'):
             layer.reset_parameters()
 
 
 def start_as_built(part: BaseModule) -> None:
-    """Start a part of a detector as mmdet starts it in a fresh detector.
+    """Initialize a part of a detector as mmdet does in a new detector.
 
     A `ConvModule` draws its weights when it is built, and its owner's
     ``init_weights`` does not reach it in a list of layers.
@@ -339,7 +339,7 @@ def start_as_built(part: BaseModule) -> None:
 
 
 def zero_last_norms(module: nn.Module) -> None:
-    """Let each residual block of a ResNet stage start as the identity."""
+    """Initialize each residual block of a ResNet stage as the identity."""
     for block in module.modules():
         if isinstance(block, Bottleneck):
             nn.init.zeros_(block.norm3.weight)

@@ -1,4 +1,4 @@
-"""Further tasks, which train other parts of the detector."""
+"""Additional tasks that train other parts of the detector."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from .detector_parts import FeatureLevel, pretraining_config
 
 
 class EncodedView(NamedTuple):
-    """A view and what the online encoder makes of it.
+    """A view and its feature maps from the online encoder.
 
     Attributes:
         images: (N, C, H, W), normalized.
@@ -29,12 +29,11 @@ class EncodedView(NamedTuple):
 
 
 class Pretext(BaseModule):
-    """What a pretext has in common with others; subclass it for your own.
+    """Base class of pretexts; subclass it for your own.
 
     `SoCo` builds it with the arguments of its config and two more,
-    ``detector`` and ``levels``. Children that are named as parts of a
-    detector, such as ``rpn_head``, are exported as these; all others stay
-    behind.
+    ``detector`` and ``levels``. Children that are named like parts of a
+    detector, such as ``rpn_head``, are exported; all others are not.
 
     Args:
         detector: Config of the mmdet detector (its whole ``model``).
@@ -82,14 +81,14 @@ class Pretext(BaseModule):
 
 @MODELS.register_module()
 class RPNPretext(Pretext):
-    """The detector's own RPN learns where the proposals are.
+    """Train the detector's own RPN to find the proposals.
 
-    ``rpn_head`` is built from the detector's config, knows objects from
-    background alone, and is trained by its own loss on the online pyramid.
-    All proposals of the image that a view shows are its ground truth
-    (`ShowProposals` must be in the pipeline), clipped to the view. Anchors
-    that lie on proposals which are cut off too much, or are too small in the
-    view, are not negatives: see `LenientAssigner`.
+    ``rpn_head`` is built from the detector's config, only separates objects
+    from background, and is trained by its own loss on the online pyramid. Its
+    ground truth is all proposals that a view shows (`ShowProposals` must be in
+    the pipeline), clipped to the view. Anchors on proposals that are cut off
+    too much, or too small in the view, are not negatives: see
+    `LenientAssigner`.
 
     Args:
         detector: See `Pretext`.
@@ -165,7 +164,7 @@ class RPNPretext(Pretext):
         ]
         shape = tuple(view.images.shape[-2:])
         metas = [dict(img_shape=shape, pad_shape=shape)] * len(split)
-        # The loss of few anchors is cheap, and half precision coarse.
+        # The loss of few anchors is cheap, and half precision would be coarse.
         with torch.autocast(view.images.device.type, enabled=False):
             losses = self.rpn_head.loss_by_feat(
                 *([of_map.float() for of_map in maps] for maps in outputs),

@@ -1,4 +1,4 @@
-"""What happens around a training iteration, one concern per hook."""
+"""Hooks around training iterations, each with one task."""
 
 from .checkpoint_hook import CheckpointHook
 from .collapse_hook import CollapseHook

@@ -1,4 +1,4 @@
-"""Checks that several hooks make of their arguments."""
+"""Check arguments that several hooks have."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Saves checkpoints by epochs or iterations, and by minutes between them."""
+"""Save checkpoints by epochs or iterations, and between them by minutes."""
 
 import os
 import time
@@ -19,23 +19,22 @@ _FIRST_SECONDS = 60.0
 
 @HOOKS.register_module()
 class CheckpointHook(MMEngineCheckpointHook):
-    """mmengine's hook, which never removes before it has written.
+    """mmengine's hook, which writes a new checkpoint before it removes one.
 
     In the scope ``mmsoco`` it takes the place of mmengine's hook of the same
     name. Beyond it:
 
     - the oldest checkpoint is removed when the new one is complete; mmengine
-      removes it first, so that a run with ``max_keep_ckpts=1`` that fails
-      there has none;
-    - while steps are not taken because they are not finite, checkpoints are
-      put off: the newest one is of a run that was in order;
-    - between the checkpoints, ``interim.pth`` is replaced after a minute,
-      two, four and so on, at last every ``interim_minutes``, so that a run
-      that is stopped or killed loses little.
+    removes it before, so that a run with ``max_keep_ckpts=1`` that fails at
+    this point has none; - while steps are skipped because they are not finite,
+    checkpoints are postponed, so that the newest one is from before the
+    failure; - between the checkpoints, ``interim.pth`` is replaced after 1, 2,
+    4 minutes and so on, and finally every ``interim_minutes``, so that a run
+    that is stopped or killed loses little.
 
     Args:
-        interval: epochs or iterations between checkpoints; -1 for none but
-            the last.
+        interval: epochs or iterations between checkpoints; -1 for only the
+            last one.
         interim_minutes: longest time without saving; None saves nothing in
             between.
         max_keep_ckpts: checkpoints that are kept; -1 for all.
@@ -88,7 +87,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Save where it is time.
+        """Save if it is time.
 
         See Hook.after_train_iter.
         """
@@ -127,7 +126,7 @@ class CheckpointHook(MMEngineCheckpointHook):
         self._saved_at = time.monotonic()
 
     def _put_off(self, runner: Runner) -> bool:
-        """Return whether the run is out of order; say so."""
+        """Return whether steps are failing, and log that."""
         failures = getattr(runner, 'failed_steps', 0)
         is_last = self.is_last_train_epoch(runner) or self.is_last_train_iter(
             runner
@@ -148,7 +147,7 @@ class CheckpointHook(MMEngineCheckpointHook):
 
 
 def _check_name(template: str | None) -> None:
-    """Refuse a template by which checkpoints replace each other."""
+    """Refuse a template with which checkpoints would overwrite each other."""
     if template is None:
         return
     try:

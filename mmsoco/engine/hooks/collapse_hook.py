@@ -1,4 +1,4 @@
-"""Warns when the embeddings of all objects become the same, or stops."""
+"""Warn, or stop the run, when the embeddings of all objects become equal."""
 
 import math
 from typing import Any
@@ -13,22 +13,22 @@ from mmsoco.registry import HOOKS
 
 @HOOKS.register_module()
 class CollapseHook(Hook):
-    """Watches the spread of the embeddings.
+    """Watch the spread of the embeddings.
 
-    The model logs ``embedding_std``: the standard deviation of the
-    normalized projections over the batch, times the root of their dimension,
-    1 where they point into all directions alike and 0 where they are all the
-    same. A loss near its minimum with a spread near 0 is a collapse: the
-    network answers every object with one vector, and has learned nothing.
+    The model logs ``embedding_std``: the standard deviation of the normalized
+    projections over the batch, times the root of their dimension, 1 if they
+    point equally in all directions, and 0 if they are all the same. A loss
+    near its minimum with a spread near 0 is a collapse: the network maps every
+    object to the same vector and has learned nothing.
 
     Args:
         threshold: mean spread below which the embeddings count as collapsed.
-        interval: iterations between two looks, and over which is averaged;
-            iterations whose spread is not finite are left out
-            (`FiniteHook` is there for them).
-        silence: looks between two warnings of one collapse.
+        interval: iterations between two checks, and the number of iterations
+            to average over; those whose spread is not finite are left to
+            `FiniteHook`.
+        silence: checks between two warnings about one collapse.
         stop: whether a collapse ends the run.
-        patience: collapsed looks in a row that end it.
+        patience: checks in a row with a collapse that end it.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -66,7 +66,7 @@ class CollapseHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Look at the gauges every ``interval`` iterations.
+        """Check the gauges every ``interval`` iterations.
 
         See Hook.after_train_iter.
 
@@ -92,7 +92,7 @@ class CollapseHook(Hook):
             runner.logger.warning(message)
 
     def _mean(self, runner: Runner, name: str) -> float | None:
-        """Average a gauge since the last look; None without any value."""
+        """Average a gauge since the last check; None without any value."""
         hub = runner.message_hub
         if f'train/{name}' not in hub.log_scalars:
             return None

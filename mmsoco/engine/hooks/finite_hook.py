@@ -1,4 +1,4 @@
-"""Counts the steps that were not taken, and ends a run that takes none."""
+"""Count skipped steps, and end a run that skips all of them."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _REPORTED = 3  # of a row of failed steps
 
 @dataclass(frozen=True)
 class _Step:
-    """A step whose outcome is on its way to the host."""
+    """A step whose outcome is being copied to the host."""
 
     iter: int
     epoch: int
@@ -34,21 +34,22 @@ class _Step:
 
 @HOOKS.register_module()
 class FiniteHook(Hook):
-    """Ends a run whose steps are not finite, and says where it began.
+    """End a run whose steps are not finite, and say where that began.
 
     mmsoco's runner skips single steps whose loss or gradients are not finite
     (`FiniteSteps`) and always has this hook: it counts them as
-    ``skipped_steps``, names the images, and after some in a row ends the run
-    with an error that names the step, its images and the first layer whose
-    output is not finite. The last batch is kept in
-    ``WORK_DIR/not_finite/``, see `mmsoco.engine.diagnosis.replay`.
+    ``skipped_steps``, names the images, and after several in a row ends the
+    run with an error that names the step, its images and the first layer whose
+    output is not finite. The last batch is kept in ``WORK_DIR/not_finite/``,
+    see `mmsoco.engine.diagnosis.replay`.
 
-    On a GPU it learns of a step one iteration late, and never waits for it.
+    On a GPU, it gets the outcome of a step one iteration late, without waiting
+    for it.
 
     Args:
         stop_after: failed steps in a row that end the run.
-        stop_after_scaled: the same with fp16's loss scaling, which begins
-            with a scale that is too large and fails on purpose until it fits.
+        stop_after_scaled: the same with fp16's loss scaling, which starts with
+            a scale that is too large, and fails on purpose until it fits.
 
     Raises:
         ValueError: If a number is not a whole number of at least 1.
@@ -66,7 +67,7 @@ class FiniteHook(Hook):
         self.stop_after_scaled = stop_after_scaled
 
     def before_train(self, runner: Runner) -> None:
-        """Begin with no failed steps.
+        """Reset the count of failed steps.
 
         See Hook.before_train.
         """
@@ -82,7 +83,7 @@ class FiniteHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Take the flags of the wrapper, and judge earlier steps.
+        """Take the flags of the wrapper, and evaluate earlier steps.
 
         See Hook.after_train_iter.
 
@@ -107,7 +108,7 @@ class FiniteHook(Hook):
             self._judge(runner, self._pending.popleft())
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Judge all steps; a checkpoint may be written after this.
+        """Evaluate all steps, since a checkpoint may follow.
 
         See Hook.after_train_epoch.
         """
@@ -137,7 +138,7 @@ class FiniteHook(Hook):
             )
 
     def _end(self, runner: Runner, step: _Step) -> str:
-        """Keep the batch and say what is known."""
+        """Keep the batch, and end the run with all that is known."""
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
         batch = step.batches[-1]
@@ -180,7 +181,7 @@ def _layer(runner: Runner, model: Any, batch: Any) -> str:
     wrapper = _wrappers(runner)[0]
     try:
         return first_not_finite(model, batch, wrapper.optim_context(model))
-    except Exception as error:  # a model of any kind; the run ends anyway
+    except Exception as error:  # any model; the run ends anyway
         return f'not found ({type(error).__name__}: {error})'
 
 

@@ -1,4 +1,4 @@
-"""Keeps the input convention with the weights that were trained on it."""
+"""Save the input convention with the weights that were trained on it."""
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -13,9 +13,8 @@ from mmsoco.structures.input_convention import META_KEY
 class InputConventionHook(Hook):
     """Note color order, mean and deviation in checkpoints, and compare them.
 
-    Weights that were trained on BGR or on other statistics work worse on
-    another input without any message. A checkpoint that does not say what it
-    was trained on passes.
+    Weights that were trained on BGR or with other statistics would silently
+    work worse on another input. A checkpoint without this information passes.
     """
 
     priority = 'VERY_HIGH'
@@ -43,7 +42,7 @@ class InputConventionHook(Hook):
 
 
 def convention_of(runner: Runner) -> InputConvention | None:
-    """Return the input that a run's model gets; None if it does not say."""
+    """Return the input convention of a run's model, None if unknown."""
     model = runner.model
     model = model.module if is_model_wrapper(model) else model
     if hasattr(model, 'input_convention'):

@@ -1,4 +1,4 @@
-"""Recomputes batch norm's running statistics before an evaluation."""
+"""Recompute batch norm's running statistics before an evaluation."""
 
 import itertools
 from typing import Any
@@ -41,7 +41,7 @@ def recompute_statistics(
     buffers = [b for m in layers for b in (m.running_mean, m.running_var)]
     sums = [torch.zeros_like(buffer) for buffer in buffers]
     for layer in layers:
-        layer.momentum = 1.0  # the statistics of the last batch alone
+        layer.momentum = 1.0  # use only the statistics of the last batch
     seen = 0
     for batch in itertools.islice(loader, num_iters):
         model(**model.data_preprocessor(batch, True), mode='loss')
@@ -57,13 +57,13 @@ def recompute_statistics(
 
 @HOOKS.register_module()
 class PreciseBNHook(Hook):
-    """Runs :func:`recompute_statistics` before evaluations and checkpoints.
+    """Run :func:`recompute_statistics` before evaluations and checkpoints.
 
     Args:
         num_iters: batches per process.
-        interval: epochs, or iterations in a run by iterations, between two
-            runs; None takes that of the evaluation (``val_interval``). The
-            end of the training is always included.
+        interval: epochs between two runs, or iterations in an iteration-based
+            run; None takes that of the evaluation (``val_interval``). It
+            always runs at the end of the training.
 
     Raises:
         ValueError: If a number is not a whole number of at least 1.
@@ -82,7 +82,7 @@ class PreciseBNHook(Hook):
         self.interval = interval
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Set them at the end of an epoch, in a run by epochs.
+        """Set them at the end of an epoch, in an epoch-based run.
 
         See Hook.after_train_epoch.
         """
@@ -100,7 +100,7 @@ class PreciseBNHook(Hook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Set them after an iteration, in a run by iterations.
+        """Set them after an iteration, in an iteration-based run.
 
         See Hook.after_train_iter.
         """

@@ -1,4 +1,4 @@
-"""Takes what the model logs from the device without waiting for it."""
+"""Copy logged values from the device without waiting for them."""
 
 from collections import deque
 from typing import Any
@@ -12,9 +12,10 @@ from mmsoco.registry import HOOKS
 
 
 class LoggedValues:
-    """Values that a model logged, on their way to the host.
+    """Logged values of a model that are being copied to the host.
 
-    All tensors travel as one, begun at once and awaited in :meth:`arrived`.
+    All tensors are copied as one, which starts at once and is awaited in
+    :meth:`arrived`.
 
     Args:
         outputs: scalars by name: tensors of one element, or numbers.
@@ -33,20 +34,20 @@ class LoggedValues:
         devices = {t.device for t in tensors.values() if t.is_cuda}
         self.is_travelling = bool(devices)
         if tensors:
-            # A model may log a value of the host among those of its GPU.
+            # A model may log values on the host among those on its GPU.
             device = devices.pop() if devices else torch.device('cpu')
             values = [
                 t.detach().to(device, torch.float32).flatten()
                 for t in tensors.values()
             ]
-            # From a GPU into pinned memory, so that the host need not wait.
+            # Into pinned memory, so that the host need not wait for the GPU.
             self._on_host = torch.cat(values).to('cpu', non_blocking=True)
         if self.is_travelling:
             self._arrival = torch.cuda.Event()
             self._arrival.record()
 
     def arrived(self) -> dict[str, Any]:
-        """Wait for the values and give them by name, as numbers."""
+        """Wait for the values and return them by name, as numbers."""
         if self.is_travelling:
             self._arrival.synchronize()
         values = self._on_host.tolist() if self._names else []
@@ -57,12 +58,12 @@ class LoggedValues:
 class DeferredRuntimeInfoHook(RuntimeInfoHook):
     """mmengine's hook, but values on a GPU enter the log one iteration late.
 
-    Read at once, each of the logged scalars makes the host wait until the
-    device has finished the step; the device is then idle until the host has
-    prepared the next one. Here the host moves on to the next batch meanwhile,
-    and is never more than one step ahead.
-    Values of the first iteration and, at its end, of the last one of an epoch
-    are waited for, so none is lost; on a CPU there is nothing to wait for.
+    If the logged scalars were read at once, the host would wait until the
+    device has finished the step, and the device would then be idle until the
+    host has prepared the next one. Here, the host continues with the next
+    batch, and is never more than one step ahead. The hook waits for the values
+    of the first iteration of an epoch and, at its end, of the last one, so
+    that none is lost; on a CPU there is nothing to wait for.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -80,7 +81,7 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         data_batch: Any = None,
         outputs: dict | None = None,
     ) -> None:
-        """Send for this iteration's values and enter earlier ones.
+        """Start copying this iteration's values, and log earlier ones.
 
         See Hook.after_train_iter.
         """
@@ -93,14 +94,14 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         )
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Enter all values; the checkpoint is written after this.
+        """Log all values, before the checkpoint is written.
 
         See Hook.after_train_epoch.
         """
         self._enter(runner, all_but=0)
 
     def _enter(self, runner: Runner, all_but: int) -> None:
-        """Move values, but the newest, to the message hub."""
+        """Move values to the message hub, except the newest."""
         while len(self._pending) > all_but:
             for name, value in self._pending.popleft().arrived().items():
                 runner.message_hub.update_scalar(f'train/{name}', value)

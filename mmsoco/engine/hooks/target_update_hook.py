@@ -1,4 +1,4 @@
-"""Moves the target network after each optimizer step."""
+"""Update the target network after each optimizer step."""
 
 import math
 from typing import Any
@@ -13,10 +13,9 @@ from mmsoco.registry import HOOKS
 def target_momentum(step: int, total: int, base: float) -> float:
     """Return the share of the old target that an update keeps.
 
-    ``m = 1 - (1 - base) * (cos(pi * step / total) + 1) / 2``, which grows
-    from ``base`` at step 0 to 1 at step ``total``. The word "momentum" also
-    stands for the share of the NEW value elsewhere (mmengine's averaged
-    models); here it never does.
+    ``m = 1 - (1 - base) * (cos(pi * step / total) + 1) / 2``, which grows from
+    ``base`` at step 0 to 1 at step ``total``. Elsewhere (mmengine's averaged
+    models), "momentum" means the share of the NEW value; here it never does.
 
     Args:
         step: optimizer steps made, in [0, total].
@@ -28,18 +27,18 @@ def target_momentum(step: int, total: int, base: float) -> float:
 
 @HOOKS.register_module()
 class TargetUpdateHook(Hook):
-    """Updates the target network after each real optimizer step.
+    """Update the target network after each real optimizer step.
 
     ``target = m * target + (1 - m) * online``, with ``m`` of
     :func:`target_momentum` at the number ``k`` of optimizer steps made. The
     published code updates before the step, with ``k`` counted from 0: its
-    first update finds equal networks and changes nothing, and each later one
-    meets the same weights at the same ``k`` as here.
+    first update has equal networks and changes nothing, and each later one has
+    the same weights and the same ``k`` as here.
 
-    With gradient accumulation the iterations without a step are left out,
-    and ``k`` and ``K`` count steps. Both follow from the iteration, so that
-    a resumed run continues where it stopped. (fp16 loss scaling may skip a
-    step that overflowed; it counts as made.)
+    With gradient accumulation, iterations without a step are not counted, and
+    ``k`` counts steps. It follows from the iteration, so that a resumed run
+    continues where it stopped. (fp16 loss scaling may skip a step that
+    overflowed; it counts as made.)
 
     Args:
         base_momentum: momentum at the start, in [0, 1].

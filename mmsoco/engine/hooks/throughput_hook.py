@@ -1,4 +1,4 @@
-"""Logs images per second and the share of time spent waiting for data."""
+"""Log images per second and the share of time spent waiting for data."""
 
 import math
 from collections import deque
@@ -12,11 +12,10 @@ from mmsoco.registry import HOOKS
 
 
 def missing_workers(data_wait: float, workers: int) -> int:
-    """Describe how many data workers are missing, by the time spent waiting.
+    """Estimate from the waiting time how many data workers are missing.
 
-    A step that waits for the share ``w`` of its time runs at the speed of
-    the workers, and would need ``workers / (1 - w)`` of them to run at its
-    own.
+    A step that waits during the share ``w`` of its time runs at the speed of
+    the workers; at its own speed, it would need ``workers / (1 - w)`` of them.
 
     Args:
         data_wait: share of the time spent waiting, in [0, 1).
@@ -29,23 +28,23 @@ def missing_workers(data_wait: float, workers: int) -> int:
 # persist), and compiled layers, also for the second and third shapes.
 _START = 1
 _START_COMPILED = 5
-# Fewer iterations say nothing about the number of workers.
+# Fewer iterations do not allow advice about the number of workers.
 _ENOUGH = 10
 
 
 @HOOKS.register_module()
 class ThroughputHook(Hook):
-    """Adds ``images_per_s`` and ``data_wait`` to the log.
+    """Add ``images_per_s`` and ``data_wait`` to the log.
 
     ``images_per_s`` counts the images of all processes. ``data_wait`` is the
     share of the time in which the training step waited for data, from 0 to
     1; a larger share than ``tolerance`` is reported at the end of an epoch,
     with the number of data workers that are missing.
 
-    Starting is not counted: the first iteration of an epoch, which waits for
-    data workers to start, and the first ones of a run whose layers are
-    compiled. What a run took to start is said once. An epoch of a few
-    iterations gets no advice; its times count in the next one's.
+    The start is not counted: the first iteration of an epoch, which waits for
+    data workers to start, and the first iterations of a run whose layers are
+    compiled. How long the start took is logged once. An epoch of a few
+    iterations gets no advice; its times count in the next epoch.
 
     It reads the times that mmengine's ``IterTimerHook`` measures, over the
     window of the log.
@@ -132,7 +131,7 @@ class ThroughputHook(Hook):
         self._counted, self._time, self._wait = 0, 0.0, 0.0
 
     def _report_start(self, runner: Runner) -> None:
-        """Say what the start took."""
+        """Log how long the start took."""
         self._is_reported = True
         runner.logger.info(
             f'Starting took {self._start_seconds:.1f} s (data workers, first '

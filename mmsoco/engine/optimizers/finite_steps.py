@@ -43,16 +43,16 @@ def _guarded(kind: type) -> type:
 class FiniteSteps(OptimWrapper):
     """The part of an optimizer wrapper that skips what is not finite.
 
-    A step whose loss or gradients hold NaN or infinity is not taken: weights
+    A step whose loss or gradients contain NaN or infinity is skipped: weights
     and the optimizer's state do not change, and buffers that the forward
-    passes have changed (statistics of batch norm) are put back. In a
-    distributed run all processes decide alike, since gradients are averaged
-    and a loss that is not finite makes all of them so.
+    passes have changed (statistics of batch norm) are restored. In a
+    distributed run, all processes decide the same, since gradients are
+    averaged, and a loss that is not finite makes all gradients so.
 
-    On a GPU nothing waits for the device where the optimizer can skip there
-    (`LARS.skip_if`); the host learns of it from `take_flags`, one iteration
-    late. Loss scaling (fp16) skips steps by itself; they are counted here.
-    Other optimizers make the host look before each step.
+    On a GPU, nothing waits for the device if the optimizer can skip there
+    (`LARS.skip_if`); the host gets the outcome from `take_flags`, one
+    iteration late. Loss scaling (fp16) skips steps by itself; they are counted
+    here. With other optimizers, the host checks before each step.
     """
 
     _flags: list[Tensor] | None = None
@@ -60,7 +60,7 @@ class FiniteSteps(OptimWrapper):
 
     @property
     def scales_loss(self) -> bool:
-        """Whether steps are skipped now and then by dynamic loss scaling."""
+        """Whether dynamic loss scaling skips steps now and then."""
         scaler = getattr(self, 'loss_scaler', None)
         return scaler is not None and scaler.is_enabled()
 
@@ -68,7 +68,7 @@ class FiniteSteps(OptimWrapper):
         """Return the flags of steps since the last call.
 
         Returns:
-            Per step a scalar tensor: above 0 where it was not taken.
+            Per step a scalar tensor, above 0 if it was skipped.
         """
         flags, self._flags = self._flags or [], None
         return flags
@@ -84,9 +84,9 @@ class FiniteSteps(OptimWrapper):
             yield
 
     def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Backpropagate, and step where it is time; see mmengine."""
-        # The factor is 1, or NaN for a loss that is not finite, whose
-        # gradients then are NaN on every rank.
+        """Backpropagate, and make a step if it is time; see mmengine."""
+        # The factor is 1, or NaN for a loss that is not finite, so that its
+        # gradients are NaN on every rank.
         super().update_params(loss * (1 + 0 * loss.detach()), *args, **kwargs)
 
     def step(self, **kwargs: Any) -> None:
@@ -138,10 +138,10 @@ class KeptBuffers:
             torch._foreach_copy_(kept, live)
 
     def put_back_if(self, flag: Tensor) -> None:
-        """Put the copy back where a flag is set or a buffer is not finite.
+        """Restore the copy if a flag is set or a buffer is not finite.
 
-        A sum of large numbers can overflow in the statistics of batch norm
-        alone, while loss and gradients are finite.
+        The statistics of batch norm can overflow while loss and gradients are
+        finite.
 
         Args:
             flag: Scalar, on the device of the buffers; above 0 if set.
@@ -161,7 +161,7 @@ def not_finite_flag(tensors: Iterable[Tensor | None]) -> Tensor:
     """Return whether tensors hold NaN or infinity, without waiting for it.
 
     Args:
-        tensors: Of one device; None is left out.
+        tensors: Tensors on one device; None is left out.
 
     Returns:
         A scalar on that device: 1 if there is such a value, else 0.
@@ -187,7 +187,7 @@ def _values(tensor: Tensor) -> Tensor:
 
 
 def zero_if(tensors: Sequence[Tensor], flag: Tensor) -> None:
-    """Set tensors to zero where a flag is set, NaN and infinity too.
+    """Set tensors to zero if a flag is set, including NaN and infinity.
 
     Args:
         tensors: Floating point, of one type; changed.

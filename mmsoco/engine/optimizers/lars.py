@@ -21,13 +21,13 @@ EPS = 1e-8
 class FlatBuffer:
     """Memory for a list of tensors, scaled tensor by tensor in one call.
 
-    A factor per tensor that lies on the device is not a multi-tensor operation
-    of PyTorch's on a GPU: it would start one kernel per tensor. Here the
-    tensors share a buffer whose rows belong to one tensor each, so the
-    factors are a column.
+    PyTorch has no multi-tensor operation on a GPU for a factor per tensor that
+    is on the device; it would start one kernel per tensor. Here, the tensors
+    share a buffer, each of whose rows belongs to one tensor, so the factors
+    are a column.
 
     Args:
-        tensors: what the views are to look like; all of one type and device.
+        tensors: templates of the views, all of one type and device.
 
     Attributes:
         views: tensors of the same shapes and strides in the buffer.
@@ -54,7 +54,7 @@ class FlatBuffer:
 
 
 def _dense_strides(tensor: Tensor) -> tuple[int, ...]:
-    """Return the strides of a tensor, fresh ones if it leaves gaps."""
+    """Return the strides of a tensor, or dense ones if it has gaps."""
     for memory_format in (torch.contiguous_format, torch.channels_last):
         if tensor.is_contiguous(memory_format=memory_format):
             return tensor.stride()
@@ -74,11 +74,11 @@ def scale_layerwise(
 
         d * trust_coefficient * |p| / |d|     (d itself where a norm is 0)
 
-    A layer whose gradient is zero does not change. The rule would give even
-    its slightest decay the size of a full step: the convolution of a pyramid
-    level without any box shrank from norm 4.6 to 0.1 within 625 steps.
+    A layer whose gradient is zero does not change. Otherwise the rule would
+    scale even a small weight decay to a full step: the convolution of a
+    pyramid level without boxes shrank from norm 4.6 to 0.1 within 625 steps.
 
-    The norms stay on the device: nothing here waits for it.
+    The norms stay on the device, so that nothing waits for it.
 
     Args:
         params: the parameters, of any shape.
@@ -128,9 +128,9 @@ class LARS(Optimizer):
             learning rate of 1.
 
     Attributes:
-        skip_if: None, or a scalar tensor on the device: where it is above 0,
-            a step does not change parameters and velocities, and nothing
-            waits for it.
+        skip_if: None, or a scalar tensor on the device: if it is above 0, a
+            step does not change parameters and velocities. Nothing waits for
+            it.
 
     Raises:
         ValueError: If a hyperparameter is negative or not finite.

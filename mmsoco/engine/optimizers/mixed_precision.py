@@ -38,7 +38,7 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
         clip_grad: dict | None = None,
     ) -> None:
         check_precision(precision, get_device())
-        # Past AmpOptimWrapper's constructor, which asks for an accelerator.
+        # Skip AmpOptimWrapper's constructor, which requires an accelerator.
         OptimWrapper.__init__(self, optimizer, accumulative_counts, clip_grad)
         self.cast_dtype = DTYPES[precision]
         self._scale_update_param = None

@@ -1,4 +1,4 @@
-"""Hand the parameters to an optimizer that are trained."""
+"""Pass only the trained parameters to an optimizer."""
 
 from collections import Counter
 from typing import Any
@@ -8,11 +8,11 @@ from torch import nn
 
 
 class TrainedParametersConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's constructor, which warns of each parameter that is fixed.
+    """mmengine's constructor, without a warning for each fixed parameter.
 
-    A target network and frozen stages make a hundred such lines. Here a
-    module that trains nothing is passed over as a whole; the parameter groups
-    stay the same. `fixed_tensors` says in a line what is not trained.
+    A target network and frozen stages would give a hundred such lines. Here, a
+    module without trained parameters is skipped as a whole; the parameter
+    groups stay the same. `fixed_tensors` counts what is not trained.
     """
 
     def add_params(
@@ -27,14 +27,14 @@ class TrainedParametersConstructor(DefaultOptimWrapperConstructor):
 
 
 def with_constructor(optim_wrapper: Any) -> Any:
-    """Name the constructor above in the settings of one optimizer.
+    """Add the constructor above to the settings of an optimizer.
 
     Args:
         optim_wrapper: The config's ``optim_wrapper``; it is not changed.
 
     Returns:
-        The settings, or what was given where another constructor is named,
-        or where it is not the settings of one optimizer.
+        The settings; unchanged if they name another constructor, or are not
+        those of a single optimizer.
     """
     if (
         not isinstance(optim_wrapper, dict)
@@ -52,8 +52,8 @@ def fixed_tensors(model: nn.Module) -> dict[str, int]:
         model: The model.
 
     Returns:
-        Number of tensors by the name of the child; none of a part that is
-        trained as a whole.
+        Number of tensors by the name of the child, without parts that are
+        completely trained.
     """
     return dict(
         Counter(
