@@ -353,7 +353,7 @@ def test_other_images_of_the_same_names(image_root, tmp_path):
     before = out.read_bytes()
     other = tmp_path / 'other'
     shutil.copytree(image_root, other)
-    for i, name in enumerate(collect_names(other)):
+    for i, name in enumerate(find_images(other).names):
         if name not in BAD[1:]:
             save_blocks(other / name, 200 + i, 90)
     with pytest.raises(FileExistsError, match='are not the same in'):
