@@ -9,8 +9,9 @@ import copy
 import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -23,6 +24,7 @@ import mmsoco.registry  # noqa: F401  (makes the scope known)
 from mmsoco.engine.trial_build import build_model
 from mmsoco.registry import DATASETS
 from mmsoco.utils.files import write_json
+from mmsoco.utils.machine import available_cores
 from mmsoco.workflow.pretrain_config import set_precision
 
 # The first step of a setting allocates and compiles; of the others the fastest
@@ -31,6 +33,8 @@ WARM_UP, STEPS = 1, 3
 # Beside other jobs a step can take a hundred times as long as on an idle
 # machine. After this time no further setting is tried.
 MOST_SECONDS = 60.0
+# bf16 must be worth its coarser numbers.
+_GAIN_OF_BF16 = 1.05
 
 
 def measure(
@@ -92,6 +96,49 @@ def _step_seconds(
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     return min(seconds[WARM_UP:])
+
+
+def fastest(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Choose precision and threads from the seconds of a step.
+
+    bf16 is taken where it is worth its coarser numbers, see `_GAIN_OF_BF16`.
+
+    Args:
+        steps: Dicts with ``precision``, ``threads`` and ``seconds``.
+    """
+
+    def cost(step: Mapping[str, Any]) -> float:
+        """Return the seconds of a step, with the price of bf16 on top."""
+        gain = 1.0 if step['precision'] == 'fp32' else _GAIN_OF_BF16
+        return step['seconds'] * gain
+
+    best = min(steps, key=cost)
+    return dict(best)
+
+
+def images_per_second(
+    measured: Mapping[str, Any], workers: int, devices: int, has_gpu: bool
+) -> float:
+    """Estimate the speed of a training.
+
+    On a CPU the loading of the pictures shares the cores with the training;
+    with a GPU, the slower of the two decides.
+
+    Args:
+        measured: ``seconds`` of a step, ``sample_seconds`` and
+            ``batch_size``.
+        workers: Processes that load pictures, per device.
+        devices: Number of devices.
+        has_gpu: Whether these are GPUs.
+    """
+    size = measured['batch_size']
+    loading = size * measured['sample_seconds']
+    if has_gpu:
+        seconds = max(measured['seconds'], loading / max(workers, 1))
+    else:
+        cores = available_cores() / devices
+        seconds = measured['seconds'] + loading / max(cores, 1)
+    return devices * size / seconds
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
-"""The training of `mmsoco pretrain`: its plan, its process, its news."""
+"""Plan the training of `mmsoco pretrain`, and run it in a process."""
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +30,7 @@ from mmsoco.workflow.child import (
     training_command,
 )
 from mmsoco.workflow.console import Console, quiet_log
+from mmsoco.workflow.measure import fastest, images_per_second
 from mmsoco.workflow.news import PretrainingNews
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.settings import (
@@ -44,8 +45,6 @@ from mmsoco.workflow.settings import (
 # nor more than SoCo's own.
 DEFAULT_STEPS = 2500
 FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
-# bf16 must be worth its coarser numbers.
-_GAIN_OF_BF16 = 1.05
 # Floating point operations of a step: Mask R-CNN R50-FPN against the small
 # R18-FPN in the small recipe (`tools/analysis_tools/get_flops.py`: 57.0 and
 # 4.8 GFLOP per picture).
@@ -398,57 +397,10 @@ def has_gpu() -> bool:
     return torch.cuda.is_available()
 
 
-def fastest(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Choose precision and threads from the seconds of a step.
-
-    bf16 is taken where it is worth its coarser numbers, see `_GAIN_OF_BF16`.
-
-    Args:
-        steps: Dicts with ``precision``, ``threads`` and ``seconds``.
-    """
-
-    def cost(step: Mapping[str, Any]) -> float:
-        """Return the seconds of a step, with the price of bf16 on top."""
-        gain = 1.0 if step['precision'] == 'fp32' else _GAIN_OF_BF16
-        return step['seconds'] * gain
-
-    best = min(steps, key=cost)
-    return dict(best)
-
-
-def images_per_second(
-    measured: Mapping[str, Any], workers: int, devices: int, has_gpu: bool
-) -> float:
-    """Estimate the speed of a training.
-
-    On a CPU the loading of the pictures shares the cores with the training;
-    with a GPU, the slower of the two decides.
-
-    Args:
-        measured: ``seconds`` of a step, ``sample_seconds`` and
-            ``batch_size``.
-        workers: Processes that load pictures, per device.
-        devices: Number of devices.
-        has_gpu: Whether these are GPUs.
-    """
-    size = measured['batch_size']
-    loading = size * measured['sample_seconds']
-    if has_gpu:
-        seconds = max(measured['seconds'], loading / max(workers, 1))
-    else:
-        cores = available_cores() / devices
-        seconds = measured['seconds'] + loading / max(cores, 1)
-    return devices * size / seconds
-
-
 def describe_start(report: LoadReport) -> str:
     """Say in a line what arrived of the weights to start from."""
-    parts = ', '.join(
-        f'{name} {len(part.loaded)}/{part.num_of_model}'
-        for name, part in report.parts.items()
-        if part.is_offered
-    )
-    return f'{Path(report.source).name}: {parts}, copied to the target'
+    name = Path(report.source).name
+    return f'{name}: {report.summary()}, copied to the target'
 
 
 def _speed(plan: configs.Plan) -> float:

@@ -97,3 +97,34 @@ def test_a_busy_machine_is_not_measured_for_long(
     assert len(found['steps']) == settings
     assert sum(number for *_, number, _ in asked) == steps
     assert all(step['threads'] == 1 for step in found['steps'])
+
+
+def step(precision, threads, seconds):
+    return dict(precision=precision, threads=threads, seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ('times', 'best'),
+    [
+        ([('fp32', 2, 0.8), ('bf16', 2, 0.6)], ('bf16', 2)),
+        # not worth its coarser numbers
+        ([('fp32', 2, 0.8), ('bf16', 2, 0.78)], ('fp32', 2)),
+        ([('fp32', 2, 5.0), ('fp32', 1, 1.0), ('bf16', 2, 9.0)], ('fp32', 1)),
+        ([('bf16', 8, 0.1)], ('bf16', 8)),
+    ],
+)
+def test_the_fastest_setting_is_taken(times, best):
+    found = measure.fastest([step(*entry) for entry in times])
+    assert (found['precision'], found['threads']) == best
+
+
+def test_loading_shares_the_cores_or_runs_beside_a_gpu(monkeypatch):
+    monkeypatch.setattr(measure, 'available_cores', lambda: 4)
+    measured = dict(seconds=0.5, sample_seconds=0.025, batch_size=20)
+    # a batch takes half a second of loading: 0.125 s on four cores
+    assert measure.images_per_second(measured, 2, 1, False) == 20 / 0.625
+    # two workers load a batch in 0.25 s, while the GPU computes for 0.5 s
+    assert measure.images_per_second(measured, 2, 1, True) == 40
+    # ... and one worker of a slow disk decides
+    slow = dict(measured, sample_seconds=0.1)
+    assert measure.images_per_second(slow, 1, 8, True) == pytest.approx(8 * 10)

@@ -15,43 +15,7 @@ from mmsoco.workflow.news import DetectorNews, PretrainingNews
 from mmsoco.workflow.pretrain_config import Plan, describe_detector
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.settings import PretrainSettings
-from mmsoco.workflow.training import (
-    Training,
-    describe_start,
-    fastest,
-    images_per_second,
-)
-
-
-def step(precision, threads, seconds):
-    return dict(precision=precision, threads=threads, seconds=seconds)
-
-
-@pytest.mark.parametrize(
-    ('times', 'best'),
-    [
-        ([('fp32', 2, 0.8), ('bf16', 2, 0.6)], ('bf16', 2)),
-        # not worth its coarser numbers
-        ([('fp32', 2, 0.8), ('bf16', 2, 0.78)], ('fp32', 2)),
-        ([('fp32', 2, 5.0), ('fp32', 1, 1.0), ('bf16', 2, 9.0)], ('fp32', 1)),
-        ([('bf16', 8, 0.1)], ('bf16', 8)),
-    ],
-)
-def test_the_fastest_setting_is_taken(times, best):
-    found = fastest([step(*entry) for entry in times])
-    assert (found['precision'], found['threads']) == best
-
-
-def test_loading_shares_the_cores_or_runs_beside_a_gpu(monkeypatch):
-    monkeypatch.setattr(module, 'available_cores', lambda: 4)
-    measured = dict(seconds=0.5, sample_seconds=0.025, batch_size=20)
-    # a batch takes half a second of loading: 0.125 s on four cores
-    assert images_per_second(measured, 2, 1, False) == 20 / 0.625
-    # two workers load a batch in 0.25 s, while the GPU computes for 0.5 s
-    assert images_per_second(measured, 2, 1, True) == 40
-    # ... and one worker of a slow disk decides
-    slow = dict(measured, sample_seconds=0.1)
-    assert images_per_second(slow, 1, 8, True) == pytest.approx(8 * 10)
+from mmsoco.workflow.training import Training, describe_start
 
 
 class Bar(Progress):
