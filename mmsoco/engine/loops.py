@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from mmengine.runner import BaseLoop, Runner
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from mmengine.runner import IterBasedTrainLoop as MMEngineIterBasedTrainLoop
-from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmsoco.datasets.samplers import EpochIndexSampler
@@ -196,3 +196,35 @@ class SampleBudgetTrainLoop(EpochBasedTrainLoop):
             f'{num_images} images: {self._max_epochs} epochs of '
             f'{len(self.dataloader)} iterations.'
         )
+
+
+# By the names of mmengine's loops and by their classes.
+_OWN_LOOPS = {
+    name: loop
+    for loop in (EpochBasedTrainLoop, IterBasedTrainLoop)
+    for name in (loop.__name__, loop.__base__)
+}
+
+
+def own_loop(
+    settings: dict, runner: Runner, dataloader: DataLoader | dict
+) -> BaseLoop | None:
+    """Build mmsoco's loop for a config that asks for mmengine's.
+
+    Args:
+        settings: the config's ``train_cfg``.
+        runner: the runner.
+        dataloader: the data, or its config.
+
+    Returns:
+        The loop; None if the config asks for another one.
+    """
+    options = dict(settings)
+    # Left by base configs of mmdet in their parts.
+    options.pop('_scope_', None)
+    by_epoch = options.pop('by_epoch', None)
+    of_kind = {True: 'EpochBasedTrainLoop', False: 'IterBasedTrainLoop'}
+    own = _OWN_LOOPS.get(options.pop('type', of_kind.get(by_epoch)))
+    if own is None:
+        return None
+    return own(runner, dataloader=dataloader, **options)

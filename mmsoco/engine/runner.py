@@ -27,7 +27,7 @@ from mmsoco.engine.checks import check_training
 from mmsoco.engine.data_workers import shield_workers
 from mmsoco.engine.hooks.finite_hook import FiniteHook
 from mmsoco.engine.loader_checks import refuse_fixed_views
-from mmsoco.engine.loops import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmsoco.engine.loops import own_loop
 from mmsoco.engine.optimizers.finite_steps import guard_steps
 from mmsoco.engine.optimizers.trained_parameters import (
     fixed_tensors,
@@ -44,12 +44,6 @@ from mmsoco.utils.stop_signals import (
     raise_stopped,
 )
 
-# By the names of mmengine's loops and by their classes.
-_OWN_LOOPS = {
-    name: loop
-    for loop in (EpochBasedTrainLoop, IterBasedTrainLoop)
-    for name in (loop.__name__, loop.__base__)
-}
 # How mmengine warns of classes that it uses itself to save checkpoints.
 _OWN_WARNINGS = ('"FileClient" will be', '"HardDiskBackend" is')
 # Of torch's batch norm.
@@ -266,7 +260,9 @@ class Runner(CheckpointingRunner):
                 the same views in all epochs.
         """
         with tensors_only():
-            loop = super().build_train_loop(self._own_loop(loop))
+            if isinstance(loop, dict):
+                loop = own_loop(loop, self, self._train_dataloader) or loop
+            loop = super().build_train_loop(loop)
         if not len(loop.dataloader):
             raise ValueError(
                 f'{len(loop.dataloader.dataset)} images do not make one batch '
@@ -290,20 +286,6 @@ class Runner(CheckpointingRunner):
             return
         model.compile_parts(**(options if isinstance(options, dict) else {}))
         self.logger.info('The layers are compiled: the first steps are slow.')
-
-    def _own_loop(self, loop: Any) -> Any:
-        """Replace mmengine's loop by that of mmsoco."""
-        if not isinstance(loop, dict):
-            return loop
-        options = dict(loop)
-        # What a base config of mmdet leaves in its parts.
-        options.pop('_scope_', None)
-        by_epoch = options.pop('by_epoch', None)
-        of_kind = {True: 'EpochBasedTrainLoop', False: 'IterBasedTrainLoop'}
-        own = _OWN_LOOPS.get(options.pop('type', of_kind.get(by_epoch)))
-        if own is None:
-            return loop
-        return own(self, dataloader=self._train_dataloader, **options)
 
     def _train_batch_size(self) -> int:
         loader = self._train_dataloader
