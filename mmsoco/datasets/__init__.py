@@ -1,4 +1,4 @@
-"""Images and proposals become samples with views.
+"""Turn images and proposals into samples with views.
 
 Import from the modules: the converters of this room do not need torch.
 """

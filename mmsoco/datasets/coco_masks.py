@@ -13,7 +13,7 @@ _NO_AREA = 1e-6
 
 
 def polygon_points(annotation: dict) -> list[float]:
-    """Return the polygons' coordinates one after the other, if all are."""
+    """Return the coordinates of all polygons in a row, if all are finite."""
     polygons = annotation.get('segmentation')
     if not isinstance(polygons, list):
         return []
@@ -31,7 +31,7 @@ def check_mask(
     Args:
         annotation: The object.
         image: Its picture, with ``height`` and ``width`` in pixels.
-        where: What names the object in a report.
+        where: The name of the object in a report.
         problems: Changed.
     """
     mask = annotation.get('segmentation')
@@ -44,7 +44,7 @@ def check_mask(
         elif (runs := read_runs(mask['counts'])) is None:
             what = 'counts of a mask are not run lengths'
         elif sum(runs) != size[0] * size[1]:
-            # pycocotools writes as many pixels as the counts say.
+            # pycocotools writes as many pixels as the counts say, unchecked.
             what = "counts of a mask do not add up to its picture's pixels"
         else:
             return True
@@ -80,12 +80,12 @@ def _join_points(annotation: dict, where: str, problems: Problems) -> None:
 
 
 def read_runs(counts: Any) -> list[int] | None:
-    """Return the lengths of a mask's runs, of 0 and 1 in turn.
+    """Return the lengths of a mask's runs, which alternate between 0 and 1.
 
     Args:
-        counts: The lengths, or COCO's text: each length, from the fourth on
-            less the one two before it, in groups of 5 bits, the lowest
-            first; a sixth bit says that more follow, and 48 is added.
+        counts: The lengths, or COCO's text: each length (from the fourth on,
+            minus the one two before it) in groups of 5 bits, the lowest first;
+            a sixth bit says that more follow, and 48 is added.
 
     Returns:
         None if it is neither.
@@ -115,9 +115,9 @@ def read_runs(counts: Any) -> list[int] | None:
 def drop_empty_mask(
     annotation: dict, image: dict, where: str, problems: Problems
 ) -> bool:
-    """Drop polygons without area in the picture; return if none is left.
+    """Drop polygons without area in the picture; return whether none is left.
 
-    A mask head would learn from them that there is nothing.
+    A mask head would learn from them that there is no object.
     """
     mask = annotation.get('segmentation')
     if not mask:
@@ -145,7 +145,7 @@ def drop_empty_mask(
 
 
 def _is_inside(polygon: list[float], image: dict) -> bool:
-    """Return whether the box around a polygon meets the picture."""
+    """Return whether the box around a polygon overlaps the picture."""
     xs, ys = polygon[::2], polygon[1::2]
     return (
         max(xs) > 0

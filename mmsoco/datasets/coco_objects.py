@@ -112,8 +112,8 @@ def _repair_crowd(annotation: dict, where: str, problems: Problems) -> None:
 def _repair_area(annotation: dict, where: str, problems: Problems) -> None:
     area = annotation.get('area')
     box_area = annotation['bbox'][2] * annotation['bbox'][3]
-    # An object with an area of 0 is skipped by mmdet, so that a detector
-    # would learn that there is nothing.
+    # mmdet skips an object with an area of 0, so that a detector would learn
+    # that there is none.
     if is_finite(area) and (area > 0 or box_area == 0):
         return
     annotation['area'] = box_area

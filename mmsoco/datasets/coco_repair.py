@@ -22,7 +22,7 @@ from .coco_ids import (
 from .coco_objects import check_layout, clip, each_once, repair_object
 from .picture_size import TURNED, is_of_stored_picture, report_other_size
 
-# Where an id stands, or refers to one.
+# Keys that hold an id.
 _IDS = {
     'images': ('id',),
     'categories': ('id',),
@@ -40,10 +40,10 @@ def repair_document(
 
     Args:
         document: See `read_document`.
-        read_size: Gives the (height, width) of a picture by its name, or
-            None where it is not there, not readable or not looked at.
+        read_size: Gives the (height, width) of a picture by its name, or None
+            if it is missing, unreadable or not checked.
         is_turned: Returns whether EXIF turns a picture by a quarter.
-        problems: Gets what is wrong.
+        problems: Changed.
 
     Returns:
         The objects whose mask was dropped, since it has no area. Their boxes

@@ -1,8 +1,8 @@
 """Check the labels that a detector's config reads, before it is built.
 
-mmdet itself compares nothing: a class whose name the file spells in another
-way shifts the labels of all classes after it, and a number of classes that is
-too low trains in silence.
+mmdet does not check them: a class whose name the file spells differently
+shifts the labels of all later classes, and a number of classes that is too low
+trains silently.
 """
 
 import inspect
@@ -48,23 +48,22 @@ def check_detector_labels(
 ) -> dict[str, Labels]:
     """Check all COCO labels of a config, and repair what can be repaired.
 
-    Where a file had to be repaired, the repaired one is written to
-    ``repaired_dir``, and the config's datasets and metrics are pointed to it.
-    Call it before the runner is built; print ``describe_labels`` of the
-    result.
+    If a file had to be repaired, the repaired one is written to
+    ``repaired_dir`` and used in the config's datasets and metrics. Call it
+    before the runner is built; print ``describe_labels`` of the result.
 
     Args:
         cfg: A detector's config; changed in place.
-        splits: What of ``train``, ``val`` and ``test`` to check.
+        splits: Which of ``train``, ``val`` and ``test`` to check.
         repaired_dir: By default ``labels`` below the config's ``work_dir``.
 
     Returns:
-        The labels by the config keys of their datasets; empty where no
-        dataset is a `CocoDataset` on a local disk.
+        The labels by the config keys of their datasets; empty if no dataset is
+        a `CocoDataset` on a local disk.
 
     Raises:
         ValueError: If labels and config do not fit each other, or labels
-            cannot be used. The message lists all of it.
+            cannot be used. The message lists all reasons.
         FileNotFoundError: If a file or folder of labels is not there.
     """
     found: dict[str, Labels] = {}
@@ -101,7 +100,7 @@ def check_detector_labels(
 
 
 def describe_labels(found: Mapping[str, Labels]) -> str:
-    """Describe the labels of a config, each file once."""
+    """Describe the labels of a config, each file only once."""
     keys: dict[str, list[str]] = {}
     for key, labels in found.items():
         keys.setdefault(labels.summary(), []).append(key)
@@ -132,7 +131,7 @@ def _unwrap(dataset: Any, key: str, split: str) -> Iterator[_Place]:
 
 
 def _class_of(dataset: Mapping) -> type[CocoDataset] | None:
-    """Return the class of a dataset that reads its labels as COCO's does."""
+    """Return the class of a dataset that reads labels in COCO's format."""
     kind = dataset.get('type')
     kind = DATASETS.get(kind) if isinstance(kind, str) else kind
     if not (inspect.isclass(kind) and issubclass(kind, CocoDataset)):
@@ -209,7 +208,7 @@ def _class_numbers(part: Any, key: str) -> Iterator[tuple[str, int]]:
 
 
 def _wanted_masks(cfg: Mapping, place: _Place) -> list[str]:
-    """Return the keys of a config that ask for masks of a dataset."""
+    """Return the keys of a config that need the masks of a dataset."""
     if place.split == 'train':
         return [
             f'{place.key}.pipeline'
@@ -224,7 +223,7 @@ def _wanted_masks(cfg: Mapping, place: _Place) -> list[str]:
 
 
 def _mask_errors(wanted: Sequence[str], labels: Labels) -> list[str]:
-    """Say where masks are asked for and not there."""
+    """Say where masks are needed but missing."""
     if labels.has_masks or not labels.num_usable:
         return []
     without = labels.num_usable - labels.num_masks
@@ -278,7 +277,7 @@ def _use_repaired(
     found: Mapping[str, Labels],
     repaired_dir: str | os.PathLike | None,
 ) -> None:
-    """Write labels that were repaired, and point the config to them."""
+    """Write repaired labels, and use them in the config."""
     for place in list(_places(cfg)):
         labels = found.get(place.key)
         if labels is None or not labels.is_changed:

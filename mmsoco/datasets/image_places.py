@@ -18,7 +18,7 @@ Place = str | os.PathLike[str]
 
 
 class Source(NamedTuple):
-    """A place of images, and what is known of them.
+    """A place of images, and a record of each image.
 
     Attributes:
         images: The place.

@@ -23,18 +23,18 @@ from .coco_objects import is_usable
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels after repairs.
+    """Labels of a detector after repairs.
 
     Attributes:
         path: The file or folder that they were read from.
         images: The folder of the pictures.
         document: The COCO document, repaired.
-        all_counts: What there is of each class of the file.
-        chosen: The classes that were asked for, all if None.
-        num_masks: Usable objects of these classes that have a mask.
+        all_counts: Counts of each class in the file.
+        chosen: The classes to use, all if None.
+        num_masks: Number of usable objects of these classes with a mask.
         maskless: Objects of all classes whose mask was dropped, since it had
             no area.
-        problems: What is wrong, and what became of it.
+        problems: What was wrong, and what happened to it.
     """
 
     path: Path
@@ -48,7 +48,7 @@ class Labels:
 
     @property
     def counts(self) -> tuple[ClassCount, ...]:
-        """What there is of each class that was asked for."""
+        """Counts of each class to use."""
         if self.chosen is None:
             return self.all_counts
         return tuple(c for c in self.all_counts if c.name in self.chosen)
@@ -81,7 +81,7 @@ class Labels:
 
     @property
     def is_changed(self) -> bool:
-        """Whether the document is not that of the file any more."""
+        """Whether the document differs from the file."""
         outcomes = Outcome.REPAIRED, Outcome.LOST
         return self.problems.count(*outcomes) > 0 or is_voc(self.path)
 
@@ -116,7 +116,7 @@ class Labels:
     def summary(self) -> str:
         """Describe the labels: classes with their counts, and problems.
 
-        Classes that were asked for are shown next to those of the file.
+        Chosen classes are shown next to those of the file.
         """
         images = self.document['images']
         with_objects = {a['image_id'] for a in self.document['annotations']}

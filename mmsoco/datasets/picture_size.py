@@ -12,7 +12,7 @@ TURNED = (
 )
 
 Size = tuple[int, int]
-# What a label file says may be anything.
+# A label file may contain anything.
 Reported = tuple[Any, Any]
 
 
@@ -24,8 +24,8 @@ def is_of_stored_picture(
     Args:
         reported: The (height, width) in the label file.
         size: The (height, width) of the picture as detectors read it.
-        is_turned: Returns whether EXIF turns the picture by a quarter; asked
-            only where the sizes leave it open, since it opens the file.
+        is_turned: Returns whether EXIF rotates the picture by 90 degrees. It
+            is called only if the sizes allow it, since it opens the file.
     """
     return reported == size[::-1] and size[0] != size[1] and is_turned()
 
@@ -38,7 +38,7 @@ def report_other_size(
     Args:
         reported: The (height, width) in the label file, None if unusable.
         size: The (height, width) of the picture.
-        where: What names the entry in a report.
+        where: The name of the entry in a report.
         problems: Changed.
     """
     if reported == size:

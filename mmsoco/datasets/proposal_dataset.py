@@ -1,4 +1,4 @@
-"""Images joined with their proposals."""
+"""A data set of images with their proposals."""
 
 import logging
 from bisect import bisect_right
@@ -26,13 +26,13 @@ from .store_checks import (
     log_fallbacks,
 )
 
-# So many images in a row that cannot be used are not an accident.
+# This many unusable images in a row are not an accident.
 _MAX_SUBSTITUTES = 10
 
 
 @DATASETS.register_module()
 class ProposalDataset(BaseDataset):
-    """Images of a folder, with the proposals of a store.
+    """A data set of images, with the proposals of a store.
 
     It holds neither names nor boxes: the store is mapped into memory, and the
     workers share its pages, so that a million images cost no more memory
@@ -45,9 +45,9 @@ class ProposalDataset(BaseDataset):
     has one box, the whole image), ``file_name``, ``index`` and ``rng``, a
     generator seeded with the key: the only source of randomness.
 
-    An image that cannot be used while training is replaced by another one,
-    drawn from the key, and named in a warning: a run of days must not end
-    with one damaged file.
+    During training, an image that cannot be used is replaced by another one,
+    drawn from the key, and named in a warning: one damaged file must not end a
+    run of several days.
 
     Images can also come from a plain tar file (see `mmsoco pack`), in which
     the store gives the position of each, or from a storage backend of
@@ -70,11 +70,11 @@ class ProposalDataset(BaseDataset):
         backend_args: Arguments of `mmengine.fileio.get_file_backend`, such as
             ``dict(backend='petrel')``; None for files of this machine, or
             if the address names the backend.
-        ann_file: Names of the images, one per line, or a COCO-style JSON
-            file: for places without a store that cannot be listed, or of
-            which a part is wanted.
-        channels: Of an image: 3, RGB; 1, gray; 4, see `PixelFormat`. As many
-            as the detector's ``backbone.in_channels``.
+        ann_file: Names of the images, one per line, or a COCO-style JSON file:
+            for places without a store that cannot be listed, or to use only a
+            part of them.
+        channels: Channels of an image: 3 for RGB, 1 for gray, 4 as in
+            `PixelFormat`; the same as the detector's ``backbone.in_channels``.
         depth: 8, or 16 to keep the depth of 16-bit images: ``img`` is then
             float32 in 0 to 255.
 
@@ -96,8 +96,8 @@ class ProposalDataset(BaseDataset):
         depth: int = 8,
     ) -> None:
         self.pixels = PixelFormat(channels, depth)
-        # BaseDataset itself would read an annotation file; its wrappers ask
-        # for these two.
+        # The constructor of BaseDataset would read an annotation file; its
+        # wrappers need these two attributes.
         self._metainfo: dict = {}
         self._fully_initialized = True
         self.sources = [
@@ -115,7 +115,7 @@ class ProposalDataset(BaseDataset):
                 log_fallbacks(source.store)
 
     def full_init(self) -> None:
-        """Do nothing: what a dataset holds is opened at once."""
+        """Do nothing: everything is opened by the constructor."""
 
     def get_subset_(self, indices: Sequence[int] | int) -> None:
         """Refuse: a subset needs a separate store.
@@ -181,17 +181,17 @@ class ProposalDataset(BaseDataset):
         """Make one sample.
 
         Args:
-            key: What the sample is drawn from, or an index.
+            key: The key of the sample, or an index.
 
         Returns:
-            What the pipeline makes, see `PackViews`.
+            The result of the pipeline, see `PackViews`.
 
         Raises:
             IndexError: If the index is not that of an image.
-            UnreadableImageError: If the image cannot be read and is not to
-                be replaced.
-            StoreMismatchError: If the image does not have the size that the
-                store records, and is not to be replaced.
+            UnreadableImageError: If the image cannot be read and is not
+                replaced.
+            StoreMismatchError: If the image does not have the size in the
+                store, and is not replaced.
             RuntimeError: If ten images in a row cannot be used.
         """
         if not isinstance(key, SampleKey):
@@ -229,7 +229,7 @@ class ProposalDataset(BaseDataset):
         )
 
     def _load_usable(self, index: int, rng: np.random.Generator) -> dict:
-        """Load an image or, while it cannot be used, another one."""
+        """Load an image, or another one if it cannot be used."""
         for _ in range(_MAX_SUBSTITUTES):
             try:
                 return self.load(index)
@@ -248,7 +248,7 @@ class ProposalDataset(BaseDataset):
         ) from error
 
     def _report(self, path: str, error: Exception) -> None:
-        """Warn of a file once per process."""
+        """Warn about a file once per process."""
         if path not in self._reported:
             self._reported.add(path)
             print_log(

@@ -1,4 +1,4 @@
-"""Batches of noise in a config's shapes, to count and time steps with."""
+"""Make random batches in a config's shapes, to count or time steps."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from .transforms.views import parse_size
 
 # sqrt(box area) / sqrt(view area) of the proposals' filter.
 _MIN_SCALE, _MAX_SCALE = 0.3, 0.8
-# Proposals of an image, as the paper's filter leaves them.
+# Proposals of an image after the paper's filter.
 _NUM_OF_IMAGE = 25
 
 
 def view_sizes(cfg: Config) -> list[tuple[int, int]]:
-    """Give the height and width of each view of a config's pipeline.
+    """Return the height and width of each view of a config's pipeline.
 
     Args:
         cfg: A pretraining config.
@@ -41,7 +41,7 @@ def random_batch(
     num_proposals: int = 4,
     pretext_views: Sequence[int] = (),
 ) -> dict:
-    """Make views and boxes, whose scales spread over the filter's range.
+    """Make views, and boxes with scales from the whole range of the filter.
 
     Args:
         pairs: The pairs of views, see `mmsoco.structures.parse_pairs`.
@@ -53,7 +53,7 @@ def random_batch(
     Returns:
         ``inputs``, (B, 3, h, w) float32 per view, and ``data_samples`` with
         ``bboxes``, (B, K, 4) per RoI set, and ``proposals`` and
-        ``num_proposals`` of the views of pretexts: what `SoCo` takes.
+        ``num_proposals`` of the views of pretexts, as `SoCo` takes them.
     """
     rng = torch.Generator().manual_seed(0)
     bboxes = [

@@ -1,4 +1,4 @@
-"""Which sample comes when, and from which numbers it is drawn."""
+"""Choose the order of samples, and the random numbers that make them."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -10,19 +10,19 @@ from mmsoco.registry import DATA_SAMPLERS
 
 
 class SampleKey(int):
-    """All that a sample depends on, besides the data; an index with more.
+    """An index with everything else that a sample depends on.
 
-    It is the image's place as an integer, so that mmengine's wrappers of
-    datasets compute with it: what they make of it is the place within the
-    wrapped dataset, and still has seed, epoch and draw.
+    As an integer, it is the image's place, so that mmengine's dataset wrappers
+    can compute with it: the result is the place within the wrapped dataset,
+    and still has seed, epoch and draw.
 
     Args:
         seed: The run's seed, at least 0.
         epoch: The epoch, counted from 0.
         index: The image's place in the dataset.
-        draw: The place that the sampler drew, ``index`` by default. It
-            differs from it within a wrapper, where one image has several
-            places; each place draws its own views.
+        draw: The place that the sampler drew, ``index`` by default. They
+            differ within a wrapper, where an image can have several places,
+            each of which gets its own views.
     """
 
     seed: int
@@ -45,7 +45,7 @@ class SampleKey(int):
 
     @property
     def entropy(self) -> tuple[int, int, int]:
-        """What the sample's generator is seeded with."""
+        """The seed of the sample's generator."""
         return self.seed, self.epoch, self.draw
 
     def at(self, index: int) -> 'SampleKey':
@@ -86,7 +86,7 @@ class SampleKey(int):
 
 
 class _Places(list[int]):
-    """The places of a wrapper in its dataset, for keys as for integers."""
+    """A wrapper's list of places, which accepts keys and integers."""
 
     @overload
     def __getitem__(self, key: SupportsIndex) -> int: ...
@@ -101,10 +101,11 @@ class _Places(list[int]):
 
 
 def let_keys_through(dataset: Any) -> None:
-    """Let keys through mmengine's wrappers that look places up.
+    """Let keys pass mmengine's wrappers that look up places.
 
-    ``ClassBalancedDataset`` keeps a list of places, which would turn a key
-    into a plain integer: the views of an image were the same in all epochs.
+    ``ClassBalancedDataset`` looks up places in a list, which would turn a key
+    into a plain integer, and the views of an image would be the same in all
+    epochs.
     """
     for inner in (
         getattr(dataset, 'dataset', None),
@@ -119,20 +120,19 @@ def let_keys_through(dataset: Any) -> None:
 
 @DATA_SAMPLERS.register_module()
 class EpochIndexSampler(DefaultSampler):
-    """Hand the seed and the epoch to the dataset, with the index.
+    """Pass seed and epoch to the dataset together with the index.
 
     The order of the images is that of mmengine's ``DefaultSampler``. Because
-    the key travels from the main process to the worker with the index, a
-    sample is the same whatever the number of workers (persistent or not),
-    ranks or restarts. mmengine's ``DistSamplerSeedHook``, one of its default
-    hooks, sets the epoch.
+    the worker gets the key from the main process, a sample is the same for any
+    number of workers (persistent or not), ranks or restarts. mmengine's
+    ``DistSamplerSeedHook``, one of its default hooks, sets the epoch.
 
     Args:
         dataset: The dataset to draw from.
         shuffle: Whether the images come in random order.
         seed: The run's seed, the same on all ranks; drawn if None.
-        round_up: Whether the ranks get equally many samples, some of them
-            twice.
+        round_up: Whether all ranks get the same number of samples, some of
+            them repeated.
 
     Attributes:
         skip: Samples of this rank to leave out at the start of an epoch,

@@ -30,7 +30,7 @@ def check_store(
 
     Args:
         store: The store.
-        images: Where its images should be.
+        images: The place of its images.
         report: Gets the path of an image that cannot be read, and why.
 
     Raises:
@@ -88,7 +88,7 @@ def _refuse_other_tar(store: ProposalStore, images: ImageSource) -> None:
 def _warn_of_changes(
     records: Sequence[ProposalRecord], images: ImageSource
 ) -> None:
-    """Warn where images are not those that proposals were made from."""
+    """Warn if images have changed since their proposals were made."""
     changed = changed_images(records, images)
     if changed:
         print_log(

@@ -1,1 +1,1 @@
-"""What weights are worth: probes on labeled boxes."""
+"""Evaluate weights and proposals on labeled boxes."""

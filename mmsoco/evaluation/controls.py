@@ -1,4 +1,4 @@
-"""What is known of a box without any network."""
+"""Compute simple features of boxes, without a network."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A detector's network up to its box head, untrained or with weights."""
+"""Build a detector's network up to its box head, and load weights."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -18,9 +18,9 @@ from mmsoco.checkpoints.load_report import (
 from mmsoco.checkpoints.newest import find_checkpoint
 from mmsoco.models.object_encoder import ObjectEncoder
 
-# What a pretraining model's names of the detector begin with.
+# Prefix of the detector's tensors in a pretraining model.
 ENCODER = 'encoder.'
-# mmdet's finest_scale of a SingleRoIExtractor that does not name one.
+# mmdet's default for finest_scale of SingleRoIExtractor.
 FINE_TUNING_SCALE = 56
 
 
@@ -30,7 +30,7 @@ def build_encoder(detector: dict, seed: int = 0) -> ObjectEncoder:
     Args:
         detector: Config of an mmdet detector (its whole ``model``). Boxes
             go to pyramid levels as fine-tuning assigns them.
-        seed: Seed of the start weights.
+        seed: Seed of the initial weights.
 
     Returns:
         The encoder in evaluation mode.
@@ -56,7 +56,7 @@ def build_encoder(detector: dict, seed: int = 0) -> ObjectEncoder:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep back mmengine's line per tensor about its start values."""
+    """Silence mmengine's log of the initialization of each tensor."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -68,7 +68,7 @@ def _quiet() -> Iterator[None]:
 def load_weights(
     encoder: ObjectEncoder, weights: str | Path | Mapping[str, Tensor]
 ) -> dict[str, int]:
-    """Load weights into an encoder; parts that they lack stay untrained.
+    """Load weights into an encoder; parts without weights stay untrained.
 
     Args:
         encoder: From `build_encoder`.
@@ -81,8 +81,8 @@ def load_weights(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file has no weights, or a part of it fits only in
-            pieces or not at all.
+        ValueError: If the file has no weights, or a part of it does not fit
+            completely.
     """
     if isinstance(weights, Mapping):
         state = dict(weights)

@@ -1,4 +1,4 @@
-"""Pictures with labeled boxes, read from a COCO JSON and split."""
+"""Read pictures with labeled boxes from a COCO JSON, and split them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,10 +112,10 @@ def split(
     """Draw disjoint training and validation pictures.
 
     Args:
-        pictures: What to draw from.
+        pictures: The pictures to draw from.
         num_train: Training pictures.
-        num_val: Validation pictures. Where there are fewer pictures than
-            both together, both shrink in proportion.
+        num_val: Validation pictures. If there are fewer pictures than both
+            together, both are reduced in proportion.
         seed: Seed of the draw.
 
     Returns:

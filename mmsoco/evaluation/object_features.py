@@ -1,4 +1,4 @@
-"""Features of boxes from every module of a detector, as fine-tuning pools."""
+"""Compute features of boxes from every module of a detector."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ from mmsoco.models.roi_pooling import AssignedRoIs, merge_levels, roi_align
 from .picture_batches import Batch
 
 # With 16 pictures each, the standard error of a channel's mean is below a
-# tenth of its deviation even if all pixels of a picture are alike.
+# tenth of its deviation, even if all pixels of a picture are equal.
 _STATISTICS_BATCHES = 12
 
 
@@ -27,7 +27,7 @@ def rois_of(encoder: ObjectEncoder, boxes: Tensor) -> AssignedRoIs:
 
 
 class ModuleFeatures:
-    """Computes the features of boxes after each module of an encoder.
+    """Compute the features of boxes after each module of an encoder.
 
     Args:
         encoder: From `build_encoder`.
@@ -96,7 +96,7 @@ def object_features(
 
 
 class _WholePictures(nn.Module):
-    """An encoder in the form that `recompute_statistics` runs."""
+    """An adapter of an encoder for `recompute_statistics`."""
 
     def __init__(self, encoder: ObjectEncoder) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Labeled pictures as a detector gets them."""
+"""Make batches of labeled pictures as a detector gets them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -44,7 +44,7 @@ def batches(
         pictures: The pictures.
         image_size: (h, w) that a picture is resized to fit into, its aspect
             ratio kept.
-        convention: What the detector expects of its input.
+        convention: The input that the detector expects.
         batch_size: Pictures of a batch.
 
     Yields:

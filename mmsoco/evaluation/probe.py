@@ -1,10 +1,10 @@
-"""Can the classes of labeled boxes be read from a network's features?
+"""Probe whether features distinguish the classes of labeled boxes.
 
-A minute's substitute for fine-tuning while a recipe is being looked for: the
-boxes of labeled pictures are pooled as the detector pools them, and simple
-classifiers are trained on the features of each module. Features that a
-detector can use should separate the classes better than those of the
-untrained network, and better than the size and the colors of a box do.
+This takes a minute, and replaces fine-tuning while a recipe is being
+developed: the boxes of labeled pictures are pooled as the detector does, and
+simple classifiers are trained on the features of each module. Features that a
+detector can use should separate the classes better than those of the untrained
+network, and better than the size and the colors of a box do.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ from .scores import Score, score_features
 
 @dataclass(frozen=True)
 class ProbeSettings:
-    """How a probe is made.
+    """Settings of a probe.
 
     Attributes:
         num_train: Pictures that the classifiers are trained on.
@@ -40,10 +40,10 @@ class ProbeSettings:
         image_size: (h, w) that pictures are resized to fit into: the scale
             of fine-tuning.
         neighbours: Neighbors that vote for a class.
-        precise_statistics: Whether batch norm's statistics are computed again
-            on the training pictures. Fine-tuning starts with the statistics
-            of its batches; the running ones of an untrained network are 0
-            and 1, which make another function of it.
+        precise_statistics: Whether batch norm's statistics are recomputed on
+            the training pictures. Fine-tuning uses the statistics of its
+            batches; the running ones of an untrained network are 0 and 1, and
+            would change its function.
         batch_size: Pictures of a batch.
         seed: Seed of the split and of the untrained network.
     """
@@ -59,17 +59,17 @@ class ProbeSettings:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What a probe of one network found.
+    """The result of a probe of one network.
 
     Attributes:
         modules: The score of each module's features.
-        controls: Scores of what needs no network: ``size`` (width and
-            height of the box), ``color`` (mean and deviation of its
-            pixels), and both.
-        majority: Accuracy of naming the most frequent class.
+        controls: Scores of features without a network: ``size`` (width and
+            height of the box), ``color`` (mean and deviation of its pixels),
+            and both.
+        majority: Accuracy of always predicting the most frequent class.
         boxes: Number of boxes in training and validation.
         loaded: Tensors that were loaded, by part; empty if untrained.
-        settings: How the probe was made.
+        settings: The settings of the probe.
     """
 
     modules: dict[str, Score]
@@ -115,7 +115,7 @@ def probe(
     loaded = {}
     if weights is not None:
         loaded = load_weights(encoder, weights)
-    # A detector that does not say gets what its pretraining got.
+    # A detector without this entry gets the input of its pretraining.
     convention = InputConvention.of_detector(detector) or InputConvention()
     if settings.precise_statistics:
         use_precise_statistics(
@@ -225,7 +225,7 @@ def _scores(
 def _controls(
     data: LabelledSplit, settings: ProbeSettings
 ) -> dict[str, Score]:
-    """Score what is known of a box without a network."""
+    """Score the features of boxes that need no network."""
     train, val = (
         control_features(pictures) for pictures in (data.train, data.val)
     )

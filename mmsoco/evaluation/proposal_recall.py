@@ -1,9 +1,9 @@
-"""How many of the labeled objects the proposals of a picture find.
+"""Measure how many labeled objects the proposals of a picture find.
 
-An object is found at a threshold when one of the boxes overlaps it with that
-intersection over union or more. COCO's matching also demands that a box
-serves one object alone; for objects that do not overlap each other both are
-the same number.
+An object is found at a threshold if the intersection over union with one of
+the boxes is at least that high. COCO's matching also requires that a box
+matches only one object; for objects that do not overlap, both numbers are the
+same.
 """
 
 import math
@@ -16,9 +16,9 @@ import numpy as np
 from mmsoco.proposals.records import ProposalRecord
 from mmsoco.structures.boxes import box_iou
 
-# COCO's thresholds, over which an average recall is the mean.
+# COCO's thresholds, over which the average recall is computed.
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
-# Numbers of boxes of a picture that are reported, and more for a curve.
+# Numbers of boxes per picture that are reported, and more for a curve.
 NUMBERS = (10, 50, 100)
 _CURVE = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 # COCO's sizes by the area of the box, square pixels.
@@ -31,7 +31,7 @@ SIZES = {
 
 
 def curve_numbers(most: int) -> list[int]:
-    """Return rising numbers of boxes, of which the last stands for all.
+    """Return rising numbers of boxes, the last of which means all.
 
     Args:
         most: The number of boxes of the picture that has most.
@@ -41,7 +41,7 @@ def curve_numbers(most: int) -> list[int]:
 
 
 class PictureObjects(NamedTuple):
-    """A picture's proposals with the objects that they are to find.
+    """A picture's proposals, with the objects that they should find.
 
     Attributes:
         record: The proposals.
@@ -59,8 +59,8 @@ class Overlaps:
     Attributes:
         numbers: (B,) rising numbers of boxes, see `curve_numbers`.
         areas: (N,) of the objects, square pixels.
-        best: (N, B): the highest IoU of an object with one of the first
-            ``numbers[b]`` boxes of its picture; 0 where there are none.
+        best: (N, B): the highest IoU of an object with the first
+            ``numbers[b]`` boxes of its picture; 0 without boxes.
     """
 
     numbers: Sequence[int]
@@ -79,7 +79,7 @@ class Overlaps:
             size: A name of `SIZES`.
 
         Returns:
-            0 to 1; None where there is no object of the size.
+            0 to 1; None if there is no object of the size.
         """
         found = self.at(number)[self.of_size(size), None] >= THRESHOLDS
         return float(found.mean()) if found.size else None
@@ -133,8 +133,8 @@ def measure_overlaps(
         ranked: Whether the boxes of a picture come best first, as those of a
             detector do. The search has no such order, and is measured in one
             drawn from ``seed``.
-        scattered: Put the boxes at random places first, see `scatter`.
-        seed: Of the random numbers.
+        scattered: Move the boxes to random places first, see `scatter`.
+        seed: Seed of the random numbers.
     """
     areas, best = [np.zeros(0)], [np.zeros((0, len(numbers)))]
     for place, (record, objects) in enumerate(pictures):
@@ -154,8 +154,8 @@ def scatter(
 ) -> np.ndarray:
     """Move boxes to random places of their picture.
 
-    What stays is their number, sizes and shapes, so that the comparison
-    shows what their places are worth.
+    Their number, sizes and shapes stay the same, so that a comparison shows
+    the value of their places.
 
     Args:
         boxes: (m, 4) xyxy within the picture.
@@ -173,11 +173,11 @@ def scatter(
 
 
 def tabulate(own: Overlaps, random: Overlaps) -> dict[str, dict]:
-    """Lay out the numbers by the size of the objects.
+    """Tabulate the numbers by the size of the objects.
 
     Args:
-        own: Of the proposals.
-        random: Of as many boxes at random places.
+        own: The overlaps of the proposals.
+        random: The overlaps of as many boxes at random places.
 
     Returns:
         For each size the number of ``objects``; and ``average_recall`` and

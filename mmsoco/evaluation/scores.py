@@ -1,4 +1,4 @@
-"""How well the classes of boxes are distinguished by their features."""
+"""Score how well features distinguish the classes of boxes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Score:
         linear: Accuracy of logistic regression.
         linear_balanced: Mean of its recalls over the classes.
         linear_recall: Its recall of each class.
-        linear_error: Standard error of ``linear``, in which the boxes of a
-            picture count as one draw.
+        linear_error: Standard error of ``linear``; the boxes of a picture
+            count as one sample.
         spread: `embedding_std` of the features.
         effective_rank: See `mmsoco.models.gauges.effective_rank`.
         dims: Number of features.
@@ -116,7 +116,7 @@ def clustered_error(
 ) -> float:
     """Return the standard error of an accuracy over boxes of pictures.
 
-    The boxes of a picture resemble each other, so pictures are the draws:
+    The boxes of a picture resemble each other, so pictures are the samples:
     the error is that of a ratio of means (Cochran, "Sampling Techniques",
     section 2.11), without the finite-population factor.
 

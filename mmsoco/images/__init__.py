@@ -1,4 +1,4 @@
-"""Find and read pictures: the one reader of proposals and training.
+"""Find and read pictures, for proposals and training alike.
 
 This room imports neither torch nor any OpenMMLab package.
 """

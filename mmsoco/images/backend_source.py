@@ -1,8 +1,8 @@
-"""Images that a storage backend of mmengine holds.
+"""Read images from a storage backend of mmengine.
 
 `mmengine.fileio` has backends for local disks, petrel (Ceph and S3),
-memcached, LMDB and HTTP, and users can register more. They give bytes by
-name; some also list names and say whether a name exists.
+memcached, LMDB and HTTP, and users can register more. They return bytes by
+name; some can also list names and tell whether a name exists.
 """
 
 import os
@@ -27,9 +27,9 @@ class BackendImages(FetchedImages):
     """The images of a storage backend; see `ImageSource`.
 
     Args:
-        root: The text before the names, with a ``/`` between: an address
-            such as ``s3://bucket/images``; ``.`` where names are complete, as
-            the keys of LMDB do.
+        root: The text before the names, with a ``/`` between: an address such
+            as ``s3://bucket/images``; ``.`` if names are complete, like the
+            keys of LMDB.
         backend_args: Arguments of `mmengine.fileio.get_file_backend`.
 
     Raises:
@@ -45,7 +45,7 @@ class BackendImages(FetchedImages):
         # The process that opened the backend, and the backend: connections
         # and LMDB's environment must not be used by a forked child.
         self._opened: tuple[int, BaseStorageBackend] | None = None
-        self.backend()  # wrong arguments should not wait for a worker
+        self.backend()  # report wrong arguments before workers start
 
     @property
     def address(self) -> str:
@@ -70,11 +70,11 @@ class BackendImages(FetchedImages):
     def _open(self) -> 'BaseStorageBackend':
         from mmengine.fileio import get_file_backend  # late: it imports torch
 
-        # mmengine takes its name out of the arguments.
+        # mmengine removes its name from the arguments.
         args = dict(self.backend_args)
         try:
             return get_file_backend(self.root, backend_args=args or None)
-        except Exception as e:  # backends raise anything
+        except Exception as e:  # backends can raise anything
             raise ValueError(
                 f'cannot open the backend {self.kind!r} for {self.root!r} '
                 f'with backend_args={self.backend_args!r} '
@@ -89,7 +89,7 @@ class BackendImages(FetchedImages):
         return name if root in ('', '.') else f'{root}/{name}'
 
     def _key(self, name: str) -> str:
-        """Return what the backend is asked for."""
+        """Return the backend's name of an image."""
         is_web = self.root.startswith(('http://', 'https://'))
         return self.where(quote(name) if is_web else name)
 
@@ -102,19 +102,19 @@ class BackendImages(FetchedImages):
             data = backend.get(self._key(name))
         except MemoryError:
             raise
-        except Exception as e:  # backends raise anything
+        except Exception as e:  # backends can raise anything
             raise OSError(
                 f'backend {self.kind!r} failed: {type(e).__name__}: {e}'
             ) from e
-        if data is None:  # LMDB's way to say so
+        if data is None:  # LMDB's sign for a missing file
             raise OSError(f'backend {self.kind!r} has no such file')
         return bytes(data), 0
 
     def find(self, ann_file: str | os.PathLike | None = None) -> ImageList:
         """See `ImageSource.find`.
 
-        Whether a file that is named by ``ann_file`` is there shows when it
-        is read: asking takes as long.
+        Whether a file named by ``ann_file`` exists is only noticed when it is
+        read, because a check would take equally long.
         """
         problems = Problems()
         if ann_file is None:
@@ -142,20 +142,20 @@ class BackendImages(FetchedImages):
             yield from backend.list_dir_or_file(
                 self.root, list_dir=False, recursive=True
             )
-        except Exception as e:  # backends raise anything
+        except Exception as e:  # backends can raise anything
             raise OSError(
                 f'the backend {self.kind!r} cannot list {self.root!r}: '
                 f'{type(e).__name__}: {e}'
             ) from e
 
     def holds(self, name: str, extent: Extent | None = None) -> bool:
-        """See `ImageSource.holds`; a backend that cannot say it is read."""
+        """See `ImageSource.holds`; some backends need a read to tell."""
         exists = getattr(self.backend(), 'isfile', None)
         try:
             if exists is not None:
                 return bool(exists(self._key(name)))
             self.fetch(name)
-        except Exception:  # backends raise anything
+        except Exception:  # backends can raise anything
             return False
         return True
 

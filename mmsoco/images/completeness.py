@@ -1,8 +1,8 @@
-"""Find pictures whose data end before the picture does.
+"""Find pictures whose data are incomplete.
 
-Decoders fill up what is missing, in gray (JPEG) or black (PNG), and say
-nothing where the end of the file looks as it should: half a file to which a
-program has added an end marker, for instance.
+Decoders fill missing data with gray (JPEG) or black (PNG), and do not complain
+if the end of the file looks right, for instance in half a file with an end
+marker added by a program.
 """
 
 import re
@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import cv2
 import numpy as np
 
-# What libjpeg gives for blocks without data; converted, by one less.
+# Value of blocks without data from libjpeg; one less after conversion.
 _FILL = (127, 128)
 # Markers of JPEG (ITU-T T.81, B.1.1.3): all but stuffed bytes, restarts and
 # padding; frames, of which one is progressive; those that come between scans.
@@ -35,11 +35,11 @@ _PASSES = (
 
 
 def refuse_cut_jpeg(data: bytes, corner: Sequence[float | None]) -> None:
-    """Refuse a JPEG file whose data end before its picture.
+    """Refuse a JPEG file whose data are incomplete.
 
-    Files whose last block has data are known by that block, at no cost; of
-    progressive ones, all scans must have begun. For the others, it is tried
-    whether more data would change the picture.
+    A file whose last block has data is complete, which costs nothing to check;
+    in progressive files, all scans must also have begun. For other files, it
+    is tested whether more data would change the picture.
 
     Args:
         data: The file.
@@ -61,13 +61,13 @@ def refuse_cut_jpeg(data: bytes, corner: Sequence[float | None]) -> None:
         for part in (data, data[:end] + _OTHER_DATA + data[end:])
     )
     if as_is is None or with_more is None:
-        return  # whoever decodes the file will say what is wrong
+        return  # the decoder will report what is wrong
     if not np.array_equal(as_is, with_more):
         raise ValueError('the JPEG data end before the picture does')
 
 
 def _markers(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the markers of a JPEG file with their places."""
+    """Yield the markers of a JPEG file with their positions."""
     at = 0
     while match := _MARKER.search(data, at):
         marker, start = match[1][0], match.start()
@@ -88,9 +88,9 @@ def _end_of_scans(markers: Sequence[tuple[int, int]]) -> int | None:
 
 
 def _has_all_scans(data: bytes, markers: Sequence[tuple[int, int]]) -> bool:
-    """Return whether scans give all bits of a progressive file's picture.
+    """Return whether the scans cover all bits of a progressive file.
 
-    Some files leave scans out, and are whole nevertheless.
+    Some files without some scans are complete nevertheless.
     """
     missing: set[tuple[int, int]] = set()
     for marker, start in markers:
@@ -130,7 +130,7 @@ def refuse_cut_png(data: bytes, corner: Sequence[float | None]) -> None:
     for left, top, step_x, step_y in passes:
         columns = -(-(width - left) // step_x)
         rows = -(-(height - top) // step_y)
-        if columns > 0 and rows > 0:  # a byte for the filter of each row
+        if columns > 0 and rows > 0:  # one filter byte per row
             expected += rows * (1 + -(-columns * bits // 8))
     found = len(zlib.decompressobj().decompress(_png_data(data), expected))
     if found < expected:

@@ -26,7 +26,7 @@ class ImageList:
         root: The folder that the names are relative to.
         names: With ``/`` between the parts, sorted by code point (the order
             of the store), each once.
-        problems: What was left out, changed or remarkable.
+        problems: What was left out, changed or is remarkable.
     """
 
     root: str
@@ -52,7 +52,7 @@ def find_images(
             recursively, links to folders included; hidden files and folders
             and those of systems are left out.
         ann_file: Names relative to ``root``, which they never leave: a text
-            file with one per line, a label behind it or not; or a COCO-style
+            file with one per line, with or without a label; or a COCO-style
             ``.json``.
 
     Returns:
@@ -104,7 +104,7 @@ def refuse_none(
 def _walk(
     folder: str, prefix: str, above: frozenset, problems: Problems
 ) -> Iterator[str]:
-    """Yield images below ``folder``; ``above`` breaks circles of links."""
+    """Yield images below ``folder``; ``above`` stops cycles of links."""
     here = os.path.realpath(folder)
     if here in above:
         problems.add(Outcome.LOST, 'link to a folder above itself', prefix)
@@ -130,7 +130,7 @@ def _walk(
 
 
 def _why_left_out(entry: os.DirEntry, is_folder: bool) -> str | None:
-    """Say why an entry of a folder is not looked at, if it is not."""
+    """Say why an entry of a folder is left out, None if it is not."""
     if is_hidden(entry.name):
         return HIDDEN.format('folder' if is_folder else 'file')
     if is_folder:
@@ -149,7 +149,7 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def _why_no_file(path: str) -> str:
-    """Say why a path leads to no file that can be read."""
+    """Say why a path is not a file that can be read."""
     if os.path.exists(path):
         return NOT_A_FILE
     if os.path.islink(path):
@@ -160,7 +160,7 @@ def _why_no_file(path: str) -> str:
 def images_of_listing(
     names: Iterable[str], problems: Problems
 ) -> Iterator[str]:
-    """Yield the images among all names of a place, as a folder's are taken.
+    """Yield the images among all names of a place, by the rules for folders.
 
     Args:
         names: With ``/`` between the parts.
@@ -176,7 +176,7 @@ def images_of_listing(
 
 
 def images_by_name(names: Iterable[str], problems: Problems) -> Iterator[str]:
-    """Yield the names that may be images: also those without an ending."""
+    """Yield names that may be images, including those without an ending."""
     for name in names:
         if posixpath.splitext(name)[1] and not is_image(name):
             problems.add(Outcome.LOST, why_no_image(name), name)
@@ -189,7 +189,7 @@ def _there(
 ) -> Iterator[str]:
     """Yield the listed names whose files are there.
 
-    A listing per folder takes a fraction of the time of a look per file.
+    Listing each folder is much faster than checking each file.
     """
     below = FilesBelow(root)
     taken = set()

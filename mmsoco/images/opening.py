@@ -1,4 +1,4 @@
-"""Open a place of images, whatever kind of place it is."""
+"""Open a place of images: a folder, a tar file or a backend."""
 
 import os
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def open_images(
         root: A folder, a plain tar file, or what a backend puts before the
             names: an address such as ``s3://bucket/images``.
         backend_args: Arguments of `mmengine.fileio.get_file_backend`, such as
-            ``dict(backend='petrel')``. Without them the address decides.
+            ``dict(backend='petrel')``. Without them, the address decides.
 
     Raises:
         FileNotFoundError: If there is no such folder or file.
@@ -91,5 +91,5 @@ class ImageFolder(ImageSource):
     def read_size(
         self, name: str, extent: Extent | None = None
     ) -> tuple[int, int]:
-        """Read the header alone; see `ImageSource.read_size`."""
+        """Read only the header; see `ImageSource.read_size`."""
         return reading.read_size(self.where(name))

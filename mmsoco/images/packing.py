@@ -24,12 +24,12 @@ _NS = 10**9
 
 @dataclass(frozen=True)
 class Packed:
-    """What a call of `pack` did.
+    """The result of `pack`.
 
     Attributes:
         path: The finished file.
         images: Images in it.
-        kept: Those of an interrupted call.
+        kept: Images written by an interrupted call.
         problems: What was left out.
     """
 
@@ -51,21 +51,21 @@ def pack(
     permissions are left out.
 
     Args:
-        source: Where the images are.
+        source: The place of the images.
         names: The images, sorted.
         out: The file to make; its folder must exist. An old one is replaced
             at the end.
         progress: Called with the number of images done whenever it has grown.
 
     Returns:
-        What was done.
+        The result.
 
     Raises:
         BlockingIOError: If another process is writing the file.
         FileNotFoundError: If its folder is not there.
         ValueError: If not one image can be read.
-        OSError: If writing fails, for one if the disk is full; what is
-            written stays for the next call.
+        OSError: If writing fails, for instance because the disk is full; the
+            next call continues.
     """
     out = Path(out)
     if not out.parent.is_dir():
@@ -102,7 +102,7 @@ def partial_tar(out: Path) -> Path:
 
 @contextmanager
 def _written(out: Path) -> Iterator[None]:
-    """Say which file could not be written, and what to do."""
+    """Add to an error which file could not be written, and what to do."""
     try:
         yield
     except BlockingIOError:
@@ -121,7 +121,7 @@ def _write(
     names: Sequence[str],
     problems: Problems,
 ) -> Iterator[bool]:
-    """Write images; yield for each whether the file held it already."""
+    """Write images; yield for each whether it was already in the file."""
     is_kept, end = True, 0
     for name in names:
         try:
@@ -141,7 +141,7 @@ def _write(
 
 
 def _member(source: ImageSource, name: str) -> bytes:
-    """Return all that a tar file holds of an image.
+    """Return the header and the bytes of an image in a tar file.
 
     Raises:
         UnreadableImageError: If the image cannot be read.
@@ -151,7 +151,7 @@ def _member(source: ImageSource, name: str) -> bytes:
     info.size = len(data)
     info.mtime = stamp.mtime_ns // _NS
     try:
-        name.encode('utf-8')  # tarfile itself would write its bytes
+        name.encode('utf-8')  # tarfile would write the bytes itself
         header = info.tobuf(tarfile.PAX_FORMAT, 'utf-8', 'strict')
     except UnicodeEncodeError:
         where, reason = source.where(name), 'its name is not UTF-8'
@@ -160,7 +160,7 @@ def _member(source: ImageSource, name: str) -> bytes:
 
 
 def _check(path: Path, images: int) -> None:
-    """Raise OSError unless the finished file reads as it should."""
+    """Raise OSError unless the finished file can be read."""
     found = len(ImageTar(path).index.names)
     if found != images:
         raise OSError(f'it has {found} images, expected {images}')

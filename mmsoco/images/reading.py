@@ -1,4 +1,4 @@
-"""Read images: the one reader of proposals and of the dataset."""
+"""Read images, for proposals and for the dataset alike."""
 
 import contextlib
 import io
@@ -17,10 +17,10 @@ from PIL import Image, UnidentifiedImageError
 
 from mmsoco.images.completeness import refuse_cut_jpeg, refuse_cut_png
 
-# A folder too: what can be opened and read to its end is a regular file.
+# Only a regular file can be opened and read to its end; folders are not.
 NOT_A_FILE = 'not a regular file (a folder, pipe, socket or device)'
 _START_OF_JPEG, _END_OF_JPEG = b'\xff\xd8', b'\xff\xd9'
-# Second bytes of JPEG's markers: sequential or progressive Huffman coding.
+# Second bytes of JPEG markers for sequential or progressive Huffman coding.
 _START_OF_FRAME = (0xC0, 0xC1, 0xC2)
 # EXIF or XMP data, either of which may hold the orientation.
 _APP1 = 0xE1
@@ -44,16 +44,15 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """What an image is decoded to.
+    """The pixels that an image is decoded to.
 
     Attributes:
-        channels: 3 for RGB; 1 for gray, of which colors become their luma;
-            4 for the samples of images that have four, as they are stored:
-            red, green, blue and what an alpha channel holds.
-        depth: Bits of a sample. 8 gives uint8, of 16-bit samples the high
-            byte. 16 gives float32 on the same scale of 0 to 255, on which
-            16-bit samples have fractions: so mean, deviation and thresholds
-            hold for both.
+        channels: 3 for RGB; 1 for gray (colors are converted to luma); 4 for
+            the stored samples of images that have four, such as RGB and alpha.
+        depth: Bits of a sample. 8 gives uint8, with the high byte of 16-bit
+            samples. 16 gives float32 on the same scale of 0 to 255, where
+            16-bit samples have fractions, so that mean, deviation and
+            thresholds are the same for both.
 
     Raises:
         ValueError: If either is another number.
@@ -91,7 +90,8 @@ class UnreadableImageError(ValueError):
         self.reason = reason
 
     def __reduce__(self) -> tuple:
-        # Workers hand it on; by itself pickle would call with the message.
+        # Workers pass it on; by default, pickle would call it with the
+        # message.
         return UnreadableImageError, (self.path, self.reason)
 
 
@@ -136,7 +136,7 @@ def decode_rgb(data: bytes, path: str | os.PathLike) -> np.ndarray:
         RGB pixels, uint8 of shape (H, W, 3), writable.
 
     Raises:
-        UnreadableImageError: If the file is empty, cut short, no image, or
+        UnreadableImageError: If the file is empty, cut short, not an image, or
             larger than Pillow's limit against decompression bombs.
     """
     with _named(path):
@@ -157,8 +157,8 @@ def decode_pixels(
         (H, W, channels) uint8 or float32 in 0 to 255, see `PixelFormat`.
 
     Raises:
-        UnreadableImageError: See `decode_rgb`; or if four channels are
-            wanted of an image that has not four.
+        UnreadableImageError: See `decode_rgb`; or if four channels are wanted
+            of an image without four.
     """
     if pixels == _RGB:
         return decode_rgb(data, path)
@@ -176,7 +176,7 @@ def decode_pixels(
 def read_size(path: str | os.PathLike) -> tuple[int, int]:
     """Read the (height, width) that :func:`read_rgb` would return.
 
-    Only the header is read, so a file cut short passes.
+    It reads only the header, so a truncated file passes.
 
     Raises:
         UnreadableImageError: If the file is missing or no image.
@@ -186,7 +186,7 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
 
 
 def is_turned(path: str | os.PathLike) -> bool:
-    """Return whether EXIF turns an image by a quarter, so that its sides swap.
+    """Return whether EXIF rotates an image by 90 degrees, swapping its sides.
 
     Raises:
         UnreadableImageError: If the file is missing or no image.
@@ -231,7 +231,7 @@ def _regular(path: str | os.PathLike) -> Iterator[None]:
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     width, height = image.size
-    # Of TIFF files Pillow gives the upright size.
+    # For TIFF files, Pillow returns the upright size.
     turned = _orientation(image) in _TURNED and image.format != 'TIFF'
     return (width, height) if turned else (height, width)
 
@@ -240,9 +240,9 @@ def _is_plain_jpeg(data: bytes) -> bool:
     """Return whether OpenCV and Pillow decode a file to the same pixels.
 
     Both call libjpeg-turbo for a complete, upright JPEG file of three 8-bit
-    components. One that does not end as it should is left to Pillow, which
-    refuses to decode a file cut short where OpenCV makes up the rest; so is
-    one too large for Pillow, which says so.
+    components. A file without a proper end is left to Pillow, which refuses
+    truncated files, while OpenCV fills in the rest. So is a file that is too
+    large for Pillow, which reports that.
 
     The header's segments are read here (ITU-T T.81, B.2), since that takes a
     tenth of the time of opening the file with Pillow.
@@ -274,7 +274,7 @@ def _is_turned(data: bytes) -> bool:
 @contextlib.contextmanager
 def _open(source: str | os.PathLike | BinaryIO) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
-        # Odd metadata is not a reason to fill a log with warnings.
+        # Do not fill the log with warnings about odd metadata.
         warnings.simplefilter('ignore')
         with Image.open(source) as image:
             if image.format == 'EPS':
@@ -295,7 +295,7 @@ def _decode_jpeg(data: bytes) -> np.ndarray:
 def _decode(data: bytes) -> np.ndarray:
     """Decode any file that Pillow knows and turn it upright."""
     with _open(io.BytesIO(data)) as image:
-        # First, since Pillow turns TIFF files itself as it loads.
+        # First, because Pillow rotates TIFF files when it loads them.
         _load(image, data)
         turn = _UPRIGHT.get(_orientation(image))
         image = _to_rgb(image)
@@ -314,7 +314,7 @@ def _load(image: Image.Image, data: bytes) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 (upright) where EXIF is damaged."""
+    """Return the EXIF orientation, 1 (upright) if EXIF is damaged."""
     try:
         return image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:
@@ -330,7 +330,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     elif image.mode == 'F':
         raise ValueError('floating point samples have no defined range')
     elif image.mode in ('P', 'PA'):
-        # By way of RGBA, or transparent palette entries raise a warning.
+        # Via RGBA, since transparent palette entries would give a warning.
         image = image.convert('RGBA')
     return image if image.mode == 'RGB' else image.convert('RGB')
 
@@ -368,10 +368,10 @@ def _decode_channels(data: bytes, channels: int) -> np.ndarray:
 def _decode_deep(data: bytes) -> np.ndarray | None:
     """Decode samples of 16 bits to (H, W, C) uint16, upright.
 
-    Pillow keeps them in gray images alone, OpenCV in all.
+    Pillow keeps them only in gray images, OpenCV in all.
 
     Returns:
-        Gray, RGB, or RGB and alpha; None if the samples have no 16 bits.
+        Gray, RGB, or RGB and alpha; None if the samples do not have 16 bits.
     """
     with _open(io.BytesIO(data)) as image:
         _load(image, data)
@@ -387,11 +387,11 @@ def _decode_deep(data: bytes) -> np.ndarray | None:
         order = [2, 1, 0, 3][: samples.shape[2]]
         samples = samples[..., order]
     samples = samples.reshape(*samples.shape[:2], -1)
-    # Of TIFF files OpenCV, too, gives upright pixels.
+    # For TIFF files, OpenCV also returns upright pixels.
     return samples if turn is None or is_tiff else _TURNS[turn](samples)
 
 
-# What `Image.transpose` does, for arrays.
+# The same as `Image.transpose`, for arrays.
 _TURNS = {
     Image.Transpose.FLIP_LEFT_RIGHT: lambda a: a[:, ::-1],
     Image.Transpose.FLIP_TOP_BOTTOM: lambda a: a[::-1],
@@ -404,7 +404,7 @@ _TURNS = {
 
 
 def _to_channels(samples: np.ndarray, channels: int) -> np.ndarray:
-    """Turn (H, W, C) float32 samples into another number of channels."""
+    """Convert (H, W, C) float32 samples to another number of channels."""
     count = samples.shape[2]
     if count == channels:
         return np.ascontiguousarray(samples)

@@ -1,8 +1,7 @@
-"""What all places of images have in common: one reads from them by name.
+"""Base classes of places of images, which are read by name.
 
-An image is `read`, and distinguished from a changed one by its stamp, in the
-same way whether it is a file of a folder, a member of a tar file or an object
-of a storage backend.
+Images are read, and changed ones recognized by a stamp, in the same way for
+files of a folder, members of a tar file, and objects of a storage backend.
 """
 
 import os
@@ -24,7 +23,7 @@ class Extent(NamedTuple):
     """Where the bytes of an image are in a tar file.
 
     Attributes:
-        offset: Of the first byte.
+        offset: Position of the first byte.
         size: Number of bytes.
     """
 
@@ -35,7 +34,7 @@ class Extent(NamedTuple):
 class ImageSource(ABC):
     """A place of images.
 
-    Pickling carries the place alone; a process opens it when it first reads.
+    Pickling keeps only the place; a process opens it when it first reads.
 
     Args:
         root: The folder, the file or the address.
@@ -49,7 +48,7 @@ class ImageSource(ABC):
 
     @property
     def address(self) -> str:
-        """The place in a form that holds in any working directory."""
+        """The place in a form that is valid in any working directory."""
         return os.path.abspath(self.root)
 
     @abstractmethod
@@ -123,7 +122,7 @@ class ImageSource(ABC):
 
 
 class FetchedImages(ImageSource):
-    """Images that come as bytes, with or without a time of change."""
+    """Images that are fetched as bytes, with or without a time of change."""
 
     @abstractmethod
     def fetch(
@@ -132,7 +131,7 @@ class FetchedImages(ImageSource):
         """Fetch the bytes of an image, and the time of its last change.
 
         Returns:
-            The bytes; and nanoseconds since 1970, 0 where that is not known.
+            The bytes, and nanoseconds since 1970, 0 if unknown.
 
         Raises:
             OSError: If it cannot be read; the message says why.
@@ -152,7 +151,7 @@ class FetchedImages(ImageSource):
     def stamp_of_same(
         self, stamp: FileStamp, name: str, extent: Extent | None = None
     ) -> FileStamp | None:
-        """Compare the bytes: a time may be unknown here."""
+        """Compare the bytes, because the time may be unknown."""
         try:
             now = stamp_of(*self.fetch(name, extent))
         except OSError:

@@ -1,4 +1,4 @@
-"""Return whether a picture is still the one that was worked on."""
+"""Recognize whether a picture has changed since it was processed."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ _DIGEST_BYTES = 8
 
 
 class FileStamp(NamedTuple):
-    """What a file was like when it was read.
+    """Size, time and digest of a file when it was read.
 
     Attributes:
         size: Bytes.
@@ -24,10 +24,10 @@ class FileStamp(NamedTuple):
     digest: int
 
     def of_same(self, path: str | os.PathLike) -> 'FileStamp | None':
-        """Return the stamp that a file has now if it still has these bytes.
+        """Return the current stamp of a file if it still has these bytes.
 
-        Size and time of change are compared first. A file that was copied
-        has another time, so its bytes are read then.
+        Size and time are compared first. The bytes are read only if the time
+        differs, as after a copy.
 
         Returns:
             This stamp, one with another time, or None if the file has other

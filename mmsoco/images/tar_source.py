@@ -1,8 +1,8 @@
-"""Images in a plain tar file.
+"""Read images from a plain tar file.
 
-A million files are slow to list, to copy and to open; a tar file of them is
-one file. Each image is one positioned read of its header and its bytes, so
-that any image costs the same and no order of reading is imposed.
+A million files are slow to list, to copy and to open; a tar file is one file.
+Each image is one positioned read of its header and its bytes, so that images
+can be read in any order at the same cost.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ LOST, NOTE = Outcome.LOST, Outcome.NOTE
 
 BLOCK = tarfile.BLOCKSIZE
 _NS = 10**9
-# How much of a file's ends is compared, to recognize the file.
+# Bytes at both ends of a file that are compared to recognize it.
 _END_BYTES = 2**16
 _COMPRESSED = {
     b'\x1f\x8b': 'gzip',
@@ -49,9 +49,9 @@ class TarError(ValueError):
 
 
 class TarIndex(NamedTuple):
-    """Where the files of a tar file are.
+    """The positions of the files in a tar file.
 
-    Arrays rather than lists: forked workers share their pages.
+    Arrays rather than lists, because forked workers share their pages.
 
     Attributes:
         names: Sorted by code point, each once.
@@ -73,7 +73,7 @@ class TarIndex(NamedTuple):
         files: dict[str, tuple[int, int, int]],
         remarks: Sequence[tuple[Outcome, str, str]] = (),
     ) -> 'TarIndex':
-        """Make an index of offset, size and time by name."""
+        """Make an index from offset, size and time by name."""
         names = sorted(files)
         rows = np.array([files[n] for n in names], np.int64).reshape(-1, 3)
         offsets, sizes, mtimes = rows.T.copy()
@@ -97,8 +97,8 @@ class TarIndex(NamedTuple):
 class ImageTar(FetchedImages):
     """The images of a plain tar file; see `ImageSource`.
 
-    The file is opened once in a process and read at given places, which
-    neither moves nor needs a position that processes or threads would share.
+    The file is opened once per process and read at given positions, without a
+    file position that processes or threads would share.
 
     Args:
         root: The file. Any program may have written it.
@@ -147,7 +147,7 @@ class ImageTar(FetchedImages):
 
     @property
     def index(self) -> TarIndex:
-        """Where all files are; reading it walks through the headers once.
+        """The positions of all files, from one pass over the headers.
 
         Raises:
             TarError: If the file is damaged or cut short.
@@ -198,7 +198,7 @@ class ImageTar(FetchedImages):
         return {'bytes': size, 'digest': digest.hexdigest()}
 
     def refuse_other(self, expected: dict[str, Any]) -> None:
-        """Refuse a file that is not the one that a store was made of.
+        """Refuse a file that is not the one that a store was made from.
 
         Args:
             expected: The `identity` that the store holds.
@@ -227,7 +227,7 @@ class ImageTar(FetchedImages):
         extent = extent or self.extent(name)
         if extent is None:
             raise FileNotFoundError(None, 'not in the tar file')
-        # The header is in the block before, and costs no further read.
+        # The header is in the block before and needs no further read.
         data = self._read_at(extent.offset - BLOCK, BLOCK + extent.size)
         header = _header_of(data[:BLOCK], extent)
         if len(data) < BLOCK + extent.size:
@@ -237,7 +237,7 @@ class ImageTar(FetchedImages):
     def stamp_of_same(
         self, stamp: FileStamp, name: str, extent: Extent | None = None
     ) -> FileStamp | None:
-        """Compare size and time, and the bytes where the time differs."""
+        """Compare size and time, and the bytes if the time differs."""
         header = self._header(name, extent)
         if header is None or header.size != stamp.size:
             return None
@@ -248,7 +248,7 @@ class ImageTar(FetchedImages):
     def _header(
         self, name: str, extent: Extent | None
     ) -> tarfile.TarInfo | None:
-        """Read the header of an image alone, None if it is not there."""
+        """Read only the header of an image, None if it is missing."""
         extent = extent or self.extent(name)
         if extent is None:
             return None
@@ -300,8 +300,8 @@ def _parse_header(block: bytes) -> tarfile.TarInfo:
     return tarfile.TarInfo.frombuf(block, 'utf-8', 'surrogateescape')
 
 
-# A process and its forks read the headers once; a file that was rewritten
-# has another time.
+# A process and its forks read the headers once; a rewritten file has another
+# time.
 @lru_cache(maxsize=8)
 def _read_index(path: str, size: int, mtime_ns: int) -> TarIndex:
     """Walk through the headers of a tar file; see `ImageTar.index`."""
@@ -319,12 +319,12 @@ def _read_index(path: str, size: int, mtime_ns: int) -> TarIndex:
 
 
 class _Tar(tarfile.TarFile):
-    # What typeshed leaves out: the members that were read so far.
+    # The members read so far, which typeshed lacks.
     members: list[tarfile.TarInfo]
 
 
 def _members(file: BinaryIO, path: str) -> Iterator[tarfile.TarInfo]:
-    """Yield the members of a tar file, which must be whole.
+    """Yield the members of a tar file, which must be complete.
 
     Raises:
         TarError: If it is damaged or cut short.
@@ -333,7 +333,7 @@ def _members(file: BinaryIO, path: str) -> Iterator[tarfile.TarInfo]:
         end = yield from walk(file)
     except (tarfile.TarError, EOFError) as e:
         raise _damaged(path, file, e) from e
-    # At a header that it cannot read tarfile ends as if all were well.
+    # tarfile silently ends at a header that it cannot read.
     file.seek(end)
     block = file.read(BLOCK)
     if len(block) < BLOCK:
@@ -346,15 +346,15 @@ def walk(file: BinaryIO) -> Generator[tarfile.TarInfo, None, int]:
     """Yield the members of a tar file in constant memory.
 
     Returns:
-        Where the last of them ends.
+        The position after the last of them.
 
     Raises:
-        tarfile.TarError: At a header that is cut short.
+        tarfile.TarError: At an incomplete header.
     """
     with _Tar.open(fileobj=file, mode='r:') as tar:
         while (info := tar.next()) is not None:
             yield info
-            tar.members.clear()  # tarfile would keep all of them
+            tar.members.clear()  # tarfile would keep all of them in memory
         return tar.offset
 
 
@@ -369,7 +369,7 @@ def _damaged(path: str, file: BinaryIO, reason: object) -> TarError:
 def _member_name(
     info: tarfile.TarInfo, problems: list[tuple[Outcome, str, str]]
 ) -> str | None:
-    """Return the name of a member that is a file, None of any other."""
+    """Return the name of a member that is a file, None for others."""
     if info.isdir():
         return None
     if not info.isreg() or info.issparse():

@@ -1,9 +1,9 @@
 """Exchange stores with JSON: SoCo's published layout and COCO's.
 
-The published layout is ``{basename: [[x, y, w, h], ...]}``, where x + w and
-y + h are our x2 and y2. COCO-style JSON lists images with their sizes, and
-each box as an annotation with ``bbox`` x, y, w, h; it carries all that a store
-does.
+The published layout is ``{basename: [[x, y, w, h], ...]}``, where x + w and y
++ h are our x2 and y2. COCO-style JSON lists images with their sizes, and each
+box as an annotation with ``bbox`` x, y, w, h; it has everything that a store
+has.
 """
 
 import os
@@ -60,15 +60,15 @@ def import_published(
     Args:
         content: The parsed JSON.
         image_root: Where the images are, at any depth.
-        skip_missing: Leave out images that are not there, as of a subset.
+        skip_missing: Leave out images that are missing, as in a subset.
         problems: Gets what was repaired or left out.
 
     Returns:
         Records sorted by file name.
 
     Raises:
-        ValueError: If images are missing or found twice; the message lists
-            all of them. If nothing is left.
+        ValueError: If images are missing or found twice (the message lists
+            them), or nothing is left.
     """
     problems = Problems() if problems is None else problems
     by_name: dict[str, list[str]] = {}
@@ -111,7 +111,7 @@ def _sorted(
     """Sort records by name.
 
     Raises:
-        ValueError: If none is left, or an image is there twice.
+        ValueError: If none is left, or an image occurs twice.
     """
     counts = Counter(record.file_name for record in records)
     twice = [name for name, count in counts.items() if count > 1]
@@ -159,7 +159,7 @@ def export_coco(store: ProposalStore) -> dict[str, Any]:
     }
 
 
-# What a store is exported as, by the name of the layout.
+# The export of a store, by the name of the layout.
 EXPORTS = {'coco': export_coco, 'published': export_published}
 
 
@@ -232,7 +232,7 @@ def _coco_record(
 
 
 def _numbers(left: Any, kind: type[FileStamp | Extent]) -> Any:
-    """Read the stamp or extent that `export_coco` left, if it did."""
+    """Read the stamp or extent that `export_coco` wrote, if any."""
     good = isinstance(left, list) and len(left) == len(kind._fields)
     good = good and all(isinstance(v, int) and 0 <= v < 2**64 for v in left)
     return kind(*left) if good else None
@@ -268,15 +268,15 @@ def import_json(
     strict: bool = False,
     problems: Problems | None = None,
 ) -> ProposalStore:
-    """Make a store of a JSON file; its content shows its layout.
+    """Make a store from a JSON file, whose content determines its layout.
 
     Args:
         source: The JSON file, COCO-style or in the published layout.
         out: The store to make.
         image_root: The image folder; the published layout needs it.
         skip_missing: See `import_published`.
-        strict: Refuse what had to be repaired or left out.
-        problems: Gets what was.
+        strict: Refuse files with anything to repair or leave out.
+        problems: Gets what was repaired or left out.
 
     Returns:
         The new store.
@@ -309,7 +309,7 @@ def import_json(
 
 
 def coco_metadata(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata that :func:`export_coco` left, if it did."""
+    """Return the metadata that :func:`export_coco` wrote, if any."""
     info = content.get('info')
     found = info.get('proposals') if isinstance(info, dict) else None
     if not isinstance(found, dict):
@@ -325,7 +325,7 @@ def write_store(
     """Write imported records as a store.
 
     Raises:
-        ValueError: If boxes leave their image, or an image is there twice.
+        ValueError: If boxes leave their image, or an image occurs twice.
     """
     metadata = {'kind': 'proposals', 'unreadable': [], **metadata}
     with ProposalStoreWriter(out, metadata) as writer:
@@ -338,7 +338,7 @@ def read_json(path: str | os.PathLike) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If the file is not there.
-        ValueError: If it holds no JSON object.
+        ValueError: If it is not a JSON object.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise ValueError(f'{str(path)!r} is {NOT_A_FILE}')

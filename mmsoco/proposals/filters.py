@@ -1,6 +1,6 @@
-"""Which regions of selective search become proposals.
+"""Filter regions of selective search to proposals.
 
-Everywhere ``bboxes`` is (N, 4) of xyxy, absolute pixels, continuous.
+``bboxes`` is always (N, 4) xyxy, in absolute, continuous pixels.
 """
 
 import enum
@@ -86,7 +86,7 @@ class FilteredBoxes(NamedTuple):
     """Proposals of one image and how they were found.
 
     Attributes:
-        bboxes: The kept rows, (M, 4), in their old order.
+        bboxes: The kept rows, (M, 4), in their original order.
         fallback: Which filter found them; NONE where M is 0.
     """
 
@@ -101,9 +101,9 @@ def size_mask(bboxes: np.ndarray, spec: FilterSpec) -> np.ndarray:
 
 
 def aspect_mask(bboxes: np.ndarray, spec: FilterSpec) -> np.ndarray:
-    """Mark boxes by width / height: (N,) bool; without height: False."""
+    """Mark boxes by width / height: (N,) bool; False without height."""
     width, height = _sides(bboxes).T
-    # Divided, not multiplied out: rounding is then the published code's.
+    # A division, so that rounding equals the published code's.
     ratio = np.divide(
         width, height, out=np.full(len(width), np.inf), where=height > 0
     )
@@ -122,10 +122,10 @@ def scale_mask(
 def filter_regions(
     bboxes: np.ndarray, height: int, width: int, spec: FilterSpec
 ) -> FilteredBoxes:
-    """Choose the proposals of one image, relaxing the filter when it must.
+    """Choose the proposals of one image, with a relaxed filter if needed.
 
-    As in the published code: an image left with none by all three filters
-    keeps those of the aspect and size filters, then those of the size filter.
+    As in the published code: if no region passes all three filters, the aspect
+    and size filters are used, then only the size filter.
 
     Args:
         bboxes: Regions, (N, 4) xyxy; N may be 0. Duplicates stay.

@@ -1,8 +1,8 @@
-"""Turn the boxes of a JSON file into records, repairing what is easy.
+"""Turn the boxes of a JSON file into records, with simple repairs.
 
-A proposal that is left out costs little: it is one of many, and no detector
-learns from its place that there is nothing. So boxes that cannot be read are
-left out and counted.
+Leaving out a proposal costs little: it is one of many, and no detector learns
+from it that there is no object. So boxes that cannot be read are left out and
+counted.
 """
 
 import math
@@ -26,14 +26,14 @@ def record_of(
 ) -> ProposalRecord:
     """Make a record of x, y, w, h boxes.
 
-    Boxes with fractions, which selective search never makes, grow to whole
-    pixels; boxes that leave the image are clipped to it.
+    Boxes with fractions, which selective search never makes, are enlarged to
+    whole pixels; boxes that leave the image are clipped.
 
     Args:
         name: The image's name.
         size: Its (height, width).
         xywh: Its boxes as parsed from JSON.
-        fallback: Which filter found them, None if that is not known.
+        fallback: Which filter found them, None if unknown.
         problems: Gets what was repaired or left out.
     """
     height, width = size
@@ -49,7 +49,7 @@ def record_of(
     for _ in range(np.count_nonzero(~inside)):
         problems.add(LOST, 'box lies outside of its image', name)
     clipped = np.clip(grown, 0, limits)
-    # By more than a fraction that was rounded up.
+    # By more than rounding.
     outside = (np.abs(clipped - bboxes) >= 1).any(axis=1) & inside
     for _ in range(np.count_nonzero(outside)):
         problems.add(REPAIRED, 'box leaves its image: clipped', name)
@@ -60,7 +60,7 @@ def record_of(
 
 
 def _numbers(name: str, xywh: Any, problems: Problems) -> list[list[float]]:
-    """Keep what is four finite numbers."""
+    """Keep boxes of four finite numbers."""
     if not isinstance(xywh, list):
         problems.add(LOST, 'boxes that are not a list', name)
         return []

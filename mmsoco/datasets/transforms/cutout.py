@@ -1,4 +1,4 @@
-"""Rectangles that hide a part of an object."""
+"""Draw rectangles that hide a part of an object."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from .views import check_range, check_share
 
 @TRANSFORMS.register_module()
 class DrawCutout:
-    """Draw one rectangle per box that will be set to the mean.
+    """Draw one rectangle per box, which will be set to the mean.
 
     Only the numbers are drawn here: `SoCoDataPreprocessor` clears the
     rectangles after it has normalized the pixels, so that they become exactly
@@ -20,11 +20,11 @@ class DrawCutout:
 
     Reads what `DrawViews` writes; writes ``cutout``, one (R, 4) float32 array
     of boxes per view in the view's pixels, where R counts the boxes on that
-    view and is 0 for the views left out. A box that is spared has a
-    rectangle without area.
+    view and is 0 for the views left out. A box without cutout has a rectangle
+    without area.
 
     Args:
-        prob: Probability of a box losing a part of itself.
+        prob: Probability that a part of a box is hidden.
         area: Range of the rectangle's share of the box's area.
         skip_views: Views left whole, counted from 1.
 
@@ -81,7 +81,7 @@ def draw_cutout(
     area: tuple[float, float],
     size: tuple[int, int],
 ) -> np.ndarray:
-    """Draw for each box a square around a random point of it.
+    """Draw a square around a random point of each box.
 
     Args:
         rng: Source of all randomness.

@@ -1,4 +1,4 @@
-"""The last transform: from named intermediate results to tensors."""
+"""Pack the results of the other transforms as tensors."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from .geometry import resize_image
 
 @TRANSFORMS.register_module()
 class PackViews:
-    """Make the sample that mmengine's ``default_collate`` stacks to a batch.
+    """Make a sample that mmengine's ``default_collate`` stacks to a batch.
 
     The sample is a dict of plain tensors rather than of data elements: a
     batch of 128 would otherwise pickle 128 objects in every step. Resized
@@ -70,7 +70,7 @@ class PackViews:
 
 
 def view_pixels(sample: dict, view: int) -> np.ndarray:
-    """Return the pixels of a view of a packed sample, also a resized one.
+    """Return the pixels of a view of a packed sample, resized ones too.
 
     Args:
         sample: What `PackViews` makes.

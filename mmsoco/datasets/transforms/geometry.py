@@ -1,4 +1,4 @@
-"""Crops, and what they do to pixels and boxes.
+"""Crop, resize and jitter pixels and boxes.
 
 `CropParams` says where a view comes from; `crop_image` and `crop_bboxes`
 apply the same numbers to the image and to its proposals. Nothing here draws a
@@ -17,12 +17,12 @@ import torch
 from numba import njit
 from torch.nn.functional import interpolate
 
-# torchvision's RandomResizedCrop gives up after as many draws.
+# torchvision's RandomResizedCrop also gives up after ten draws.
 _CROP_ATTEMPTS = 10
 
 
 class CropParams(NamedTuple):
-    """A rectangle of the image and what is made of it.
+    """A rectangle of the image, and the view made from it.
 
     Attributes:
         x: Left edge in image pixels.
@@ -71,7 +71,7 @@ def draw_crop(
     """
     least, most = map(math.log, aspect)
     for _ in range(_CROP_ATTEMPTS):
-        # One call for all four: the generator's own work is the smaller part.
+        # One call for all four, since the overhead of a call dominates.
         u = rng.random(4).tolist()
         target = height * width * (area[0] + u[0] * (area[1] - area[0]))
         ratio = math.exp(least + u[1] * (most - least))
@@ -87,7 +87,7 @@ def draw_crop(
 def central_crop(
     height: int, width: int, aspect: tuple[float, float]
 ) -> tuple[int, int, int, int]:
-    """Give the largest central rectangle with an allowed aspect ratio.
+    """Return the largest central rectangle with an allowed aspect ratio.
 
     Args:
         height: Image height.
@@ -134,9 +134,9 @@ def resize_image(
     Returns:
         (h, w, C) image of that type.
     """
-    # torch's fast kernel wants a batch whose strides are those of
-    # channels-last order in every dimension, also in that of the only image:
-    # numpy's img[None] has a stride of 0 there, which costs a third more.
+    # torch's fast kernel needs the strides of channels-last order in every
+    # dimension, even that of the only image, where numpy's img[None] has a
+    # stride of 0 and takes a third longer.
     pixels = torch.from_numpy(np.ascontiguousarray(img))
     batch = pixels.view(1, *img.shape).permute(0, 3, 1, 2)  # (1, 3, H, W)
     resized = interpolate(
@@ -162,8 +162,8 @@ def crop_bboxes(bboxes: np.ndarray, crop: CropParams) -> np.ndarray:
     return _crop_bboxes(bboxes, crop.bbox, crop.size, crop.flip)
 
 
-# A sample has a few dozen boxes: numpy's calls would take longer than its
-# arithmetic, so loops over boxes are compiled.
+# For a few dozen boxes, the overhead of numpy's calls dominates, so loops over
+# boxes are compiled.
 @njit(cache=True)
 def _crop_bboxes(
     bboxes: np.ndarray,
@@ -179,7 +179,7 @@ def _crop_bboxes(
             start, stop, view = rect[axis], rect[axis + 2], size[1 - axis]
             clipped = min(max(bboxes[i, edge], start), stop)
             moved = (clipped - start) * (view / (stop - start))
-            # The scale factor's rounding may carry an edge past the view's.
+            # Rounding of the scale factor may move an edge out of the view.
             out[i, edge] = min(moved, view)
         if flip:
             x1, x2 = out[i, 0], out[i, 2]

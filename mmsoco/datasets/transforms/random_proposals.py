@@ -1,4 +1,4 @@
-"""Random boxes in the place of the proposals, for ablations."""
+"""Replace the proposals by random boxes, for ablations."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from .views import check_count, check_range
 
 @TRANSFORMS.register_module()
 class RandomProposals:
-    """Put random boxes in the place of the proposals.
+    """Replace the proposals by random boxes.
 
-    They are drawn again in each epoch, with the sizes and shapes that the
-    filter of selective search lets pass (paper, ablation of proposals).
+    They are drawn anew in each epoch, with the sizes and shapes that the
+    proposal filter allows (paper, ablation of proposals).
 
     Args:
         num_boxes: Number of boxes of an image.

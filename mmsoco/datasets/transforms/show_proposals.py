@@ -1,4 +1,4 @@
-"""All proposals of the image on the views that show them."""
+"""Find all proposals that the views show."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from .views import check_count
 
 @TRANSFORMS.register_module()
 class ShowProposals:
-    """Hand over every proposal of the image that a view shows.
+    """Add all proposals that a view shows to the sample.
 
-    `DrawViews` gives the few boxes that views are compared on; a pretext such
-    as `RPNPretext` learns where all of them are.
+    `DrawViews` draws the few boxes that views are compared on; a pretext such
+    as `RPNPretext` needs all of them.
 
     Reads what `DrawViews` reads and writes; writes
 

@@ -1,6 +1,6 @@
-"""The kinds of view: how large it is, and which part of the image it shows.
+"""Kinds of views: their sizes, and the part of the image that they show.
 
-The views of a sample are a list in the config, handed to `DrawViews`.
+The config passes the list of views to `DrawViews`.
 """
 
 from abc import ABC, abstractmethod
@@ -12,13 +12,13 @@ from mmsoco.registry import TRANSFORMS
 
 from .geometry import CropParams, draw_crop
 
-# Below, a backbone's feature map has too few pixels to separate objects;
-# above, a view is larger than the images that detectors train on.
+# Smaller views have too few pixels in a backbone's feature map to separate
+# objects; larger ones exceed the images that detectors train on.
 MIN_VIEW, MAX_VIEW = 8, 4096
 
 
 class View(ABC):
-    """What all kinds of view have in common.
+    """Base class of views.
 
     Args:
         size: Side of the square view in pixels, or (height, width).
@@ -73,12 +73,12 @@ class View(ABC):
 
 @TRANSFORMS.register_module()
 class WholeImageView(View):
-    """The whole image, its aspect ratio not kept (view 1 of the paper)."""
+    """The whole image, without its aspect ratio (view 1 of the paper)."""
 
     def draw_rect(
         self, rng: np.random.Generator, height: int, width: int
     ) -> tuple[int, int, int, int]:
-        """Give the whole image; draws nothing."""
+        """Return the whole image, without drawing anything."""
         return 0, 0, width, height
 
 
@@ -164,7 +164,7 @@ def parse_size(size: int | Sequence[int]) -> tuple[int, int]:
 
 
 def check_count(name: str, value: int, upper: int) -> int:
-    """Give the value back if it is a whole number of 1 to ``upper``.
+    """Return the value if it is a whole number from 1 to ``upper``.
 
     Args:
         name: What to call it in the error.
@@ -185,7 +185,7 @@ def check_count(name: str, value: int, upper: int) -> int:
 
 
 def check_share(name: str, value: float) -> float:
-    """Give the value back if it lies in [0, 1].
+    """Return the value if it lies in [0, 1].
 
     Args:
         name: What to call it in the error.
@@ -205,7 +205,7 @@ def check_share(name: str, value: float) -> float:
 def check_range(
     name: str, values: Sequence[float], upper: float = float('inf')
 ) -> tuple[float, float]:
-    """Give the range back if it is one.
+    """Return the range if it is valid.
 
     Args:
         name: What to call it in the error.
