@@ -1,14 +1,15 @@
-"""Which keys of a config a run reads, and what was meant by another one.
+"""Refuse keys of a config that a run does not read, and suggest others.
 
-mmengine takes any key: a typo changes nothing, in silence. So does a variable
-of a base config that was expanded before the user set it::
+mmengine accepts any key: a typo silently changes nothing. Neither does a
+variable of a base config that was expanded before the user set it::
 
     draw_views = dict(num_proposals=4)                # _base_
     train_dataloader = dict(dataset=dict(pipeline=[draw_views]))
 
-Setting ``draw_views.num_proposals`` afterwards reaches no pipeline. Both are
-refused here before anything is built, with the key that was meant. A config
-may have its own variables; only those that nothing can read are refused:
+Setting ``draw_views.num_proposals`` afterwards does not reach the pipeline.
+Both are refused here before anything is built, with the key that was probably
+meant. A config may have its own variables; only those that nothing can read
+are refused:
 
 - on the command line, every key that is not below a key of the run;
 - in a file, a name that looks like a misspelled key of the run, and one that
@@ -36,12 +37,12 @@ RUNNER_KEYS = frozenset(
     'data_preprocessor load_from resume launcher env_cfg log_processor '
     'log_level visualizer default_scope randomness experiment_name'.split()
 )
-# What mmengine, mmdet's tools and mmsoco look up in the config themselves.
+# Keys that mmengine, mmdet's tools and mmsoco look up in the config.
 LOOKED_UP_KEYS = frozenset(
     'runner_type custom_imports sync_bn model_wrapper_cfg compile '
     'find_unused_parameters overwrite activation_checkpointing '
     'efficient_conv_bn_eval '
-    'tta_model tta_pipeline overwrite'.split()
+    'tta_model tta_pipeline'.split()
 )
 RUN_KEYS = RUNNER_KEYS | LOOKED_UP_KEYS
 # Keys of dicts that no constructor checks. mmengine passes dist_cfg on to
@@ -70,10 +71,10 @@ _PARAMWISE_KEYS = (
     'bypass_duplicate',
 )  # fmt: skip
 _MULTIPLIERS = ('lr_mult', 'decay_mult')
-# The test-time augmentation of mmdet's own tools: a variable test_pipeline is
-# not a misspelled tta_pipeline.
+# Keys of the test-time augmentation of mmdet's tools; a variable test_pipeline
+# is not a misspelled tta_pipeline.
 _TYPO_TARGETS = RUN_KEYS - {'tta_model', 'tta_pipeline'}
-# What these keys may hold; nothing else checks them in words.
+# Types of these keys, which nothing else checks with a clear message.
 _VALUES: dict[str, tuple[type, ...]] = {
     'randomness.seed': (int, type(None)),
     'auto_scale_lr.enable': (bool,),
@@ -117,7 +118,7 @@ _TOO_LATE = {
     'them in the file',
     'launcher': 'the option --launcher sets it',
 }
-# How alike a name and a key of the run are if the one is a typo of the other
+# Similarity of a name and a key of the run from which it counts as a typo
 # ("load_form" and "load_from": 0.89).
 _ALIKE = 0.85
 
@@ -148,7 +149,7 @@ def check_keys(cfg: Config, file: str | None = None) -> None:
 
 
 def _check_plain(cfg: Config, name: str, known: Sequence[str]) -> None:
-    """Refuse a key of a dict that is not among those that it takes."""
+    """Refuse unknown keys of a dict."""
     node = _get(cfg, name)
     for key in node if isinstance(node, Mapping) else ():
         if key not in known:
@@ -159,13 +160,13 @@ def _check_plain(cfg: Config, name: str, known: Sequence[str]) -> None:
 
 
 def _check_custom_keys(cfg: Config) -> None:
-    """Refuse misspelt multipliers of parts: they would count as 1."""
+    """Refuse misspelled multipliers of parts, which would count as 1."""
     place = 'optim_wrapper.paramwise_cfg.custom_keys'
     parts = _get(cfg, place)
-    # The names of parts may have dots of their own.
+    # The names of parts may contain dots.
     for part, node in parts.items() if isinstance(parts, Mapping) else ():
         for key in node if isinstance(node, Mapping) else ():
-            # Others become options of the optimizer's group.
+            # Other keys become options of the optimizer's group.
             if key not in _MULTIPLIERS and difflib.get_close_matches(
                 key, _MULTIPLIERS, 1, _ALIKE
             ):
@@ -176,7 +177,7 @@ def _check_custom_keys(cfg: Config) -> None:
 
 
 def _check_values(cfg: Config) -> None:
-    """Refuse values of a wrong type under keys that nothing else checks."""
+    """Refuse values of a wrong type for keys that nothing else checks."""
     for name, kinds in _VALUES.items():
         value = _get(cfg, name)
         if value is not None and not isinstance(value, kinds):
@@ -194,7 +195,7 @@ def _check_values(cfg: Config) -> None:
 
 
 def _check_names(cfg: Config, file: str) -> None:
-    """Refuse names of a file that were meant for the run but miss it."""
+    """Refuse names in a file that are meant for the run but have no effect."""
     unread = sorted(_unused_names(file, cfg) - RUN_KEYS)
     bases = _variables_of_bases(file) if unread else {}
     for name in unread:
@@ -212,7 +213,7 @@ def _check_names(cfg: Config, file: str) -> None:
 
 
 def _unused_names(file: str, cfg: Config) -> set[str]:
-    """Return the names that a config file assigns and does not use itself."""
+    """Return the names that a config file assigns but does not use."""
     if not file.endswith('.py'):
         return set(cfg.keys())
     tree = ast.parse(Path(file).read_text(encoding='utf-8'))
@@ -279,7 +280,7 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def _namesakes(cfg: Config, key: str) -> str:
-    """Name the keys of the run that end as a key does that is not there."""
+    """Name the keys of the run with the same ending as a missing key."""
     last = key.rpartition('.')[2]
     found = [
         place
@@ -293,7 +294,7 @@ def _namesakes(cfg: Config, key: str) -> str:
 def _live_advice(
     cfg: Config, name: str, rest: Sequence[str], value: Any
 ) -> str:
-    """Name the keys of the run that hold the value of a variable."""
+    """Name the keys of the run that contain the value of a variable."""
     live = [
         '.'.join([place, *rest]) for place in live_places(cfg, name, value)
     ]
@@ -303,7 +304,7 @@ def _live_advice(
 
 
 def live_places(cfg: Config, name: str, value: Any) -> list[str]:
-    """Find where the run holds the value of an expanded variable.
+    """Find the keys of the run that contain the value of an expanded variable.
 
     Args:
         cfg: The config.
@@ -336,7 +337,7 @@ def _is_made_of(node: Mapping, value: Mapping) -> bool:
 
 
 def _same_value(cfg: Config, value: Any) -> list[str]:
-    """Find texts and lists, which are rarely equal by chance."""
+    """Compare texts and lists, which are rarely equal by chance."""
     if not isinstance(value, (str, list, tuple)) or not value:
         return []
     return [

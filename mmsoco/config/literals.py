@@ -1,7 +1,7 @@
-"""Read a config out of the text that a checkpoint carries, without running it.
+"""Parse the config text in a checkpoint without running it.
 
 mmengine writes a config as statements ``name = dict(key=...)`` of plain
-values. Such a text comes with weights from anywhere, so it is parsed alone.
+values. Such a text comes with weights from anywhere, so it is only parsed.
 """
 
 import ast
@@ -16,7 +16,7 @@ def parse_config(text: str) -> dict[str, Any]:
             values, such as imports, are skipped.
 
     Raises:
-        ValueError: It is not Python.
+        ValueError: If it is not Python.
     """
     try:
         statements = ast.parse(text).body
@@ -37,10 +37,10 @@ def parse_config(text: str) -> dict[str, Any]:
 
 
 def _value(node: ast.AST) -> Any:
-    """Return what an expression of plain values stands for.
+    """Return the value of an expression of plain values.
 
     Raises:
-        ValueError: It holds something else.
+        ValueError: If it contains something else.
     """
     if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'dict':
         merged: dict[str, Any] = {}

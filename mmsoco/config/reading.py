@@ -27,8 +27,8 @@ def read_config(path: str | os.PathLike, options: dict[str, Any]) -> Config:
 
     Raises:
         FileNotFoundError: If there is no such config.
-        ValueError: If it cannot be read as a config, or a key of the file or
-            of the options is read by nothing.
+        ValueError: If it cannot be read as a config, or nothing reads a key of
+            the file or of the options.
     """
     file = find_config(path)
     cfg = read_file(file)
@@ -45,7 +45,7 @@ def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
         options: Values by dotted key.
 
     Raises:
-        ValueError: If a key is read by nothing, or does not fit the config.
+        ValueError: If nothing reads a key, or it does not fit the config.
     """
     check_options(cfg, options)
     for key, value in options.items():
@@ -54,7 +54,7 @@ def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
 
 
 def read_file(file: str | os.PathLike) -> Config:
-    """Read a file in mmengine's language of configs, whatever it is for.
+    """Read any file in mmengine's config language.
 
     Raises:
         ValueError: If it cannot be read, or is empty; the message names file
@@ -71,7 +71,7 @@ def read_file(file: str | os.PathLike) -> Config:
     _refuse_circle(file, ())
     try:
         cfg = Config.fromfile(file)
-    except Exception as error:  # a config is code: it may raise anything
+    except Exception as error:  # a config is code and can raise anything
         raise ValueError(_unreadable(file, error)) from error
     if not len(cfg):
         raise ValueError(f'the config {file} is empty: it sets no key')
@@ -98,7 +98,7 @@ def find_config(path: str | os.PathLike) -> str:
 
 
 def _refuse_circle(file: str, above: tuple[str, ...]) -> None:
-    """Refuse a config that inherits itself, which mmengine reads for ever.
+    """Refuse a config that inherits from itself, which would never end.
 
     Raises:
         ValueError: If it does; the message names the files.
@@ -113,7 +113,7 @@ def _refuse_circle(file: str, above: tuple[str, ...]) -> None:
         )
     try:
         bases = Config._get_base_files(file)
-    except Exception:  # reading the whole config will say what is wrong
+    except Exception:  # reading the config will report the error
         return
     for base in bases:
         below = os.path.join(os.path.dirname(file), str(base))
@@ -136,7 +136,7 @@ def _shipped(text: str) -> str:
 
 
 def _unreadable(file: str, error: Exception) -> str:
-    """Say where a config stopped its reading."""
+    """Describe where reading a config failed."""
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
@@ -159,7 +159,7 @@ def _merge(cfg: Config, key: str, value: Any) -> None:
     """Set one dotted key.
 
     Raises:
-        ValueError: If a part of the key leads nowhere; the message names it.
+        ValueError: If a part of the key does not exist; the message names it.
     """
     try:
         cfg.merge_from_dict({key: value})

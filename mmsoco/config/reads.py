@@ -1,8 +1,8 @@
-"""Which keys of a config's plain dicts a class reads.
+"""Find the keys of a config's plain dicts that a class reads.
 
-A dict without a type, such as a detector's ``test_cfg.rcnn``, is handed to a
-class as a whole, and no constructor sees its keys: a misspelled one is never
-read, in silence. The source of the class shows what is read: ``cfg.KEY``,
+A dict without a type, such as a detector's ``test_cfg.rcnn``, is passed to a
+class as a whole, and no constructor sees its keys: a misspelled one is
+silently never read. The source of the class shows what is read: ``cfg.KEY``,
 ``cfg['KEY']``, ``cfg.get('KEY')`` or ``'KEY' in cfg`` of something whose name
 ends in ``cfg``.
 """
@@ -23,8 +23,8 @@ def keys_read(kinds: Iterable[type]) -> frozenset[str] | None:
     """Return the keys that classes read from dicts.
 
     Args:
-        kinds: The classes; what their bases and the functions that they use
-            read counts too.
+        kinds: The classes; their bases and the functions that they use are
+            included.
 
     Returns:
         The keys; None if some source is not available.
@@ -46,7 +46,7 @@ def _helpers_of(name: str) -> Iterator[str]:
     """Yield the modules of the functions that a module calls by name."""
     package = name.partition('.')[0]
     for value in vars(sys.modules[name]).values():
-        # A function that was made from a text has no module.
+        # A function that was compiled from a string has no module.
         if inspect.isfunction(value) and value.__module__ is not None:
             if value.__module__.partition('.')[0] == package:
                 yield value.__module__

@@ -1,1 +1,1 @@
-"""The whole job on scenes that need no download."""
+"""Run the whole job on scenes that need no download."""

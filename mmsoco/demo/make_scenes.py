@@ -51,7 +51,7 @@ VAL_PHOTOS = ('camera.png', 'clock_motion.png', 'coffee.png', 'flower.jpg')
 
 @dataclass(frozen=True)
 class SceneSpec:
-    """What determines the scenes.
+    """Settings that determine the scenes.
 
     Attributes:
         seed: Seed of all random numbers.
@@ -85,7 +85,7 @@ class SceneSpec:
 def coco_annotation(
     instance: Instance, image_id: int, annotation_id: int
 ) -> dict:
-    """Describe an instance in COCO's words (box as x, y, width, height)."""
+    """Describe an instance in COCO's format (box as x, y, width, height)."""
     from pycocotools import mask as mask_api
 
     rle = mask_api.encode(np.asfortranarray(instance.mask.astype(np.uint8)))
@@ -115,7 +115,7 @@ def coco_document(images: list[dict], annotations: list[dict]) -> dict:
 def scenes_of(
     spec: SceneSpec, photos: tuple[str, ...], count: int, stream: int
 ) -> Iterator[tuple[np.ndarray, list[Instance]]]:
-    """Draw the scenes of a split; scene i depends on nothing but i."""
+    """Draw the scenes of a split; scene i depends only on i."""
     pictures = [read_photo(name) for name in photos]
     for index in range(count):
         rng = np.random.default_rng((spec.seed, stream, index))
@@ -188,18 +188,18 @@ def is_made(out: Path, spec: SceneSpec) -> bool:
 
 
 def make_scenes(out: Path, spec: SceneSpec, overwrite: bool = False) -> bool:
-    """Make the scenes unless they are there.
+    """Make the scenes unless they exist.
 
     Args:
         out: Folder to make; it appears only when it is complete.
         spec: What to make.
-        overwrite: Replaces a folder of scenes that is there.
+        overwrite: Whether to replace an existing folder of scenes.
 
     Returns:
         Whether anything was made.
 
     Raises:
-        FileExistsError: If ``out`` holds something that is not to be replaced.
+        FileExistsError: If ``out`` exists and must not be replaced.
     """
     if overwrite and (out / 'scenes.json').is_file():
         shutil.rmtree(out)

@@ -1,4 +1,4 @@
-"""Draws the pictures of the demo's report."""
+"""Draw the pictures of the demo's report."""
 
 import json
 from collections import defaultdict
@@ -14,14 +14,14 @@ from mmsoco.visualization.instances import DrawnInstance, draw_instances
 from mmsoco.visualization.proposals import draw_proposals
 from mmsoco.visualization.sheets import grid
 
-# Scenes of the pictures: spread over the photographs.
+# Scenes in the pictures, spread over the photographs.
 SHOWN_SCENES = (0, 2, 7, 9, 10, 12, 5, 11)
 SHOWN_LABELS = (0, 2, 6, 9)
 SHOWN_PROPOSALS = (0, 2, 9, 11)
 SHOWN_VIEWS = (2, 9)
 SHOWN_DETECTIONS = (0, 1, 2, 3, 6)
 LEAST_SCORE = 0.3
-# Detections that share more of their masks are taken for one object.
+# Detections whose masks overlap more count as one object.
 SAME_PLACE = 0.5
 ZOOM = 2
 
@@ -66,7 +66,7 @@ def views_picture(config: Path, data: Path) -> np.ndarray:
     """Draw views of two scenes, as the pretraining's own pipeline makes them.
 
     Args:
-        config: Of the pretraining.
+        config: Config of the pretraining.
         data: Folder of the scenes and their proposals.
     """
     from mmsoco.config.reading import read_config
@@ -85,7 +85,7 @@ def views_picture(config: Path, data: Path) -> np.ndarray:
 def detections_picture(
     data: Path, document: dict, detections: list[Path]
 ) -> np.ndarray:
-    """Return a row per scene: what is there, then each detector's answer.
+    """Draw a row per scene: the labels, then the detections of each detector.
 
     Args:
         data: Folder of the scenes.
@@ -156,7 +156,7 @@ def best_per_place(detections: list[dict]) -> list[dict]:
 
 
 def drawn_instance(thing: dict, names: dict[int, str]) -> DrawnInstance:
-    """Turn a COCO annotation or detection into what can be drawn."""
+    """Convert a COCO annotation or detection to a drawable instance."""
     from pycocotools import mask as mask_api
 
     mask = mask_api.decode(thing['segmentation']).astype(bool)

@@ -1,7 +1,7 @@
-"""Writes the demo's report: one HTML file that needs no other.
+"""Write the demo's report, a self-contained HTML file.
 
-Reads what the steps of `mmsoco demo` left behind: scenes, proposals, logs,
-detections and metrics.
+It reads the results of `mmsoco demo`: scenes, proposals, logs, detections and
+metrics.
 
 Example::
 
@@ -52,7 +52,7 @@ class Demo:
     Attributes:
         data: Folder of the scenes.
         work: Folder of the trainings and the records.
-        records: What each step took.
+        records: Durations and memory of each step.
     """
 
     data: Path
@@ -68,7 +68,7 @@ class Demo:
         ]
 
     def scalars(self, name: str) -> list[dict]:
-        """Return what a training logged."""
+        """Return the logged numbers of a training."""
         return logs.read_scalars(self.work / name)
 
     def seconds(self, *names: str) -> float:
@@ -118,7 +118,7 @@ def build_report(demo: Demo, config: Path, path: Path) -> None:
 
 
 def tiles(demo: Demo) -> list[tuple[str, str]]:
-    """Return the main numbers, and what they are."""
+    """Return the main numbers with their labels."""
     ours = demo.metrics('test_finetuning')['coco/bbox_mAP']
     scratch = demo.metrics('test_scratch')['coco/bbox_mAP']
     total = sum(record.seconds for record in demo.records.values())
@@ -224,7 +224,7 @@ def finetuning_panels(demo: Demo) -> list[curves.Panel]:
 
 
 def describe_job(demo: Demo) -> list[tuple[str, str]]:
-    """Return machine, versions, date, and what the job took."""
+    """Return machine, versions, date, and time and memory of the job."""
     cpu = sum(record.cpu_seconds for record in demo.records.values())
     peak = max(record.peak_mib for record in demo.records.values())
     return [

@@ -21,7 +21,7 @@ CLASSES = tuple(
 # Side of the square that an object is drawn into, in pixels of a scene.
 OBJECT_SIZES = (26.0, 124.0)
 OBJECTS_PER_SCENE = (2, 5)
-# An object is placed where it hides at most this share of any earlier one.
+# An object may hide at most this share of any earlier one.
 MAX_HIDDEN = 0.25
 PLACING_ATTEMPTS = 20
 # Objects are drawn this many times larger and averaged, for smooth edges.
@@ -42,7 +42,7 @@ class Instance:
 
 
 def find_photo(name: str) -> Path:
-    """Return the path of a photograph inside of the installed packages.
+    """Return the path of a photograph in the installed packages.
 
     Raises:
         FileNotFoundError: If neither scikit-image nor scikit-learn ships it.
@@ -99,7 +99,7 @@ def draw_background(
 
 
 def shape_mask(shape: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Find which points lie inside of a shape that spans [-1, 1]^2.
+    """Find which points lie inside a shape that spans [-1, 1]^2.
 
     Args:
         shape: One of ``SHAPES``.
@@ -189,7 +189,7 @@ def place(
     canvas: tuple[int, int],
     rng: np.random.Generator,
 ) -> tuple[int, int] | None:
-    """Find a corner for an object such that it hides none of the others.
+    """Find a corner for an object where it hides none of the others.
 
     Args:
         masks: Visible pixels of the earlier objects, (H, W) bool each.

@@ -1,4 +1,4 @@
-"""Rows of a proposal store, and how they become columns and back."""
+"""Convert rows of a proposal store to columns and back, and check them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,14 +24,13 @@ _OLD_FIELDS = [
     ),
     pa.field('fallback', pa.uint8(), nullable=False),
 ]
-# What the image file was like, see `FileStamp`; all 0 where it is not known.
+# The image file's stamp, see `FileStamp`; all 0 if unknown.
 _STAMP_FIELDS = [
     pa.field('file_size', pa.int64(), nullable=False),
     pa.field('file_mtime_ns', pa.int64(), nullable=False),
     pa.field('file_digest', pa.uint64(), nullable=False),
 ]
-# Where its bytes begin in a tar file, see `Extent`; 0 where it is a file of
-# its own.
+# Position of its bytes in a tar file, see `Extent`; 0 for a separate file.
 _OFFSET_FIELD = pa.field('file_offset', pa.int64(), nullable=False)
 FIELDS = {
     1: _OLD_FIELDS,
@@ -52,9 +51,9 @@ class ProposalRecord:
         bboxes: (N, 4) float32 of xyxy, absolute, continuous (the published
             x, y, w, h become x, y, x + w, y + h). Integers; N may be 0.
         fallback: Which filter found them.
-        stamp: What the image file was like, None if that is not known.
-        extent: Its position in a tar file, None for other files; its size is
-            that of the stamp.
+        stamp: The stamp of the image file, None if unknown.
+        extent: Its position in a tar file, None for separate files; its size
+            equals that of the stamp.
     """
 
     file_name: str
@@ -149,7 +148,7 @@ def check_record(record: ProposalRecord) -> None:
 
 
 def _check_extent(record: ProposalRecord) -> None:
-    """Raise ValueError unless a place in a tar file has the file's size."""
+    """Raise ValueError unless a position in a tar file has the file's size."""
     extent, stamp = record.extent, record.stamp
     if extent is None:
         return
@@ -270,14 +269,14 @@ def check_columns(columns: Columns) -> None:
 def changed_images(
     records: Iterable[ProposalRecord], images: ImageSource
 ) -> list[str]:
-    """Name the images that are not those that proposals were made from.
+    """Name the images that have changed since their proposals were made.
 
     Args:
         records: Rows of a store. Rows without a stamp count as unchanged.
-        images: Where the images are.
+        images: The place of the images.
 
     Returns:
-        Names of images with other bytes, or gone, in the order of the rows.
+        Names of images that changed or are missing, in the order of the rows.
     """
     return [
         record.file_name

@@ -1,4 +1,4 @@
-"""Make stores from stores: join shards or stores, filter regions again."""
+"""Make stores from stores: join shards or stores, or filter regions again."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ from mmsoco.utils.files import refuse_existing
 
 
 def inherited_metadata(store: ProposalStore) -> dict[str, Any]:
-    """Return a store's metadata, less what its rows decide."""
+    """Return a store's metadata, except what its rows determine."""
     return {k: v for k, v in store.metadata.items() if k not in COUNTED}
 
 
@@ -36,8 +36,8 @@ def merge_shards(
         The joined store.
 
     Raises:
-        ValueError: If shards are of different jobs, missing or there twice,
-            or do not hold all their images; the message names them.
+        ValueError: If shards are of different jobs, missing, duplicate, or do
+            not hold all their images; the message names them.
         FileExistsError: If ``out`` is there.
         StoreError: If a shard is not a store.
     """
@@ -87,7 +87,7 @@ def _check_same_job(stores: list[ProposalStore]) -> None:
 
 
 def _in_order(stores: list[ProposalStore]) -> list[ProposalStore]:
-    """Sort shards; raise ValueError if one is missing or there twice."""
+    """Sort shards; raise ValueError if one is missing or duplicate."""
     count = stores[0].metadata['shard'][1]
     by_index: dict[int, ProposalStore] = {}
     for store in stores:
@@ -166,9 +166,9 @@ def join_stores(
         first: The store whose boxes are all kept, such as one of selective
             search.
         second: The store whose boxes are added, such as one of a detector:
-            those that overlap no box that is there already, in their order.
+            those that do not overlap an existing box, in their order.
         out: The store to make.
-        iou: Overlap from which a box counts as there already.
+        iou: Overlap above which a box counts as existing.
         overwrite: Replace an old store of other boxes.
 
     Returns:
@@ -194,7 +194,7 @@ def join_stores(
 def _joined_metadata(
     stores: Sequence[ProposalStore], iou: float
 ) -> dict[str, Any]:
-    """Describe the joined store by the two that it is made from."""
+    """Make the metadata of the joined store from those of both stores."""
     first = stores[0]
     for store in stores:
         if store.metadata.get('kind') == 'regions':
@@ -248,7 +248,7 @@ def _other_images(
 
 
 def add_boxes(boxes: np.ndarray, others: np.ndarray, iou: float) -> np.ndarray:
-    """Add the boxes that overlap none that is there, one after the other.
+    """Add boxes one after the other, unless they overlap an existing one.
 
     Args:
         boxes: (n, 4) xyxy, which are all kept.

@@ -1,15 +1,15 @@
-"""Checksums of all bytes of an Arrow file, kept inside of it.
+"""Store checksums of all bytes of an Arrow file inside the file.
 
-An Arrow file ends with a footer that says where its parts are, and readers
-look at nothing that the footer does not name. So a seal fits between the last
-part and the footer::
+An Arrow file ends with a footer that gives the positions of its parts, and
+readers ignore what the footer does not name. So there is room for a seal
+between the last part and the footer::
 
     head, batch | batch | ... | batch | seal | footer, its length, magic
 
-The seal holds where the parts begin, of which the first has the file's head
-too, a CRC-32 of each, one of the footer and what follows, and one of itself:
-no byte is left out. Seal, footer, first and last part are compared when a
-file is opened, every other part when it is first read.
+The seal holds the start of each part (the first one includes the file's head),
+a CRC-32 of each, one of the footer and what follows, and one of itself, so
+that every byte is covered. Seal, footer, first and last part are checked when
+a file is opened, and every other part when it is first read.
 """
 
 import os
@@ -26,7 +26,7 @@ _END = struct.Struct('<II8s')
 # Arrow's own end: the footer's length and a magic of 6 bytes.
 _ARROW_END = struct.Struct('<I6s')
 _ARROW_MAGIC = b'ARROW1'
-# Flatbuffers, such as the footer, want aligned addresses.
+# Flatbuffers, such as the footer, need aligned addresses.
 _ALIGNMENT = 64
 _CHUNK = 1 << 20
 
@@ -36,8 +36,8 @@ class Seal:
     """The checksums of a file.
 
     Attributes:
-        starts: (P + 1,) int64: where each of the P parts begins, and where
-            the last one ends.
+        starts: (P + 1,) int64: the start of each of the P parts, and the end
+            of the last one.
         checksums: (P + 1,) uint32: of the parts, and of what follows the
             seal.
     """
@@ -69,13 +69,13 @@ class Seal:
 
 
 def find_seal(raw: np.ndarray) -> tuple[Seal | None, bool]:
-    """Find the seal of a file, and compare it with the file's end.
+    """Find the seal of a file, and check the file's end against it.
 
     Args:
         raw: The file's bytes, (B,) uint8.
 
     Returns:
-        The seal, None if there is none; and whether it and what follows it
+        The seal, None if there is none; and whether it and the bytes after it
         are undamaged.
     """
     tail = _tail_start(raw)
@@ -98,7 +98,7 @@ def find_seal(raw: np.ndarray) -> tuple[Seal | None, bool]:
 
 
 def _tail_start(raw: np.ndarray) -> int | None:
-    """Return where an Arrow file's footer begins."""
+    """Return the start of an Arrow file's footer."""
     end = len(raw) - _ARROW_END.size
     if end < 0:
         return None
@@ -109,11 +109,11 @@ def _tail_start(raw: np.ndarray) -> int | None:
 
 
 def add_seal(path: str | os.PathLike, starts: list[int]) -> None:
-    """Put a seal into a finished Arrow file.
+    """Add a seal to a finished Arrow file.
 
     Args:
         path: The file.
-        starts: Where each part begins; the first at 0.
+        starts: The start of each part; the first is 0.
 
     Raises:
         OSError: If it cannot be written.
@@ -123,7 +123,7 @@ def add_seal(path: str | os.PathLike, starts: list[int]) -> None:
         begin = _tail_start(raw)
         assert begin is not None  # a finished file has a footer
         tail = raw[begin:].tobytes()
-        # The seal's end is where the footer begins: both stay aligned.
+        # The seal ends where the footer begins, so that both are aligned.
         padding = bytes(-begin % _ALIGNMENT)
         del raw
         file.seek(begin)

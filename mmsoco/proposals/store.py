@@ -1,12 +1,11 @@
 """The proposal store: one memory-mapped Arrow file per image set.
 
-One row per image, sorted by file name, in record batches of a fixed number
-of rows. So a row is found by division, a name by bisection, and opening
-reads the ends of the file alone: constant time and memory, whatever the size.
+It has one row per image, sorted by file name, in record batches of a fixed
+number of rows. A row is found by division, a name by bisection, and opening
+reads only the ends of the file, in constant time and memory for any size.
 Pandas, polars and DuckDB read the file directly (Arrow IPC, uncompressed).
-
-A batch is compared with its checksum and its rows are checked when it is
-first read, so that a damaged file raises instead of training on other boxes.
+When a batch is first read, its checksum and its rows are checked, so that a
+damaged file raises an error instead of giving other boxes.
 """
 
 import json
@@ -37,16 +36,16 @@ from mmsoco.proposals.seal import add_seal, find_seal
 from mmsoco.utils.files import name_complete, partial_path, remove_partials
 from mmsoco.version import __version__
 
-# 1 had neither checksums nor stamps of the image files, 2 no places in tar
-# files.
+# Format 1 had neither checksums nor stamps of the image files, format 2 no
+# positions in tar files.
 FORMAT_VERSION = 3
 ROWS_PER_BATCH = 4096
-# Metadata that the rows decide, not the job that made them.
+# Metadata that the rows determine, not the job that made them.
 COUNTED = ('images', 'boxes', 'fallbacks')
 
 _KEY = b'mmsoco.proposals'
 _SUMMARY_KEY = b'mmsoco.summary'
-# What Arrow and the parsing of metadata raise on damaged bytes.
+# Errors from Arrow and from parsing metadata for damaged bytes.
 _DAMAGE = (
     pa.ArrowException,
     OSError,
@@ -68,8 +67,8 @@ class StoreError(ValueError):
 class ProposalStore:
     """Read a store; a sequence of :class:`ProposalRecord`.
 
-    Pickling carries the path alone: each process maps the file itself and
-    shares its pages with the others.
+    Pickling keeps only the path: each process maps the file itself and shares
+    its pages with the others.
 
     Args:
         path: The ``.arrow`` file.
@@ -83,7 +82,7 @@ class ProposalStore:
     Raises:
         FileNotFoundError: If the file is not there.
         StoreError: If it is not a store, cut short, damaged or of another
-            version. Reading a row raises it where that part is damaged.
+            version. Reading a row raises it if that part is damaged.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -101,7 +100,7 @@ class ProposalStore:
         self._check_outline()
 
     def _open(self) -> None:
-        """Map the file, and compare its seal with its end."""
+        """Map the file, and check its end against its seal."""
         try:
             self._raw = np.memmap(self.path, np.uint8, 'r')
             self._seal, is_good = find_seal(self._raw)
@@ -219,7 +218,7 @@ class ProposalStore:
         return columns.file_name[row].as_py()
 
     def stamp(self, index: int) -> FileStamp | None:
-        """Return what one image file was like, None if that is not known."""
+        """Return the stamp of one image file, None if unknown."""
         columns, row = self._locate(index)
         return columns.stamp(row)
 
@@ -283,12 +282,12 @@ class ProposalStore:
 class ProposalStoreWriter:
     """Write a store; the file appears only when it is complete.
 
-    Records must come in strictly rising order of ``file_name``. Memory is
-    that of one record batch.
+    Records must come in strictly rising order of ``file_name``. It needs the
+    memory of one record batch.
 
     Args:
         path: The file to make; its folder must exist.
-        metadata: Anything JSON can hold: parameters, filter, image root...
+        metadata: JSON values: parameters, filter, image root and so on.
 
     Example:
         >>> with ProposalStoreWriter('a.arrow', {}) as writer:
@@ -312,7 +311,7 @@ class ProposalStoreWriter:
         )
         self._pending: list[ProposalRecord] = []
         self._last_name: str | None = None
-        # Where each batch begins; the head belongs to the first.
+        # The start of each batch; the head belongs to the first.
         self._starts: list[int] = []
         self._summary: dict[str, Any] = {
             'images': 0,
@@ -344,8 +343,8 @@ class ProposalStoreWriter:
         """Append records.
 
         Raises:
-            ValueError: If a name is out of order or twice or leaves the image
-                root, or boxes are not integers within their image; the
+            ValueError: If a name is out of order, duplicate or outside the
+                image root, or boxes are not integers within their image; the
                 message names the image.
         """
         for record in records:
@@ -379,7 +378,7 @@ class ProposalStoreWriter:
         """Write the last batch with the summary, then give the final name."""
         summary = {_SUMMARY_KEY: json.dumps(self._summary)}
         with self._named_errors():
-            # This batch may be empty: it is there to carry the summary.
+            # This batch may be empty; it carries the summary.
             self._write_batch(summary)
             self._writer.close()
             self._sink.close()
@@ -388,7 +387,7 @@ class ProposalStoreWriter:
 
     @contextmanager
     def _named_errors(self) -> Iterator[None]:
-        """Say which file could not be written: Arrow's errors do not."""
+        """Add the file's name to errors, which Arrow leaves out."""
         try:
             yield
         except OSError as e:

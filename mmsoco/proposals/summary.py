@@ -1,4 +1,4 @@
-"""What a store holds, in lines for a reader."""
+"""Describe the contents of a store in lines of text."""
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def describe(store: ProposalStore) -> str:
 
 
 def _named(entries: list[dict[str, str]], key: str) -> list[str]:
-    """Name the first images of a list, each with what is said of it."""
+    """Name the first images of a list, each with its remark."""
     lines = [
         f'  {entry["file_name"]}: {entry[key]}'
         for entry in entries[:_MOST_NAMED]

@@ -1,4 +1,4 @@
-"""What travels from the pipeline to the model."""
+"""Data structures that the pipeline passes to the model."""
 
 from .input_convention import InputConvention
 from .photometric import PhotometricBatch, PhotometricParams

@@ -1,4 +1,4 @@
-"""What boxes have in common."""
+"""Functions of boxes."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ def box_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         second: (n, 4) xyxy in the same pixels; n may be 0.
 
     Returns:
-        (m, n) float64; 0 where both boxes are empty.
+        (m, n) float64; 0 if both boxes are empty.
     """
     a = np.asarray(first, np.float64).reshape(-1, 1, 4)
     b = np.asarray(second, np.float64).reshape(1, -1, 4)

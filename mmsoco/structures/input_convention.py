@@ -1,4 +1,4 @@
-"""How the numbers of a network's input come from an image's pixels."""
+"""Describe how a network's input is computed from an image's pixels."""
 
 import ast
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ META_KEY = 'input'
 
 
 class InputConvention(NamedTuple):
-    """What weights expect of their input: part of a detector.
+    """The input that weights expect, as part of a detector.
 
     Attributes:
         channels: ``'RGB'`` or ``'BGR'``; without meaning for one channel.
-        mean: What is subtracted from each channel of 0..255, in this order;
-            a single value holds for all.
-        std: What each is then divided by.
+        mean: Value that is subtracted from each channel in 0..255, in this
+            order; or a single value for all channels.
+        std: Values by which the channels are then divided.
     """
 
     channels: str = 'RGB'
@@ -31,15 +31,15 @@ class InputConvention(NamedTuple):
     def of_detector(cls, detector: Mapping) -> 'InputConvention | None':
         """Read the convention from a detector's config.
 
-        mmdet loads images as BGR, and its preprocessor turns them round where
-        ``bgr_to_rgb`` says so; mean and deviation are in the order that
-        results. Without them nothing is subtracted or divided.
+        mmdet loads images as BGR, and its preprocessor converts them to RGB if
+        ``bgr_to_rgb`` is set; mean and deviation are in the resulting order.
+        Without them, the values are not normalized.
 
         Args:
             detector: Config with ``data_preprocessor``.
 
         Returns:
-            The convention; None where the detector does not say.
+            The convention; None if the config has none.
         """
         cfg = detector.get('data_preprocessor')
         if not isinstance(cfg, Mapping):
@@ -57,11 +57,11 @@ class InputConvention(NamedTuple):
         """Read the convention from a checkpoint's ``meta``.
 
         Args:
-            meta: Of one of our checkpoints, with an entry for it; of one
-                that mmengine wrote, with the text of the run's config.
+            meta: From one of our checkpoints, with an entry for it; or from
+                one of mmengine's, with the text of the run's config.
 
         Returns:
-            The convention; None where neither is there.
+            The convention; None if there is neither.
         """
         if not isinstance(meta, Mapping):
             return None

@@ -1,7 +1,7 @@
-"""Which views are compared with each other, and on which proposals.
+"""Parse which views are compared with each other, and on which proposals.
 
-The pipeline and the model read the same ``pairs`` of a config, so that the
-order in which boxes travel between them is written down once: here.
+The pipeline and the model read the same ``pairs`` of a config, and the order
+in which boxes are passed between them is defined only here.
 """
 
 from collections.abc import Sequence
@@ -23,10 +23,10 @@ class ViewPair(NamedTuple):
 
 
 class RoISet(NamedTuple):
-    """Names the K boxes of one draw of proposals on one view.
+    """The identity of the K boxes of one draw of proposals on one view.
 
-    The boxes themselves travel as tensors in the order of `roi_sets`. With
-    their pyramid levels they are `AssignedRoIs`, pooled `PooledRoIs`.
+    The boxes themselves are tensors in the order of `roi_sets`. With their
+    pyramid levels they are `AssignedRoIs`, pooled `PooledRoIs`.
 
     Attributes:
         view: The view that the boxes lie on, counted from 1.
@@ -50,8 +50,8 @@ def parse_pairs(cfg: Sequence[Sequence[int] | dict]) -> list[ViewPair]:
     Raises:
         TypeError: If an entry is neither two numbers nor such a dict.
         ValueError: If there is no pair, a pair is given twice, a view number
-            is below 1 or meets itself, or ``proposals_of`` names no pair
-            with its own proposals.
+            is below 1 or paired with itself, or ``proposals_of`` does not name
+            a pair with its own proposals.
 
     Examples:
         >>> parse_pairs([(1, 2), dict(views=(1, 4), proposals_of=(1, 2))])[1]
@@ -96,7 +96,7 @@ def roi_sets(pairs: Sequence[ViewPair]) -> list[RoISet]:
 
 
 def describe_sets(sets: Sequence[RoISet]) -> str:
-    """Write RoI sets and their order as text, to travel with a batch.
+    """Describe RoI sets and their order as text, to be passed with a batch.
 
     Args:
         sets: From `roi_sets`.

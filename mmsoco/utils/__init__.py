@@ -1,6 +1,6 @@
-"""Helpers that know nothing of images or models: files, checks, the machine.
+"""Helpers without images or models: files, checks, the machine.
 
-Importing a module of this room imports the standard library only.
+Importing a module of this room imports only the standard library.
 """
 
 from .setup_env import register_all_modules

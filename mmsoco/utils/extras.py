@@ -1,4 +1,4 @@
-"""Packages that only a part of mmsoco needs: the extras of pyproject.toml."""
+"""Check for packages that only a part of mmsoco needs (extras)."""
 
 import importlib.util
 
@@ -10,7 +10,7 @@ EXTRAS = {
 
 
 def require_extra(name: str) -> None:
-    """Check that the packages of an extra are there, without importing them.
+    """Check that the packages of an extra are installed, without an import.
 
     Args:
         name: A key of ``EXTRAS``.

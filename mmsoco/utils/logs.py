@@ -1,4 +1,4 @@
-"""Where log lines go: all of them to the log file, some to the console."""
+"""Keep log lines off the console, but in the log file."""
 
 import contextlib
 import logging
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 def off_console(logger: logging.Logger) -> Iterator[None]:
     """Show only warnings of a logger on the console; its files get all.
 
-    The level of the logger itself stays: it decides what files get.
+    The level of the logger itself does not change, since it applies to files
+    too.
 
     Args:
-        logger: The logger; its console is set back afterwards.
+        logger: The logger; its console is restored afterwards.
     """
     consoles = [
         handler

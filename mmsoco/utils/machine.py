@@ -1,4 +1,4 @@
-"""Describe the machine that a run ran on."""
+"""Describe the machine: cores, memory, versions."""
 
 import datetime
 import math
@@ -21,14 +21,14 @@ PACKAGES = (
     'opencv-python',
     'pillow',
 )
-# A typo in a number of processes must not fill the machine with them.
+# A typing error must not start thousands of processes.
 MOST_PROCESSES_PER_CORE = 16
-# Passes of an OpenMP thread through its waiting loop before it sleeps. torch's
-# wheels bring GNU's libgomp, whose default of 300,000 passes takes some 15 ms
-# on CPUs with a slow PAUSE: next to another job the spinning threads hold the
-# cores that the others need. Without any spinning (OMP_WAIT_POLICY=PASSIVE)
-# each of the thousand parallel regions of a step pays for a wake-up. 3,000
-# passes, 0.1 to 0.2 ms, bridge the gaps within a step and no more.
+# Iterations of an OpenMP thread's waiting loop before it sleeps. torch's
+# wheels include GNU's libgomp, whose default of 300,000 takes about 15 ms on
+# CPUs with a slow PAUSE instruction: if another job runs, the spinning threads
+# occupy cores that others need. Without spinning (OMP_WAIT_POLICY=PASSIVE),
+# each of the thousand parallel regions of a step costs a wake-up. 3,000
+# iterations, 0.1 to 0.2 ms, are enough to bridge the gaps within a step.
 SPIN_COUNT = 3000
 # The same for Intel's and LLVM's OpenMP, in ms; their default is 200.
 BLOCK_TIME = 1
@@ -37,8 +37,8 @@ BLOCK_TIME = 1
 def available_cores() -> int:
     """Count the cores that this process may use.
 
-    Fewer than the machine's where the scheduler pinned the process, or where
-    its control group has a quota, as in containers.
+    These are fewer than the machine's if the process is pinned, or if its
+    control group has a quota, as in containers.
     """
     if hasattr(os, 'sched_getaffinity'):
         cores = len(os.sched_getaffinity(0))
@@ -70,10 +70,10 @@ def describe_machine() -> list[tuple[str, str]]:
 
 
 def available_memory() -> int | None:
-    """Return the bytes of memory that this process may still take.
+    """Return the bytes of memory that this process can still use.
 
-    The least of what the system and the limits of its control group (as of a
-    container) leave; None where neither can be read.
+    The minimum of the system's free memory and the limits of its control group
+    (such as a container); None if neither can be read.
     """
     free = []
     for line in _lines('/proc/meminfo'):
@@ -85,7 +85,7 @@ def available_memory() -> int | None:
         for name in ('memory.max', 'memory.current')
     )
     if limit.isdecimal() and used.isdecimal():
-        # Cached files give way to programs.
+        # Memory of cached files is available to programs.
         cached = (
             int(line.split()[1])
             for line in _lines(folder / 'memory.stat')
@@ -133,9 +133,9 @@ def _versions() -> list[str]:
 
 
 def limit_spinning(environ: MutableMapping[str, str]) -> None:
-    """Let waiting threads of OpenMP sleep soon, unless the user decided.
+    """Let waiting OpenMP threads sleep soon, unless the user has set this.
 
-    It takes effect in a process that loads torch afterwards.
+    This takes effect in a process that loads torch afterwards.
 
     Args:
         environ: Environment of that process, such as `os.environ`.

@@ -1,8 +1,8 @@
-"""Register everything at once, as OpenMMLab's packages offer it.
+"""Register everything at once, as other OpenMMLab packages do.
 
 The file and the function have the names that mmdet and its relatives use.
-Configs do not need them: the registries import a room when a name of it is
-first asked for. Programs that list or subclass registered parts do.
+Configs do not need this: the registries import a room when they first look up
+a name of it. Programs that list or subclass registered parts do.
 """
 
 import datetime
@@ -27,7 +27,7 @@ def register_all_modules(init_default_scope: bool = True) -> None:
 
 
 def _set_default_scope() -> None:
-    """Make ``mmsoco`` the default scope; warn where another one was set."""
+    """Make ``mmsoco`` the default scope; warn if another one was set."""
     from mmengine.registry import DefaultScope
 
     current = DefaultScope.get_current_instance()

@@ -21,7 +21,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def take_shard(names: list[str], shard: tuple[int, int]) -> list[str]:
-    """Return the shard's run of names; all shards join to the whole list."""
+    """Return a shard's consecutive names; all shards together are the list."""
     index, count = shard
     start = index * len(names) // count
     return names[start : (index + 1) * len(names) // count]

@@ -2,9 +2,10 @@
 
 A closed terminal sends SIGHUP; schedulers, containers, `timeout` and `kill`
 send SIGTERM, to one process, to its group, to all processes of a job, or to
-two of these in turn. Python's own answer is to end at once, without a
-`finally`. Here the process that has workers or children answers for all of
-them, once: `StopSignals` for itself, `leave_signals_to_parent` in the others.
+two of these in turn. By default, Python ends at once, without running
+`finally`. Here, the process that has workers or children handles the signal
+once for all of them: `StopSignals` in this process, `leave_signals_to_parent`
+in the others.
 """
 
 import errno
@@ -23,9 +24,9 @@ from typing import Any
 from mmsoco.utils.processes import die_with_parent
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# What comes so soon after the first signal is the same request: `timeout`
-# signals its child and then the group, a shell that ends its jobs after the
-# kernel did. Two Ctrl-C of one hand are further apart.
+# A signal so soon after the first one is the same request: `timeout` signals
+# its child and then the group, and a shell signals its jobs after the kernel
+# did. Two Ctrl-C typed by hand are further apart.
 _ECHO_SECONDS: dict[int, float] = {signal.SIGINT: 0.1}
 _ECHO_OF_SYSTEM = 1.0
 
@@ -33,10 +34,10 @@ Handler = Callable[[int, FrameType | None], object]
 
 
 class StoppedError(KeyboardInterrupt):
-    """A stop signal has ended the work.
+    """The work was ended by a stop signal.
 
     Args:
-        text: What was done, or how to continue.
+        text: The state of the work, or how to continue.
         number: The signal.
     """
 
@@ -53,11 +54,11 @@ def raise_stopped(number: int, frame: FrameType | None) -> None:
 
 
 class StopSignals:
-    """Answers the first stop signal, and the second one; a context manager.
+    """Handle the first stop signal and the second one, as a context manager.
 
-    Echoes of the first one do nothing. Contexts are nested: what an outer
-    one has heard was the first signal of an inner one too, and conversely,
-    so that cleaning up is not cut short by an echo. A signal that is ignored
+    Repetitions of the first one are ignored. In nested contexts, the first
+    signal of an outer one is also that of an inner one, and vice versa, so
+    that a repetition does not interrupt the cleanup. A signal that is ignored
     (nohup) stays ignored.
 
     Args:
@@ -82,11 +83,11 @@ class StopSignals:
 
     def __enter__(self) -> 'StopSignals':
         if threading.current_thread() is not threading.main_thread():
-            return self  # signals are not this thread's affair
+            return self  # only the main thread handles signals
         self._outer, StopSignals._innermost = StopSignals._innermost, self
         self._agree_with(self._outer)
         for number in STOPPING:
-            # None is a handler that is not Python's, and cannot be put back.
+            # None is a handler outside of Python, which cannot be restored.
             if signal.getsignal(number) not in (signal.SIG_IGN, None):
                 self._previous[number] = signal.signal(number, self._answer)
         return self
@@ -106,7 +107,7 @@ class StopSignals:
         StopSignals._innermost = self._outer
 
     def _agree_with(self, other: 'StopSignals | None') -> None:
-        """Take over the first signal that another context has heard."""
+        """Take over the first signal of another context."""
         if other is not None and self.requested is None:
             self.requested, self._since = other.requested, other._since
 
@@ -122,7 +123,7 @@ class StopSignals:
 
 
 def _leave_dead_terminal() -> None:
-    """Write nowhere rather than fail where the terminal is gone."""
+    """Discard output instead of failing if the terminal is closed."""
     for stream in (1, 2):
         try:
             termios.tcgetattr(stream)
@@ -136,10 +137,10 @@ def _leave_dead_terminal() -> None:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Hold stop signals back, here and in the processes that are started.
+    """Block stop signals, here and in the processes that are started.
 
-    These begin with them blocked, so that none can end a process before its
-    `leave_signals_to_parent`.
+    These start with blocked signals, so that none can end a process before it
+    calls `leave_signals_to_parent`.
     """
     if multiprocessing.get_start_method() != 'fork':
         # Its first start, by what starts the others, would let them through.
@@ -152,12 +153,12 @@ def held_back() -> Iterator[None]:
 
 
 def leave_signals_to_parent() -> None:
-    """Let this worker process end with its parent, or when that says so.
+    """Let this worker process end with its parent, or at its request.
 
-    Signals to the group are the parent's to answer: it needs its workers
-    until then. Its own SIGTERM, by which torch and Python end workers that
-    hang, still ends this process, and nothing can make it an orphan. Call it
-    in a process that was started within `held_back`.
+    The parent handles signals to the group, and needs its workers until then.
+    The parent's own SIGTERM, by which torch and Python end workers that hang,
+    still ends this process, and it never outlives its parent. Call this in a
+    process that was started within `held_back`.
     """
     die_with_parent()
     for number in (signal.SIGINT, signal.SIGHUP):
@@ -165,7 +166,7 @@ def leave_signals_to_parent() -> None:
     if hasattr(signal, 'sigwaitinfo'):
         signal.pthread_sigmask(signal.SIG_SETMASK, [signal.SIGTERM])
         threading.Thread(target=_obey_parent, daemon=True).start()
-    else:  # macOS: whoever sends SIGTERM is obeyed
+    else:  # on macOS, any SIGTERM ends the process
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
 

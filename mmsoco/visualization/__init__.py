@@ -1,1 +1,1 @@
-"""Pictures of proposals, of views and of whole runs."""
+"""Draw proposals, views and detections, and reports of runs."""

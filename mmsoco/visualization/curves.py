@@ -21,7 +21,7 @@ class Curve:
     """A series of numbers to draw.
 
     Attributes:
-        label: What the legend says.
+        label: Text in the legend.
         steps: Horizontal positions.
         values: One value per step.
     """
@@ -37,7 +37,7 @@ class Panel:
 
     Attributes:
         title: Text above the axes.
-        curves: What they show.
+        curves: The curves.
         x_label: Text below the horizontal axis.
         y_range: Limits of the vertical axis; fitted to the curves if None.
     """
@@ -51,7 +51,7 @@ class Panel:
 def series(
     scalars: Iterable[Mapping[str, float]], name: str, label: str = ''
 ) -> Curve:
-    """Take one scalar out of the logged lines.
+    """Extract one scalar from the logged lines.
 
     Args:
         scalars: Lines of :func:`read_scalars`.
@@ -76,7 +76,7 @@ def draw_curves(panels: Sequence[Panel], width: float = 10.0) -> bytes:
     Returns:
         An SVG document.
     """
-    # The object interface: it needs no display and leaves pyplot's state be.
+    # The object interface needs no display and does not touch pyplot's state.
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Pictures of detections next to the labels, with right and wrong marked."""
+"""Draw detections next to the labels, with right and wrong ones marked."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +14,7 @@ from mmsoco.structures.boxes import box_iou
 
 from .browse import spread
 
-# COCO's and VOC's usual limit: the box lies on the object.
+# COCO's and VOC's usual threshold for a match.
 RIGHT_IOU = 0.5
 # Okabe and Ito's colors, distinguished by color-blind readers too (RGB).
 LABEL, RIGHT, WRONG, MISSED = (
@@ -47,8 +47,7 @@ class Judged:
         boxes: (m, 4) xyxy detections, best scores first.
         classes: (m,) ids.
         scores: (m,) in 0..1.
-        matches: (m,) places of the objects that they are right on; -1 where
-            a detection is wrong.
+        matches: (m,) indices of the matched objects; -1 for wrong detections.
     """
 
     image: Mapping[str, Any]
@@ -65,8 +64,9 @@ def judge(
 ) -> list[Judged]:
     """Compare detections with labels, picture by picture.
 
-    The best detections choose first: each takes the free object of its class
-    that it overlaps most, if that is `RIGHT_IOU` or more (as COCO does).
+    Detections are matched by descending score: each takes the free object of
+    its class with the largest overlap, if that is at least `RIGHT_IOU` (as in
+    COCO).
 
     Args:
         document: COCO labels.
@@ -111,10 +111,10 @@ def _judge_picture(
 
 
 def best_threshold(judged: Iterable[Judged]) -> float:
-    """Return the score from which right and wrong are best in balance.
+    """Return the score threshold with the highest F1.
 
-    It is where F1, the harmonic mean of precision and recall over all
-    pictures, is highest; 1 where nothing is right.
+    F1 is the harmonic mean of precision and recall over all pictures; the
+    threshold is 1 if nothing is right.
     """
     judged = list(judged)
     total = sum(len(picture.objects) for picture in judged)
@@ -186,7 +186,7 @@ def _draw_row(
     shown = picture.scores >= threshold
     for place in range(len(picture.objects)):
         if place not in picture.matches[shown]:
-            # Around a wrong detection of the same place, not below it.
+            # Around a wrong detection at the same place, not below it.
             around = picture.objects[place] * zoom + _AROUND
             _draw(right, around, MISSED, '')
     for place in np.flatnonzero(shown)[::-1]:  # the best are on top

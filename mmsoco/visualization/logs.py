@@ -1,4 +1,4 @@
-"""Read what a training or an evaluation wrote into its work dir."""
+"""Read the logs that a training or an evaluation wrote to its work dir."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def read_scalars(work_dir: Path) -> list[dict]:
 
 
 def read_metrics(work_dir: Path, name: str) -> dict[str, float]:
-    """Read what the newest evaluation below a work dir measured.
+    """Read the metrics of the newest evaluation below a work dir.
 
     Args:
         work_dir: Work dir of `mmsoco test`.
@@ -68,7 +68,7 @@ def read_metrics(work_dir: Path, name: str) -> dict[str, float]:
 
 
 def read_load_reports(work_dir: Path) -> list[dict[str, Any]]:
-    """Read what the first start below a work dir loaded.
+    """Read the load reports of the first start below a work dir.
 
     Later starts resume, and load the run's own checkpoints.
 
@@ -77,7 +77,7 @@ def read_load_reports(work_dir: Path) -> list[dict[str, Any]]:
 
     Returns:
         For each file that was loaded its ``source``, and the ``header`` and
-        ``rows`` of a table of tensors by part; empty where nothing was.
+        ``rows`` of a table of tensors by part; empty if nothing was loaded.
     """
     for path in sorted(work_dir.glob(f'*/{REPORT_NAME}')):
         return [_load_table(report) for report in read_reports(path.parent)]
@@ -101,7 +101,7 @@ def pair_losses(scalars: Iterable[str]) -> list[str]:
     """Return the names of the losses of pairs of views, sorted.
 
     Args:
-        scalars: Names of logged numbers; those of pretexts have words.
+        scalars: Names of logged numbers; losses of pretexts have other names.
     """
     return sorted(n for n in scalars if re.fullmatch(r'loss_\d+', n))
 
@@ -109,7 +109,7 @@ def pair_losses(scalars: Iterable[str]) -> list[str]:
 def summarize(
     scalars: Sequence[Mapping[str, float]],
 ) -> dict[str, float | None]:
-    """Sum up a pretraining in numbers.
+    """Summarize a pretraining in numbers.
 
     Args:
         scalars: Lines of `read_scalars`, at least one.
@@ -117,7 +117,7 @@ def summarize(
     Returns:
         ``first`` and ``last`` loss of the pairs together, the ``least`` that
         is possible (-4 for each of the ``pairs``), ``spread`` and
-        ``images_per_s``, None where a run was too short to measure it.
+        ``images_per_s``, None if the run was too short to measure it.
     """
 
     def values(name: str) -> list[float]:

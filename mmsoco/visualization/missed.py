@@ -1,4 +1,4 @@
-"""Pictures of labeled objects that no proposal finds."""
+"""Draw labeled objects that no proposal finds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ class FoundObjects:
     """The objects of a picture, and how well its boxes find them.
 
     Attributes:
-        file_name: Of the picture, relative to its folder.
+        file_name: Name of the picture, relative to its folder.
         objects: (n, 4) xyxy, absolute pixels.
-        nearest: (n, 4) xyxy: the box that overlaps each most; without area
-            where no box overlaps it.
+        nearest: (n, 4) xyxy: the box with the largest overlap; without area if
+            no box overlaps.
         overlaps: (n,) its IoU.
     """
 
@@ -46,7 +46,7 @@ def draw_missed(
     size: int = 320,
     columns: int = 4,
 ) -> np.ndarray | None:
-    """Draw objects that are missed, each with the box that comes nearest.
+    """Draw missed objects, each with the nearest box.
 
     Found objects are blue, missed ones yellow, the nearest boxes of these
     orange.
@@ -58,13 +58,13 @@ def draw_missed(
         iou: Least overlap of a found object.
         number: How many pictures to draw, at most.
         size: Longest side of each, pixels.
-        columns: Pictures of a row.
+        columns: Pictures per row.
 
     Returns:
-        (H, W, 3) uint8 RGB; None where nothing is missed.
+        (H, W, 3) uint8 RGB; None if nothing is missed.
 
     Raises:
-        UnreadableImageError: A picture cannot be read.
+        UnreadableImageError: If a picture cannot be read.
     """
     missing = [p for p in pictures if p.missed(iou).any()]
     if not missing:

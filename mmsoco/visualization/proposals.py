@@ -1,4 +1,4 @@
-"""Pictures of proposals, for a look at what the filter left."""
+"""Draw proposals, to inspect the result of the filter."""
 
 import numpy as np
 from PIL import Image, ImageDraw

@@ -38,7 +38,7 @@ class StepTime:
 
 
 def data_uri(data: bytes, kind: str) -> str:
-    """Write bytes as a URI that needs no second file.
+    """Encode bytes as a URI that needs no other file.
 
     Args:
         data: Contents of a file.
@@ -102,11 +102,11 @@ def write_page(path: Path, template: str, **context: Any) -> None:
 def templates(
     package: str, folder: str = 'templates', escape: bool = True
 ) -> 'Environment':
-    """Return what reads the templates of a package and fills them in.
+    """Return the environment that fills in the templates of a package.
 
     Args:
         package: Name of the package.
-        folder: Their folder inside of it.
+        folder: Their folder in it.
         escape: Whether texts are escaped for HTML.
 
     Raises:

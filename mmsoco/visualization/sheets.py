@@ -13,12 +13,12 @@ _MARGIN = 8
 
 
 def add_title(picture: np.ndarray, title: str) -> np.ndarray:
-    """Put a line of text above a picture; its end, if it is too long."""
+    """Put a line of text above a picture, or its end if it is too long."""
     height, width = picture.shape[:2]
     sheet = Image.new('RGB', (width, height + _TITLE_HEIGHT), _BACKGROUND)
     sheet.paste(Image.fromarray(picture), (0, _TITLE_HEIGHT))
     font = ImageFont.load_default(_FONT_SIZE)
-    # Not every name can be printed in every font.
+    # Not every name can be drawn in every font.
     title = title.encode('utf-8', 'replace').decode()
     if font.getlength(title) > width - 8:
         while len(title) > 1 and font.getlength('..' + title) > width - 8:
@@ -29,7 +29,7 @@ def add_title(picture: np.ndarray, title: str) -> np.ndarray:
 
 
 def contact_sheet(pictures: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Arrange pictures of any sizes in rows, each as high as its highest.
+    """Arrange pictures of any sizes in rows.
 
     Args:
         pictures: RGB, each (h, w, 3) uint8; one or more.

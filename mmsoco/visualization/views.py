@@ -1,4 +1,4 @@
-"""Pictures of samples: the views of an image with their matched boxes."""
+"""Draw samples: the views of an image with their matched boxes."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,7 +24,7 @@ _MARGIN = 8
 _TITLE_HEIGHT = 22
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
-# From (K, 4) boxes in the pixels of a view to K names of pyramid levels.
+# A function from (K, 4) boxes in a view's pixels to K level names.
 LevelNames = Callable[[np.ndarray], Sequence[str]]
 
 
@@ -36,11 +36,11 @@ def draw_sample(
 ) -> np.ndarray:
     """Draw a packed sample: one row per pair, its two views side by side.
 
-    Boxes of the same color are matched. Each is labeled with the pyramid
-    level it is pooled from, if that is known; gray squares are cut out.
+    Boxes of the same color are matched. Each is labeled with the pyramid level
+    that it is pooled from, if known; gray squares are cut out.
 
     Args:
-        sample: What `PackViews` makes.
+        sample: A sample from `PackViews`.
         pairs: The pairs of the `DrawViews` that made it.
         scale: Number of screen pixels of a view's pixel.
         level_names: See `mmsoco.visualization.browse_views.level_names`.
@@ -99,7 +99,7 @@ def draw_view(
         picture[y1:y2, x1:x2] = 128
     corners = np.rint(bboxes * scale).astype(int)
     for k, box in enumerate(corners):
-        # Nested frames stay apart where the same proposal is repeated.
+        # Repeated proposals get nested frames, which stay visible.
         _draw_box(picture, box + [k, k, -k, -k], PALETTE[k % len(PALETTE)])
     names = level_names(bboxes) if level_names else ()
     for k, (box, name) in enumerate(zip(corners, names, strict=False)):

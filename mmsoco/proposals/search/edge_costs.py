@@ -1,8 +1,8 @@
-"""Edge costs of Felzenszwalb's graph: color distances after smoothing.
+"""Compute edge costs of Felzenszwalb's graph: colors after smoothing.
 
-To the last bit those of ``skimage.segmentation.felzenszwalb``, so each sum
-keeps the order of scipy's filter and of numpy's reduction: no ``fastmath``, no
-fused multiply-adds.
+They equal those of ``skimage.segmentation.felzenszwalb`` to the last bit, so
+each sum keeps the order of scipy's filter and of numpy's reduction, without
+``fastmath`` and fused multiply-adds.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ def edge_costs(rgb: np.ndarray, sigma: float) -> np.ndarray:
 
     Args:
         rgb: (H, W, 3) uint8.
-        sigma: Of the Gaussian, pixels.
+        sigma: Standard deviation of the Gaussian, pixels.
 
     Returns:
         (4, H, W) float64, each pixel's Euclidean distance of colors in
@@ -139,7 +139,7 @@ def _costs(smooth: np.ndarray) -> np.ndarray:
 
 @njit(cache=True)
 def _line_costs(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
-    """Write the distances of the colors of two lines, as far as ``a``."""
+    """Write the color distances of two lines, up to the length of ``a``."""
     red_a, green_a, blue_a = a[0], a[1], a[2]
     red_b, green_b, blue_b = b[0], b[1], b[2]
     for x in range(len(red_a)):

@@ -1,10 +1,10 @@
 """Hierarchical grouping of selective search as compiled kernels.
 
-Selective Search for Object Recognition, Uijlings et al., IJCV 2013, as the
-published code of SoCo has it: one strategy, similarities of color, texture,
-size and fill with equal weights.
+Selective Search for Object Recognition, Uijlings et al., IJCV 2013, as in the
+published code of SoCo: one strategy, similarities of color, texture, size and
+fill with equal weights.
 
-Letters: n initial regions; N of all, initial and merged. A region's box is
+Letters: n initial regions; N regions, initial and merged. A region's box is
 (min x, min y, max x, max y) of its pixels' indices, so its sides are max - min
 without + 1. Sums are sequential in float64, in the order of the formula:
 ``fastmath`` or fused multiply-adds could flip a merge.
@@ -134,8 +134,9 @@ def _similarity(
 def _are_neighbours(earlier: np.ndarray, later: np.ndarray) -> bool:
     """Return whether a corner of the later box is strictly inside the earlier.
 
-    As in the published code: one direction only, so that boxes which cross
-    without a corner inside, or an earlier box inside a later, do not count.
+    As in the published code, this is tested in one direction only: boxes that
+    cross without a corner inside, or an earlier box inside a later one, do not
+    count.
     """
     left, top, right, bottom = earlier
     x = left < later[0] < right or left < later[2] < right
@@ -238,15 +239,15 @@ def _merge_all(
 ) -> int:
     """Merge in place until no pair is left; return the number of regions.
 
-    The most similar pair merges first, among equals the one inserted last.
-    Pairs with a region that is gone stay in the heap until they surface.
+    The most similar pair is merged first, and of equal ones the last inserted.
+    Pairs with a merged region stay in the heap until they reach the top.
     """
     room = len(sizes)
     regions = (sizes, boxes, value, texture)
     alive = np.zeros(room, np.bool_)
     alive[:count] = True
     ends = np.full((room, 2), -1)
-    # Empty lists, of a type that the compiler can infer.
+    # Empty lists whose type the compiler can infer.
     heap = [(0.0, 0) for _ in range(0)]
     pairs = [(0, 0) for _ in range(0)]
     links = [0 for _ in range(0)]

@@ -1,4 +1,4 @@
-"""Whether the compiled kernels of selective search are in numba's cache."""
+"""Check whether the compiled search kernels are in numba's cache."""
 
 from mmsoco.proposals.search import (
     edge_costs,
@@ -23,8 +23,8 @@ def kernels() -> list:
 def are_cached() -> bool:
     """Return whether all kernels were compiled on this machine before.
 
-    numba has no public way to ask; where its private one has changed, they
-    are assumed to be cached, and nothing is printed.
+    numba has no public function for this; if its private one has changed, the
+    kernels are assumed to be cached.
     """
     try:
         return all(k._cache._cache_file._load_index() for k in kernels())

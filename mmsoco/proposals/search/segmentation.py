@@ -14,11 +14,11 @@ from numba import njit
 
 from mmsoco.proposals.search.edge_costs import DIRECTIONS, edge_costs
 
-# Edges are dropped into buckets by the leading bits of cost + _COST_FLOOR,
-# which makes the buckets even in width below the floor and ever wider above.
+# Edges are sorted into buckets by the leading bits of cost + _COST_FLOOR: the
+# buckets have equal widths below the floor, and grow above it.
 _COST_FLOOR = 2.0**-8
 _BUCKET_SHIFT = np.int64(52 - 11)
-# Longest run for which counting ranks beats a merge sort.
+# Longest run for which counting ranks is faster than a merge sort.
 _LONG_RUN = 128
 
 
@@ -33,7 +33,8 @@ def felzenszwalb(
     Args:
         rgb: Pixels, (H, W, 3) uint8.
         scale: How readily regions grow, for colors of 0 to 255.
-        sigma: Of the Gaussian that smooths the image first, pixels.
+        sigma: Standard deviation of the Gaussian that smooths the image first,
+            pixels.
         min_size: Least pixels of a region.
 
     Returns:
@@ -115,8 +116,8 @@ def _select_open(
 ) -> int:
     """Copy the edges that do not evidently lie within one region.
 
-    Looks three generations up without branching, which is where the time
-    goes: most edges lie within a region by the time of their turn.
+    Looks up three ancestors without branching. This takes most of the time,
+    because most edges are within a region when they are reached.
     """
     n = 0
     for edge in edges:
@@ -172,7 +173,7 @@ def _merge_run(
     its costliest inner edge + scale / size, a float32 as in scikit-image.
 
     Returns:
-        How many edges between regions were refused; they are copied.
+        The number of edges between regions that were refused; they are copied.
     """
     n_refused = 0
     for edge in edges:

@@ -9,7 +9,8 @@ class SearchSpec:
 
     Attributes:
         scale: How readily regions grow; larger makes fewer.
-        sigma: Of the Gaussian that smooths the image first, pixels.
+        sigma: Standard deviation of the Gaussian that smooths the image first,
+            pixels.
         min_region_size: Least pixels of an initial region.
 
     Raises:

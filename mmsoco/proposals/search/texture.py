@@ -1,7 +1,7 @@
 """Local binary patterns as a compiled kernel.
 
 Ojala et al., PAMI 2002: a pixel's pattern has one bit per neighbor on a
-circle, set where the neighbor is as bright as the pixel or brighter.
+circle, set if the neighbor is at least as bright as the pixel.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def local_binary_patterns(rgb: np.ndarray) -> np.ndarray:
 
 
 def _fractions(length: int) -> np.ndarray:
-    """Return how much the farther pixel weighs in diagonal steps, up and down.
+    """Return the weights of the farther pixel in diagonal steps, up and down.
 
     They differ from pixel to pixel in their last bits, as ``i + 0.70711``
     rounds; that decides whether an even surface counts as "as bright".
