@@ -9,7 +9,7 @@ from mmsoco.cli.common import OptionsAction, path
 
 
 def place(text: str) -> Path | str:
-    """Read a folder, a file or an address, which is not a path."""
+    """Read the place of images: a folder, a file or an address."""
     return text if '://' in text else path(text)
 
 

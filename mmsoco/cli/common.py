@@ -1,6 +1,6 @@
-"""What all verbs share: the parser, types of options, common options.
+"""The parser, types of options and common options of all verbs.
 
-Importing this module imports the standard library only.
+Importing this module imports only the standard library.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from mmsoco.utils.names import near
 _Namespace = TypeVar('_Namespace')
 # Where an option --out is kept until `resolve_out` sets ``out``.
 _OUT_OPTION = 'out_option'
-STATUS_USAGE = 2  # what argparse exits with
-# Python also reads "1_000" and digits of other scripts: on a command line a
-# slip of the finger.
+STATUS_USAGE = 2  # the exit status of argparse
+# Python also accepts "1_000" and digits of other scripts, which are typing
+# errors on a command line.
 _NUMBER = re.compile(
     r'\s*[+-]?[\d.]+(e[+-]?\d+)?\s*', re.ASCII | re.IGNORECASE
 )
-# Of numpy's generators; a larger number is a slip of the finger elsewhere too.
+# The limit of numpy's generators; larger numbers are typing errors elsewhere
+# too.
 MAX_SEED = 2**32 - 1
 # Options of files and folders that a verb writes.
 _OUTPUTS = ('out', 'work_dir', 'records')
@@ -86,7 +87,7 @@ class Parser(argparse.ArgumentParser):
         self._typed: Sequence[str] = ()
 
     def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
-        """Add an argument; what is to be replaced is written in capitals."""
+        """Add an argument; placeholders are written in capitals."""
         if not args[0].startswith('-'):
             kwargs.setdefault('metavar', args[0].upper())
         return super().add_argument(*args, **kwargs)
@@ -137,7 +138,7 @@ class Parser(argparse.ArgumentParser):
 def path(text: str) -> Path:
     """Read a path option; refuse an empty one and addresses.
 
-    An empty one would mean ``.``, and `Path` makes ``s3:/x`` of ``s3://x``.
+    An empty one would mean ``.``, and `Path` turns ``s3://x`` into ``s3:/x``.
     """
     if not text.strip():
         raise argparse.ArgumentTypeError('expected a path, got an empty text')
@@ -146,7 +147,7 @@ def path(text: str) -> Path:
             f'expected a file or folder of this machine, got the address '
             f'{text}; download it, and give its path'
         )
-    # A shell leaves it in --out=~/run, and a folder "~" would be made.
+    # A shell does not expand --out=~/run, and a folder "~" would be made.
     return Path(os.path.expanduser(text))
 
 
@@ -182,7 +183,7 @@ def integer(lowest: int, highest: int = MAX_SEED) -> Callable[[str], int]:
 
 
 def processes(text: str) -> int:
-    """Read a number of processes or threads that this machine can bear."""
+    """Read a number of processes or threads within this machine's limit."""
     most = MOST_PROCESSES_PER_CORE * (os.cpu_count() or 1)
     try:
         return integer(1, most)(text)
@@ -302,7 +303,7 @@ def resolve_out(
 
 
 def _refuse_input(output: Path, args: argparse.Namespace) -> None:
-    """Raise ValueError if an output is a file that is read, too."""
+    """Raise ValueError if an output is also an input file."""
     if not output.is_file():
         return
     for name, value in vars(args).items():
@@ -318,7 +319,7 @@ def _refuse_input(output: Path, args: argparse.Namespace) -> None:
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
-    """Add ``--overwrite``: without it, what exists is never replaced."""
+    """Add ``--overwrite``; without it, existing files are never replaced."""
     parser.add_argument(
         '--overwrite',
         action='store_true',
@@ -329,8 +330,8 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
 class OptionsAction(argparse.Action):
     """Read KEY=VALUE; a plain value such as a path keeps its spaces.
 
-    mmengine's action takes all spaces out, so that a folder "my pictures"
-    would not be found.
+    mmengine's action removes all spaces, so that a folder "my pictures" would
+    not be found.
     """
 
     def __call__(

@@ -66,7 +66,7 @@ def shown(plan: Path) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Make the cells and the report; return 1 if a cell is not done."""
+    """Run the cells and write the report; return 1 if a cell is not done."""
     from mmsoco.comparison.harness import Comparison
     from mmsoco.comparison.plan_file import read_plan
     from mmsoco.comparison.progress import remaining

@@ -10,8 +10,8 @@ Examples:
 import argparse
 import importlib
 
-# What is converted, and the module of mmsoco/cli/conversions that does it:
-# like a verb's, with `add_arguments` and `run`.
+# Conversions, and their modules in mmsoco/cli/conversions, which have
+# `add_arguments` and `run` like those of verbs.
 CONVERSIONS = {
     'voc': 'voc',
     'mini-coco': 'mini_coco',

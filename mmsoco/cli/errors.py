@@ -22,7 +22,7 @@ _NO_WORKERS = (
     'Set train_dataloader.num_workers=0 and '
     'train_dataloader.persistent_workers=False'
 )
-# What to do about errors of torch, by a part of their text.
+# Remedies for errors of torch, by a part of their text.
 HINTS = {
     'out of memory': 'Lower train_dataloader.batch_size, or --batch-size',
     'shared memory': f'{_NO_WORKERS}, or see `mmsoco doctor`',
@@ -33,7 +33,7 @@ HINTS = {
 # The folder belongs to another run, and is left as it is.
 _OF_OTHERS = (FileExistsError, BlockingIOError)
 STATUS_ERROR = 1
-# What shells report of a program that a signal has ended, added to it.
+# Shells add this to the signal that has ended a program.
 STATUS_SIGNAL = 128
 
 
@@ -42,7 +42,7 @@ def call_reported(
     args: argparse.Namespace,
     interrupted: str = INTERRUPTED,
 ) -> int:
-    """Run a verb; what goes wrong becomes a message and a status.
+    """Run a verb; turn errors into a message and an exit status.
 
     Args:
         run: The verb's function.
@@ -55,19 +55,19 @@ def call_reported(
         after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 
     Raises:
-        Exception: A bug, which is an error that input does not explain,
-            where no folder takes its traceback.
+        Exception: A bug (an error that wrong input does not explain), if there
+            is no folder for its traceback.
     """
-    # Around the message too: an echo must not cut that short.
+    # Around the message too, so that a repeated signal does not interrupt it.
     with StopSignals():
         try:
             return run(args) or 0
         except KeyboardInterrupt as stop:
-            with contextlib.suppress(OSError):  # the terminal may be gone
+            with contextlib.suppress(OSError):  # the terminal may be closed
                 print(f'\n{interrupted}', file=sys.stderr)
             return STATUS_SIGNAL + getattr(stop, 'number', signal.SIGINT)
         except BrokenPipeError:
-            # The reader of the output, such as `head`, has seen enough.
+            # The reader of the output, such as `head`, has ended.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return STATUS_ERROR
         except Exception as error:
@@ -105,14 +105,14 @@ def _is_expected(error: Exception) -> bool:
 def error_message(error: BaseException) -> str:
     """Say in plain words what an exception means.
 
-    A message that was written for the reader is used alone. A message of
-    Python or of another package gets its type and its place: "'area'", the
-    whole text of a KeyError, says nothing by itself.
+    A message that was written for users is printed unchanged. To a message of
+    Python or another package, its type and place are added: "'area'", the
+    whole text of a KeyError, would not be clear by itself.
     """
     text = str(error.args[0]) if error.args else ''
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f'{error.strerror}: {error.filename}'
-    if text.startswith('Caught '):  # torch passes on a worker's traceback
+    if text.startswith('Caught '):  # torch includes the worker's traceback
         return text.strip().splitlines()[-1]
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
@@ -130,7 +130,7 @@ def error_message(error: BaseException) -> str:
 
 
 def _is_written_for_the_reader(error: BaseException, text: str) -> bool:
-    """Return whether an error's text is a sentence that code raised."""
+    """Return whether an error's text was written for users."""
     if isinstance(error, LookupError) or ' ' not in text.strip():
         return False
     frames = traceback.extract_tb(error.__traceback__)
@@ -150,8 +150,8 @@ def save_traceback(folder: Path) -> str:
     """Save the traceback of the exception that is being handled.
 
     Args:
-        folder: Where ``error.txt`` goes; a process of another rank than 0
-            has its own file.
+        folder: Folder for ``error.txt``; ranks other than 0 have their own
+            files.
 
     Returns:
         A line that names the file, or says why there is none.

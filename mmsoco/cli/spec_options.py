@@ -1,4 +1,4 @@
-"""Options from the parameters of the search and of the filter."""
+"""Make options from the parameters of the search and of the filter."""
 
 import argparse
 from typing import TypeVar
@@ -10,7 +10,7 @@ from mmsoco.proposals.search.spec import SearchSpec
 Spec = TypeVar('Spec', FilterSpec, SearchSpec)
 
 # The possible values of each option; the specs check whether values fit each
-# other. No picture has a side above 65535 pixels, and a box is within it.
+# other. Pictures, and so boxes, have sides of at most 65535 pixels.
 TYPES = {
     'min_size': number(1, 65535),
     'min_ratio': number(0, above=True),

@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> None:
     set_resume(cfg, args.resume)
     cfg.overwrite = args.overwrite or cfg.get('overwrite', False)
     if not cfg.get('resume') and not cfg.overwrite:
-        # The runner looks again; it needs half a minute of building first.
+        # The runner checks this again, but only after half a minute of
+        # building.
         refuse_used(cfg.work_dir)
     set_precision(cfg, args.amp)
     check_start(cfg)
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check_start(cfg: Config) -> None:
-    """Refuse missing start weights before anything is built.
+    """Refuse missing initial weights before anything is built.
 
     Raises:
         FileNotFoundError: If ``load_from`` names a file that does not exist.

@@ -4,7 +4,7 @@ import argparse
 
 from mmsoco.cli.common import duration, integer, path, processes
 
-# A million epochs and a thousand years are slips of the finger.
+# Larger numbers of epochs and pictures are typing errors.
 _MAX_EPOCHS = 1_000_000
 _MAX_BATCH = 1_000_000
 # Messages after Ctrl-C, for one training and for a series of trainings.
@@ -62,7 +62,7 @@ def add_epochs(parser: argparse.ArgumentParser) -> None:
 
 
 def add_time(parser: argparse.ArgumentParser, what: str, default: str) -> None:
-    """Add ``--time``, in seconds once it is parsed.
+    """Add ``--time``, which is parsed to seconds.
 
     Args:
         parser: The parser to add to.

@@ -41,8 +41,7 @@ RUNNER_KEYS = frozenset(
 LOOKED_UP_KEYS = frozenset(
     'runner_type custom_imports sync_bn model_wrapper_cfg compile '
     'find_unused_parameters overwrite activation_checkpointing '
-    'efficient_conv_bn_eval '
-    'tta_model tta_pipeline'.split()
+    'efficient_conv_bn_eval tta_model tta_pipeline'.split()
 )
 RUN_KEYS = RUNNER_KEYS | LOOKED_UP_KEYS
 # Keys of dicts that no constructor checks. mmengine passes dist_cfg on to

@@ -1,1 +1,1 @@
-"""Longer jobs in resumable steps."""
+"""Run longer jobs in resumable steps."""

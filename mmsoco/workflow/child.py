@@ -1,4 +1,4 @@
-"""Start a training in a separate process, and follow what it logs."""
+"""Start a training in a separate process, and follow its log."""
 
 import contextlib
 import json
@@ -22,8 +22,8 @@ _TAIL_LINES = 12
 def environment(threads: int | None) -> dict[str, str]:
     """Return the environment of a training.
 
-    OpenMP reads it once, when torch is loaded, which is one reason why a
-    training has its own process.
+    OpenMP reads it only once, when torch is loaded, which is one reason for a
+    separate process.
 
     Args:
         threads: Threads of a process; None leaves them to torch.
@@ -45,20 +45,19 @@ def run_child(
 ) -> None:
     """Run a Python module in a separate process and wait for it.
 
-    It ends with this process, whatever ends this one.
+    The process ends when this one ends, for any reason.
 
     Args:
-        command: What follows ``python`` on a command line: ``-m``, a module
-            and its arguments.
-        log: File for what it prints; an older one is continued.
+        command: Arguments of ``python``: ``-m``, a module and its arguments.
+        log: File for its output, which is appended.
         threads: See `environment`.
         on_poll: Called a few times a second.
-        what: What the program is, for the message.
+        what: Name of the program, for the message.
 
     Raises:
         ChildProcessError: If the program failed; the message has its error and
             names the log.
-        KeyboardInterrupt: Handed on after the program has ended.
+        KeyboardInterrupt: Passed on after the program has ended.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('a', encoding='utf-8') as output:
@@ -69,7 +68,7 @@ def run_child(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment(threads),
-            # Ctrl-C reaches this process alone, which ends the other.
+            # Only this process gets Ctrl-C, and ends the other.
             start_new_session=True,
         )
         with process:
@@ -90,7 +89,7 @@ def run_child(
 
 
 def _stop(process: subprocess.Popen) -> None:
-    """End a process and all that it started; a second signal does not wait."""
+    """End a process and its children; a second signal does so at once."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:
@@ -102,7 +101,7 @@ def _stop(process: subprocess.Popen) -> None:
 
 
 def _failure(status: int, log: Path, begin: int) -> str:
-    """Say why a program failed, from what it printed."""
+    """Find out why a program failed from its output."""
     with log.open('rb') as file:
         file.seek(begin)
         text = file.read().decode(errors='replace')
@@ -149,11 +148,11 @@ def evaluation_command(
 
 
 class ScalarsFollower:
-    """Read what mmengine logs while it logs it.
+    """Follow the numbers that mmengine logs during a training.
 
     Args:
-        work_dir: Work dir of the training. What earlier starts logged there
-            is not read.
+        work_dir: Work dir of the training; logs of earlier starts are not
+            read.
     """
 
     def __init__(self, work_dir: Path) -> None:
@@ -162,7 +161,7 @@ class ScalarsFollower:
         self._offsets: dict[Path, int] = {}
 
     def new_entries(self) -> Iterator[dict]:
-        """Yield the entries that came since the last call."""
+        """Yield the new entries since the last call."""
         for path in self._files():
             if path in self._old:
                 continue

@@ -1,6 +1,6 @@
-"""What a user sees of a run: numbered steps, one bar for the current one.
+"""Print the steps of a run, with a progress bar for the current one.
 
-On a terminal the current step has a progress bar of `rich`; elsewhere it
+On a terminal, the current step has a progress bar of `rich`; elsewhere it
 prints a plain line from time to time, so that a log stays readable.
 """
 
@@ -14,13 +14,13 @@ from typing import Any, TextIO
 
 from mmsoco.utils.logs import off_console
 
-# Between two lines of a step's progress where the output is not a terminal.
+# Seconds between two lines of progress if the output is not a terminal.
 LINE_SECONDS = 30.0
 _NAME_WIDTH = 11
 
 
 class Console:
-    """Prints a run's steps.
+    """Print a run's steps.
 
     Args:
         steps: Number of steps.
@@ -38,7 +38,7 @@ class Console:
         self._live: Progress | None = None
 
     def step(self, number: int, name: str, text: str) -> None:
-        """Print what a step did or is about to do."""
+        """Print the result of a step, or its plan."""
         self._print(f'[{number}/{self.steps}] {name:<{_NAME_WIDTH}} {text}')
 
     def detail(self, name: str, text: str) -> None:
@@ -51,10 +51,10 @@ class Console:
 
     @contextlib.contextmanager
     def progress(self, name: str, total: int) -> Iterator['Progress']:
-        """Show a bar while something is done.
+        """Show a progress bar.
 
         Args:
-            name: What is done.
+            name: Name of the current task.
             total: Number of its parts, such as pictures or iterations.
         """
         progress: Progress
@@ -94,8 +94,8 @@ class Progress(ABC):
 
         Args:
             number: How many more parts are done.
-            text: What to say of it.
-            name: What is done now, if that has changed.
+            text: Text next to the bar.
+            name: Name of the current task, if it has changed.
         """
         self.done += number
         self.show(text, name)
@@ -106,7 +106,7 @@ class Progress(ABC):
 
 
 class _Lines(Progress):
-    """Plain lines; not more often than every `LINE_SECONDS`."""
+    """Plain lines, at most every `LINE_SECONDS`."""
 
     def __init__(self, console: Console, name: str, total: int) -> None:
         super().__init__(total)
@@ -156,7 +156,7 @@ def _bar(stream: TextIO, name: str, total: int) -> Iterator[_Bar]:
         TextColumn('{task.fields[text]}', markup=False),
     )
     screen = RichConsole(file=stream)
-    # Without the refreshing thread: the generator forks during the bar.
+    # Without the thread that refreshes, because the generator forks.
     with RichProgress(
         *columns, console=screen, transient=True, auto_refresh=False
     ) as bar:
@@ -165,8 +165,8 @@ def _bar(stream: TextIO, name: str, total: int) -> Iterator[_Bar]:
 
 @contextlib.contextmanager
 def quiet_log() -> Iterator[None]:
-    """Keep off the console what building models and data sets logs."""
-    from mmengine.logging import MMLogger  # late: it is slow to import
+    """Silence the log of building models and data sets on the console."""
+    from mmengine.logging import MMLogger  # late, because it is slow to import
 
     with off_console(MMLogger.get_current_instance()):
         yield

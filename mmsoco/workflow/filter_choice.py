@@ -1,8 +1,8 @@
-"""Choose the proposals' filter from the pictures, and from labels.
+"""Choose the proposal filter by pictures, and by labels if there are any.
 
-The paper's filter keeps boxes of 0.3 to 0.8 of the picture's side, which
-suits photographs of ImageNet. On pictures of small things it leaves nothing
-of them: of the faces in a set of street scenes 5 % were covered by a proposal.
+The paper's filter keeps boxes of 0.3 to 0.8 of the picture's side, which suits
+photographs of ImageNet. It removes small objects: only 5 % of the faces in a
+set of street scenes were covered by a proposal.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,13 +20,13 @@ from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.structures.boxes import box_iou
 
-# Pictures that are looked at: a share of 0.9 is then known to within 0.04.
+# Number of sampled pictures: a share of 0.9 is then known to within 0.04.
 SAMPLE = 200
 # A proposal covers an object at this IoU, as in the usual recall of proposals.
 COVERED_IOU = 0.5
 # From the paper's filter to the widest that the search supports: it finds no
-# region below 100 pixels (`SearchSpec.min_region_size`), so that sides below 8
-# are not worth a step.
+# regions below 100 pixels (`SearchSpec.min_region_size`), so sides below 8
+# need no step.
 LADDER = (
     FilterSpec(),
     FilterSpec(min_size=24, min_scale=0.2),
@@ -35,26 +35,26 @@ LADDER = (
     FilterSpec(min_size=12, min_scale=0.06),
     FilterSpec(min_size=8, min_scale=0.03),
 )
-# Each step of the ladder is tried with these as well, for objects that fill
-# the picture, and for long ones.
+# Each step is also tried with these, for objects that fill the picture, and
+# for long ones.
 _MAX_SCALES = (0.8, 1.0)
 _MAX_RATIOS = (3.0, 6.0)
-# A wider filter has more boxes of background: it must earn its place.
+# A wider filter has more boxes of background, so it must be clearly better.
 _SHARE_OF_BEST = 0.9
-# What a picture needs without labels: twice the 4 proposals of a sample, so
-# that the crops have a choice (`DrawViews.num_proposals`).
+# Boxes that a picture needs if there are no labels: twice the 4 proposals of a
+# sample (`DrawViews.num_proposals`), so that the crops have a choice.
 _ENOUGH_BOXES = 8
 _MOST_FALLBACKS = 0.1
 _MOST_LOST = 0.5
 
 
 class Coverage(NamedTuple):
-    """How a filter does on a sample of pictures.
+    """The effect of a filter on a sample of pictures.
 
     Attributes:
         boxes: Median number of proposals of a picture.
         kept: Share of the regions that it keeps.
-        fallbacks: Share of the pictures in which it finds nothing.
+        fallbacks: Share of the pictures in which nothing passes.
         recall: Share of the labeled objects that a proposal covers; None
             without labels.
     """
@@ -71,9 +71,9 @@ class FilterChoice:
 
     Attributes:
         spec: The filter.
-        reason: Why it was taken, in words.
-        chosen: What it does on the sample.
-        default: What the paper's filter does there.
+        reason: Why it was chosen, in words.
+        chosen: Its effect on the sample.
+        default: The effect of the paper's filter.
         pictures: Pictures of the sample.
         labels: Labeled objects in it.
     """
@@ -134,7 +134,7 @@ def sample_regions(
     Args:
         image_root: The folder or tar file.
         names: Pictures relative to it.
-        number: How many to look at, at most.
+        number: Largest number of pictures.
         on_picture: Called after each of them.
         search: Parameters of the search; by default the paper's.
 
@@ -159,16 +159,16 @@ def choose_filter(
 ) -> FilterChoice:
     """Choose the filter for a folder of pictures.
 
-    With labels it is the narrowest filter that covers nine tenths of the
-    objects which the widest one covers. Without them it is the narrowest that
-    leaves most pictures enough proposals; on ordinary photographs that is the
-    paper's.
+    With labels, it is the narrowest filter that covers nine tenths of the
+    objects that the widest one covers. Without labels, it is the narrowest one
+    that leaves enough proposals on most pictures; on ordinary photographs,
+    that is the paper's.
 
     Args:
         regions: Regions of some pictures, see `sample_regions`.
         labels: (n, 4) xyxy boxes of the objects by picture, absolute pixels;
             pictures that are not named have no labels.
-        limits: Limits that the user set; the others are the paper's, and
+        limits: Limits set by the user; then the others are the paper's, and
             nothing is chosen.
 
     Returns:
@@ -236,7 +236,7 @@ def measure(
 def is_covered(
     objects: np.ndarray, proposals: np.ndarray, iou: float = COVERED_IOU
 ) -> np.ndarray:
-    """Return which objects some proposal covers: (n,) bool.
+    """Return which objects are covered by a proposal: (n,) bool.
 
     Args:
         objects: (n, 4) xyxy.

@@ -21,11 +21,11 @@ command:   mmsoco train finetune.py --work-dir NEW_FOLDER
 # Recipes for a machine with a GPU, and for one without.
 LARGE = 'finetune/mask-rcnn_r50-fpn_scratch_8xb2-1x_custom.py'
 SMALL = 'demo/mask-rcnn_r18-fpn_scratch_1xb4-24e_demo.py'
-# Pictures are not enlarged beyond their own size, nor beyond these sides
-# (long, short): COCO's usual ones, and what a CPU can train on.
+# Limits of the picture size (long, short): COCO's usual one, and one that a
+# CPU can train on. Pictures are never enlarged.
 LARGE_SCALE, SMALL_SCALE = (1333, 800), (512, 512)
-# Lengths if nobody says. mmdet's shortest schedule on COCO has 90,000 steps;
-# few labels need fewer, but an untrained detection head needs some thousands.
+# Default lengths. mmdet's shortest schedule on COCO has 90,000 steps; few
+# labels need fewer, but an untrained detection head needs a few thousand.
 LARGE_STEPS, SMALL_STEPS = 6000, 1500
 FEWEST_EPOCHS = 12
 _META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
@@ -34,7 +34,7 @@ _PLACES = ('roi_head', 'bbox_head', 'mask_head')
 
 @dataclass(frozen=True)
 class DetectionData:
-    """What a detector is trained and judged on.
+    """The data that a detector is trained and evaluated on.
 
     Attributes:
         classes: Names in the order of the detector's labels.
@@ -81,7 +81,7 @@ def load_recipe(is_large: bool) -> Config:
 
 
 def fit_detector(detector: Mapping, data: DetectionData) -> ConfigDict:
-    """Give a detector the classes of the labels; without masks no mask head.
+    """Fit a detector to the classes of the labels, and to missing masks.
 
     Args:
         detector: The config that was pretrained; it is not changed.
@@ -153,7 +153,7 @@ def build_config(
         format_only=False,
         outfile_prefix=str((work_dir.parent / 'detections').absolute()),
     )
-    # The last checkpoint counts, and is judged in its own step.
+    # The last checkpoint counts, and has its own evaluation step.
     for key in ('val_dataloader', 'val_cfg', 'val_evaluator'):
         cfg.pop(key, None)
     drop_variables(cfg)
@@ -242,13 +242,13 @@ def set_size(
         per_epoch = -(-pictures // loader.batch_size)
     epochs = epochs or default_epochs(per_epoch, is_large)
     set_length(cfg, epochs, per_epoch)
-    # Some ten checkpoints over the run: a kill loses a tenth at most.
+    # About ten checkpoints per run: a kill loses at most a tenth.
     cfg.default_hooks.checkpoint.interval = max(1, epochs // 10)
     cfg.default_hooks.checkpoint.max_keep_ckpts = 2
     return epochs, epochs * per_epoch
 
 
 def default_epochs(steps_per_epoch: int, is_large: bool) -> int:
-    """Return the length of a fine-tuning that nobody has set, in epochs."""
+    """Return the default length of a fine-tuning in epochs."""
     steps = LARGE_STEPS if is_large else SMALL_STEPS
     return max(-(-steps // steps_per_epoch), FEWEST_EPOCHS)

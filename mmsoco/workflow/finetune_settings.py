@@ -1,4 +1,4 @@
-"""What a call of `mmsoco finetune` asks for."""
+"""The options of `mmsoco finetune`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ class FinetuneSettings:
         run: Folder of the pretraining.
         train: Labels to train on: COCO JSON, or a data set in VOC layout.
         train_images: Folder of their pictures; a VOC data set has its own.
-        val: Labels to judge on.
+        val: Labels to evaluate on.
         val_images: Folder of their pictures.
-        labels: Train on so many labeled pictures, drawn by ``seed``.
+        labels: Number of labeled pictures to train on, drawn by ``seed``.
         scratch: Train without the pretrained weights.
         parts: Parts of the pretrained weights to load, such as ``backbone``,
             or ``all``; by default those that help, see
             `mmsoco.workflow.parts.useful_parts`.
         epochs: Passes over the labeled pictures.
         batch_size: Pictures of a batch.
-        seed: Of the draw and of the training.
+        seed: Seed of the draw and of the training.
         cfg_options: Values of the config by dotted key.
         out: Folder of the fine-tuning; by default one in ``run``.
     """
@@ -46,7 +46,7 @@ class FinetuneSettings:
 
     @property
     def folder(self) -> Path:
-        """Where the fine-tuning writes to."""
+        """The folder of the fine-tuning."""
         if self.out is not None:
             return self.out
         name = 'finetune'

@@ -1,4 +1,4 @@
-"""What `mmsoco finetune` says about the labels and the trained detector."""
+"""Describe the labels and the results of `mmsoco finetune`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,10 +8,9 @@ from mmsoco.visualization.report import percent
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.labels import count_boxes, median_side, pictures_of
 
-# An AP below this (of 1) deserves a remark: the detector finds next to
-# nothing.
+# Below this AP (of 1), the detector finds almost nothing.
 _NEAR_ZERO = 0.02
-# What a class needs to be learned at all, and a detector from scratch.
+# Fewest boxes to learn a class, and fewest steps to train a detection head.
 _FEW_BOXES = 10
 _FEW_STEPS = 1000
 # COCO's limit of small objects, side in pixels.
@@ -21,7 +20,7 @@ _SMALL = 32
 def show_labels(
     console: Console, document: Mapping[str, Any], train: Labels, val: Labels
 ) -> None:
-    """Describe the labels, with what was repaired and what is remarkable.
+    """Describe the labels, with repairs and remarks.
 
     Args:
         console: Gets the lines.
@@ -76,7 +75,7 @@ def show_metrics(
         metrics: COCO's metrics by name, from 0 to 1.
         has_masks: Whether they include those of masks.
         train: The document that was trained on.
-        val: The document that was judged on.
+        val: The document that was evaluated on.
         steps: Steps of the training.
     """
     kinds = {'bbox': 'box'} | ({'segm': 'mask'} if has_masks else {})
@@ -101,7 +100,7 @@ def show_metrics(
 def explain(
     ap: float, boxes: Mapping[str, int], steps: int, side: float
 ) -> list[str]:
-    """Say why an AP may be near 0; nothing where it is not.
+    """Say why an AP may be near 0; nothing if it is higher.
 
     Args:
         ap: Box AP, 0 to 1.

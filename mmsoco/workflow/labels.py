@@ -1,4 +1,4 @@
-"""Boxes and counts from the labels of a COCO document."""
+"""Read boxes and counts from the labels of a COCO document."""
 
 import copy
 from collections.abc import Mapping
@@ -33,11 +33,11 @@ def draw_labels(
     Args:
         document: The document; it is not changed.
         number: How many pictures with objects to draw.
-        seed: Seed of the draw; a smaller number draws a part of what a
-            larger one draws.
+        seed: Seed of the draw; a smaller number draws a subset of a larger
+            one.
 
     Raises:
-        ValueError: If there are not so many.
+        ValueError: If there are fewer.
     """
     labelled = {a['image_id'] for a in document['annotations']}
     images = [i for i in document['images'] if i['id'] in labelled]
@@ -70,7 +70,7 @@ def pictures_of(document: Mapping[str, Any], folder: Path) -> set[Path]:
 
 
 def count_boxes(document: Mapping[str, Any]) -> dict[str, int]:
-    """Count the boxes of each class, crowds left out."""
+    """Count the boxes of each class, without crowds."""
     names = {c['id']: c['name'] for c in document['categories']}
     counts = dict.fromkeys(names.values(), 0)
     for annotation in document['annotations']:

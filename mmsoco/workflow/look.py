@@ -1,4 +1,4 @@
-"""Pictures of a run's proposals and views, to look at before training."""
+"""Draw a run's proposals and views, to look at before the training."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """Measure which precision and how many threads train fastest here.
 
-Runs a few training steps of a config in each, in a separate process::
+It runs a few training steps of a config with each setting, in a separate
+process::
 
     python -m mmsoco.workflow.measure CONFIG.py OUT.json fp32,bf16 2,1
 """
@@ -27,11 +28,11 @@ from mmsoco.utils.files import write_json
 from mmsoco.utils.machine import available_cores
 from mmsoco.workflow.pretrain_config import set_precision
 
-# The first step of a setting allocates and compiles; of the others the fastest
-# counts, since other jobs of the machine can only slow a step down.
+# The first step of a setting allocates and compiles; of the others, the
+# fastest counts, since other jobs can only slow a step down.
 WARM_UP, STEPS = 1, 3
-# Beside other jobs a step can take a hundred times as long as on an idle
-# machine. After this time no further setting is tried.
+# With other jobs running, a step can take a hundred times as long as on an
+# idle machine. After this time, no further setting is tried.
 MOST_SECONDS = 60.0
 # bf16 must be worth its coarser numbers.
 _GAIN_OF_BF16 = 1.05
@@ -44,15 +45,15 @@ def measure(
 
     Args:
         cfg: The config of a pretraining.
-        precisions: Those to try.
-        threads: Numbers of threads to try. Fewer threads come first: they
-            lose least where other jobs use the cores.
+        precisions: Precisions to try.
+        threads: Numbers of threads to try. Fewer threads are tried first,
+            because they are least affected by other jobs.
 
     Returns:
-        ``sample_seconds``, what one core needs to load a picture and draw its
+        ``sample_seconds``, the time of one core to load a picture and draw its
         views; ``batch_size``; and ``steps``: for each setting that was tried
-        within `MOST_SECONDS` its ``precision``, ``threads`` and ``seconds``
-        of a step.
+        within `MOST_SECONDS` its ``precision``, ``threads`` and ``seconds`` of
+        a step.
     """
     deadline = time.monotonic() + MOST_SECONDS
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
@@ -101,7 +102,7 @@ def _step_seconds(
 def fastest(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Choose precision and threads from the seconds of a step.
 
-    bf16 is taken where it is worth its coarser numbers, see `_GAIN_OF_BF16`.
+    bf16 is chosen only if it is clearly faster, see `_GAIN_OF_BF16`.
 
     Args:
         steps: Dicts with ``precision``, ``threads`` and ``seconds``.
@@ -121,8 +122,8 @@ def images_per_second(
 ) -> float:
     """Estimate the speed of a training.
 
-    On a CPU the loading of the pictures shares the cores with the training;
-    with a GPU, the slower of the two decides.
+    On a CPU, loading pictures shares the cores with the training; with a GPU,
+    the slower of the two decides.
 
     Args:
         measured: ``seconds`` of a step, ``sample_seconds`` and
@@ -142,7 +143,7 @@ def images_per_second(
 
 
 def main() -> None:
-    """Measure what the command line names."""
+    """Run the measurement with the arguments of the command line."""
     config, out, precisions, threads = sys.argv[1:]
     found = measure(
         Config.fromfile(config),

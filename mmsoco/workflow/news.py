@@ -1,16 +1,16 @@
-"""Turns what a training logs into the words of the console."""
+"""Show the logged numbers of a training on the console."""
 
 from collections.abc import Iterable, Mapping
 
 from mmsoco.workflow.console import Progress
 from mmsoco.workflow.settings import describe_time
 
-# `CollapseHook.threshold`: below, all embeddings are nearly one.
+# `CollapseHook.threshold`; below it, all embeddings are nearly equal.
 LEAST_SPREAD = 0.1
 
 
 class TrainingNews:
-    """Turns what mmengine logs into the words of the console.
+    """Show what mmengine logs on the console.
 
     Args:
         progress: The bar.
@@ -35,7 +35,7 @@ class TrainingNews:
             self.progress.update(done, text, name)
 
     def line(self) -> tuple[str, str]:
-        """Return the epoch, and what is known of it."""
+        """Return the epoch and a line about it."""
         return f'epoch {self.epoch}/{self.epochs}', self.text
 
     def _describe(self, entry: Mapping[str, float]) -> str:
@@ -46,7 +46,7 @@ class TrainingNews:
         return '   '.join(parts)
 
     def _gauges(self, entry: Mapping[str, float]) -> list[str]:
-        """Return what is worth showing of an entry."""
+        """Return the gauges of an entry as text."""
         return [f'loss {entry["loss"]:.2f}']
 
 

@@ -1,4 +1,4 @@
-"""Chooses what a fine-tuning loads of a pretrained detector."""
+"""Choose the parts of a pretrained detector that a fine-tuning loads."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from mmsoco.workflow.run_folder import read_pretraining
 # of 60,000 steps. No length between the two was measured.
 HEAD_STEPS = 6000
 HEAD = 'bbox_head'
-# What a user types to load whatever was pretrained.
+# What a user types to load all pretrained parts.
 ALL_PARTS = 'all'
 
 
@@ -22,8 +22,8 @@ def useful_parts(pretraining: Mapping[str, Any]) -> list[str] | None:
         pretraining: Manifest of the pretraining.
 
     Returns:
-        All parts but the box head, if that was pretrained from random
-        weights for fewer than `HEAD_STEPS` steps; else None, for all.
+        All parts except the box head, if it was pretrained from random weights
+        for fewer than `HEAD_STEPS` steps; else None, for all.
     """
     plan, parts = pretraining.get('plan'), pretraining.get('exported')
     started = pretraining.get('settings', {}).get('init', 'scratch')

@@ -1,4 +1,4 @@
-"""From a folder of pictures to a pretrained detector: `mmsoco pretrain`.
+"""Pretrain a detector on a folder of pictures: `mmsoco pretrain`.
 
 Four steps, each noted in the run's manifest when it is done: proposals, a
 look at them, the training in a separate process, the export with the report.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 # Settings that the proposals depend on.
 _OF_PROPOSALS = ('check', 'filters', 'proposals')
-# The length of the training, the one setting that may change later.
+# The length of the training, the only setting that may change later.
 LENGTH = ('epochs', 'time')
 STEPS = ('proposals', 'look', 'pretrain', 'export')
 
@@ -44,7 +44,7 @@ class PretrainedRun:
 
     Attributes:
         out: Its folder.
-        manifest: What was chosen, measured and done, see `RunFolder`.
+        manifest: Choices, measurements and finished steps, see `RunFolder`.
         next_command: The command line that fine-tunes its detector.
     """
 
@@ -99,7 +99,7 @@ def pretrain(
             ``init='coco.pth'``, ``epochs=20`` or ``time=7200``.
 
     Returns:
-        The places of all that was made.
+        The paths of the results.
 
     Raises:
         FileNotFoundError: If the folder, or a file that was named, is not
@@ -108,7 +108,7 @@ def pretrain(
             settings than its length.
         ValueError: If there are too few pictures, none can be read, or an
             option does not fit; the message says what to do.
-        OSError: If something could not be written; what was done before stays.
+        OSError: If something could not be written; finished steps are kept.
         ChildProcessError: If the training failed.
     """
     for name in ('check', 'proposals'):
@@ -137,14 +137,14 @@ class _Pretraining:
         self.folder = RunFolder(settings.out, PRETRAINING)
 
     def run(self) -> PretrainedRun:
-        """Refuse what cannot be, then make the steps that are not done."""
+        """Check the inputs, then run the steps that are not done."""
         identity = dict(
             folder=os.path.abspath(self.images),
             pictures=len(self.names),
             sha256=fingerprint(self.names),
         )
         given = self.asked.given()
-        # All that can be refused is, before anything is written.
+        # Refuse wrong inputs before anything is written.
         self._forget_untrained(given)
         length = {name: given[name] for name in LENGTH if name in given}
         bound = {name: given[name] for name in given if name not in LENGTH}
@@ -186,9 +186,9 @@ class _Pretraining:
     def _forget_untrained(self, given: Mapping[str, Any]) -> None:
         """Let other settings replace those of a run that was never trained.
 
-        A mistyped option would otherwise stay until the folder is removed.
-        Neither does a call that made nothing, such as one on broken pictures,
-        bind the next one: the pictures may have been repaired since.
+        Otherwise a mistyped option would stay until the folder is removed. A
+        call that made nothing, for instance because of broken pictures, does
+        not bind the next one either: the pictures may have been repaired.
         """
         manifest = self.folder.manifest
         trained = any(self.folder.checkpoints.glob('*.pth'))
@@ -199,7 +199,8 @@ class _Pretraining:
             return
         before = manifest['settings']
         if 'plan' in manifest:
-            # Killed before its first checkpoint: what is not given stays.
+            # It was killed before its first checkpoint: settings that are not
+            # given stay.
             bound = {n: v for n, v in given.items() if n not in LENGTH}
             given = {**before, **bound}
         same = all(before.get(n) == given.get(n) for n in _OF_PROPOSALS)
@@ -210,11 +211,11 @@ class _Pretraining:
             self.folder.forget('look')
 
     def _take_length(self, length: Mapping[str, Any]) -> bool:
-        """Let a run that was begun be as long as this call asks for.
+        """Change the length of an existing run to that of this call.
 
         Args:
-            length: The options of the length that were given; without any
-                the run keeps its length.
+            length: The given options of the length; without any, the run keeps
+                its length.
 
         Returns:
             Whether a training that was planned gets another length.
@@ -261,7 +262,7 @@ class _Pretraining:
         return Training(self.folder, self.settings, self.console)
 
     def _check_inputs(self) -> None:
-        """Find what is wrong with the input before the long steps."""
+        """Find errors in the input before the long steps."""
         if self.folder.is_done('pretrain'):
             return
         if self.labels is not None and len(self.labels.problems):

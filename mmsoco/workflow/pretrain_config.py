@@ -16,7 +16,7 @@ from mmsoco.models.detector_config import read_detector
 from mmsoco.models.object_encoder import ObjectEncoder
 from mmsoco.utils.files import atomic_path
 
-# Recipe and detector of a machine with a GPU, and of one without.
+# Recipe and detector for a machine with a GPU, and for one without.
 LARGE = (
     'soco/soco_mask-rcnn_r50-fpn_1xb32-coslr-400e_custom.py',
     '_base_/models/mask-rcnn_r50-fpn.py',
@@ -25,15 +25,15 @@ SMALL = (
     'demo/soco_mask-rcnn_r18-fpn_1xb16-coslr-8e_custom.py',
     'demo/mask-rcnn_r18-fpn.py',
 )
-# SoCo's recipe for detectors without a pyramid: two views, since the third is
-# there to bring objects to other levels.
+# SoCo's recipe for detectors without a pyramid has two views, since the third
+# one moves objects to other levels.
 WITHOUT_PYRAMID = 'soco/soco_mask-rcnn_r50-c4_16xb128-coslr-100e_in1k.py'
 _WARMUP_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training is, once everything is chosen.
+    """All choices of a training.
 
     Attributes:
         detector: The detector's name in words, such as ``R18-FPN``.
@@ -42,7 +42,7 @@ class Plan:
         epochs: Passes over the pictures.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         threads: Threads of a process; None leaves them to torch.
-        images_per_s: Speed that was measured; None if it was not.
+        images_per_s: Measured speed; None if it was not measured.
         view_size: Side of the first view, pixels.
     """
 
@@ -111,7 +111,7 @@ def load_detector(name: str | None, is_large: bool) -> dict:
 def build_encoder(
     detector: Mapping, recipe: Config, name: str
 ) -> ObjectEncoder:
-    """Build what pretraining takes of a detector, to find errors early.
+    """Build the parts of a detector for pretraining, to find errors early.
 
     Args:
         detector: The detector's config.
@@ -119,7 +119,7 @@ def build_encoder(
         name: How the user named the detector, for messages.
 
     Returns:
-        The online encoder, without its start weights.
+        The online encoder, without its initial weights.
 
     Raises:
         ValueError: If it cannot be pretrained.
@@ -140,7 +140,7 @@ def build_encoder(
 
 
 def drop_variables(cfg: Config) -> None:
-    """Remove what no run reads: the variables of the config's files."""
+    """Remove the variables of the config's files, which no run reads."""
     for key in [key for key in cfg if key not in RUN_KEYS]:
         cfg.pop(key)
 
@@ -170,7 +170,7 @@ def build_config(
     rpn: bool = False,
     imports: Mapping | None = None,
 ) -> Config:
-    """Put recipe, detector and data together.
+    """Combine recipe, detector and data.
 
     Args:
         recipe: See `load_recipe`; it is not changed.
@@ -178,7 +178,7 @@ def build_config(
         images: Folder of the pictures.
         proposals: Their store.
         work_dir: Folder of checkpoints and logs.
-        options: Further values by dotted key; they come last.
+        options: Further values by dotted key, which take precedence.
         rpn: Whether the detector's RPN is trained too.
         imports: ``custom_imports`` of the detector's config, which register
             parts of it.
@@ -211,7 +211,7 @@ def build_config(
 
 
 def _take_views(cfg: Config, other: Config) -> None:
-    """Draw the views of another recipe, at this one's sizes.
+    """Use the views of another recipe, at the sizes of this one.
 
     Args:
         cfg: The config; its pairs and its pipeline are changed. Where the
@@ -237,7 +237,7 @@ def _transform(cfg: Config, kind: str) -> ConfigDict:
 
 
 def add_rpn(cfg: Config) -> None:
-    """Let a pretraining train the detector's RPN on all proposals.
+    """Add the training of the detector's RPN on all proposals.
 
     Args:
         cfg: Config with two views or more; it is changed.
@@ -256,7 +256,7 @@ def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:
     Args:
         cfg: See `build_config`; it is not changed.
         plan: What to set.
-        options: Values of the user, which come last.
+        options: Values of the user, which take precedence.
     """
     cfg = copy.deepcopy(cfg)
     cfg.train_dataloader.batch_size = plan.batch_size
@@ -264,7 +264,7 @@ def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:
         type='EpochBasedTrainLoop', max_epochs=plan.epochs
     )
     set_precision(cfg, plan.precision)
-    # Often enough for a bar that moves, and for short runs to have a curve.
+    # Often enough for a moving bar, and for curves of short runs.
     interval = max(1, min(10, plan.steps_per_epoch // 2))
     cfg.default_hooks.logger.interval = interval
     cfg.log_processor.window_size = interval
@@ -273,8 +273,7 @@ def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:
     return cfg
 
 
-# A killed run loses no more than about this, and the first checkpoint comes
-# no later.
+# A killed run loses at most about this, and the first checkpoint is not later.
 _CHECKPOINT_SECONDS = 120
 
 
@@ -288,7 +287,7 @@ def checkpoint_interval(plan: Plan) -> int:
 
 
 def set_precision(cfg: Config, precision: str) -> None:
-    """Let the training of a config run in a precision."""
+    """Set the precision of a config's training."""
     if precision != 'fp32':
         cfg.optim_wrapper.type = 'mmsoco.MixedPrecisionOptimWrapper'
         cfg.optim_wrapper.precision = precision
@@ -309,7 +308,7 @@ def write_config(cfg: Config, path: Path, docstring: str) -> None:
     Args:
         cfg: The config.
         path: The file.
-        docstring: What it is and how it is run.
+        docstring: A description, and the command that runs it.
 
     Raises:
         OSError: If it could not be written.

@@ -33,7 +33,7 @@ def read_config(run: Path) -> 'Config':
         run: Its folder.
 
     Raises:
-        FileNotFoundError: If it is gone.
+        FileNotFoundError: If it is missing.
         ValueError: If it has been replaced by another.
     """
     from mmsoco.config.reading import read_file
@@ -59,14 +59,14 @@ def refuse_other_weights(run: Path) -> None:
         run: Folder of the pretraining.
 
     Raises:
-        FileNotFoundError: If they are gone.
+        FileNotFoundError: If they are missing.
         ValueError: If the file is another one.
     """
     path = run / 'detector.pth'
     again = 'run `mmsoco pretrain` again with the same folder to export it'
     if not path.is_file():
         raise FileNotFoundError(f'{path} is missing; {again}')
-    # Releases before this one noted none.
+    # Earlier releases did not record it.
     noted = read_pretraining(run).get('detector_sha256')
     if noted is not None and sha256(path) != noted:
         raise ValueError(

@@ -1,7 +1,7 @@
 """The first step of `mmsoco pretrain`: the proposals of the pictures.
 
-The limits of their filter are chosen from the pictures, or from labels; a
-store that the user has is taken as it is.
+The limits of their filter are chosen by the pictures or by labels; an existing
+store is used unchanged.
 """
 
 import os
@@ -39,18 +39,18 @@ from mmsoco.workflow.settings import PretrainSettings
 # One batch of the smallest recipe. With fewer, batch norm sees too few samples
 # and there are too few objects to contrast.
 LEAST_PICTURES = 16
-# What pretraining is for; a rule of thumb of the field's practitioners.
+# A rule of thumb among practitioners for when pretraining is worthwhile.
 MANY_PICTURES = 'several thousand'
 # Loading compiled kernels is quicker than this.
 _SLOW_SECONDS = 5.0
 
 
 class ProposalStep:
-    """Makes the store of a run's proposals, or takes one.
+    """Make the store of a run's proposals, or use an existing one.
 
     Args:
         folder: The run.
-        settings: The settings that it was begun with.
+        settings: The settings with which it was begun.
         source: The pictures.
         found: Their names, and what was left out.
         read_boxes: Returns the (n, 4) xyxy boxes of the labels by picture;
@@ -104,7 +104,7 @@ class ProposalStep:
         is_repacked = self._is_repacked(store)
         is_moved = self._is_moved()
         records: Iterable[ProposalRecord] = store
-        if is_repacked:  # the places in the store do not hold any more
+        if is_repacked:  # the positions in the store are no longer valid
             records = (replace(record, extent=None) for record in store)
         changed = changed_images(records, self.source)
         if changed and ('plan' in self.folder.manifest or is_moved):
@@ -117,7 +117,7 @@ class ProposalStep:
         if changed:
             self.folder.manifest['steps'].clear()
         elif is_repacked or is_moved:
-            # The same pictures: only their places are looked up again.
+            # The pictures are the same; only their positions are updated.
             del self.folder.manifest['steps']['proposals']
 
     def _is_moved(self) -> bool:
@@ -131,10 +131,10 @@ class ProposalStep:
         return None not in identities and identities[0] != identities[1]
 
     def run(self, number: int) -> None:
-        """Make what is not made yet, and report it.
+        """Make missing proposals, and report.
 
         Args:
-            number: Of the step, from 1.
+            number: Number of the step, from 1.
         """
         start = time.monotonic()
         if not self.folder.is_done('proposals', self.store_path):
@@ -194,7 +194,7 @@ class ProposalStep:
         return choose_filter(regions, boxes, self.settings.filters)
 
     def _warm_up(self) -> None:
-        """Load the kernels of the search, and say so where it takes long."""
+        """Load the kernels of the search, and say so if that takes long."""
         notice = threading.Timer(
             _SLOW_SECONDS,
             self.console.detail,
@@ -212,7 +212,7 @@ class ProposalStep:
             notice.cancel()
 
     def _take_proposals(self, path: Path) -> None:
-        """Use a store that the user has."""
+        """Use the user's store."""
         store = ProposalStore(path)
         if store.metadata.get('kind') == 'regions':
             raise ValueError(
@@ -258,7 +258,7 @@ def refuse_too_few(
     Args:
         number: How many there are.
         images: Their folder.
-        found: What was left out of them, for the message.
+        found: The files that were left out, for the message.
     """
     if number >= LEAST_PICTURES:
         return

@@ -1,4 +1,4 @@
-"""How good are my proposals on my data? `mmsoco recall`."""
+"""Measure proposals on labeled objects: `mmsoco recall`."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -44,16 +44,17 @@ from mmsoco.workflow.filter_choice import (
 )
 from mmsoco.workflow.labels import boxes_by_picture
 
-# Another filter must find so many of the objects more to be advised.
+# Another filter is suggested only if it finds at least this share more
+# objects.
 _WORTHWHILE = 0.05
-# Below it the search itself is what loses the objects.
+# Below this recall, the search itself misses the objects.
 _GOOD_RECALL = 0.7
 _QUALITY = 90
 
 
 @dataclass(frozen=True, eq=False)
 class RecallReport:
-    """What was measured.
+    """The result of a measurement.
 
     Attributes:
         image_root: Folder of the pictures.
@@ -61,7 +62,7 @@ class RecallReport:
         own: Overlaps of the store's boxes.
         random: Overlaps of as many boxes of the same sizes at random places.
         ranked: Whether the store's boxes come best first.
-        notes: What the reader should know of the input, a line each.
+        notes: Remarks about the input, a line each.
         advice: What to do, a line each.
     """
 
@@ -119,7 +120,7 @@ class RecallReport:
 
 
 def _layout(found: Mapping[str, dict], measure_name: str) -> str:
-    """Lay out one of the measures in columns."""
+    """Tabulate one of the measures."""
     names = [*map(str, NUMBERS), 'all']
     headings = ('objects', 'count', *names)
     headings += tuple(f'random {name}' for name in names)
@@ -144,7 +145,8 @@ def measure_recall(
         store_path: The store.
         labels_path: COCO-style JSON, or a data set in VOC layout.
         image_root: Folder of the pictures; by default the store names it.
-        seed: Of the order of boxes that have none, and of random places.
+        seed: Seed of the order of boxes without an order, and of random
+            places.
 
     Raises:
         FileNotFoundError: A file or the folder is not there.
@@ -192,7 +194,7 @@ def _labelled_pictures(
     boxes: Mapping[str, np.ndarray],
     labels_path: str | os.PathLike,
 ) -> tuple[list[PictureObjects], list[str]]:
-    """Join the labels with the store; return notes of what does not fit."""
+    """Join the labels with the store; return notes about mismatches."""
     pictures, missing = [], []
     for name in sorted(boxes):
         try:
@@ -223,7 +225,7 @@ def _advise(
     pictures: Sequence[PictureObjects],
     own: Overlaps,
 ) -> list[str]:
-    """Say what to do where objects are lost, and by what."""
+    """Say what to do if objects are missed, and what misses them."""
     recall = own.recall(own.numbers[-1], COVERED_IOU)
     limits, search = (store.metadata.get(k) for k in ('filter', 'search'))
     if not limits or not search or 'detector' in search:
@@ -238,7 +240,7 @@ def _advise(
     kept = measure(regions, FilterSpec(**limits), objects).recall
     choice = choose_filter(regions, objects)
     best = choice.chosen.recall
-    # Each of the pictures has objects, so that there are recalls.
+    # Each picture has objects, so the recalls are defined.
     assert recall is not None and kept is not None and best is not None
     lines = [
         f'of {len(found)} objects in {len(regions)} pictures, the search '
@@ -264,7 +266,7 @@ def _advise(
 def _regions(
     store: ProposalStore, images: Path, names: Sequence[str]
 ) -> list[ProposalRecord]:
-    """Return all regions of some pictures: kept ones, or found again."""
+    """Return all regions of some pictures: stored, or from a new search."""
     kept = regions_path(store.path)
     if not kept.is_file():
         search = SearchSpec(**store.metadata['search'])
@@ -286,7 +288,7 @@ def _command(store: ProposalStore, images: Path, spec: FilterSpec) -> str:
     if kept.is_file():
         source = f'convert regions "{kept}"'
     options = describe_filter(spec)
-    # The paper's filter is what the options are by default.
+    # The paper's filter is the default of the options.
     options = f' {options}' if options.startswith('--') else ''
     return f'mmsoco {source} --out wider.arrow{options}'
 
@@ -366,7 +368,7 @@ def _draw_curve(report: RecallReport) -> bytes:
         curves = []
         for name, overlaps in sources:
             values = [recall(overlaps, n) for n in numbers]
-            # None is the recall of no objects, of which there is no report.
+            # The recall is None without objects, but then there is no report.
             known = [value for value in values if value is not None]
             curves.append(Curve(name, numbers, known))
         panels.append(Panel(title, curves, 'boxes of a picture', (0, 1)))

@@ -1,8 +1,8 @@
-"""Pretraining in rounds: each on proposals that the last one has improved.
+"""Pretrain in rounds, each with proposals improved by the previous one.
 
-A round is a separate pretraining, with its proposals, weights and report.
-Its RPN proposes objects on the same pictures, and what is new among them is
-added to the proposals for the next round, which starts from the beginning.
+A round is a separate pretraining, with its proposals, weights and report. Its
+RPN proposes objects on the same pictures, and new ones are added to the
+proposals for the next round, which starts from the beginning.
 """
 
 import os
@@ -21,7 +21,7 @@ from mmsoco.workflow.pretrain import STEPS, PretrainedRun, pretrain
 from mmsoco.workflow.run_folder import PRETRAINING, ROUNDS, RunFolder
 from mmsoco.workflow.settings import plain
 
-# The store in a round's folder that the next round starts with.
+# The store in a round's folder for the next round.
 NEXT = 'next.arrow'
 
 
@@ -43,7 +43,7 @@ def pretrain_in_rounds(
             and so on below it.
         rounds: How many rounds, 2 or more.
         console: Reports the progress.
-        options: See `mmsoco.workflow.pretrain.pretrain`; they hold for every
+        options: See `mmsoco.workflow.pretrain.pretrain`; they apply to every
             round. ``proposals`` are those of the first one.
 
     Returns:
@@ -76,7 +76,7 @@ def _folder(out: Path, number: int) -> Path:
 
 
 def _refuse_other_run(out: Path, rounds: int) -> None:
-    """Refuse a folder that the last round could not use, before the first.
+    """Refuse a folder that the last round could not use, before any round.
 
     Raises:
         FileExistsError: If the folder holds files that are not a run's, a run
@@ -98,7 +98,7 @@ def improve_proposals(
     workers: int,
     console: Console,
 ) -> Path:
-    """Add what the RPN of a round proposes to the round's own proposals.
+    """Add the proposals of a round's RPN to the round's own proposals.
 
     Args:
         run: The round.
@@ -110,7 +110,7 @@ def improve_proposals(
         The store `NEXT` in the round's folder.
 
     Raises:
-        OSError: It could not be written; what was found before stays.
+        OSError: If it could not be written; finished parts are kept.
     """
     store = ProposalStore(run.proposals)
     limits = store.metadata.get('filter') or {}

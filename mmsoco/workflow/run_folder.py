@@ -1,4 +1,4 @@
-"""The folder of a run: its places, its manifest, who works in it."""
+"""Manage the folder of a run: its paths, its manifest and its lock."""
 
 import json
 import os
@@ -27,9 +27,9 @@ ROUNDS = 'rounds'
 class RunFolder:
     """The folder that one run writes to, and its manifest.
 
-    The manifest is a JSON file: what the run is of (``images``), how it was
-    asked for (``settings``), what was found on the way (``filter``,
-    ``measured``, ``plan``), and which steps are done (``steps``).
+    The manifest is a JSON file with the pictures of the run (``images``), its
+    options (``settings``), intermediate results (``filter``, ``measured``,
+    ``plan``), and the finished steps (``steps``).
 
     Args:
         path: The folder; it need not exist.
@@ -75,17 +75,17 @@ class RunFolder:
 
     @property
     def logs(self) -> Path:
-        """The folder of what the steps print."""
+        """The folder of the logs."""
         return self.path / 'logs'
 
     def lock(self) -> FolderLock:
-        """Return the only right to work in the folder, a context manager."""
+        """Return a lock on the folder, as a context manager."""
         return FolderLock(self.path, f'running a {self.kind}')
 
     def refuse_other(
         self, identity: Mapping[str, Any], given: Mapping[str, Any]
     ) -> None:
-        """Refuse a call that is not of the run that is there, if there is one.
+        """Refuse a call for another run than the existing one, if any.
 
         Args:
             identity: What the run is of, by name: its pictures.
@@ -103,7 +103,7 @@ class RunFolder:
     def begin(
         self, identity: Mapping[str, Any], given: Mapping[str, Any]
     ) -> None:
-        """Begin a run, or continue the one that is there.
+        """Begin a run, or continue the existing one.
 
         Args:
             identity: See `refuse_other`.
@@ -126,7 +126,7 @@ class RunFolder:
         self.save(images=dict(identity))  # they may have been moved
 
     def save(self, **entries: Any) -> None:
-        """Enter values into the manifest and write it.
+        """Add values to the manifest and write it.
 
         Raises:
             OSError: If it could not be written.
@@ -137,16 +137,16 @@ class RunFolder:
         )
 
     def is_done(self, step: str, *outputs: Path) -> bool:
-        """Return whether a step needs no run: it is noted, its files exist."""
+        """Return whether a step is done: it is noted, and its files exist."""
         done = step in self.manifest.get('steps', {})
         return done and all(path.exists() for path in outputs)
 
     @contextmanager
     def reads(self, part: str) -> Iterator[None]:
-        """Say which part of the manifest is not as a run writes it.
+        """Name the part of the manifest that is not as a run writes it.
 
         Args:
-            part: What is read of it.
+            part: The part that is read.
 
         Raises:
             ValueError: In place of what the code within raises on it.
@@ -161,7 +161,7 @@ class RunFolder:
             ) from error
 
     def note(self, step: str, seconds: float, **values: Any) -> None:
-        """Note that a step is done; later steps are to be made again."""
+        """Note that a step is done; later steps must be run again."""
         self.forget(step)
         self.manifest['steps'][step] = dict(
             seconds=round(seconds, 1), **values
@@ -169,7 +169,7 @@ class RunFolder:
         self.save()
 
     def forget(self, step: str) -> None:
-        """Let a step and all later ones be made again; nothing is written."""
+        """Mark a step and all later ones as not done; nothing is written."""
         steps = self.manifest['steps']
         names = list(steps)
         if step in names:
@@ -192,7 +192,7 @@ def read_manifest(
     Args:
         path: The manifest.
         kind: The kind of run that is expected.
-        remedy: What to do where it is not one, for the messages.
+        remedy: What to do otherwise, for the messages.
 
     Raises:
         ValueError: If it is damaged.
@@ -217,7 +217,7 @@ def read_manifest(
 
 
 def _check_outline(manifest: Mapping[str, Any]) -> None:
-    """Raise KeyError or TypeError on parts that no run has written."""
+    """Raise KeyError or TypeError on parts that a run would not write."""
     for name in _PARTS:
         optional = name not in _REQUIRED
         value = manifest.get(name) if optional else manifest[name]
@@ -233,11 +233,11 @@ def _check_outline(manifest: Mapping[str, Any]) -> None:
 
 
 class PretrainingParts(NamedTuple):
-    """What other commands read of a pretraining.
+    """The paths in a pretraining that other commands need.
 
     Attributes:
         store: Its proposals.
-        config: The config of its training; not there before that begins.
+        config: The config of its training, which exists once that begins.
         images: Folder or tar file of its pictures.
     """
 

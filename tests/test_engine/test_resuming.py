@@ -410,7 +410,7 @@ def change(path, edit):
         ),
         (
             lambda c: c['optimizer']['state'].update({99: {}}),
-            'the state of a parameter 99',
+            'parameter 99 of its state',
         ),
         (
             lambda c: c['optimizer']['param_groups'][0].pop('lr'),

@@ -1,1 +1,1 @@
-"""The conversions of `mmsoco convert`, each a module like that of a verb."""
+"""The conversions of `mmsoco convert`, one module each, like the verbs."""

@@ -1,4 +1,4 @@
-"""How a conversion reports data that it had to repair or leave out."""
+"""Report data that a conversion had to repair or leave out."""
 
 from __future__ import annotations
 
