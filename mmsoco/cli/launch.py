@@ -1,4 +1,4 @@
-"""What the verbs that run a config share: options, config, environment."""
+"""Options, config and environment of the verbs that run a config."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmsoco.cli.common import add_cfg_options, integer, path
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-# Variables of the environment that are read without a launcher, too.
+# Environment variables that are also read without a launcher.
 _OF_RANK = ('RANK', 'LOCAL_RANK')
 _SET_BY = {
     'pytorch': (
@@ -29,7 +29,7 @@ _STARTED_BY = {
     'mpi': 'start the processes with mpirun',
 }
 _TEXTS = ('MASTER_ADDR', 'SLURM_NODELIST')
-# Without one of these mmengine builds for half a minute and then fails.
+# Without one of these, mmengine fails after half a minute of building.
 _NEEDED = {
     'train': ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper'),
     'test': ('model', 'test_dataloader', 'test_cfg', 'test_evaluator'),
@@ -60,10 +60,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check_environment(launcher: str) -> None:
-    """Refuse variables that torch and mmengine could not read, by name.
+    """Refuse environment variables that torch and mmengine could not read.
 
     Args:
-        launcher: What started the processes, see ``--launcher``.
+        launcher: The program that started the processes, see ``--launcher``.
 
     Raises:
         ValueError: If a variable is missing that the launcher sets, or is not
@@ -96,11 +96,11 @@ def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
         The config, with ``work_dir``, ``launcher`` and ``runner_type`` set.
 
     Raises:
-        FileNotFoundError: If there is no such config, or it is that of a
-            pretraining and nobody has named labels in it.
-        ValueError: If it cannot be read as a config, lacks a part that the
-            run needs, or has a key that nothing reads; or a variable of the
-            environment is no number.
+        FileNotFoundError: If there is no such config, or it is the
+            ``finetune.py`` of a pretraining, still without labels.
+        ValueError: If it cannot be read as a config, lacks a part that the run
+            needs, or has a key that nothing reads; or an environment variable
+            is not a number.
     """
     from mmsoco.config.reading import read_config
 
@@ -116,7 +116,7 @@ def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
 
 
 def _refuse_incomplete(config: Path, cfg: Config, split: str) -> None:
-    """Refuse a config that describes no run of a split."""
+    """Refuse a config without what a run of a split needs."""
     missing = [key for key in _NEEDED[split] if not cfg.get(key)]
     if not missing:
         return

@@ -1,4 +1,4 @@
-"""Makes the cells of a plan one by one, and keeps their records."""
+"""Run the cells of a plan one by one, and keep their records."""
 
 import os
 import shlex
@@ -36,14 +36,14 @@ from .tasks import CellFiles, CellTasks
 
 
 class Comparison:
-    """A plan at work.
+    """A plan whose cells can be run.
 
     Args:
         plan: The plan.
-        out: Folder of trainings and of what is prepared.
+        out: Folder for the trainings and the prepared data.
         records: Folder of the records.
         command: The words that make the comparison, for the records.
-        threads: Threads of a cell; None: all cores.
+        threads: Threads of a cell; None for all cores.
         can_name_cells: Whether the command takes ``--only CELL``.
     """
 
@@ -65,8 +65,8 @@ class Comparison:
         self.environment = dict(
             OMP_NUM_THREADS=str(self.threads),
             MKL_NUM_THREADS=str(self.threads),
-            # Spinning at barriers costs many times the work where other
-            # programs use the same cores.
+            # Waiting in a busy loop is costly if other programs use the same
+            # cores.
             OMP_WAIT_POLICY='PASSIVE',
             PYTHONWARNINGS='ignore',
         )
@@ -81,7 +81,7 @@ class Comparison:
         """Check the data, draw the subsets, fingerprint the cells.
 
         Raises:
-            ModuleNotFoundError: If what the report needs is missing.
+            ModuleNotFoundError: If a package for the report is missing.
         """
         require_extra('report')
         self.plan = with_scenes(self.plan, self.out, self.environment)
@@ -104,7 +104,7 @@ class Comparison:
     def describe_plan(self) -> dict:
         """Return the plan and its cells as plain values for the report."""
         plan = asdict(self.plan)
-        # Where data and plan are depends on the machine.
+        # The location of data and plan depends on the machine.
         plan['file'] = self.plan.file.name
         plan['data']['root'] = Path(self.plan.data.root).name
         return dict(
@@ -125,16 +125,16 @@ class Comparison:
         )
 
     def run(self, shard: tuple[int, int] = (0, 1), only: str = '') -> bool:
-        """Make the cells that are not made yet.
+        """Run the cells that are not done yet.
 
-        A cell that fails is recorded, and the next one is made; cells that
-        need it are left out. Called again, failed cells are tried again. A
-        finished pretraining is made again if its weights are gone, as on
-        another machine, and an unfinished cell starts from them.
+        If a cell fails, that is recorded, and the next one is run; cells that
+        need it are skipped. A later call tries failed cells again. A finished
+        pretraining is run again if its weights are missing, as on another
+        machine, and an unfinished cell starts from them.
 
         Args:
             shard: Share of the cells, see `cells.take_shard`.
-            only: Name of the one cell to make; empty: all.
+            only: Name of the only cell to run; empty for all cells.
 
         Returns:
             Whether all cells of the share are done.
@@ -174,7 +174,7 @@ class Comparison:
         return chosen
 
     def lacking(self, cell: Cell) -> list[str]:
-        """Return the cells that a cell needs and that are not usable."""
+        """Return the cells that a cell needs and that are not done."""
         return [
             name
             for name in cell.needs
@@ -200,7 +200,7 @@ class Comparison:
     def _starts_from(self, cell: Cell, name: str) -> bool:
         """Return whether a cell reads the weights of a pretraining.
 
-        Others only need to know how long it took.
+        Others only need its duration.
         """
         start = self.plan.start(cell.start)
         owner = start.round_after if cell.kind == PRETRAINING else start.owner
@@ -220,7 +220,7 @@ class Comparison:
 
     @contextmanager
     def _lock(self, cell: Cell) -> Iterator[bool]:
-        """Hold the right to make a cell; give whether it was free."""
+        """Hold the lock of a cell; yield whether it was free."""
         folder = self.files.folder(cell.name)
         lock = FileLock(
             folder / 'lock', folder, f'making {cell.name}', stays=True
@@ -266,7 +266,7 @@ class Comparison:
     def _record_failure(self, record: Record, reason: str) -> None:
         print(f'      failed: {reason}', flush=True)
         lines = reason.strip().splitlines()
-        # A record names no folder of the machine.
+        # Records do not contain folders of the machine.
         error = (lines or ['unknown'])[-1].replace(str(self.out), 'OUT')
         write_record(
             self.records, replace(record, status='failed', error=error)

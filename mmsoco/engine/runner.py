@@ -1,4 +1,4 @@
-"""mmengine's runner, which also trains on CPUs and survives a kill."""
+"""Extend mmengine's runner: train on CPUs, and survive a kill."""
 
 import logging
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -52,29 +52,29 @@ _ONE_VALUE = 'Expected more than 1 value per channel'
 
 @RUNNERS.register_module()
 class Runner(CheckpointingRunner):
-    """Trains and evaluates what a config describes.
+    """Train and evaluate what a config describes.
 
     Beyond mmengine's runner:
 
     - several CPU processes train together over gloo, and no process outlives
       its launcher;
-    - one training at a time has a work dir, and does not overwrite an old
-      run there without ``overwrite=True`` in the config;
+    - only one training at a time can use a work dir, and it does not overwrite
+    an old run there without ``overwrite=True`` in the config;
     - a checkpoint appears under its name only when it is complete, and only
       if its weights are finite;
-    - a step that is not finite is not taken, and a run that takes none ends;
-    - weights come in only as data, from whatever location;
-    - a resumed run is the same run, see `resume`; Ctrl-C and SIGTERM let the
-      iteration end and save it;
-    - what mmengine logs while it builds (environment, config, hooks) goes to
-      the log file, and a line on the console says so;
+    - a step that is not finite is skipped, and a run that skips many in a row
+    ends; - weights are loaded only as data, from any location; - a resumed run
+    is the same run, see `resume`; at Ctrl-C and SIGTERM, the runner finishes
+    the iteration and saves it; - mmengine's messages while it builds
+    (environment, config, hooks) go only to the log file, which a line on the
+    console names;
     - ``auto_scale_lr`` counts accumulated gradients as batch;
     - on a CPU, synchronized batch norm becomes plain batch norm.
     """
 
     stop_signals: StopSignals | None = None
     _may_dump = False
-    # Whether the checkpoints of an old run are there to be removed.
+    # Whether the checkpoints of an old run are to be removed.
     _replaces_run = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -105,7 +105,7 @@ class Runner(CheckpointingRunner):
     def build_logger(
         self, log_level: int | str = 'INFO', *args: Any, **kwargs: Any
     ) -> MMLogger:
-        """Build the logger, whose console waits until all is built.
+        """Build the logger; its console is silent until everything is built.
 
         Args:
             log_level: the config's ``log_level``.
@@ -127,8 +127,7 @@ class Runner(CheckpointingRunner):
             env_cfg: the config's ``env_cfg``.
 
         Raises:
-            ValueError: If several CPU processes, started by another launcher
-                than torchrun.
+            ValueError: If several CPU processes were not started by torchrun.
         """
         if self.distributed:
             die_with_parent()
@@ -173,7 +172,7 @@ class Runner(CheckpointingRunner):
                 self.cfg.sync_bn = sync_bn
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Build the optimizer, which takes no step that is not finite.
+        """Build the optimizer, which skips steps that are not finite.
 
         Args:
             optim_wrapper: the config's ``optim_wrapper``.
@@ -233,7 +232,7 @@ class Runner(CheckpointingRunner):
 
     @staticmethod
     def build_dataloader(*args: Any, **kwargs: Any) -> DataLoader:
-        """Build a loader, whose workers leave stop signals to this process.
+        """Build a loader whose workers leave stop signals to this process.
 
         Args:
             args: see mmengine.
@@ -276,8 +275,8 @@ class Runner(CheckpointingRunner):
         """Compile the model as ``compile`` in the config says.
 
         Args:
-            target: what mmengine compiles of models that do not say
-                themselves what is worth it (``compile_parts``).
+            target: what mmengine compiles for models without a method
+                ``compile_parts``.
         """
         options = self.cfg.get('compile')
         model = self._bare_model
@@ -294,7 +293,7 @@ class Runner(CheckpointingRunner):
         return batch_size_of(loader)
 
     def build_model(self, model: nn.Module | dict) -> nn.Module:
-        """Build the model; weights that it loads come in as data alone.
+        """Build the model; weights that it loads are read only as data.
 
         Args:
             model: the config's ``model``.
@@ -315,12 +314,12 @@ class Runner(CheckpointingRunner):
             super()._init_model_weights()
 
     def dump_config(self) -> None:
-        """Write the config into the work dir, once that is claimed."""
+        """Write the config into the work dir, if that is locked."""
         if self._may_dump:
             super().dump_config()
 
     def train(self) -> nn.Module:
-        """Trains, alone in the work dir.
+        """Train, with a lock on the work dir.
 
         Returns:
             The model.
@@ -329,8 +328,7 @@ class Runner(CheckpointingRunner):
             BlockingIOError: If another training works in the work dir.
             FileExistsError: If an old run is there, and neither ``resume`` nor
                 ``overwrite`` is set.
-            StoppedError: If the training was stopped; what it had done is
-                saved.
+            StoppedError: If the training was stopped; its progress is saved.
             ValueError: If a batch is too small, or too many steps fail.
         """
         claim: AbstractContextManager[None] = nullcontext()
@@ -339,8 +337,8 @@ class Runner(CheckpointingRunner):
             claim = claimed(
                 self.work_dir, bool(self._resume or self._replaces_run)
             )
-        # A launcher hands on what its ranks have heard too, and it is the
-        # one that ends those that take long.
+        # A launcher passes on signals that its ranks have also received, and
+        # it ends ranks that take too long.
         second = _ignore if self.distributed else raise_stopped
         self.stop_signals = StopSignals(self._announce_stop, second)
         with claim, self.stop_signals:
@@ -359,7 +357,7 @@ class Runner(CheckpointingRunner):
                 )
                 if number is None:
                     raise
-                # This rank misses the main one, which has saved and ended.
+                # The main rank has saved and ended.
                 raise SystemExit(128 + number) from None
             except ValueError as error:
                 if _ONE_VALUE not in str(error):
@@ -371,14 +369,14 @@ class Runner(CheckpointingRunner):
                 ) from error
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Call the hooks, and stop after them where that was asked for.
+        """Call the hooks, and then stop if a signal asked for it.
 
         Args:
             fn_name: name of the hooks' method.
             kwargs: its arguments.
         """
         if fn_name == 'after_train_iter' and self._replaces_run:
-            clear(self.work_dir)  # now that the new run has shown that it can
+            clear(self.work_dir)  # the new run has made a step
             self._replaces_run = False
         super().call_hook(fn_name, **kwargs)
         if self.stop_signals is None:
@@ -390,8 +388,7 @@ class Runner(CheckpointingRunner):
         else:
             return
         number = self._requested_stop()
-        # The others are ended by the launcher, when the main process has
-        # saved.
+        # The others are the launcher ends it when the main process has saved.
         if number is not None and is_main_process():
             self._stop(done, number)
 
@@ -409,7 +406,7 @@ class Runner(CheckpointingRunner):
         return number
 
     def _announce_stop(self, number: int, frame: FrameType | None) -> None:
-        """Say at Ctrl-C that the training stops soon."""
+        """Announce at Ctrl-C that the training will stop."""
         if number == SIGINT and is_main_process():
             print(
                 '\nStopping after this iteration; press Ctrl-C again to stop '
@@ -438,11 +435,11 @@ class Runner(CheckpointingRunner):
 
 
 def _ignore(number: int, frame: FrameType | None) -> None:
-    """Do nothing at a signal; programs that are started do not inherit it."""
+    """Ignore a signal, without passing that on to child processes."""
 
 
 def _concerns_users(record: logging.LogRecord) -> bool:
-    """Return whether a line of the log tells users something."""
+    """Return whether a line of the log is useful to users."""
     return not record.getMessage().startswith(_OWN_WARNINGS)
 
 

@@ -1,4 +1,4 @@
-"""Names of images from a text file or a COCO-style JSON file."""
+"""Read names of images from a text file or a COCO-style JSON file."""
 
 import os
 import posixpath
@@ -51,7 +51,7 @@ def read_names(ann_file: str | os.PathLike) -> list[str]:
 def listed_names(
     ann_file: str | os.PathLike, root: str, problems: Problems
 ) -> list[str]:
-    """Turn a list's entries into names below the root, each once.
+    """Turn the entries of a list into names below the root, each once.
 
     Args:
         ann_file: See `find_images`.
@@ -123,7 +123,7 @@ def clean_name(name: str, root: str, problems: Problems) -> str | None:
 
 
 def _relative(path: str, root: str) -> str:
-    """Make a path relative to a folder, by its name or what it links to."""
+    """Make a path relative to a folder, or to the target of its links."""
     ways = (
         posixpath.relpath(path, folder)
         for folder in (os.path.abspath(root), os.path.realpath(root))

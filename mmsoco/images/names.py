@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from PIL import features
 
-# Endings that Pillow reads only where it was built with a library.
+# Endings that Pillow reads only if it was built with a library.
 _OPTIONAL = {
     'webp': '.webp',
     'avif': '.avif',
@@ -32,7 +32,7 @@ UNREAD = (
     )
     - EXTENSIONS
 )
-# What systems and programs leave behind in folders of pictures; names that
+# Files that systems and programs create in folders of pictures; names that
 # begin with a dot are left out too.
 _SYSTEM = frozenset(
     '@eadir #recycle @recycle __macosx lost+found $recycle.bin thumbs.db '

@@ -1,8 +1,8 @@
-"""From a pretrained detector and labels to a trained one: `mmsoco finetune`.
+"""Fine-tune a pretrained detector on labels: `mmsoco finetune`.
 
-Three steps: the labels are read and checked, the detector is trained in a
-separate process, and it is judged on the validation pictures. Classes, boxes
-or masks, and the size of the pictures come from the files.
+It has three steps: the labels are read and checked, the detector is trained in
+a separate process, and it is evaluated on the validation pictures. Classes,
+boxes or masks, and the size of the pictures come from the files.
 """
 
 import os
@@ -51,9 +51,9 @@ class FinetunedRun:
 
     Attributes:
         out: Its folder.
-        metrics: COCO's metrics by name, such as ``bbox_mAP``, from 0 to 1;
-            -1 where there is nothing to judge.
-        manifest: What was chosen and done.
+        metrics: COCO's metrics by name, such as ``bbox_mAP``, from 0 to 1; -1
+            if there is nothing to evaluate.
+        manifest: The choices and finished steps.
     """
 
     out: Path
@@ -62,7 +62,7 @@ class FinetunedRun:
 
     @property
     def checkpoint(self) -> Path:
-        """The last checkpoint, which the metrics are of."""
+        """The last checkpoint, which was evaluated."""
         return self.out / 'checkpoints' / self.manifest['checkpoint']
 
     @property
@@ -97,7 +97,7 @@ def finetune(
             ``labels=60`` or ``scratch=True``.
 
     Returns:
-        The places of all that was made, and the metrics.
+        The paths of the results, and the metrics.
 
     Raises:
         FileNotFoundError: If a folder or a file is not there.
@@ -164,7 +164,7 @@ class _Finetuning:
     def _forget_untrained(self) -> None:
         """Let other settings replace those of a run that was never trained.
 
-        A mistyped option would otherwise stay until the folder is removed.
+        Otherwise a mistyped option would stay until the folder is removed.
         """
         manifest = self.folder.manifest
         trained = any(self.folder.checkpoints.glob('*.pth'))
@@ -197,7 +197,7 @@ class _Finetuning:
 
     @property
     def has_masks(self) -> bool:
-        """Whether masks are trained and judged too."""
+        """Whether masks are trained and evaluated too."""
         return self.train.has_masks and self.val.has_masks
 
     @cached_property
