@@ -53,6 +53,7 @@ docs-tools: install
 		$(RUN) -m pip install --quiet --no-build-isolation --editable ".[docs]" --config-settings editable_mode=compat --constraint "$(CONSTRAINTS)"
 
 docs: docs-tools
+	rm -rf docs/generated
 	$(RUN) docs/make_tables.py
 	$(RUN) -m sphinx --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
 
