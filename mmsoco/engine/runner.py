@@ -59,15 +59,16 @@ class Runner(CheckpointingRunner):
     - several CPU processes train together over gloo, and no process outlives
       its launcher;
     - only one training at a time can use a work dir, and it does not overwrite
-    an old run there without ``overwrite=True`` in the config;
+      an old run there without ``overwrite=True`` in the config;
     - a checkpoint appears under its name only when it is complete, and only
       if its weights are finite;
     - a step that is not finite is skipped, and a run that skips many in a row
-    ends; - weights are loaded only as data, from any location; - a resumed run
-    is the same run, see `resume`; at Ctrl-C and SIGTERM, the runner finishes
-    the iteration and saves it; - mmengine's messages while it builds
-    (environment, config, hooks) go only to the log file, which a line on the
-    console names;
+      ends;
+    - weights are loaded only as data, from any location;
+    - a resumed run is the same run, see `resume`; at Ctrl-C and SIGTERM, the
+      runner finishes the iteration and saves it;
+    - mmengine's messages while it builds (environment, config, hooks) go only
+      to the log file, which a line on the console names;
     - ``auto_scale_lr`` counts accumulated gradients as batch;
     - on a CPU, synchronized batch norm becomes plain batch norm.
     """

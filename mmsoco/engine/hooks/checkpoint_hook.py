@@ -25,12 +25,13 @@ class CheckpointHook(MMEngineCheckpointHook):
     name. Beyond it:
 
     - the oldest checkpoint is removed when the new one is complete; mmengine
-    removes it before, so that a run with ``max_keep_ckpts=1`` that fails at
-    this point has none; - while steps are skipped because they are not finite,
-    checkpoints are postponed, so that the newest one is from before the
-    failure; - between the checkpoints, ``interim.pth`` is replaced after 1, 2,
-    4 minutes and so on, and finally every ``interim_minutes``, so that a run
-    that is stopped or killed loses little.
+      removes it before, so that a run with ``max_keep_ckpts=1`` that fails at
+      this point has none;
+    - while steps are skipped because they are not finite, checkpoints are
+      postponed, so that the newest one is from before the failure;
+    - between the checkpoints, ``interim.pth`` is replaced after 1, 2, 4
+      minutes and so on, and finally every ``interim_minutes``, so that a run
+      that is stopped or killed loses little.
 
     Args:
         interval: epochs or iterations between checkpoints; -1 for only the
