@@ -50,7 +50,7 @@ SOCO = dict(name='soco', kind='soco', config='c.py')
         ([SOCO], 'the first start'),
         ([SCRATCH, start(checkpoint=None)], 'needs checkpoint'),
         ([SCRATCH, dict(SOCO, config=None)], 'needs config'),
-        ([SCRATCH, dict(SOCO, checkpoint='w')], 'has no use'),
+        ([SCRATCH, dict(SOCO, checkpoint='w')], 'does not apply to'),
         ([SCRATCH, start(pretrained_by='y')], "unknown start 'y'"),
         ([SCRATCH, start(time_of='y')], "unknown start 'y'"),
         ([SCRATCH, start(time_of='scratch')], 'another start that is pre'),

@@ -55,7 +55,7 @@ def test_a_further_round_waits_for_the_one_before(tmp_path):
     [
         (dict(SOCO, name='a', proposals='b'), "a start of the plan, got 'b'"),
         (dict(SOCO, name='a', proposals='scratch'), "got 'scratch'"),
-        (dict(SOCO, name='a', proposals='a'), 'go round'),
+        (dict(SOCO, name='a', proposals='a'), 'form a cycle'),
         (
             dict(name='a', kind='scratch', proposals='labels'),
             'no use without a pretraining',

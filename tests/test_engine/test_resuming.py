@@ -290,7 +290,7 @@ def test_precision_may_change(finished, tmp_path):
         (dict(randomness=dict(seed=1)), 'randomness.seed was 0, is 1'),
         (
             dict(train_dataloader=dict(dataset=dict(names='y'))),
-            'dataset.names was not set, is y; the names of the images',
+            'dataset.names was not set, is y; the images have other names',
         ),
         (
             dict(optim_wrapper=dict(optimizer=dict(type='LARS'))),
