@@ -64,8 +64,19 @@ def test_a_part_of_a_jpeg_with_an_end_marker(picture, kind, share):
 @pytest.mark.parametrize('kind', JPEGS)
 def test_gray_and_odd_ends_are_whole(picture, kind):
     gray = Image.new('RGB', picture.size, (128, 128, 128))
-    decode_rgb(JPEGS[kind](gray), 'a.jpg')
-    decode_rgb(JPEGS[kind](picture) + b'camera notes', 'a.jpg')
+    assert (decode_rgb(JPEGS[kind](gray), 'a.jpg') == 128).all()
+    whole = JPEGS[kind](picture)
+    np.testing.assert_array_equal(
+        decode_rgb(whole + b'camera notes', 'a.jpg'),
+        decode_rgb(whole, 'a.jpg'),
+    )
+
+
+def test_nothing_is_printed_about_a_whole_picture(capfd):
+    buffer = io.BytesIO()
+    Image.new('RGB', (64, 64), (128, 128, 128)).save(buffer, 'JPEG')
+    decode_rgb(buffer.getvalue(), 'a.jpg')
+    assert capfd.readouterr() == ('', '')
 
 
 def test_a_jpeg_within_another_one(picture):
