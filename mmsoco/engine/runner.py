@@ -389,7 +389,7 @@ class Runner(CheckpointingRunner):
         else:
             return
         number = self._requested_stop()
-        # The others are the launcher ends it when the main process has saved.
+        # The launcher ends the others when the main process has saved.
         if number is not None and is_main_process():
             self._stop(done, number)
 

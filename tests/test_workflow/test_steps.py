@@ -59,6 +59,7 @@ def test_nothing_is_imported_from_the_working_directory(log, monkeypatch):
     monkeypatch.chdir(log.folder)
     code = f'import random; open({str(log.folder / "a")!r}, "w").close()'
     log.job(log.custom('a', code)).run()
+    assert (log.folder / 'a').is_file()
 
 
 def test_a_missing_output_redoes_all_that_follows(log):
