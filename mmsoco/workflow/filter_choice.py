@@ -188,8 +188,6 @@ def choose_filter(
     else:
         spec = _narrowest_with_enough(regions)
         reason = 'chosen by the number of proposals'
-    if spec == FilterSpec() and not limits:
-        reason += '; a wider one is not needed'
     return FilterChoice(
         spec=spec,
         reason=reason,
