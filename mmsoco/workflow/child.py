@@ -139,6 +139,29 @@ def training_command(
     return (*launcher, *processes, *words, '--launcher', 'pytorch')
 
 
+def resume_notes(work_dir: Path) -> list[tuple[str, str]]:
+    """Say where a training that was called again continues.
+
+    Args:
+        work_dir: Its work dir, see `training_command`.
+
+    Returns:
+        Pairs of a name and a text for the console, none at the first call.
+    """
+    from mmsoco.checkpoints.newest import newest_usable  # imports torch
+
+    newest, passed = newest_usable(work_dir)
+    notes = [
+        ('damaged', f'passed over: {work_dir.name}/{text}') for text in passed
+    ]
+    if newest is not None:
+        notes.append(('resume', f'from {work_dir.name}/{newest.name}'))
+    elif any(path.is_dir() for path in work_dir.glob('*')):
+        text = 'from the start: the last call left no checkpoint'
+        notes.append(('resume', text))
+    return notes
+
+
 def evaluation_command(
     config: Path, checkpoint: Path, work_dir: Path
 ) -> tuple[str, ...]:

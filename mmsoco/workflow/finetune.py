@@ -22,6 +22,7 @@ from mmsoco.visualization.logs import read_metrics
 from mmsoco.workflow.child import (
     ScalarsFollower,
     evaluation_command,
+    resume_notes,
     run_child,
     training_command,
 )
@@ -279,6 +280,8 @@ class _Finetuning:
             f'{self._origin()}, pictures of {self.scale[0]}x{self.scale[1]}, '
             f'{counted(self.epochs, "epoch")}, {counted(self.steps, "step")}',
         )
+        for note, text in resume_notes(self.folder.checkpoints):
+            self.console.detail(note, text)
         start = time.monotonic()
         command = training_command(
             self.folder.path / 'finetune.py', self.folder.checkpoints, 1

@@ -26,6 +26,7 @@ from mmsoco.visualization.logs import LEAST_OF_PAIR
 from mmsoco.workflow import pretrain_config as configs
 from mmsoco.workflow.child import (
     ScalarsFollower,
+    resume_notes,
     run_child,
     training_command,
 )
@@ -188,11 +189,8 @@ class Training:
         self.console.step(number, 'pretrain', self._describe(plan))
         for name, text in self._remarks(plan):
             self.console.detail(name, text)
-        newest, passed = newest_usable(self.folder.checkpoints)
-        for text in passed:
-            self.console.detail('damaged', f'passed over: checkpoints/{text}')
-        if newest is not None:
-            self.console.detail('resume', f'from checkpoints/{newest.name}')
+        for name, text in resume_notes(self.folder.checkpoints):
+            self.console.detail(name, text)
         start = time.monotonic()
         before = self.folder.manifest.get('trained_seconds', 0.0)
         try:

@@ -8,13 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from real_processes import PATIENCE
 
 from mmsoco.utils.machine import SPIN_COUNT
 from mmsoco.utils.processes import is_alive
 from mmsoco.utils.stop_signals import StoppedError, StopSignals
 from mmsoco.workflow import child
-from mmsoco.workflow.child import ScalarsFollower, run_child
+from mmsoco.workflow.child import ScalarsFollower, resume_notes, run_child
 
 
 @pytest.fixture
@@ -49,6 +50,23 @@ def test_nothing_is_imported_from_the_working_directory(tmp_path, monkeypatch):
     log = tmp_path / 'a.log'
     run_child(('-m', 'mmsoco', 'export', '--help'), log)
     assert 'mmsoco export' in log.read_text()
+
+
+def test_a_second_call_says_where_it_goes_on(tmp_path):
+    work_dir = tmp_path / 'checkpoints'
+    assert resume_notes(work_dir) == []
+    (work_dir / '20261130_180004').mkdir(parents=True)  # the log of a start
+    [(name, text)] = resume_notes(work_dir)
+    assert name == 'resume'
+    assert 'from the start' in text
+    torch.save({'state_dict': {}}, work_dir / 'epoch_1.pth')
+    assert resume_notes(work_dir) == [
+        ('resume', 'from checkpoints/epoch_1.pth')
+    ]
+    (work_dir / 'epoch_2.pth').write_bytes(b'')
+    [(name, text), last] = resume_notes(work_dir)
+    assert (name, last[1]) == ('damaged', 'from checkpoints/epoch_1.pth')
+    assert 'checkpoints/epoch_2.pth' in text
 
 
 def test_the_message_is_that_of_the_failed_program(tmp_path, program):

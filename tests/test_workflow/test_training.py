@@ -91,28 +91,6 @@ def test_modules_of_the_detector_are_imported_in_the_training(tmp_path):
     assert 'custom_imports' not in training(tmp_path).config()
 
 
-def test_a_second_call_says_where_it_goes_on(tmp_path, monkeypatch):
-    made = training(tmp_path)
-    made.folder.manifest = dict(steps={})
-    details = []
-    made.console.step = lambda *_: None
-    made.console.detail = lambda name, text: details.append((name, text))
-    plan = type('Plan', (), dict(epochs=2))()
-    monkeypatch.setattr(made, 'plan', lambda: plan)
-    monkeypatch.setattr(made, 'config', dict)
-    monkeypatch.setattr(made, '_describe', lambda _: '')
-    monkeypatch.setattr(made, '_remarks', lambda _: [])
-    monkeypatch.setattr(made, '_train', lambda *_: None)
-    monkeypatch.setattr(module.configs, 'apply_plan', lambda *_: {})
-    monkeypatch.setattr(module.configs, 'write_config', lambda *_: None)
-    made.run(3)
-    assert details == []
-    made.folder.checkpoints.mkdir()
-    torch.save({'state_dict': {}}, made.folder.checkpoints / 'epoch_1.pth')
-    made.run(3)
-    assert details == [('resume', 'from checkpoints/epoch_1.pth')]
-
-
 @pytest.mark.parametrize(
     ('options', 'epochs'),
     [
