@@ -91,14 +91,13 @@ def _pictures(results: Results) -> dict[str, bytes]:
 
 
 def _curve_caption(results: Results) -> str:
-    left_out = {
+    drawn = figures.curve_starts(results)
+    left_out = dict.fromkeys(
         row.label
         for row in results.rows
-        if row.records and row.start not in figures.curve_starts(results)
-    }
-    rest = (
-        f' {len(left_out)} more starts are in the table.' if left_out else ''
+        if row.records and row.start not in drawn
     )
+    rest = f' Only in the tables: {"; ".join(left_out)}.' if left_out else ''
     return (
         'AP by the number of labeled pictures. Each dot is one seed, the bar '
         'at each number is the mean, and the band is one standard deviation.'
