@@ -51,7 +51,9 @@ def test_higher_tiers_come_last():
     )
 
 
-@pytest.mark.parametrize('stem', ['bins', 'facemask', 'length', 'smoke'])
+@pytest.mark.parametrize(
+    'stem', ['bins', 'facemask', 'length', 'schedule', 'smoke']
+)
 def test_needs_come_before_the_cell(stem):
     path = comparison_plans.CONFIGS / 'comparison' / f'{stem}.py'
     seen = set()

@@ -1,0 +1,27 @@
+"""Does the gain last in a longer fine-tuning? Bins, 1,500 steps.
+
+After the 600 steps of bins.py the AP of all starts is still rising, and
+`mmsoco finetune` trains for 1,500 steps. With `--out` of bins.py and
+`--records` of its own, its pretrainings are used.
+
+hardware:  2 CPU cores
+duration:  about 25 minutes for each fine-tuning
+command:   mmsoco compare configs/comparison/schedule.py --data data/bins
+"""
+
+_base_ = 'bins.py'
+
+name = 'schedule'
+title = 'Bins: a longer fine-tuning'
+finetuning = dict(steps=1500)
+budgets = [dict(labels=100, seeds=(0, 1, 2))]
+starts = [
+    dict(name='scratch', kind='scratch', title='from scratch'),
+    dict(
+        name='soco-init',
+        kind='soco',
+        title='SoCo (backbone and neck)',
+        config='starts/soco.py',
+        parts=['backbone', 'neck'],
+    ),
+]
