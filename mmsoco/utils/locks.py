@@ -178,14 +178,20 @@ class FolderLock(FileLock):
     Args:
         folder: The folder; it is made.
         work: What is done there, for the message to others.
+        option: The option that chooses the folder, for the same message.
     """
 
-    def __init__(self, folder: str | os.PathLike, work: str) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        work: str,
+        option: str = '--work-dir',
+    ) -> None:
         super().__init__(
             Path(folder, LOCK_NAME),
             Path(folder),
             f'{work} there',
-            remedy='choose another folder (--work-dir)',
+            remedy=f'choose another folder ({option})',
             stays=True,
         )
 

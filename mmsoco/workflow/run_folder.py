@@ -80,7 +80,7 @@ class RunFolder:
 
     def lock(self) -> FolderLock:
         """Return a lock on the folder, as a context manager."""
-        return FolderLock(self.path, f'running a {self.kind}')
+        return FolderLock(self.path, f'running a {self.kind}', '--out')
 
     def refuse_other(
         self, identity: Mapping[str, Any], given: Mapping[str, Any]

@@ -120,7 +120,7 @@ def test_a_step_done_anew_undoes_the_later_ones(tmp_path):
 
 def test_one_process_at_a_time(tmp_path):
     first, second = begun(tmp_path), RunFolder(tmp_path, 'pretraining')
-    with first.lock(), pytest.raises(BlockingIOError, match='in use'):
+    with first.lock(), pytest.raises(BlockingIOError, match=r'in use.*--out'):
         second.lock().acquire()
     with second.lock():
         pass
