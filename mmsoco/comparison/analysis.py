@@ -8,6 +8,7 @@ import numpy as np
 
 from . import statistics
 from .cells import FINETUNING, PROBE, pretraining_name
+from .plan import REFERENCES
 from .records import Record, find_record, read_json, record_path
 from .statistics import Difference, Summary
 
@@ -33,6 +34,8 @@ class Row:
             pairs.
         to_best: Difference to the best image-level method; None for itself,
             or where there is none.
+        to_longer: Difference to the reference that is trained for the time
+            of a pretraining, too; None for itself, or where there is none.
     """
 
     start: dict
@@ -43,6 +46,7 @@ class Row:
     failures: list[str] = field(default_factory=list)
     to_scratch: Difference | None = None
     to_best: Difference | None = None
+    to_longer: Difference | None = None
 
     @property
     def label(self) -> str:
@@ -172,6 +176,11 @@ class Results:
         return self.plan['starts'][0]['name']
 
     @property
+    def longer(self) -> str:
+        """Name of the reference that gets a pretraining's time, or ''."""
+        return _longer(self.plan['starts'])
+
+    @property
     def budgets(self) -> list[int]:
         """The label budgets, rising."""
         return sorted(budget['labels'] for budget in self.plan['budgets'])
@@ -238,7 +247,13 @@ def read_results(folder: Path) -> Results:
         labels = budget['labels']
         here = [row for row in rows if row.labels == labels]
         best[labels] = best_image_level(here)
-        _compare(here, content['plan']['starts'][0]['name'], best[labels])
+        starts = content['plan']['starts']
+        others = dict(
+            to_scratch=starts[0]['name'],
+            to_best=best[labels],
+            to_longer=_longer(starts),
+        )
+        _compare(here, others)
     return Results(content, rows, best, _probes(content, records))
 
 
@@ -308,11 +323,26 @@ def best_image_level(rows: Sequence[Row]) -> str:
     return max(means, key=means.__getitem__)
 
 
-def _compare(rows: Sequence[Row], scratch: str, best: str) -> None:
-    """Fill in the differences of a budget's rows."""
+def _longer(starts: Sequence[dict]) -> str:
+    """Return the reference that gets a pretraining's time, '' for none."""
+    names = (
+        start['name']
+        for start in starts
+        if start['kind'] in REFERENCES and start['time_of']
+    )
+    return next(names, '')
+
+
+def _compare(rows: Sequence[Row], others: Mapping[str, str]) -> None:
+    """Fill in the differences of a budget's rows.
+
+    Args:
+        rows: The rows.
+        others: The start to compare with, by the field of the difference.
+    """
     by_name = {row.start['name']: row for row in rows}
     for row in rows:
-        for name, field_name in ((scratch, 'to_scratch'), (best, 'to_best')):
+        for field_name, name in others.items():
             other = by_name.get(name)
             if other is None or other is row:
                 continue

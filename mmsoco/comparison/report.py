@@ -145,6 +145,11 @@ def answer(results: Results) -> list[str]:
                 f'compared with the best image-level method, {best}: '
                 f'{_verdict(row.to_best)}'
             )
+        if row.to_longer is not None:
+            parts.append(
+                f'compared with the start {_named(results, results.longer)}: '
+                f'{_verdict(row.to_longer)}'
+            )
         sentences.append(
             f'With {labels} labels, {row.label} ' + '; '.join(parts) + '.'
         )

@@ -408,6 +408,21 @@ def test_a_reference_of_another_name_is_named(tmp_path):
     assert 'image-level' not in text.split('## A plan')[1]
 
 
+def test_the_answer_compares_equal_times(tmp_path, monkeypatch):
+    longer = dict(name='longer', kind='scratch', title='longer',
+                  time_of='soco')  # fmt: skip
+    monkeypatch.setitem(AP, ('longer', 100), [17.0, 17.0, 17.0])
+    folder = fill(tmp_path / 'records', starts=[*METHODS, longer])
+    results = analysis.read_results(folder)
+    row = results.row('soco', 100)
+    differences = [ap - 17.0 for ap in AP['soco', 100]]
+    assert row.to_longer.mean == pytest.approx(np.mean(differences))
+    assert row.to_scratch.mean == pytest.approx(5.5)
+    assert results.row('longer', 100).to_longer is None
+    sentence = report.answer(results)[0]
+    assert 'compared with the start longer: ' in sentence
+
+
 @pytest.mark.parametrize('kind', ['svg', 'png'])
 def test_a_small_picture_for_a_readme(folder, tmp_path, kind):
     path = tmp_path / 'new' / f'curve.{kind}'
