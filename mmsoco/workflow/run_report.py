@@ -227,7 +227,7 @@ def _tiles(
 ) -> list[tuple[str, str]]:
     labels = 'no label used'
     if 'check' in manifest['settings']:
-        labels = 'labels for the filter and the probe alone'
+        labels = 'labels only for the filter and the probe'
     tiles = [
         (f'{pictures:,}', f'pictures, {labels}'),
         (f'{steps:,}', 'steps'),
