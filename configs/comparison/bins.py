@@ -28,118 +28,129 @@ budgets = [
 ]
 # A box head that was pretrained this briefly costs AP (bins_tuning.py).
 _parts = ['backbone', 'neck']
-# Tier 2: as many seeds as time allows.
-_tier_2 = dict(budgets=[100], max_seeds=3, tier=2)
-_titles = dict(
-    byol='BYOL',
-    mocov2='MoCo v2',
-    densecl='DenseCL',
-    simclr='SimCLR',
-    simsiam='SimSiam',
-    barlowtwins='Barlow Twins',
-    swav='SwAV',
-)
-_image_level = {
-    name: dict(
-        name=name,
-        kind='image-level',
-        title=f'{title} (mmselfsup)',
-        config=f'../baselines/{name}_resnet18_1xb32-coslr-20e_custom.py',
-    )
-    for name, title in _titles.items()
-}
-starts = [dict(name='scratch', kind='scratch', title='from scratch')]
-# The first is what `mmsoco pretrain` does; the other was its recipe before.
-_recipes = [
-    ('soco-init', 'SoCo', 'starts/soco.py', dict(trials=20)),
-    (
-        'soco',
-        'SoCo, published initialization',
-        'starts/soco_published-init.py',
-        dict(tier=2, max_seeds=4, trials=18),
+_brief = dict(budgets=[100], max_seeds=3)
+# Tier 2 follows when tier 1 is done: as many seeds as time allows.
+_tier_2 = dict(_brief, tier=2)
+
+
+def _mmselfsup(method, **start):
+    config = f'../baselines/{method}_resnet18_1xb32-coslr-20e_custom.py'
+    return dict(name=method, kind='image-level', config=config) | start
+
+
+starts = [
+    dict(name='scratch', kind='scratch', title='from scratch'),
+    # What `mmsoco finetune` loads after `mmsoco pretrain` of this length.
+    dict(
+        name='soco-init-neck',
+        kind='soco',
+        title='SoCo (backbone and neck)',
+        pretrained_by='soco-init',
+        parts=_parts,
+        trials=20,
     ),
-]
-for _name, _title, _config, _options in _recipes:
-    _few = dict(_options, budgets=[100], max_seeds=3)
-    starts += [
-        # What `mmsoco finetune` loads after a pretraining of this length.
-        dict(
-            name=f'{_name}-neck',
-            kind='soco',
-            title=f'{_title} (backbone and neck)',
-            pretrained_by=_name,
-            parts=_parts,
-            **_options,
-        ),
-        dict(
-            name=_name,
-            kind='soco',
-            title=f'{_title}, with its box head',
-            config=_config,
-            **_few,
-        ),
-        dict(
-            name=f'{_name}-backbone',
-            kind='soco',
-            title=f'{_title}, its backbone alone',
-            pretrained_by=_name,
-            parts=['backbone'],
-            **_few,
-        ),
-    ]
-for _name in ('byol', 'mocov2', 'densecl'):
-    starts.append(dict(**_image_level[_name], max_seeds=3))
-# The better of two rates that were tried on the split of bins_tuning.py: scaled
-# by the root of the batch, as SoCo's is. 4.8 at a batch of 4096 becomes 0.42 at
-# 32 then, instead of 0.04.
-_tuned = dict(
-    name='byol-root',
-    title='BYOL (mmselfsup), tuned rate',
-    options={'optim_wrapper.optimizer.lr': 54.3},
-    trials=2,
-    max_seeds=3,
-)
-starts.append({**_image_level['byol'], **_tuned})
-starts.append(
+    dict(
+        name='soco-init',
+        kind='soco',
+        title='SoCo, with its box head',
+        config='starts/soco.py',
+        trials=20,
+        **_brief,
+    ),
+    dict(
+        name='soco-init-backbone',
+        kind='soco',
+        title='SoCo, its backbone alone',
+        pretrained_by='soco-init',
+        parts=['backbone'],
+        trials=20,
+        **_brief,
+    ),
+    # The recipe of `mmsoco pretrain` until it had an initialization of its own.
+    dict(
+        name='soco-neck',
+        kind='soco',
+        title='SoCo, published initialization (backbone and neck)',
+        pretrained_by='soco',
+        parts=_parts,
+        trials=18,
+        max_seeds=4,
+        tier=2,
+    ),
+    dict(
+        name='soco',
+        kind='soco',
+        title='SoCo, published initialization, with its box head',
+        config='starts/soco_published-init.py',
+        trials=18,
+        **_tier_2,
+    ),
+    dict(
+        name='soco-backbone',
+        kind='soco',
+        title='SoCo, published initialization, its backbone alone',
+        pretrained_by='soco',
+        parts=['backbone'],
+        trials=18,
+        **_tier_2,
+    ),
+    _mmselfsup('byol', title='BYOL (mmselfsup)', max_seeds=3),
+    _mmselfsup('mocov2', title='MoCo v2 (mmselfsup)', max_seeds=3),
+    _mmselfsup('densecl', title='DenseCL (mmselfsup)', max_seeds=3),
+    # The better of two rates that were tried on the split of bins_tuning.py:
+    # scaled by the root of the batch, as SoCo's is. 4.8 at a batch of 4096
+    # becomes 0.42 at 32 then, instead of 0.04.
+    _mmselfsup(
+        'byol',
+        name='byol-root',
+        title='BYOL (mmselfsup), tuned rate',
+        options={'optim_wrapper.optimizer.lr': 54.3},
+        trials=2,
+        max_seeds=3,
+    ),
+    # The time that SoCo's pretraining takes, spent in other ways.
     dict(
         name='scratch-longer',
         kind='scratch',
         title='from scratch, for the time of pretraining too',
         time_of='soco-init',
         max_seeds=3,
-    )
-)
-_longer = dict(
-    name='byol-time',
-    title="BYOL (mmselfsup), for SoCo's time",
-    time_of='soco-init',
-)
-starts.append({**_image_level['byol'], **_longer, **_tier_2})
-for _name, _title, _config, _options in (
-    (
-        'soco-all',
-        "SoCo, roi_levels='all'",
-        'starts/soco.py',
-        {'model.roi_levels': 'all'},
     ),
-    (
-        'soco-random-boxes',
-        'SoCo on random boxes',
-        'starts/soco_random-boxes.py',
-        {},
+    _mmselfsup(
+        'byol',
+        name='byol-time',
+        title="BYOL (mmselfsup), for SoCo's time",
+        time_of='soco-init',
+        **_tier_2,
     ),
-    ('byol-own', "BYOL by SoCo's recipe", 'starts/byol.py', {}),
-):
-    starts.append(
-        dict(
-            name=_name,
-            kind='soco',
-            title=_title,
-            config=_config,
-            options=_options,
-            parts=_parts,
-            **_tier_2,
-        )
-    )
-for _name in ('simclr', 'simsiam', 'barlowtwins', 'swav'):
-    starts.append(dict(**_image_level[_name], **_tier_2))
+    # SoCo with one choice changed.
+    dict(
+        name='soco-all',
+        kind='soco',
+        title="SoCo, roi_levels='all'",
+        config='starts/soco.py',
+        options={'model.roi_levels': 'all'},
+        parts=_parts,
+        **_tier_2,
+    ),
+    dict(
+        name='soco-random-boxes',
+        kind='soco',
+        title='SoCo on random boxes',
+        config='starts/soco_random-boxes.py',
+        parts=_parts,
+        **_tier_2,
+    ),
+    dict(
+        name='byol-own',
+        kind='soco',
+        title="BYOL by SoCo's recipe",
+        config='starts/byol.py',
+        parts=_parts,
+        **_tier_2,
+    ),
+    _mmselfsup('simclr', title='SimCLR (mmselfsup)', **_tier_2),
+    _mmselfsup('simsiam', title='SimSiam (mmselfsup)', **_tier_2),
+    _mmselfsup('barlowtwins', title='Barlow Twins (mmselfsup)', **_tier_2),
+    _mmselfsup('swav', title='SwAV (mmselfsup)', **_tier_2),
+]

@@ -15,11 +15,18 @@ title = 'Bins: settings that were tried on a split of the training pictures'
 tuning = 'This is the split that settings are chosen on.'
 data = dict(held_out=300)
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
-# Initializations of neck and head, of which the second is twice the size of the
-# first; the parts that are loaded; two rates of BYOL.
-_names = ['scratch', 'byol', 'byol-root'] + [
-    name + part
-    for name in ('soco', 'soco-init')
-    for part in ('', '-neck', '-backbone')
+_names = [
+    'scratch',
+    # Initializations of neck and head, of which the second is twice the size of
+    # the first, and the parts that are loaded.
+    'soco',
+    'soco-neck',
+    'soco-backbone',
+    'soco-init',
+    'soco-init-neck',
+    'soco-init-backbone',
+    # two rates
+    'byol',
+    'byol-root',
 ]
 starts = [start for start in _base_.starts if start['name'] in _names]

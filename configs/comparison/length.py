@@ -13,26 +13,44 @@ name = 'length'
 title = 'Bins: pretraining of three lengths'
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
 # Each length with its box head and without: when does the head pay?
-_starts = [
-    ('soco-init', '10,000', 10_000),
-    ('soco-init-40k', '40,000', 40_000),
-    ('soco-init-160k', '160,000', 160_000),
+_without_head = dict(kind='soco', parts=['backbone', 'neck'])
+_with_head = dict(kind='soco', config='starts/soco.py')
+starts = [
+    dict(name='scratch', kind='scratch', title='from scratch'),
+    dict(
+        _without_head,
+        name='soco-init-neck',
+        title='SoCo (backbone and neck), 10,000 samples',
+        pretrained_by='soco-init',
+    ),
+    dict(
+        _with_head,
+        name='soco-init',
+        title='SoCo with its box head, 10,000 samples',
+        samples=10_000,
+    ),
+    dict(
+        _without_head,
+        name='soco-init-40k-neck',
+        title='SoCo (backbone and neck), 40,000 samples',
+        pretrained_by='soco-init-40k',
+    ),
+    dict(
+        _with_head,
+        name='soco-init-40k',
+        title='SoCo with its box head, 40,000 samples',
+        samples=40_000,
+    ),
+    dict(
+        _without_head,
+        name='soco-init-160k-neck',
+        title='SoCo (backbone and neck), 160,000 samples',
+        pretrained_by='soco-init-160k',
+    ),
+    dict(
+        _with_head,
+        name='soco-init-160k',
+        title='SoCo with its box head, 160,000 samples',
+        samples=160_000,
+    ),
 ]
-starts = [dict(name='scratch', kind='scratch', title='from scratch')]
-for _name, _title, _samples in _starts:
-    starts += [
-        dict(
-            name=f'{_name}-neck',
-            kind='soco',
-            title=f'SoCo (backbone and neck), {_title} samples',
-            pretrained_by=_name,
-            parts=['backbone', 'neck'],
-        ),
-        dict(
-            name=_name,
-            kind='soco',
-            title=f'SoCo with its box head, {_title} samples',
-            config='starts/soco.py',
-            samples=_samples,
-        ),
-    ]
