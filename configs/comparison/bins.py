@@ -66,6 +66,16 @@ starts = [
         trials=20,
         **_brief,
     ),
+    # The pretext of the RPN, which `mmsoco pretrain --rpn` adds.
+    dict(
+        name='soco-rpn',
+        kind='soco',
+        title='SoCo + RPN (backbone, neck and RPN)',
+        config='starts/soco-rpn.py',
+        parts=[*_parts, 'rpn_head'],
+        trials=20,
+        max_seeds=3,
+    ),
     # The recipe of `mmsoco pretrain` until it had an initialization of its own.
     dict(
         name='soco-neck',

@@ -25,6 +25,8 @@ _names = [
     'soco-init',
     'soco-init-neck',
     'soco-init-backbone',
+    # with and without the RPN
+    'soco-rpn',
     # two rates
     'byol',
     'byol-root',
