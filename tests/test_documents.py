@@ -197,3 +197,35 @@ def test_python_blocks_are_python(documents):
     assert blocks
     for block in blocks:
         ast.parse(block)
+
+
+def broken_rows(text: str) -> list[str]:
+    """Return the rows of tables that have not as many cells as their head."""
+    text = re.sub(r'^```.*?^```', '', text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r'<!--.*?-->', '', text)
+    broken = []
+    for lines in re.findall(r'(?:^\|.*\n(?:(?=\S).+\n)*)+', text, re.M):
+        head, *rows = lines.splitlines()
+        cells = len(re.findall(r'(?<!\\)\|', head))
+        broken += [
+            row
+            for row in rows
+            if len(re.findall(r'(?<!\\)\|', row)) != cells
+            or not row.startswith('|')
+        ]
+    return broken
+
+
+def test_rows_of_tables_are_whole(documents):
+    """A row that a rewrapping broke is shown as text below the table."""
+    assert {name: broken_rows(text) for name, text in documents.items()} == {
+        name: [] for name in documents
+    }
+
+
+def test_broken_rows_would_be_found():
+    good = '| a | b |\n|---|---|\n| 1 | 2 \\| 3 |\n\nText | with a bar.\n'
+    split = '| a | b |\n|---|---|\n| 1 | two\nlines |\n| 3 | 4 |\n'
+
+    assert broken_rows(good) == []
+    assert broken_rows(split) == ['| 1 | two', 'lines |']
