@@ -191,11 +191,12 @@ def figure_records() -> Path | None:
     return None
 
 
-def measured_table() -> str:
-    """Return the curve of the README and the answer of `answer_table`."""
+def curve_table() -> str:
+    """Return the curve of the first plan that has one, for the README."""
+    if figure_records() is None:
+        return f'{NOT_RUN}\n'
     picture = RESULTS_FIGURE.relative_to(REPO)
-    curve = f'![Box AP by the number of labeled pictures]({picture})\n\n'
-    return (curve if figure_records() else '') + answer_table()
+    return f'![Box AP by the number of labeled pictures]({picture})\n'
 
 
 def answer_table() -> str:
@@ -233,10 +234,10 @@ def results_documents() -> dict[Path, str]:
 TABLES = {
     'ablations': ablations_table,
     'answer': answer_table,
+    'curve': curve_table,
     'detectors': detectors_table,
     'fast': fast_table,
     'finetuning': finetuning_table,
-    'measured': measured_table,
     'paper': paper_table,
     'results': results_table,
 }

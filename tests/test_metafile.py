@@ -79,7 +79,7 @@ def committed_plan(folder):
 def test_a_curve_needs_fine_tunings_of_two_starts(tmp_path, monkeypatch):
     monkeypatch.setattr(make_tables, 'RECORDS', tmp_path)
     assert make_tables.results_documents() == {}
-    assert make_tables.measured_table() == 'not run\n'
+    assert make_tables.curve_table() == 'not run\n'
     cells = committed_plan(tmp_path)
     chosen = [
         next(cell for cell in cells if cell['start'] == start)
@@ -98,7 +98,7 @@ def test_a_curve_needs_fine_tunings_of_two_starts(tmp_path, monkeypatch):
         write_record(tmp_path / 'bins', record)
     files = make_tables.results_documents()
     assert '<svg' in files[figure]
-    assert 'docs/results.svg' in make_tables.measured_table()
+    assert 'docs/results.svg' in make_tables.curve_table()
     assert '2 of ' in files[make_tables.RESULTS_PAGE]
 
 
