@@ -264,9 +264,8 @@ def refuse_too_few(
         return
     message = (
         f'{number} pictures in {images} are too few to pretrain on: expected '
-        f'at least {LEAST_PICTURES}, the size of a batch; from '
-        f'{MANY_PICTURES} on, pretraining is worth the time. The pictures '
-        'need no labels'
+        f'at least {LEAST_PICTURES}, the size of a batch, and better '
+        f'{MANY_PICTURES}. The pictures need no labels'
     )
     if found is not None and len(found.problems):
         message += f'\n{found.problems}'
