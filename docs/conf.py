@@ -44,7 +44,7 @@ napoleon_use_rtype = False
 # Names in backquotes become links where they can be imported.
 default_role = 'autolink'
 # Other packages' names cannot be looked up without a network. Private names
-# have no entry, nor do names that a room re-exports from its modules.
+# have no entry, nor do names that a package re-exports from its modules.
 nitpick_ignore_regex = [
     (r'py:.*', r'(?!mmsoco\.).*'),
     (r'py:.*', r'mmsoco\..*\._\w+'),

@@ -119,16 +119,16 @@ def test_page_stands_for_a_file_outside(tmp_path, monkeypatch):
     )
 
 
-def test_drawing_of_the_house_has_every_room(repo_dir, docs):
-    drawing = (docs / 'images' / 'house.svg').read_text()
+def test_drawing_of_the_architecture_has_every_package(repo_dir, docs):
+    drawing = (docs / 'images' / 'architecture.svg').read_text()
     drawn = set(re.findall(r'>([a-z]+)</text>', drawing))
-    table = (docs / 'house.md').read_text()
-    rooms = {
+    table = (docs / 'architecture.md').read_text()
+    packages = {
         path.parent.name for path in repo_dir.glob('mmsoco/*/__init__.py')
     }
-    assert rooms
-    assert rooms - drawn == set()
-    assert {room for room in rooms if f'`{room}`' not in table} == set()
+    assert packages
+    assert packages - drawn == set()
+    assert {name for name in packages if f'`{name}`' not in table} == set()
 
 
 def test_picture_of_the_readme_is_small_and_its_licences_are_named(repo_dir):
