@@ -9,11 +9,15 @@ Example:
     mmsoco pretrain "my pictures" --out out/mine
 
 With labels of some of the pictures (--check), the filter of the proposals is
-chosen so that it keeps such objects. With --init, training starts from
-existing weights:
+chosen so that it keeps such objects:
 
-    mmsoco pretrain "my pictures" --out out/mine --check train.json \
-        --init coco.pth --time 2h
+    mmsoco pretrain "my pictures" --out out/mine --check train.json --time 2h
+
+With --init, training starts from existing weights, which must fit the
+detector:
+
+    mmsoco pretrain "my pictures" --out out/mine --init coco.pth \
+        --detector mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py
 
 With --rounds 2, the pretrained RPN adds boxes to the proposals, and a second
 pretraining learns from them; the first one is kept in OUT/rounds/1:
