@@ -32,7 +32,8 @@ def publish(
     Returns:
         The file ``{name}_{YYYYMMDD}-{hash}.pth``, where hash stands for the
         first 8 hex digits of the SHA-256 of its bytes. It holds
-        ``state_dict`` and ``meta``, and loads weights-only.
+        ``state_dict`` and ``meta``, and loads weights-only. ``meta`` has the
+        classes of a detector (``dataset_meta``), as mmdet writes them.
 
     Raises:
         FileNotFoundError: If ``source`` does not exist.
@@ -43,7 +44,11 @@ def publish(
     state = io.weights_of(checkpoint, source)
     meta = checkpoint.get('meta', {})
     if not is_manifest(meta):
-        meta = manifest_of(state, meta, source, guess_layout(state))
+        manifest = manifest_of(state, meta, source, guess_layout(state))
+        # mmdet's inference takes the names of the classes from it.
+        if meta.get('dataset_meta'):
+            manifest['dataset_meta'] = meta['dataset_meta']
+        meta = manifest
     meta = {**meta, CHECKSUM: tensors_sha256(state)}
     folder = Path(folder)
     with unnamed_path(folder / f'{name}.pth') as partial:

@@ -60,6 +60,20 @@ def test_manifest_of_an_export_is_kept(tmp_path):
     assert found == meta
 
 
+def test_classes_of_a_detector_are_kept(run, tmp_path):
+    """Without them, mmdet's inference names the first classes of COCO."""
+    content = load_run(run)
+    classes = ('bolt', 'nut')
+    content['meta']['dataset_meta'] = dict(classes=classes, palette=None)
+    torch.save(content, run)
+
+    path = publish(run, tmp_path / 'out', 'detector')
+
+    meta = torch.load(path, weights_only=True)['meta']
+    assert meta['dataset_meta'] == dict(classes=classes, palette=None)
+    assert meta['source'] == run.name
+
+
 def test_weights_that_are_not_finite_are_not_published(run, tmp_path):
     content = load_run(run)
     content['state_dict'] = {'neck.bias': torch.tensor([1.0, torch.nan])}
