@@ -10,9 +10,9 @@ From a folder of pictures to a detector::
     print(run.detector, run.report)
 
 Importing the package is cheap: it only installs the import-time shims of
-:mod:`mmsoco.compat`. The heavy rooms (models, engine, datasets) are imported
-by the registries of :mod:`mmsoco.registry` when a config asks for them, and
-the proposal tools never need them.
+:mod:`mmsoco.compat`. The heavy packages (models, engine, datasets) are
+imported by the registries of :mod:`mmsoco.registry` when a config asks for
+them, and the proposal tools never need them.
 """
 
 import importlib

@@ -5,8 +5,8 @@ mmsoco does not know is looked up in mmdet and then in mmengine: under
 ``default_scope='mmsoco'`` the types of a detector config need no prefix.
 mmselfsup's modules are reached as ``mmselfsup.NAME``.
 
-A module registers where it is defined; the registry imports the room named by
-``locations`` when the first of its names is asked for.
+A module registers where it is defined; the registry imports the package named
+by ``locations`` when the first of its names is asked for.
 """
 
 from . import compat

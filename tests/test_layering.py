@@ -1,7 +1,7 @@
-"""Reads the imports of the package and holds them against the order of rooms.
+"""Reads the imports of the package and holds them against the order of layers.
 
-A room is a folder of `mmsoco/`, or a module next to the folders. It
-may import from rooms of lower tiers and from itself. Imports inside of
+A package is a folder of `mmsoco/`, or a module next to the folders. It
+may import from packages of lower layers and from itself. Imports inside of
 functions count as those at the top of a module do.
 """
 
@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / 'mmsoco'
-# From the highest to the lowest. Rooms of one tier do not know each other.
-TIERS = (
+# From the highest to the lowest. Packages of one layer do not know each other.
+LAYERS = (
     ('__main__',),
     ('cli',),
-    # `doctor` tries out one part of every room below.
+    # `doctor` tries out one part of every package below.
     ('comparison', 'demo', 'doctor'),
     # Below the two above: its resumable steps carry them too.
     ('workflow',),
@@ -35,7 +35,7 @@ TIERS = (
     ('version',),
 )
 HEAVY = {'torch', 'torchvision', 'mmengine', 'mmcv', 'mmdet', 'mmselfsup'}
-# Rooms and modules that run where no torch is, or where its import would be
+# Packages and modules that run where no torch is, or where its import would be
 # felt. A command imports what it needs after it has read its options.
 LIGHT = (
     '__init__',
@@ -96,33 +96,35 @@ def own_imports(module: str) -> set[str]:
 IMPORTS = {module: own_imports(module) for module in FILES}
 
 
-def room(module: str) -> str:
-    """Return the room of a module."""
+def package(module: str) -> str:
+    """Return the package of a module."""
     return module.split('.')[1] if '.' in module else module
 
 
-def test_every_room_has_a_place_in_the_order():
-    placed = [name for tier in TIERS for name in tier]
+def test_every_package_has_a_place_in_the_order():
+    placed = [name for layer in LAYERS for name in layer]
 
-    assert sorted(placed) == sorted({room(module) for module in FILES})
+    assert sorted(placed) == sorted({package(module) for module in FILES})
 
 
 def test_no_import_runs_up_or_sideways():
-    tier = {name: place for place, names in enumerate(TIERS) for name in names}
+    layer = {
+        name: place for place, names in enumerate(LAYERS) for name in names
+    }
 
     wrong = [
         f'{module} imports {other}'
         for module, others in IMPORTS.items()
         for other in others
-        if room(module) != room(other)
-        and tier[room(module)] >= tier[room(other)]
+        if package(module) != package(other)
+        and layer[package(module)] >= layer[package(other)]
         and module != 'mmsoco'
     ]
 
     assert wrong == []
 
 
-def test_the_package_itself_imports_the_lowest_rooms_alone():
+def test_the_package_itself_imports_only_the_lowest_packages():
     # What it offers lazily is named as text, see `mmsoco._OFFERED`.
     assert IMPORTS['mmsoco'] == {'mmsoco.compat', 'mmsoco.version'}
 
@@ -158,7 +160,7 @@ def top_level_imports(module: str) -> set[str]:
 
 
 @pytest.mark.parametrize('place', LIGHT)
-def test_light_rooms_import_no_torch(place):
+def test_light_packages_import_no_torch(place):
     modules = [
         name
         for name, path in FILES.items()
@@ -178,7 +180,7 @@ def test_utils_need_the_standard_library_only():
     others = {
         name: sorted(found)
         for name in FILES
-        if room(name) == 'utils'
+        if package(name) == 'utils'
         and (
             found := top_level_imports(name)
             - set(sys.stdlib_module_names)

@@ -69,7 +69,7 @@ def test_an_extension_registers_a_metric_and_a_task_util(monkeypatch):
 def test_everything_is_registered_at_once(repo_dir):
     names = registered_names(repo_dir)
     assert 'SoCo' in names['MODELS']
-    # In its own process: this one has imported the rooms already.
+    # In its own process: this one has imported the packages already.
     code = (
         'import json, mmsoco.registry\n'
         'from mmsoco.utils import register_all_modules\n'

@@ -1,4 +1,4 @@
 """Read configs, and refuse keys that nothing reads.
 
-Importing this room imports no torch: a wrong key is reported at once.
+Importing this package imports no torch: a wrong key is reported at once.
 """

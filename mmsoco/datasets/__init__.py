@@ -1,4 +1,4 @@
 """Turn images and proposals into samples with views.
 
-Import from the modules: the converters of this room do not need torch.
+Import from the modules: the converters of this package do not need torch.
 """

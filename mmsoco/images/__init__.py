@@ -1,4 +1,4 @@
 """Find and read pictures, for proposals and training alike.
 
-This room imports neither torch nor any OpenMMLab package.
+This package imports neither torch nor any OpenMMLab package.
 """

@@ -1,6 +1,6 @@
 """Helpers without images or models: files, checks, the machine.
 
-Importing a module of this room imports only the standard library.
+Importing a module of this package imports only the standard library.
 """
 
 from .setup_env import register_all_modules

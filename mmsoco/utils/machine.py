@@ -112,7 +112,7 @@ def _processor() -> str:
 
 
 def _gpu() -> str:
-    import torch  # late: this room imports the standard library only
+    import torch  # late: this package imports the standard library only
 
     if not torch.cuda.is_available():
         return 'none'

@@ -1,8 +1,8 @@
 """Register everything at once, as other OpenMMLab packages do.
 
 The file and the function have the names that mmdet and its relatives use.
-Configs do not need this: the registries import a room when they first look up
-a name of it. Programs that list or subclass registered parts do.
+Configs do not need this: the registries import a package when they first look
+up a name of it. Programs that list or subclass registered parts do.
 """
 
 import datetime
@@ -13,7 +13,7 @@ SCOPE = 'mmsoco'
 
 
 def register_all_modules(init_default_scope: bool = True) -> None:
-    """Import every room that the registries of mmsoco name.
+    """Import every package that the registries of mmsoco name.
 
     Args:
         init_default_scope: Whether to make ``mmsoco`` the default scope, in
