@@ -12,7 +12,7 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = '_base_/byol_views.py'
+_base_ = '_base_/image_level.py'
 
 model = dict(
     type='BarlowTwins',
@@ -35,6 +35,7 @@ model = dict(
         loss=dict(type='CrossCorrelationLoss'),
     ),
 )
+train_dataloader = dict(dataset=dict(pipeline=_base_.byol_pipeline))
 # Norms and biases have their own rate.
 slow = dict(decay_mult=0, lr_mult=0.024)
 optim_wrapper = dict(

@@ -11,7 +11,7 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = '_base_/byol_views.py'
+_base_ = '_base_/image_level.py'
 
 model = dict(
     type='BYOL',
@@ -41,6 +41,7 @@ model = dict(
         ),
     ),
 )
+train_dataloader = dict(dataset=dict(pipeline=_base_.byol_pipeline))
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='LARS', lr=4.8, momentum=0.9, weight_decay=1e-6),

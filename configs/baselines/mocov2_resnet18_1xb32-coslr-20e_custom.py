@@ -12,7 +12,7 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = '_base_/mocov2_views.py'
+_base_ = '_base_/image_level.py'
 
 model = dict(
     type='MoCo',
@@ -32,6 +32,7 @@ model = dict(
         temperature=0.2,
     ),
 )
+train_dataloader = dict(dataset=dict(pipeline=_base_.mocov2_pipeline))
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4),

@@ -30,16 +30,7 @@ model = dict(
         temperature=0.1,
     ),
 )
-crop = dict(type='RandomCropView', size=_base_.view_size, area=(0.08, 1.0))
-train_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type='DrawViews', views=[crop] * 2),
-            _base_.strong_colors,
-            _base_.pack_views,
-        ]
-    )
-)
+train_dataloader = dict(dataset=dict(pipeline=_base_.simclr_pipeline))
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='LARS', lr=0.3, momentum=0.9, weight_decay=1e-6),

@@ -12,7 +12,7 @@ command:   python tools/train.py
                --cfg-options train_dataloader.dataset.image_root=IMAGES
 """
 
-_base_ = '_base_/mocov2_views.py'
+_base_ = '_base_/image_level.py'
 
 model = dict(
     type='SimSiam',
@@ -39,6 +39,7 @@ model = dict(
         ),
     ),
 )
+train_dataloader = dict(dataset=dict(pipeline=_base_.mocov2_pipeline))
 lr, base_batch_size = 0.05, 256
 optim_wrapper = dict(
     type='OptimWrapper',

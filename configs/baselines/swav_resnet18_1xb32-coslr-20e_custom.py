@@ -43,8 +43,7 @@ train_dataloader = dict(
     dataset=dict(
         pipeline=[
             dict(type='DrawViews', views=[large] * 2 + [small] * 6),
-            _base_.strong_colors,
-            _base_.pack_views,
+            *_base_.simclr_pipeline[1:],
         ]
     )
 )

@@ -32,16 +32,6 @@ train_dataloader = dict(
     dataset=dict(proposals=None),
 )
 photometric = dict(on_device=False)
-strong_colors = dict(
-    _base_.photometric,
-    on_device=False,
-    brightness=0.8,
-    contrast=0.8,
-    saturation=0.8,
-    hue=0.2,
-    blur_prob=0.5,
-    solarize_prob=0.0,
-)
 
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20)
 # A cosine after a warm-up that is as long a part of the run as published.
@@ -52,3 +42,31 @@ default_hooks = dict(
     checkpoint=dict(max_keep_ckpts=2), logger=dict(interval=10)
 )
 visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
+
+
+def _two_crops(area, **colors):
+    crop = dict(type='RandomCropView', size=view_size, area=area)
+    return [
+        dict(type='DrawViews', views=[crop] * 2),
+        dict(_base_.photometric, on_device=False, **colors),
+        _base_.pack_views,
+    ]
+
+
+# Barlow Twins shares those of BYOL, DenseCL and SimSiam those of MoCo v2, and
+# SwAV the colors of SimCLR.
+byol_pipeline = _two_crops(
+    area=(0.08, 1.0), blur_prob=(1.0, 0.1), solarize_prob=(0.0, 0.2)
+)
+mocov2_pipeline = _two_crops(
+    area=(0.2, 1.0), saturation=0.4, blur_prob=0.5, solarize_prob=0.0
+)
+simclr_pipeline = _two_crops(
+    area=(0.08, 1.0),
+    brightness=0.8,
+    contrast=0.8,
+    saturation=0.8,
+    hue=0.2,
+    blur_prob=0.5,
+    solarize_prob=0.0,
+)
