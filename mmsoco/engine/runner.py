@@ -4,9 +4,6 @@ import logging
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from pathlib import Path
-from signal import SIGINT, Signals
-from sys import stderr
-from types import FrameType
 from typing import Any
 
 from mmengine.config import Config
@@ -21,8 +18,7 @@ from torch.utils.data import DataLoader
 
 from mmsoco.checkpoints.guard import tensors_only
 from mmsoco.checkpoints.io import run_types
-from mmsoco.engine import stop_notice
-from mmsoco.engine.checkpointing import CheckpointingRunner, FinishedError
+from mmsoco.engine.checkpointing import FinishedError
 from mmsoco.engine.checks import check_training
 from mmsoco.engine.data_workers import shield_workers
 from mmsoco.engine.hooks.finite_hook import FiniteHook
@@ -34,15 +30,11 @@ from mmsoco.engine.optimizers.trained_parameters import (
     with_constructor,
 )
 from mmsoco.engine.run_record import batch_size_of
+from mmsoco.engine.stopping import StoppableRunner
 from mmsoco.engine.work_dir import claimed, clear
 from mmsoco.registry import RUNNERS
 from mmsoco.utils.logs import off_console
 from mmsoco.utils.processes import die_with_parent
-from mmsoco.utils.stop_signals import (
-    StoppedError,
-    StopSignals,
-    raise_stopped,
-)
 
 # How mmengine warns of classes that it uses itself to save checkpoints.
 _OWN_WARNINGS = ('"FileClient" will be', '"HardDiskBackend" is')
@@ -51,7 +43,7 @@ _ONE_VALUE = 'Expected more than 1 value per channel'
 
 
 @RUNNERS.register_module()
-class Runner(CheckpointingRunner):
+class Runner(StoppableRunner):
     """Train and evaluate what a config describes.
 
     Beyond mmengine's runner:
@@ -73,7 +65,6 @@ class Runner(CheckpointingRunner):
     - on a CPU, synchronized batch norm becomes plain batch norm.
     """
 
-    stop_signals: StopSignals | None = None
     _may_dump = False
     # Whether the checkpoints of an old run are to be removed.
     _replaces_run = False
@@ -243,7 +234,7 @@ class Runner(CheckpointingRunner):
             The loader.
         """
         return shield_workers(
-            CheckpointingRunner.build_dataloader(*args, **kwargs)
+            StoppableRunner.build_dataloader(*args, **kwargs)
         )
 
     def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
@@ -338,28 +329,13 @@ class Runner(CheckpointingRunner):
             claim = claimed(
                 self.work_dir, bool(self._resume or self._replaces_run)
             )
-        # A launcher passes on signals that its ranks have also received, and
-        # it ends ranks that take too long.
-        second = _ignore if self.distributed else raise_stopped
-        self.stop_signals = StopSignals(self._announce_stop, second)
-        with claim, self.stop_signals:
+        with claim, self.heeding_stop_signals():
             self._may_dump = True
             self.dump_config()
             try:
                 return super().train()
             except FinishedError:
                 return self.model
-            except RuntimeError:
-                if not self.distributed or is_main_process():
-                    raise
-                number = (
-                    self.stop_signals.requested
-                    or stop_notice.announced_before_the_end()
-                )
-                if number is None:
-                    raise
-                # The main rank has saved and ended.
-                raise SystemExit(128 + number) from None
             except ValueError as error:
                 if _ONE_VALUE not in str(error):
                     raise
@@ -370,7 +346,7 @@ class Runner(CheckpointingRunner):
                 ) from error
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Call the hooks, and then stop if a signal asked for it.
+        """Call the hooks; after a step, an old run is removed first.
 
         Args:
             fn_name: name of the hooks' method.
@@ -380,63 +356,11 @@ class Runner(CheckpointingRunner):
             clear(self.work_dir)  # the new run has made a step
             self._replaces_run = False
         super().call_hook(fn_name, **kwargs)
-        if self.stop_signals is None:
-            return
-        if fn_name == 'after_train_iter':
-            done = self.iter + 1
-        elif fn_name == 'after_val_iter' and self._train_loop is not None:
-            done = self.iter
-        else:
-            return
-        number = self._requested_stop()
-        # The launcher ends the others when the main process has saved.
-        if number is not None and is_main_process():
-            self._stop(done, number)
-
-    def _requested_stop(self) -> Signals | None:
-        """Return the signal by which the training is to stop, if any.
-
-        A process that has heard one tells the others.
-        """
-        assert self.stop_signals is not None
-        number = self.stop_signals.requested
-        if self.distributed and number is not None:
-            stop_notice.announce(number)
-        elif self.distributed and is_main_process():
-            number = stop_notice.announced()
-        return number
-
-    def _announce_stop(self, number: int, frame: FrameType | None) -> None:
-        """Announce at Ctrl-C that the training will stop."""
-        if number == SIGINT and is_main_process():
-            print(
-                '\nStopping after this iteration; press Ctrl-C again to stop '
-                'at once.',
-                file=stderr,
-                flush=True,
-            )
-
-    def _stop(self, iters: int, number: Signals) -> None:
-        """Save and end the training, unless gradients are accumulated."""
-        if not self.save_interim(iters):
-            return
-        text = (
-            f'Stopped after iteration {iters} of {self.max_iters}; all of it '
-            'is saved. Continue with the same command and --resume.'
-        )
-        self.logger.info(text)
-        if number == SIGINT:
-            raise StoppedError(text)
-        raise SystemExit(128 + number)
 
     def test(self) -> dict:
         """Evaluate the model of ``load_from``, one of our checkpoints."""
         with run_types(), tensors_only():
             return super().test()
-
-
-def _ignore(number: int, frame: FrameType | None) -> None:
-    """Ignore a signal, without passing that on to child processes."""
 
 
 def _concerns_users(record: logging.LogRecord) -> bool:
