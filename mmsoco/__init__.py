@@ -32,7 +32,7 @@ install_shims()
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for (PEP 562).
+    """Import a name at its first use (PEP 562).
 
     Raises:
         AttributeError: If the package does not offer it.

@@ -1,8 +1,8 @@
 """Check whether this machine can run mmsoco.
 
-Each check takes what it judges as arguments, so that tests can fake it, and
-measures what is not given. Packages are imported inside the checks, because a
-broken package must become a finding.
+Each check takes its measurements as arguments, so that tests can fake them,
+and makes those that are not given. Packages are imported inside the checks,
+because a broken package must become a finding.
 """
 
 import importlib
@@ -135,7 +135,7 @@ def check_device(
     cuda: str | None = None,
     has_driver: bool | None = None,
 ) -> Finding:
-    """Say what pretraining would run on.
+    """Find the device that pretraining would run on.
 
     Args:
         gpus: Names of the GPUs that torch sees; asked for if None.
@@ -406,7 +406,7 @@ def _judge(
     limits: tuple[float, float],
     remedy: str,
 ) -> Finding:
-    """Compare a value with the least that works and with what is enough."""
+    """Compare a value with two limits: the least that works, and enough."""
     least, enough = limits
     if value >= enough:
         return Finding(OK, subject, text)

@@ -102,7 +102,7 @@ def _detectron2_resnet(is_c4: bool) -> Callable[[str, bool], str]:
 
 
 def input_for_detectron2(convention: InputConvention) -> dict:
-    """Return what a detector of detectron2 must know about these weights.
+    """Return the input settings that detectron2 needs for the weights.
 
     Args:
         convention: The input that the weights were trained on.

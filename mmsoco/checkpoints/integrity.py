@@ -39,7 +39,7 @@ def tensors_sha256(state: Mapping[str, Tensor]) -> str:
 
 
 def run_sha256(checkpoint: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of what a training run continues from.
+    """Return the SHA-256 of the state that a training run continues from.
 
     That is its weights, optimizer, schedules, position, seeds and record; not
     the history of its log.
@@ -106,7 +106,7 @@ def check_bytes(path: str | Path) -> None:
 
 
 def damage(path: str | Path) -> str | None:
-    """Say what is wrong with the bytes of a checkpoint file.
+    """Describe the damage to the bytes of a checkpoint file.
 
     Args:
         path: A local file.

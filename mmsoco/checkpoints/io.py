@@ -62,7 +62,7 @@ REFERENCE_TYPES = (argparse.Namespace,)
 
 @contextmanager
 def run_types() -> Iterator[None]:
-    """Let torch load what the checkpoints of our own runs hold."""
+    """Let torch load the types in checkpoints of our own runs."""
     with torch.serialization.safe_globals(list(RUN_TYPES)):
         yield
 
@@ -116,7 +116,7 @@ def check_content(checkpoint: Mapping, path: str | Path) -> None:
 
 @contextmanager
 def readable_errors(path: Any) -> Iterator[None]:
-    """Translate what torch raises while it loads a file.
+    """Translate the errors of torch while it loads a file.
 
     Args:
         path: The file, for the message.

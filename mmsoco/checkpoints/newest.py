@@ -62,7 +62,7 @@ def newest_usable(work_dir: str | Path) -> tuple[Path | None, list[str]]:
 
     Returns:
         The checkpoint, or None if there is none; and for each newer one that
-        was skipped, its name and what is wrong with it.
+        was skipped, its name and its damage.
     """
     passed: list[str] = []
     for path in checkpoints_of(work_dir):

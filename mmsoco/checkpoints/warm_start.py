@@ -144,7 +144,7 @@ def apply_start(
     start: Start,
     convention: InputConvention | None = None,
 ) -> LoadReport:
-    """Load what a checkpoint file holds; see `load_start`."""
+    """Load the content of a checkpoint file; see `load_start`."""
     source = start.checkpoint
     state = io.weights_of(checkpoint, source)
     if convention is not None:

@@ -103,7 +103,7 @@ def _is_expected(error: Exception) -> bool:
 
 
 def error_message(error: BaseException) -> str:
-    """Say in plain words what an exception means.
+    """Explain an exception in plain words.
 
     A message that was written for users is printed unchanged. To a message of
     Python or another package, its type and place are added: "'area'", the

@@ -116,7 +116,7 @@ def load_config(args: argparse.Namespace, split: str = 'train') -> Config:
 
 
 def _refuse_incomplete(config: Path, cfg: Config, split: str) -> None:
-    """Refuse a config without what a run of a split needs."""
+    """Refuse a config that lacks keys for a run of a split."""
     missing = [key for key in _NEEDED[split] if not cfg.get(key)]
     if not missing:
         return

@@ -44,7 +44,7 @@ class Cell:
 
 
 def pretraining_cell(start: str, seed: int) -> Cell:
-    """Return a start's pretraining cell, without what it needs."""
+    """Return a start's pretraining cell, without the cells it needs."""
     return Cell(PRETRAINING, start, seed)
 
 

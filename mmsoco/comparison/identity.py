@@ -1,4 +1,4 @@
-"""Fingerprint what the result of a cell depends on: config, data, settings."""
+"""Fingerprint the config, data and settings of a cell."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -117,7 +117,7 @@ class CellIdentities:
         return sha256(checkpoint)
 
     def _proposals_hash(self, start: Start) -> str:
-        """Return what a start's own proposals depend on, except cells."""
+        """Return a hash of a start's own proposals, except for cells."""
         assert start.proposals is not None  # else it has none of its own
         if start.proposals == LABELS:
             return self.materials.hashes['labels']

@@ -1,4 +1,4 @@
-"""Prepare what the cells of a plan need: scenes, subsets, proposals."""
+"""Prepare the data of a plan's cells: scenes, subsets, proposals."""
 
 import time
 from collections.abc import Iterable

@@ -251,7 +251,7 @@ def choose_steps(
 
 
 def describe(plan: Plan, steps: int, seconds: float) -> str:
-    """Describe what will be run and how long it will take."""
+    """Describe the trial and estimate its duration."""
     seeds = len(plan.budgets[0].seeds)
     cells = sum(len(b.seeds) for b in plan.budgets) * len(plan.starts)
     budgets = len(plan.budgets)

@@ -1,4 +1,4 @@
-"""Describe what is compared: data, starts, label budgets, seeds, lengths."""
+"""The plan of a comparison: data, starts, label budgets, seeds, lengths."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -312,7 +312,7 @@ def check_starts(plan: Plan) -> None:
 
 
 def _check_needs(start: Start, where: str) -> None:
-    """Refuse a start without what its kind needs."""
+    """Refuse a start whose config or checkpoint is missing or has no use."""
     wants_config = start.kind in PRETRAINED and not start.pretrained_by
     for key, wanted in (
         ('config', wants_config),

@@ -76,7 +76,7 @@ class Forecast:
         return CellState(cell.name, False, error, self.seconds(cell))
 
     def seconds(self, cell: Cell) -> float | None:
-        """Return what a cell will take at the speed of finished ones.
+        """Estimate a cell's seconds by the speed of finished ones.
 
         It uses cells of the same start, else those of starts of the same kind,
         else all cells of the same kind; the time is per picture or step, so

@@ -112,7 +112,7 @@ def complete_pretraining(
     seed: int,
     work_dir: Path,
 ) -> None:
-    """Set what differs from cell to cell in a pretraining config.
+    """Set the values that differ between cells in a pretraining config.
 
     Args:
         cfg: Changed.
@@ -142,7 +142,7 @@ def complete_finetuning(
     work_dir: Path,
     load_from: Path | None,
 ) -> None:
-    """Set what differs from cell to cell in a fine-tuning config.
+    """Set the values that differ between cells in a fine-tuning config.
 
     Args:
         cfg: Changed; its loop runs by iterations.

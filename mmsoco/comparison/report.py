@@ -220,7 +220,7 @@ def _environment(escape: bool) -> 'Environment':
 
 
 def _markdown_cell(text: str) -> str:
-    """Remove from a text what would break a cell of a Markdown table."""
+    """Escape characters that would break a cell of a Markdown table."""
     return ' '.join(str(text).split()).replace('|', r'\|').replace('<', '&lt;')
 
 

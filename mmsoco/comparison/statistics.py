@@ -174,7 +174,7 @@ def more_seeds(sd: float, n: int, resolution: float = RESOLUTION) -> int:
 
 
 def verdict(difference: Difference) -> str:
-    """Put into words what the difference to another start shows."""
+    """Put the difference to another start into words."""
     if difference.n < LEAST_PAIRS:
         return (
             f'cannot tell yet ({difference.n} of at least {LEAST_PAIRS} '

@@ -1,4 +1,4 @@
-"""Write what the process of a cell needs: its config and its task."""
+"""Write the config and the task of a cell for its process."""
 
 import copy
 from dataclasses import asdict, dataclass, replace

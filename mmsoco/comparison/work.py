@@ -76,7 +76,7 @@ class ArrivalHook(Hook):
         self.note = note
 
     def before_train(self, runner: Runner) -> None:
-        """Count what arrived, before the first step.
+        """Count the loaded tensors before the first step.
 
         Raises:
             ValueError: If some of the file's tensors did not arrive, or are
@@ -134,7 +134,7 @@ def arrived(
 
 
 def train(cfg: Config, hooks: list[Hook]) -> Runner:
-    """Train what a config describes, from its newest intact checkpoint on.
+    """Train by a config, from its newest intact checkpoint on.
 
     Args:
         cfg: Complete config.

@@ -1,4 +1,4 @@
-"""Count what labels hold of each class."""
+"""Count the pictures and objects of each class in labels."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -95,7 +95,7 @@ def _is_object(line: str) -> bool:
 
 
 def _outline_problems(document: Any) -> list[str]:
-    """List what a document lacks."""
+    """List the missing keys of a document."""
     if not isinstance(document, dict):
         return [f'it holds a {type(document).__name__}, not an object']
     found = []

@@ -100,7 +100,7 @@ def leave_out(
 def size_reader(
     entries: list[dict], images: Path, problems: Problems
 ) -> Callable[[str], tuple[int, int] | None]:
-    """Make what reads the sizes of pictures: all of them, or a sample."""
+    """Return a reader of the sizes of pictures: of all, or of a sample."""
     step = -(-len(entries) // _MOST_OPENED) or 1
     looked_at = {str(entry['file_name']) for entry in entries[::step]}
     looked_at |= {

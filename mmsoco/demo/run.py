@@ -223,7 +223,7 @@ def default_threads() -> int:
 
 
 def start_over(demo: Demo) -> None:
-    """Remove what earlier runs of the demo made, and nothing else."""
+    """Remove the files of earlier runs of the demo, and nothing else."""
     if (demo.work / 'steps.json').is_file():
         shutil.rmtree(demo.work)
     # the folder may hold something of the user's

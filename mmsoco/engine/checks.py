@@ -87,7 +87,7 @@ def check_training(cfg: Mapping) -> None:
 
 
 def _check_limits(cfg: Mapping) -> None:
-    """Refuse values above what can work."""
+    """Refuse values that are too large."""
     momentum = value_at(cfg, 'optim_wrapper.optimizer.momentum')
     if momentum is not None and momentum >= 1:
         raise ValueError(
@@ -137,7 +137,7 @@ def _check_clipping(clip: Mapping) -> None:
 
 
 def _check_names(cfg: Mapping) -> None:
-    """Refuse names that mmengine looks up in tables of its own."""
+    """Refuse names that are not in mmengine's tables."""
     for key, known in _NAMES.items():
         value = value_at(cfg, key)
         is_level = key == 'log_level' and isinstance(value, int)

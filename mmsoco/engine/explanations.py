@@ -27,7 +27,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 @contextmanager
 def explained_errors(cfg: Mapping) -> Iterator[None]:
-    """Name the config's key in errors about what it is passed to.
+    """Name the config's key in errors of the class that it configures.
 
     Args:
         cfg: The config that is being built.

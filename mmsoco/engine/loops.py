@@ -160,8 +160,8 @@ class SampleBudgetTrainLoop(EpochBasedTrainLoop):
     """Train for more epochs if there are fewer images.
 
     A recipe in epochs makes few steps on a small data set. The length of this
-    loop is given in samples, see :func:`epochs_for`. Schedules without a
-    length of their own follow the number of epochs.
+    loop is given in samples, see :func:`epochs_for`. Schedules
+    without a length follow the number of epochs.
 
     Args:
         runner: the runner.

@@ -36,7 +36,7 @@ def check_settings_of_detector(place: str, detector: Mapping) -> None:
         detector: The dict of the detector.
 
     Raises:
-        ValueError: The first such key; the message says what is read there.
+        ValueError: At the first such key; the message lists the known ones.
     """
     kinds = list(_classes_in(place, detector))
     whole = MODELS.get(detector['type']) if 'type' in detector else None

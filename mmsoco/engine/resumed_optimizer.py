@@ -86,7 +86,7 @@ def _option_problem(expected: list[dict], wrapper: OptimWrapper) -> str:
 def _state_problem(
     optimizer: Optimizer, names: Mapping[nn.Parameter, str]
 ) -> str:
-    """Say what in a loaded state would fail in the first step, or after it."""
+    """Find values of a loaded state that would fail in a step."""
     kept = {
         name
         for state in optimizer.state.values()

@@ -208,6 +208,6 @@ def load_weights(model: nn.Module, state: Mapping, path: str) -> None:
 
 
 def _outline(tensor: torch.Tensor) -> str:
-    """Describe what two tensors must share for one to replace the other."""
+    """Describe the shape and type by which tensors may replace others."""
     kind = '' if tensor.layout is torch.strided else f', {tensor.layout}'
     return f'{tuple(tensor.shape)} of {tensor.dtype}{kind}'

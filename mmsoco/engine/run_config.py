@@ -42,7 +42,7 @@ def _refuse_without_training(cfg: Config) -> None:
 
 
 def check_labels(cfg: Config, mode: str) -> None:
-    """Check the labels of a detector, and say what they hold.
+    """Check the labels of a detector and log a summary.
 
     Args:
         cfg: The config; labels that had to be repaired are replaced in it.

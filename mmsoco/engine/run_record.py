@@ -1,4 +1,4 @@
-"""Record what a run consists of in its checkpoints, to compare on resuming."""
+"""Record a run's settings and images, to compare them on resuming."""
 
 import hashlib
 import re

@@ -78,7 +78,7 @@ def listed_names(
 
 
 def _without_label(entry: str, problems: Problems) -> str:
-    """Cut what surrounds a picture's name in a line."""
+    """Return a picture's name without the rest of its line."""
     bare = entry.strip('"\' \t,;')
     if is_image(bare):
         what = 'quotes around a name, or separators after it: cut'

@@ -1,7 +1,7 @@
 """Write images into a plain tar file; an interrupted call can be continued.
 
 The file grows under a temporary name and is renamed when it is complete. An
-interrupted call leaves what it wrote; the next one compares it with the
+interrupted call leaves a part of it; the next call compares that with the
 images and continues after the last one that is the same.
 """
 
@@ -102,7 +102,7 @@ def partial_tar(out: Path) -> Path:
 
 @contextmanager
 def _written(out: Path) -> Iterator[None]:
-    """Add to an error which file could not be written, and what to do."""
+    """Name the file that could not be written, and a remedy, in an error."""
     try:
         yield
     except BlockingIOError:

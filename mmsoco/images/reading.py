@@ -151,7 +151,7 @@ def decode_pixels(
     Args:
         data: The image file's bytes.
         path: Its name, for messages.
-        pixels: What to decode to.
+        pixels: The format to decode to.
 
     Returns:
         (H, W, channels) uint8 or float32 in 0 to 255, see `PixelFormat`.
@@ -203,7 +203,7 @@ def decode_size(data: bytes, path: str | os.PathLike) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def _named(path: str | os.PathLike) -> Iterator[None]:
-    """Turn whatever reading raises into an error that names the file."""
+    """Turn any error of reading into one that names the file."""
     try:
         yield
     except MemoryError:

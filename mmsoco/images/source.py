@@ -86,7 +86,7 @@ class ImageSource(ABC):
     def read_stamped(
         self, name: str, extent: Extent | None = None
     ) -> tuple[bytes, FileStamp]:
-        """Read an image, and stamp what was read; see `read`."""
+        """Read an image with its stamp; see `read`."""
 
     @abstractmethod
     def stamp_of_same(
@@ -99,7 +99,7 @@ class ImageSource(ABC):
         return None
 
     def identity(self) -> dict[str, Any] | None:
-        """Return what distinguishes the place from another of its name.
+        """Return a mark that distinguishes the place from others of its name.
 
         Returns:
             Plain values for the metadata of a store; None where every image

@@ -52,7 +52,7 @@ def stamp_of(data: bytes, mtime_ns: int) -> FileStamp:
 
 
 def read_stamped(path: str | os.PathLike) -> tuple[bytes, FileStamp]:
-    """Read a file, and stamp what was read.
+    """Read a file and return its bytes with a stamp.
 
     Raises:
         OSError: If it cannot be read, or is a pipe, socket or device.

@@ -30,7 +30,7 @@ class FeatureLevel(NamedTuple):
 
 
 def pretraining_config(part: Any) -> Any:
-    """Remove from a part's config what must not apply in pretraining.
+    """Remove options from a part's config that must not apply here.
 
     Nothing is frozen, and batch norm is trained. Pretrained weights are loaded
     by `mmsoco.checkpoints.warm_start`, which reports what arrived, and not by

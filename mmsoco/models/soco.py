@@ -79,7 +79,7 @@ class SoCo(BaseModel):
             `ObjectEncoder`.
         pretexts: Configs of further tasks, see `Pretext`, such as
             ``dict(type='RPNPretext')``. Their losses are added to those of
-            the pairs, and what they train belongs to the detector.
+            the pairs, and their parameters belong to the detector.
 
     Attributes:
         start_reports: What arrived of ``init``; filled by `init_weights`.

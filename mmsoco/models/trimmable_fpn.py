@@ -48,7 +48,7 @@ class TrimmableFPN(FPN):
         return (None,) * finest + tuple(maps)
 
     def _merge(self, inputs: Sequence[Tensor], finest: int) -> list[Tensor]:
-        """Add to each level what lies above it, from coarse to fine."""
+        """Add to each level the coarser ones, from coarse to fine."""
         merged = [
             conv(inputs[self.start_level + level])
             for level, conv in enumerate(self.lateral_convs)

@@ -16,7 +16,7 @@ from mmsoco.utils.files import refuse_existing
 
 
 def inherited_metadata(store: ProposalStore) -> dict[str, Any]:
-    """Return a store's metadata, except what its rows determine."""
+    """Return a store's metadata, except for counts of its rows."""
     return {k: v for k, v in store.metadata.items() if k not in COUNTED}
 
 

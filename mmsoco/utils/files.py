@@ -82,7 +82,7 @@ def refuse_unwritable(path: str | os.PathLike) -> None:
 
     Raises:
         ValueError: If the name is not UTF-8.
-        FileNotFoundError: If it is a link to what is not there.
+        FileNotFoundError: If it is a broken link.
         NotADirectoryError: If it lies below a file.
         PermissionError: If its folder takes no new files.
         OSError: If the system takes no such name.
@@ -236,7 +236,7 @@ def partial_path(path: Path) -> Path:
 
 
 def remove_partials(path: Path) -> None:
-    """Remove what processes that were killed left of a file or folder.
+    """Remove the leftovers of killed writers of a file or folder.
 
     Whether a process of another machine lives is not known here: what it
     writes stays until it has not changed for a day, and both are said.
@@ -286,7 +286,7 @@ def _is_abandoned(partial: Path) -> bool:
 
 @functools.cache
 def _say_once(text: str) -> None:
-    """Say something that the next call for the same name finds again."""
+    """Print a line to standard error, the same one only once."""
     print(text, file=sys.stderr)
 
 
@@ -370,7 +370,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _repeated(key: str, content: dict[str, Any]) -> str:
-    """Say which key of which object is there more than once."""
+    """Name the keys that an object has more than once."""
     of = next(
         (
             f' of the object with {name} {content[name]!r}'

@@ -122,7 +122,7 @@ class FileLock:
         self.release()
 
     def _note(self) -> dict[str, Any]:
-        """Say who this process is."""
+        """Describe this process."""
         return dict(
             work=self.work,
             pid=os.getpid(),
@@ -155,7 +155,7 @@ class FileLock:
         return is_here and note.get('host') == platform.node()
 
     def _advice_on_absent(self) -> str:
-        """Say what helps where an owner elsewhere may be gone."""
+        """Advise where an owner on another machine may be gone."""
         note = self._read_note()
         if not note or self._is_here(note):
             return ''

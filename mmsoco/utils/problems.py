@@ -1,4 +1,4 @@
-"""Collect what is wrong with a data set, and list all of it in one table."""
+"""Collect the problems of a data set and list them in one table."""
 
 import enum
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _HEADINGS = ('what happens', 'count', 'what', 'examples')
 
 
 class Outcome(enum.Enum):
-    """What happens to something that is wrong, the worst first.
+    """How a problem is dealt with, the worst first.
 
     Attributes:
         STOP: The data set cannot be used in its current state.

@@ -143,7 +143,7 @@ def held_back() -> Iterator[None]:
     calls `leave_signals_to_parent`.
     """
     if multiprocessing.get_start_method() != 'fork':
-        # Its first start, by what starts the others, would let them through.
+        # The first process would start it otherwise, which unblocks signals.
         resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:

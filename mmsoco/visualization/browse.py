@@ -1,4 +1,4 @@
-"""Choose and draw what a store or a pretraining config holds."""
+"""Choose and draw images of a store or of a pretraining config."""
 
 from collections.abc import Sequence
 from pathlib import Path

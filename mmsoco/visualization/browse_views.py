@@ -79,7 +79,7 @@ def _drawing_transform(cfg: Config) -> DrawViews:
 
 
 def names_of_config(cfg: Config) -> LevelNames | None:
-    """Return what names the levels of a config's model, if it has one."""
+    """Return a function that names the levels of a config's model."""
     if not cfg.get('model'):
         return None
     encoder = getattr(MODELS.build(cfg.model), 'encoder', None)

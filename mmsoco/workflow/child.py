@@ -140,7 +140,7 @@ def training_command(
 
 
 def resume_notes(work_dir: Path) -> list[tuple[str, str]]:
-    """Say where a training that was called again continues.
+    """Tell where a training that was called again continues.
 
     Args:
         work_dir: Its work dir, see `training_command`.

@@ -86,7 +86,7 @@ class FilterChoice:
     labels: int
 
     def warning(self) -> str | None:
-        """Return what the user should know, or None."""
+        """Return a note for the user, or None."""
         if self.chosen.recall is not None:
             return None
         lost = 1 - self.chosen.kept
@@ -111,7 +111,7 @@ class FilterChoice:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> 'FilterChoice':
-        """Read what `as_dict` returned."""
+        """Read a dict of `as_dict`."""
         return cls(
             **dict(
                 values,

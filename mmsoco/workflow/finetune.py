@@ -145,7 +145,7 @@ class _Finetuning:
         self.folder = RunFolder(settings.folder, 'fine-tuning')
 
     def run(self) -> FinetunedRun:
-        """Refuse what cannot be, then make the steps that are not done."""
+        """Refuse impossible settings, then make the remaining steps."""
         identity, given = self._identity(), self.settings.given()
         # All that can be refused is, before anything is written.
         self._forget_untrained()

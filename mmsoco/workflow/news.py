@@ -10,7 +10,7 @@ LEAST_SPREAD = 0.1
 
 
 class TrainingNews:
-    """Show what mmengine logs on the console.
+    """Show mmengine's log on the console.
 
     Args:
         progress: The bar.

@@ -184,7 +184,7 @@ def build_config(
             parts of it.
 
     Returns:
-        The config; `apply_plan` sets what is measured or counted.
+        The config; `apply_plan` sets the values that are measured.
 
     Raises:
         ValueError: If an option does not fit the config.

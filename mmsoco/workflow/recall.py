@@ -225,7 +225,7 @@ def _advise(
     pictures: Sequence[PictureObjects],
     own: Overlaps,
 ) -> list[str]:
-    """Say what to do if objects are missed, and what misses them."""
+    """Advise on missed objects, by whether search or filter loses them."""
     recall = own.recall(own.numbers[-1], COVERED_IOU)
     limits, search = (store.metadata.get(k) for k in ('filter', 'search'))
     if not limits or not search or 'detector' in search:

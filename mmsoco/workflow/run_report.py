@@ -124,7 +124,7 @@ def write_finetune_report(path: Path) -> None:
 
 
 def describe_finetuning(path: Path) -> dict[str, Any]:
-    """Return what a page shows about a fine-tuning.
+    """Return the values that a page shows about a fine-tuning.
 
     Args:
         path: Its folder, with the evaluation done.
@@ -214,7 +214,7 @@ def _detections(
 
 
 def _seconds(manifest: Mapping[str, Any], step: str) -> float:
-    """Return what a step took; 0 for one that is being made."""
+    """Return the seconds of a step; 0 for one that is being made."""
     return manifest['steps'].get(step, {}).get('seconds', 0.0)
 
 

@@ -1,4 +1,4 @@
-"""Runs the steps of a longer job: skips what is done, stops at a failure.
+"""Run the steps of a longer job; skip finished ones, stop at a failure.
 
 A step is a command that a user could type. Its output goes to a log, and its
 time goes to a record, so that a job that was stopped continues where it was,
@@ -30,7 +30,7 @@ TAIL_LINES = 25
 
 @dataclass(frozen=True)
 class Step:
-    """A command and what it leaves behind.
+    """A command and its output files.
 
     Attributes:
         name: Short name, also that of the log.
@@ -140,7 +140,7 @@ class Job:
         )
 
     def has_changed(self, step: Step) -> bool:
-        """Return whether what is there was made, or begun, by another step."""
+        """Return whether another step has made or begun the outputs."""
         begun = self._begun(step)
         return not begun.is_file() or begun.read_text() != step.fingerprint()
 
@@ -188,7 +188,7 @@ class Job:
 
 
 def _program(command: Sequence[str]) -> list[str]:
-    """Return what is started for a command.
+    """Return the program and arguments that run a command.
 
     A Python module is tied to this process: it must not keep running after
     the job was killed, since the next call would meet it in its folder.
@@ -239,7 +239,7 @@ def _wait(
     """Wait for a process and show the end of its log meanwhile."""
     start = news = time.monotonic()
     try:
-        # Not Popen.wait: it throws away what the process used.
+        # Not Popen.wait: it throws away the resource usage.
         while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
             time.sleep(POLL_SECONDS)
             now = time.monotonic()

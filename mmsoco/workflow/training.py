@@ -90,7 +90,7 @@ class Training:
 
     @quiet_log()
     def check(self) -> None:
-        """Refuse what cannot be trained, before the long steps.
+        """Refuse impossible trainings before the long steps.
 
         Raises:
             ValueError: If the detector, the weights to start from, or an
@@ -146,7 +146,7 @@ class Training:
         self.start = '; '.join(describe_start(report) for report in reports)
 
     def config(self) -> Config:
-        """Return the config without what is measured."""
+        """Return the config without the settings that are measured."""
         options = dict(self.settings.cfg_options)
         if self.settings.init is not None:
             options = {'model.init': self.settings.init, **options}
@@ -373,7 +373,7 @@ class Training:
         return remarks
 
     def _other_choice(self, plan: configs.Plan) -> str:
-        """Say what the other default detector would cost."""
+        """Describe the cost of the other default detector."""
         seconds = self._seconds(plan)
         if self.has_gpu:
             other = f'mmsoco::{configs.SMALL[1]}'
@@ -396,7 +396,7 @@ def has_gpu() -> bool:
 
 
 def describe_start(report: LoadReport) -> str:
-    """Say in a line what arrived of the weights to start from."""
+    """Summarize the loading of the start's weights in a line."""
     name = Path(report.source).name
     return f'{name}: {report.summary()}, copied to the target'
 

@@ -33,7 +33,7 @@ def refuse_if_strict(problems: Problems, args: argparse.Namespace) -> None:
 
 
 def report_problems(problems: Problems) -> int:
-    """Print what was wrong; return the exit status."""
+    """Print the problems; return the exit status."""
     from mmsoco.utils.problems import Outcome
 
     lost = problems.count(Outcome.LOST)

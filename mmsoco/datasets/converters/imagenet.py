@@ -150,7 +150,7 @@ def prepare(
     val_tar: Path | None = None,
     devkit: Path | None = None,
 ) -> list[str]:
-    """Unpack what is given and list what is there.
+    """Unpack the given archives and list the parts of the data set.
 
     Args:
         root: folder of the data set.

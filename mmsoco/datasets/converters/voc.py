@@ -90,7 +90,7 @@ def read_part(
     Args:
         root: Folder of the data sets, such as VOCdevkit.
         part: Data set and split, such as ``VOC2007/trainval``.
-        problems: Gets what is wrong.
+        problems: Collects the problems.
 
     Returns:
         The data set, and its images, named relative to ``root``.
@@ -196,7 +196,7 @@ def _note_capitals(there: set[str], problems: Problems) -> None:
 
 
 def _plain(name: str) -> str:
-    """Return what two spellings of a class have in common."""
+    """Fold capitals, Unicode forms and invisible characters of a name."""
     folded = unicodedata.normalize('NFKC', name).casefold()
     # Such as zero-width spaces.
     return ''.join(c for c in folded if unicodedata.category(c) != 'Cf')

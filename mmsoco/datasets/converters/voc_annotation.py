@@ -140,7 +140,7 @@ def _decode(data: bytes, path: Path, problems: Problems) -> str:
 
 
 def read_names(path: Path) -> set[str]:
-    """Return the classes of an annotation, whatever else it holds.
+    """Return the classes of an annotation, without checking the rest.
 
     Raises:
         AnnotationError: If it is not XML.
@@ -156,7 +156,7 @@ def read_annotation(
     is_turned: Callable[[str], bool],
     problems: Problems,
 ) -> VocImage:
-    """Read a VOC annotation and what its picture shows.
+    """Read a VOC annotation; take name and size from its picture.
 
     An object that cannot be read makes the whole picture unusable: without
     its box a detector would learn that there is nothing.

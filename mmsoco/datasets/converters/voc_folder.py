@@ -31,7 +31,7 @@ class VocFolder:
 
     Args:
         root: Its folder.
-        problems: Gets what is wrong.
+        problems: Collects the problems.
 
     Raises:
         FileNotFoundError: If a folder is missing, or there is no annotation.

@@ -94,7 +94,7 @@ class LoadReportHook(Hook):
         self._offered = state
 
     def before_train(self, runner: Runner) -> None:
-        """Compare what reached the model, by value.
+        """Compare the model's tensors with the file's, by value.
 
         See Hook.before_train.
 
@@ -108,11 +108,11 @@ class LoadReportHook(Hook):
         self._finish(runner, 'load_from')
 
     def before_val(self, runner: Runner) -> None:
-        """Compare what reached the model; see `before_train`."""
+        """Compare the tensors; see `before_train`."""
         self._finish(runner, 'evaluation')
 
     def before_test(self, runner: Runner) -> None:
-        """Compare what reached the model; see `before_train`."""
+        """Compare the tensors; see `before_train`."""
         self._finish(runner, 'evaluation')
 
     def _finish(self, runner: Runner, door: str) -> None:

@@ -14,7 +14,7 @@ _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 def guard_steps(wrapper: OptimWrapper) -> OptimWrapper:
-    """Make an optimizer wrapper of any class skip what is not finite.
+    """Make an optimizer wrapper of any class skip steps that are not finite.
 
     Args:
         wrapper: Changed: it gets a class that inherits from `FiniteSteps`
@@ -41,7 +41,7 @@ def _guarded(kind: type) -> type:
 
 
 class FiniteSteps(OptimWrapper):
-    """The part of an optimizer wrapper that skips what is not finite.
+    """The part of an optimizer wrapper that skips steps that are not finite.
 
     A step whose loss or gradients contain NaN or infinity is skipped: weights
     and the optimizer's state do not change, and buffers that the forward

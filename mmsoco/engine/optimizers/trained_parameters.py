@@ -12,7 +12,7 @@ class TrainedParametersConstructor(DefaultOptimWrapperConstructor):
 
     A target network and frozen stages would give a hundred such lines. Here, a
     module without trained parameters is skipped as a whole; the parameter
-    groups stay the same. `fixed_tensors` counts what is not trained.
+    groups stay the same. `fixed_tensors` counts the others.
     """
 
     def add_params(

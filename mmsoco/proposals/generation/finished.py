@@ -118,7 +118,7 @@ class Finished:
         return True
 
     def _add_unreadable(self, entry: dict[str, Any]) -> None:
-        """Keep what is known of an unreadable image if it still holds."""
+        """Keep the entry of an unreadable image if it still holds."""
         name = entry['file_name']
         # Names that cannot be printed are not those of files.
         if self._index(name) is not None:
@@ -190,8 +190,8 @@ class Finished:
         """Yield the finished rows in order.
 
         Args:
-            of: Turns the path of a store into that of what is read in its
-                place, such as its regions.
+            of: Turns the path of a store into that of the store to read
+                instead, such as its regions.
 
         Raises:
             StoreError: If a file does not have the rows that it had.

@@ -53,7 +53,7 @@ def generate(
     report: Callable[[str], None] = print,
     progress: Callable[[int], None] | None = None,
 ) -> Summary:
-    """Make a store, continuing from what earlier calls have finished.
+    """Make a store, continuing after interrupted calls.
 
     Images whose files have not changed are not searched again, neither those
     of an old store nor those of the parts of an interrupted call.

@@ -19,16 +19,16 @@ from mmsoco.utils.shards import take_shard
 
 
 class Finder(Protocol):
-    """What finds the regions of an image in place of selective search.
+    """A replacement of selective search.
 
     It travels to the worker processes, so it must be picklable.
     """
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what the regions depend on, for a store's metadata."""
+        """Return the parameters of the regions, for a store's metadata."""
 
     def prepare(self) -> None:
-        """Load what is slow to load, before processes are forked."""
+        """Load slow modules before processes are forked."""
 
     def find(self, rgb: np.ndarray) -> np.ndarray:
         """Find the regions of an (H, W, 3) uint8 image: (N, 4) xyxy."""
@@ -42,12 +42,12 @@ class Job:
         image_root: The image folder, tar file or address; see `open_images`.
         all_names: All images relative to it, sorted.
         out: The store to make.
-        search: Parameters of selective search, or what takes its place.
+        search: Parameters of selective search, or its replacement.
         filters: Limits on proposals.
         keep_regions: Whether to keep all regions too, for other filters.
         shard: (i, n): work on the i-th of n runs of ``all_names``.
-        memory_mib: What a worker may take for one image, MiB; by default
-            the workers share what the machine has.
+        memory_mib: Memory that a worker may take for one image, MiB; by
+            default the workers share that of the machine.
         shrink: Whether images that would take more are searched at a smaller
             size; if not, they are left out.
         backend_args: Of the storage backend that holds the images.
@@ -65,7 +65,7 @@ class Job:
     backend_args: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Check what would only fail after hours.
+        """Check early for failures that would come after hours.
 
         Raises:
             ValueError: If a path is empty, there are no images, or the
@@ -104,7 +104,7 @@ class Job:
         return regions_path(self.out_path)
 
     def recipe(self) -> dict[str, Any]:
-        """Describe what the proposals of one image depend on.
+        """Describe the parameters of the proposals of one image.
 
         The place of the images is not part of it: they may be moved.
         """
@@ -136,7 +136,7 @@ class Job:
         return identity
 
     def memory_limit(self, workers: int) -> MemoryLimit:
-        """Return what each worker may take for one image."""
+        """Return the memory that each worker may take for one image."""
         if self.memory_mib is None:
             return share_of_machine(workers, self.shrink)
         return MemoryLimit(self.memory_mib, self.shrink)

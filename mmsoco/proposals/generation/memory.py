@@ -1,4 +1,4 @@
-"""How much memory the search of an image takes, and what may be taken."""
+"""How much memory the search of an image takes, and may take."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from mmsoco.utils.machine import available_memory
 # Measured: 75 bytes on photographs to 141 on noise, the decoded image
 # included.
 SEARCH_BYTES_PER_PIXEL = 141
-# What decoding takes before the image is made smaller: the decoder's copy in
+# Of decoding, before the image is made smaller: the decoder's copy in
 # RGBA, the upright one and the array.
 DECODING_BYTES_PER_PIXEL = 12
-# Of what is available: other programs grow too.
+# Of the available memory: other programs grow too.
 _SHARE = 0.8
 _MIB = 2**20
 
@@ -42,7 +42,7 @@ class MemoryLimit:
             )
 
     def zoom(self, height: int, width: int) -> float:
-        """Return by what an image's sides are multiplied for its search.
+        """Return the factor that an image is resized by for its search.
 
         Args:
             height: The image's, pixels.
@@ -61,7 +61,7 @@ class MemoryLimit:
 
 
 def needed_mib(height: int, width: int) -> float:
-    """Estimate from above what the search of an image takes, MiB."""
+    """Estimate from above the memory for the search of an image, MiB."""
     return height * width * SEARCH_BYTES_PER_PIXEL / _MIB
 
 

@@ -61,7 +61,7 @@ class Parts:
             self._other_root = root
 
     def begin(self) -> None:
-        """Make the folder, and say in it what its parts are of.
+        """Make the folder and describe the job of its parts in it.
 
         Raises:
             OSError: If it cannot be written.
@@ -93,7 +93,7 @@ class Parts:
     def gather(
         self, limit: MemoryLimit, report: Callable[[str], None]
     ) -> Finished:
-        """Find out what is done.
+        """Find the images that are done.
 
         Args:
             limit: Memory for one image.

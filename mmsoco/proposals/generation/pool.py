@@ -113,7 +113,7 @@ def _results(
 
 
 def _obituary(processes: dict[int, Any], chunks: list[Chunk]) -> str:
-    """Say which image a worker was at when it died.
+    """Name the image that a worker was at when it died.
 
     The pool ends its other workers by SIGTERM.
     """

@@ -102,7 +102,7 @@ def make_part(
         images: Where the images are.
         names: Images relative to it, sorted.
         out: The part to write.
-        search: Parameters of selective search, or what takes its place.
+        search: Parameters of selective search, or its replacement.
         filters: Limits on proposals.
         keep_regions: Whether to write all regions next to it.
         limit: Memory for one image.
@@ -142,7 +142,7 @@ def add_image(
     search: SearchSpec | Finder,
     limit: MemoryLimit,
 ) -> None:
-    """Search one image, and note what came of it."""
+    """Search one image and add its record or its error."""
     path = images.where(name)
     stamp = None
     entry: dict[str, Any]
@@ -182,11 +182,11 @@ def find_regions(
         stamp: Of the file.
         path: Its path, for messages.
         name: Its name in the store.
-        search: Parameters of selective search, or what takes its place.
+        search: Parameters of selective search, or its replacement.
         limit: Memory for one image.
 
     Returns:
-        The regions; and what is remarkable about the image, or ''.
+        The regions; and a remark about the image, or ''.
 
     Raises:
         UnreadableImageError: If it cannot be decoded, or is larger than a
