@@ -155,20 +155,19 @@ def sign_flip(values: Sequence[float]) -> float:
     return float(result.pvalue)
 
 
-def more_seeds(sd: float, n: int, resolution: float = RESOLUTION) -> int:
+def more_seeds(sd: float, n: int) -> int:
     """Estimate how many more pairs make the interval narrow enough.
 
     Args:
         sd: Standard deviation of the differences.
         n: Pairs so far.
-        resolution: Wanted half width, AP.
 
     Returns:
         The number of pairs to add, at the spread so far; at least 1, at most
         1,000.
     """
     for total in range(n + 1, n + _MOST_SEEDS):
-        if half_width(sd, total) <= resolution:
+        if half_width(sd, total) <= RESOLUTION:
             return total - n
     return _MOST_SEEDS
 

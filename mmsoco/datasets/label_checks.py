@@ -8,6 +8,8 @@ from mmsoco.utils.problems import Outcome
 
 from .labels import Labels
 
+_MOST_NAMED = 20
+
 
 def check_labels(
     labels: Labels,
@@ -116,6 +118,7 @@ def _alike(name: str, there: Sequence[str]) -> str:
     )
 
 
-def _some(names: Sequence[str], most: int = 20) -> str:
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return repr(tuple(names[:most])) + more
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - _MOST_NAMED
+    more = f' and {rest} more' if rest > 0 else ''
+    return repr(tuple(names[:_MOST_NAMED])) + more

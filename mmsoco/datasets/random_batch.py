@@ -15,6 +15,8 @@ from .transforms.views import parse_size
 _MIN_SCALE, _MAX_SCALE = 0.3, 0.8
 # Proposals of an image after the paper's filter.
 _NUM_OF_IMAGE = 25
+# Boxes per RoI set, as in the recipes.
+_NUM_OF_SET = 4
 
 
 def view_sizes(cfg: Config) -> list[tuple[int, int]]:
@@ -38,7 +40,6 @@ def random_batch(
     pairs: Sequence,
     sizes: Sequence[tuple[int, int]],
     num_images: int,
-    num_proposals: int = 4,
     pretext_views: Sequence[int] = (),
 ) -> dict:
     """Make views, and boxes with scales from the whole range of the filter.
@@ -47,17 +48,16 @@ def random_batch(
         pairs: The pairs of views, see `mmsoco.structures.parse_pairs`.
         sizes: (height, width) of each view.
         num_images: Batch size B.
-        num_proposals: Number K of boxes per RoI set.
         pretext_views: The views of the model's pretexts.
 
     Returns:
         ``inputs``, (B, 3, h, w) float32 per view, and ``data_samples`` with
-        ``bboxes``, (B, K, 4) per RoI set, and ``proposals`` and
+        ``bboxes``, (B, 4, 4) per RoI set, and ``proposals`` and
         ``num_proposals`` of the views of pretexts, as `SoCo` takes them.
     """
     rng = torch.Generator().manual_seed(0)
     bboxes = [
-        _random_boxes(num_images, num_proposals, sizes[rois.view - 1], rng)
+        _random_boxes(num_images, _NUM_OF_SET, sizes[rois.view - 1], rng)
         for rois in roi_sets(parse_pairs(pairs))
     ]
     views = [torch.rand(num_images, 3, *size, generator=rng) for size in sizes]

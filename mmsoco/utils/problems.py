@@ -69,8 +69,8 @@ class Problems:
         if where and len(problem.examples) < _MOST_NAMED:
             problem.examples.append(printable(where))
 
-    def extend(self, others: 'Problems', prefix: str = '') -> None:
-        """Add the cases of another collection, each place with a prefix."""
+    def extend(self, others: 'Problems') -> None:
+        """Add the cases of another collection."""
         for other in others:
             kind = self._kinds.setdefault(
                 (other.outcome, other.what),
@@ -78,7 +78,7 @@ class Problems:
             )
             kind.count += other.count
             free = _MOST_NAMED - len(kind.examples)
-            kind.examples += [prefix + e for e in other.examples[:free]]
+            kind.examples += other.examples[:free]
 
     def count(self, *outcomes: Outcome) -> int:
         """Count the cases with one of some outcomes; all if none are given."""
@@ -114,18 +114,15 @@ class Problems:
         return table(_HEADINGS, rows) if rows else ''
 
 
-def table(
-    headings: tuple[str, ...], rows: list[tuple], indent: str = '  '
-) -> str:
+def table(headings: tuple[str, ...], rows: list[tuple]) -> str:
     """Lay out text in columns, numbers to the right.
 
     Args:
         headings: A heading per column.
         rows: One value per column each.
-        indent: Put before every line.
 
     Returns:
-        Lines without trailing blanks.
+        Indented lines without trailing blanks.
     """
     texts = [[str(value) for value in row] for row in (headings, *rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
@@ -140,7 +137,7 @@ def table(
         )
         for line in texts
     ]
-    return '\n'.join(indent + line.rstrip() for line in lines)
+    return '\n'.join('  ' + line.rstrip() for line in lines)
 
 
 def printable(name: str) -> str:

@@ -66,12 +66,11 @@ def series(
     )
 
 
-def draw_curves(panels: Sequence[Panel], width: float = 10.0) -> bytes:
+def draw_curves(panels: Sequence[Panel]) -> bytes:
     """Draw panels of curves side by side.
 
     Args:
         panels: At least one.
-        width: Width of the picture in inches.
 
     Returns:
         An SVG document.
@@ -81,7 +80,7 @@ def draw_curves(panels: Sequence[Panel], width: float = 10.0) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, 3.0), layout='constrained')
+    figure = Figure(figsize=(10.0, 3.0), layout='constrained')
     FigureCanvasSVG(figure)
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, panel in zip(axes, panels, strict=True):

@@ -33,6 +33,7 @@ _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 # Size of a picture in pixels of the screen: two are shown side by side.
 _WIDTH, _HEIGHT = 460, 320
 _GAP = 6
+_PICTURES = 6
 _AROUND = np.array([-3, -3, 3, 3])
 
 
@@ -136,16 +137,16 @@ def draw_detections(
     names: Mapping[int, str],
     images: Path,
     threshold: float,
-    number: int = 6,
 ) -> np.ndarray:
     """Draw labels (left) and detections (right) of some pictures.
+
+    The pictures are spread over those with objects.
 
     Args:
         judged: See `judge`.
         names: Names of the classes by id.
         images: Folder of the pictures.
         threshold: Least score of a detection to draw.
-        number: Pictures, spread over those with objects.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -156,7 +157,7 @@ def draw_detections(
     pictures = [p for p in judged if len(p.objects)] or list(judged)
     rows = [
         _draw_row(pictures[i], names, images, threshold)
-        for i in spread(len(pictures), number)
+        for i in spread(len(pictures), _PICTURES)
     ]
     width = max(row.shape[1] for row in rows)
     return np.concatenate(

@@ -11,6 +11,8 @@ from .views import PALETTE
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _FONT_SCALE = 0.55
 _OPACITY = 0.45
+# Screen pixels per pixel of the image.
+_SCALE = 2
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,18 @@ class DrawnInstance:
 
 
 def draw_instances(
-    image: np.ndarray, instances: Sequence[DrawnInstance], scale: int = 2
+    image: np.ndarray, instances: Sequence[DrawnInstance]
 ) -> np.ndarray:
     """Draw objects onto a copy of an image.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         instances: The objects; later ones are on top.
-        scale: Screen pixels per pixel of the image.
 
     Returns:
-        (scale H, scale W, 3) uint8 RGB.
+        (2 H, 2 W, 3) uint8 RGB.
     """
-    size = (image.shape[1] * scale, image.shape[0] * scale)
+    size = (image.shape[1] * _SCALE, image.shape[0] * _SCALE)
     picture = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
     for instance in instances:
         color = PALETTE[instance.label % len(PALETTE)]
@@ -55,15 +56,13 @@ def draw_instances(
         )
         cv2.drawContours(picture, outline, -1, color, 2, cv2.LINE_AA)
     for instance in instances:
-        _draw_box(picture, instance, scale)
+        _draw_box(picture, instance)
     return picture
 
 
-def _draw_box(
-    picture: np.ndarray, instance: DrawnInstance, scale: int
-) -> None:
+def _draw_box(picture: np.ndarray, instance: DrawnInstance) -> None:
     color = PALETTE[instance.label % len(PALETTE)]
-    x1, y1, x2, y2 = np.rint(np.array(instance.bbox) * scale).astype(int)
+    x1, y1, x2, y2 = np.rint(np.array(instance.bbox) * _SCALE).astype(int)
     cv2.rectangle(picture, (x1, y1), (x2 - 1, y2 - 1), color, 1)
     (width, height), _ = cv2.getTextSize(instance.text, _FONT, _FONT_SCALE, 1)
     # inside the picture, and above the box if there is room

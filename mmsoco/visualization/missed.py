@@ -14,6 +14,9 @@ from .detections import LABEL, MISSED, WRONG
 from .sheets import add_title, contact_sheet
 
 _EDGE = (0, 0, 0)
+_PICTURES, _COLUMNS = 12, 4
+# Longest side of each picture, pixels.
+_SIZE = 320
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +42,7 @@ class FoundObjects:
 
 
 def draw_missed(
-    pictures: Sequence[FoundObjects],
-    images: Path,
-    iou: float,
-    number: int = 12,
-    size: int = 320,
-    columns: int = 4,
+    pictures: Sequence[FoundObjects], images: Path, iou: float
 ) -> np.ndarray | None:
     """Draw missed objects, each with the nearest box.
 
@@ -56,9 +54,6 @@ def draw_missed(
             missed object.
         images: Folder of the pictures.
         iou: Least overlap of a found object.
-        number: How many pictures to draw, at most.
-        size: Longest side of each, pixels.
-        columns: Pictures per row.
 
     Returns:
         (H, W, 3) uint8 RGB; None if nothing is missed.
@@ -69,16 +64,14 @@ def draw_missed(
     missing = [p for p in pictures if p.missed(iou).any()]
     if not missing:
         return None
-    chosen = [missing[i] for i in spread(len(missing), number)]
-    drawn = [_draw_picture(p, images, iou, size) for p in chosen]
-    return contact_sheet(drawn, columns)
+    chosen = [missing[i] for i in spread(len(missing), _PICTURES)]
+    drawn = [_draw_picture(p, images, iou) for p in chosen]
+    return contact_sheet(drawn, _COLUMNS)
 
 
-def _draw_picture(
-    found: FoundObjects, images: Path, iou: float, size: int
-) -> np.ndarray:
+def _draw_picture(found: FoundObjects, images: Path, iou: float) -> np.ndarray:
     rgb = read_rgb(images / found.file_name)
-    zoom = min(size / max(rgb.shape[:2]), 1)
+    zoom = min(_SIZE / max(rgb.shape[:2]), 1)
     sides = [max(round(side * zoom), 1) for side in rgb.shape[1::-1]]
     picture = Image.fromarray(rgb).resize(sides, Image.Resampling.BOX)
     draw = ImageDraw.Draw(picture)

@@ -231,17 +231,14 @@ def measure(
     )
 
 
-def is_covered(
-    objects: np.ndarray, proposals: np.ndarray, iou: float = COVERED_IOU
-) -> np.ndarray:
+def is_covered(objects: np.ndarray, proposals: np.ndarray) -> np.ndarray:
     """Return which objects are covered by a proposal: (n,) bool.
 
     Args:
         objects: (n, 4) xyxy.
         proposals: (m, 4) xyxy in the same pixels; m may be 0.
-        iou: Least intersection over union.
     """
-    return np.asarray((box_iou(objects, proposals) >= iou).any(axis=1))
+    return np.asarray((box_iou(objects, proposals) >= COVERED_IOU).any(axis=1))
 
 
 def describe_filter(spec: FilterSpec) -> str:

@@ -12,14 +12,14 @@ def instance(label=0, left=40, text='disc 0.9'):
 
 def test_nothing_to_draw():
     image = np.full((60, 100, 3), 90, np.uint8)
-    picture = draw_instances(image, [], scale=3)
-    assert picture.shape == (180, 300, 3)
+    picture = draw_instances(image, [])
+    assert picture.shape == (120, 200, 3)
     assert np.all(picture == 90)
 
 
 def test_mask_is_tinted_in_the_color_of_its_class():
     image = np.zeros((60, 100, 3), np.uint8)
-    picture = draw_instances(image, [instance(label=1)], scale=2)
+    picture = draw_instances(image, [instance(label=1)])
     inside = picture[70, 120]
     expected = 0.45 * np.array(PALETTE[1])
     assert np.all(np.abs(inside - expected) <= 1)
