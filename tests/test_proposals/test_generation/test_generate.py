@@ -85,28 +85,33 @@ def test_other_store_is_not_overwritten(image_root, tmp_path, changed, text):
     assert summary.made
 
 
-def fail_on(name, monkeypatch, error):
-    """Make writing one part fail, in the workers too since they are forked."""
+@pytest.fixture
+def run_until(monkeypatch):
+    """Run a job until the disk is full: at the part of a number."""
     writer = worker_module.ProposalStoreWriter
 
-    def failing(path, *args):
-        if str(path).endswith(name):
-            raise error
-        return writer(path, *args)
+    def run_until_full(job, number):
+        def failing(path, *args):
+            if str(path).endswith(f'part-{number:06d}.arrow'):
+                raise OSError(errno.ENOSPC, 'full')
+            return writer(path, *args)
 
-    monkeypatch.setattr(worker_module, 'ProposalStoreWriter', failing)
+        with monkeypatch.context() as patch:
+            # in the workers too, since they are forked
+            patch.setattr(worker_module, 'ProposalStoreWriter', failing)
+            with pytest.raises(OSError, match='full'):
+                run(job)
+
+    return run_until_full
 
 
-def test_goes_on_after_a_full_disk(image_root, tmp_path, monkeypatch):
+def test_goes_on_after_a_full_disk(image_root, tmp_path, run_until):
     job = make_job(image_root, tmp_path / 'out.arrow', keep_regions=True)
-    fail_on('part-000004.arrow', monkeypatch, OSError(errno.ENOSPC, 'full'))
-    with pytest.raises(OSError, match='full'):
-        run(job)
+    run_until(job, 4)
     assert not job.out_path.exists()
     finished = os.listdir(tmp_path / 'out.arrow.parts')
     assert 'part-000003.arrow' in finished
     assert 'part-000004.arrow' not in finished
-    monkeypatch.undo()
     summary, lines = run(job, workers=1)
     assert 0 < summary.made < 10
     assert 'continuing after' in lines[0]
@@ -120,12 +125,9 @@ def test_goes_on_after_a_full_disk(image_root, tmp_path, monkeypatch):
     ]
 
 
-def test_parts_of_another_job_are_refused(image_root, tmp_path, monkeypatch):
+def test_parts_of_another_job_are_refused(image_root, tmp_path, run_until):
     out = tmp_path / 'out.arrow'
-    fail_on('part-000002.arrow', monkeypatch, OSError(errno.ENOSPC, 'full'))
-    with pytest.raises(OSError):
-        run(make_job(image_root, out))
-    monkeypatch.undo()
+    run_until(make_job(image_root, out), 2)
     other = make_job(image_root, out, filters=FilterSpec(min_size=20))
     with pytest.raises(FileExistsError, match='another job.*min_size'):
         run(other)
@@ -158,15 +160,12 @@ def flip_bit(path, at):
 
 @pytest.mark.parametrize('keep_regions', [False, True])
 def test_damaged_parts_are_made_anew(
-    image_root, tmp_path, monkeypatch, keep_regions
+    image_root, tmp_path, run_until, keep_regions
 ):
     job = make_job(
         image_root, tmp_path / 'out.arrow', keep_regions=keep_regions
     )
-    fail_on('part-000005.arrow', monkeypatch, OSError(errno.ENOSPC, 'full'))
-    with pytest.raises(OSError):
-        run(job)
-    monkeypatch.undo()
+    run_until(job, 5)
     folder = tmp_path / 'out.arrow.parts'
     (folder / 'part-000000.arrow').write_bytes(b'short')
     # in the middle, where the boxes are
@@ -333,12 +332,9 @@ def test_images_that_were_moved_are_not_searched_again(image_root, tmp_path):
     assert run(make_job(moved, out))[1] == []
 
 
-def test_parts_of_images_that_were_moved(image_root, tmp_path, monkeypatch):
+def test_parts_of_images_that_were_moved(image_root, tmp_path, run_until):
     out = tmp_path / 'out.arrow'
-    fail_on('part-000004.arrow', monkeypatch, OSError(errno.ENOSPC, 'full'))
-    with pytest.raises(OSError):
-        run(make_job(image_root, out))
-    monkeypatch.undo()
+    run_until(make_job(image_root, out), 4)
     moved = image_root.rename(tmp_path / 'moved')
     summary, lines = run(make_job(moved, out), workers=1)
     assert 0 < summary.made < 10
@@ -410,6 +406,25 @@ def test_a_filter_that_keeps_nothing_is_warned_of(image_root, tmp_path):
     assert 'WARNING: no image has a prop' in describe(run(job)[0].store)
 
 
+def begin(image_root, out):
+    """Begin the command as the first process of a group of its own.
+
+    Returns:
+        The process, when it has written a part, and the folder of the parts.
+    """
+    command = [sys.executable, 'tools/proposals/generate.py', '--workers=2']
+    process = subprocess.Popen(
+        [*command, str(image_root), str(out)],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        # A shell that runs the tests in the background has it ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    parts = out.with_name(f'{out.name}.parts')
+    wait_for(lambda: any(parts.glob('part-*.arrow')))
+    return process, parts
+
+
 @pytest.mark.parametrize(
     'sent, code',
     [
@@ -427,17 +442,8 @@ def test_ended_parent_takes_its_workers_along(
     os.mkfifo(held)
     for seed in range(50):
         save_blocks(image_root / f'more {seed:03d}.png', seed)
-    command = [sys.executable, 'tools/proposals/generate.py', '--workers=2']
     out = tmp_path / 'out.arrow'
-    process = subprocess.Popen(
-        [*command, str(image_root), str(out)],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        # A shell that runs the tests in the background has it ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    parts = tmp_path / 'out.arrow.parts'
-    wait_for(lambda: any(parts.glob('part-*.arrow')))
+    process, _ = begin(image_root, out)
     if sent == signal.SIGKILL:
         process.kill()
     else:  # as a terminal and `timeout` do: to the workers, too
@@ -469,15 +475,7 @@ def test_second_signal_ends_workers_that_hang(
     noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3))
     # The first to be begun; its search takes far longer than the test.
     Image.fromarray(noise.astype(np.uint8)).save(image_root / '00 held.png')
-    command = [sys.executable, 'tools/proposals/generate.py', '--workers=2']
-    process = subprocess.Popen(
-        [*command, str(image_root), str(tmp_path / 'out.arrow')],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    parts = tmp_path / 'out.arrow.parts'
-    wait_for(lambda: any(parts.glob('part-*.arrow')))
+    process, parts = begin(image_root, tmp_path / 'out.arrow')
     os.killpg(process.pid, first)
     time.sleep(1.3)  # what comes sooner is an echo of the first
     assert process.poll() is None  # waits for the part that was begun
@@ -491,14 +489,8 @@ def test_a_stopped_generator_keeps_its_store_and_goes_on(image_root, tmp_path):
     """As by Ctrl-Z or a suspended job, to the workers too."""
     held = image_root / 'zz held.png'
     os.mkfifo(held)
-    command = [sys.executable, 'tools/proposals/generate.py', '--workers=2']
     out = tmp_path / 'out.arrow'
-    process = subprocess.Popen(
-        [*command, str(image_root), str(out)],
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    wait_for(lambda: any((tmp_path / 'out.arrow.parts').glob('part-*.arrow')))
+    process, _ = begin(image_root, out)
     os.killpg(process.pid, signal.SIGSTOP)
     with pytest.raises(
         BlockingIOError, match=f'in use: process {process.pid} of'
@@ -581,16 +573,3 @@ def test_missing_output_folder(image_root, tmp_path):
 def test_no_workers(image_root, tmp_path):
     with pytest.raises(ValueError, match='got 0'):
         run(make_job(image_root, tmp_path / 'out.arrow'), workers=0)
-
-
-def test_room_imports_no_deep_learning():
-    code = (
-        'import sys, mmsoco.proposals.convert\n'
-        'import mmsoco.proposals.generation.generate\n'
-        'rooms = {"torch", "mmdet", "mmcv", "mmengine", "skimage"}\n'
-        'sys.exit(", ".join(rooms & set(sys.modules)) or 0)'
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
