@@ -63,15 +63,6 @@ def errors_of(code):
     return done.stderr if done.returncode else ''
 
 
-def test_import_of_the_package_is_light():
-    code = (
-        'import sys, mmsoco\n'
-        'heavy = {"torch", "mmcv", "mmdet", "cv2"} & set(sys.modules)\n'
-        'assert not heavy, heavy'
-    )
-    assert errors_of(code) == ''
-
-
 def test_mmselfsup_and_torchvision_import_beside_this_mmcv():
     import mmcv
     import mmselfsup

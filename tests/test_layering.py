@@ -6,6 +6,7 @@ functions count as those at the top of a module do.
 """
 
 import ast
+import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -189,3 +190,27 @@ def test_utils_need_the_standard_library_only():
     }
 
     assert others == {}
+
+
+@pytest.mark.parametrize(
+    ('modules', 'others'),
+    [
+        ('mmsoco; mmsoco.__dir__()', {'cv2', 'numpy'}),
+        (
+            'mmsoco.utils.files, mmsoco.utils.machine',
+            {'cv2', 'numpy', 'pyarrow'},
+        ),
+        (
+            'mmsoco.proposals.convert, mmsoco.proposals.generation.generate',
+            {'skimage'},
+        ),
+    ],
+)
+def test_light_modules_load_nothing_heavy(modules, others):
+    """Nor do the packages that they import, which the text does not tell."""
+    heavy = HEAVY | others
+    code = f'import {modules}; import sys; print({heavy} & set(sys.modules))'
+    done = subprocess.run(
+        [sys.executable, '-c', code], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == 'set()', done.stderr

@@ -168,18 +168,6 @@ def test_a_key_of_json_that_repeats_its_value_is_harmless():
     assert files.parse_json('{"a": [1], "a": [1]}') == {'a': [1]}
 
 
-def test_room_imports_the_standard_library_only():
-    code = (
-        'import sys, mmsoco.utils.files, mmsoco.utils.machine\n'
-        'rooms = {"torch", "numpy", "mmengine", "cv2", "pyarrow"}\n'
-        'sys.exit(", ".join(rooms & set(sys.modules)) or 0)'
-    )
-    done = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.parametrize(
     ('name', 'error', 'message'),
     [
