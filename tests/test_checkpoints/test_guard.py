@@ -1,20 +1,19 @@
 """No location and no loader runs what a checkpoint's pickle asks for."""
 
-import functools
-import http.server
 import io
 import math
 import os
 import pickle
 import sys
-import threading
 from types import SimpleNamespace
 
 import pytest
 import torch
+from canary import Canary, quiet_canary
 from mmengine.model import BaseModule
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader, load_checkpoint
+from storage_backends import web_server
 from torch import nn
 
 from mmsoco.checkpoints.guard import not_finite, tensors_only
@@ -23,19 +22,10 @@ from mmsoco.checkpoints.io import RefusedCheckpointError
 NAME = 'poisoned.pth'
 
 
-class Canary:
-    """Sets a variable of the environment where its pickle is loaded."""
-
-    def __reduce__(self):
-        return exec, ("import os; os.environ['MMSOCO_CANARY'] = 'ran'",)
-
-
 @pytest.fixture(autouse=True)
 def canary(monkeypatch):
-    """Nothing of a file has run when the test is over."""
-    monkeypatch.setenv('MMSOCO_CANARY', 'quiet')
-    yield
-    assert os.environ['MMSOCO_CANARY'] == 'quiet'
+    with quiet_canary(monkeypatch):
+        yield
 
 
 def content():
@@ -61,21 +51,13 @@ def poisoned(request, tmp_path):
     return path
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """The address of the folder; downloads go to a cache of the test."""
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
     monkeypatch.setenv('no_proxy', '*')
-    handler = functools.partial(Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        yield f'http://127.0.0.1:{web.server_address[1]}'
-        web.shutdown()
+    with web_server(tmp_path) as address:
+        yield address
 
 
 def local_spellings(poisoned, monkeypatch):

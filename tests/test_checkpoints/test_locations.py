@@ -1,11 +1,8 @@
 """Spellings of where weights lie, and what comes from there."""
 
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 import torch
+from storage_backends import web_server
 
 from mmsoco.checkpoints.locations import load_weights, local_file
 
@@ -20,14 +17,8 @@ def file(tmp_path):
 
 @pytest.fixture
 def address(file):
-    """The file over HTTP, from this process."""
-    handler = partial(SimpleHTTPRequestHandler, directory=file.parent)
-    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f'http://127.0.0.1:{server.server_port}/weights.pth'
-        server.shutdown()
-        thread.join()
+    with web_server(file.parent) as server:
+        yield f'{server}/weights.pth'
 
 
 @pytest.fixture

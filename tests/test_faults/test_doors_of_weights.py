@@ -1,27 +1,18 @@
 """Weights enter a run as data, by whatever option and spelling."""
 
-import functools
-import http.server
-import os
-import threading
 from pathlib import Path
 
 import pytest
 import torch
+from canary import Canary, quiet_canary
 from mmengine.model import BaseModel
 from small_runs import small_runner
+from storage_backends import web_server
 from torch import nn
 
 from mmsoco.registry import MODELS
 
 NAME = 'poisoned.pth'
-
-
-class Canary:
-    """Sets a variable of the environment where its pickle is loaded."""
-
-    def __reduce__(self):
-        return exec, ("import os; os.environ['MMSOCO_CANARY'] = 'ran'",)
 
 
 @MODELS.register_module()
@@ -46,7 +37,6 @@ class CarelessModel(BaseModel):
 
 @pytest.fixture
 def poisoned(tmp_path, monkeypatch):
-    monkeypatch.setenv('MMSOCO_CANARY', 'quiet')
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
     monkeypatch.setenv('no_proxy', '*')
@@ -54,21 +44,14 @@ def poisoned(tmp_path, monkeypatch):
     path = tmp_path / NAME
     torch.save(dict(state_dict={}, extra=Canary()), path)
     (tmp_path / 'link.pth').symlink_to(path)
-    yield path
-    assert os.environ['MMSOCO_CANARY'] == 'quiet'
+    with quiet_canary(monkeypatch):
+        yield path
 
 
 @pytest.fixture
 def address(tmp_path):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    handler = functools.partial(Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        yield f'http://127.0.0.1:{web.server_address[1]}/{NAME}'
-        web.shutdown()
+    with web_server(tmp_path) as server:
+        yield f'{server}/{NAME}'
 
 
 SPELLINGS = [
