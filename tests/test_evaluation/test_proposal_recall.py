@@ -3,6 +3,7 @@ import io
 
 import numpy as np
 import pytest
+from plain_boxes import iou
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -19,15 +20,6 @@ from mmsoco.evaluation.proposal_recall import (
 from mmsoco.proposals.records import ProposalRecord
 
 NUMBERS = (10, 50, 100, 1000)
-
-
-def plain_iou(a, b):
-    """The formula on two boxes, in Python's own numbers."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(width, 0) * max(height, 0)
-    areas = [(x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)]
-    return shared / (sum(areas) - shared)
 
 
 def grid_objects(rng):
@@ -58,7 +50,7 @@ def test_best_overlaps_equal_a_double_loop(pictures):
     for record, objects in pictures:
         best = best_overlaps(objects, record.bboxes, NUMBERS)
         for row, one in zip(best, objects, strict=True):
-            ious = [plain_iou(one, box) for box in record.bboxes]
+            ious = [iou(one, box) for box in record.bboxes]
             expected = [max(ious[:number], default=0) for number in NUMBERS]
             assert row.tolist() == pytest.approx(expected)
 
@@ -74,7 +66,7 @@ def test_average_recall_equals_a_loop_over_thresholds(pictures):
                     if not low <= area < high:
                         continue
                     boxes = record.bboxes[:number]
-                    best = max((plain_iou(one, b) for b in boxes), default=0)
+                    best = max((iou(one, b) for b in boxes), default=0)
                     hits += [best >= t for t in THRESHOLDS]
             expected = sum(hits) / len(hits)
             found = measured.average_recall(number, size)

@@ -10,6 +10,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from PIL import Image
+from plain_boxes import iou
 from small_runs import small_runner
 
 from mmsoco.checkpoints import io
@@ -172,13 +173,6 @@ def test_cut_off_and_small_boxes_are_undecided():
     assert taken.bboxes.tolist() == rows[[0, 1, 3], :4].tolist()
     assert undecided.bboxes.tolist() == rows[[2, 4], :4].tolist()
     assert taken.labels.tolist() == [0] * 3
-
-
-def iou(a, b):
-    shared = max(min(a[2], b[2]) - max(a[0], b[0]), 0)
-    shared *= max(min(a[3], b[3]) - max(a[1], b[1]), 0)
-    areas = [(x[2] - x[0]) * (x[3] - x[1]) for x in (a, b)]
-    return shared / (sum(areas) - shared)
 
 
 def test_assignment_equals_a_loop_over_anchors():

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from PIL import Image
+from plain_boxes import affine
 from proposal_samples import GOLDEN, load_photo
 
 from mmsoco.datasets.transforms.geometry import (
@@ -20,15 +21,6 @@ DEGENERATE = [
     [50, 30, 50, 30],  # a point
     [60, 50, 40, 30],  # swapped corners
 ]
-
-
-def affine(crop: CropParams) -> np.ndarray:
-    """The crop as a float64 matrix on homogeneous image coordinates."""
-    shift = np.array([[1, 0, -crop.x], [0, 1, -crop.y], [0, 0, 1.0]])
-    height, width = crop.size
-    scale = np.diag([width / crop.w, height / crop.h, 1])
-    mirror = np.array([[-1, 0, width], [0, 1, 0], [0, 0, 1.0]])
-    return (mirror if crop.flip else np.eye(3)) @ scale @ shift
 
 
 def map_corners(bbox: np.ndarray, crop: CropParams) -> list[float]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from mmengine.dataset import Compose
+from plain_boxes import affine
 from torch.utils.data import default_collate
 
 from mmsoco.datasets.transforms import ShowProposals
@@ -23,15 +24,6 @@ def boxes(number=200, seed=0):
     rng = np.random.default_rng(seed)
     corners = rng.integers(0, (201, 101), (number, 2, 2))
     return np.hstack([corners.min(axis=1), corners.max(axis=1)]).astype(float)
-
-
-def affine(crop: CropParams) -> np.ndarray:
-    """The 3 x 3 matrix from picture to view: shift, scale, mirror."""
-    height, width = crop.size
-    shift = np.array([[1, 0, -crop.x], [0, 1, -crop.y], [0, 0, 1.0]])
-    scale = np.diag([width / crop.w, height / crop.h, 1.0])
-    mirror = np.array([[-1, 0, width], [0, 1, 0], [0, 0, 1.0]])
-    return (mirror if crop.flip else np.eye(3)) @ scale @ shift
 
 
 def expected_rows(bboxes, crop):
