@@ -34,6 +34,20 @@ def check_whole(
         )
 
 
+def check_interval(owner: object, name: str, value: Any) -> None:
+    """Refuse an argument of a hook that is not a whole number of at least 1.
+
+    Args:
+        owner: The hook, for the message.
+        name: The argument.
+        value: Its value.
+
+    Raises:
+        ValueError: If the value is something else.
+    """
+    check_whole(f'{type(owner).__name__}: {name}', value)
+
+
 def check_not_negative(key: str, value: Any) -> None:
     """Refuse a value that is not a finite number of at least 0.
 

@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook as MMEngineCheckpointHook
 from mmengine.runner import Runner
 
-from mmsoco.engine.hooks.arguments import check_interval
+from mmsoco.engine.values import check_interval
 from mmsoco.registry import HOOKS
 from mmsoco.utils.files import refuse_unwritable
 

@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmsoco.engine.errors import TrainingFailedError
-from mmsoco.engine.hooks.arguments import check_interval
+from mmsoco.engine.values import check_interval
 from mmsoco.registry import HOOKS
 
 

@@ -14,8 +14,8 @@ from mmengine.runner import Runner
 from mmsoco.checkpoints.newest import checkpoints_of
 from mmsoco.engine.diagnosis import first_not_finite, image_names, keep_batch
 from mmsoco.engine.errors import TrainingFailedError
-from mmsoco.engine.hooks.arguments import check_interval
 from mmsoco.engine.hooks.runtime_info_hook import LoggedValues
+from mmsoco.engine.values import check_interval
 from mmsoco.registry import HOOKS
 
 _NAMED = 4

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from mmsoco.engine.hooks.arguments import check_interval
+from mmsoco.engine.values import check_interval
 from mmsoco.registry import HOOKS
 
 
