@@ -61,6 +61,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='COCO-style JSON with labels of some of the pictures, from which '
         'the filter of the proposals is chosen; they are not trained on',
     )
+    _add_model(parser)
+    shared.add_epochs(parser)
+    shared.add_time(
+        parser, 'time limit of the training', 'chosen from the number of steps'
+    )
+    _add_training(parser)
+    limits = parser.add_argument_group(
+        'filter of the proposals', 'chosen from the pictures unless set'
+    )
+    for name in _LIMITS:
+        limits.add_argument(
+            f'--{name.replace("_", "-")}',
+            type=TYPES[name],
+            metavar='X',
+            help=MEANINGS[name],
+        )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--init',
         metavar='WEIGHTS',
@@ -90,21 +109,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'the previous one has added boxes; implies --rpn. --epochs and --time '
         'are the length of one round (default: 1)',
     )
-    shared.add_epochs(parser)
-    shared.add_time(
-        parser, 'time limit of the training', 'chosen from the number of steps'
-    )
-    _add_training(parser)
-    limits = parser.add_argument_group(
-        'filter of the proposals', 'chosen from the pictures unless set'
-    )
-    for name in _LIMITS:
-        limits.add_argument(
-            f'--{name.replace("_", "-")}',
-            type=TYPES[name],
-            metavar='X',
-            help=MEANINGS[name],
-        )
 
 
 def _add_training(parser: argparse.ArgumentParser) -> None:

@@ -76,15 +76,7 @@ def plan_of(question: Question) -> Plan:
             )
     if question.init is not None and not question.init.is_file():
         raise FileNotFoundError(f'--init: {question.init} does not exist')
-    number = len(labelled_ids(read_document(question.train)))
-    too_many = [n for n in question.labels if n > number]
-    if too_many:
-        raise ValueError(
-            f'--labels {" ".join(map(str, too_many))}: {question.train} has '
-            f'only {number} pictures with objects'
-        )
-    usual = {max(1, round(number * share)) for share in _SHARES}
-    budgets = sorted(set(question.labels) or usual)
+    budgets = _budgets(question)
     question.out.mkdir(parents=True, exist_ok=True)
     detector = (question.out / 'detector_config.py').absolute()
     cfg = Config.fromfile(question.run / CONFIG)
@@ -115,12 +107,27 @@ def plan_of(question: Question) -> Plan:
                 parts=parts and tuple(parts),
             ),
         ),
-        budgets=tuple(
-            Budget(labels, tuple(range(question.seeds))) for labels in budgets
-        ),
+        budgets=budgets,
         finetuning=Finetuning(steps=DEFAULT_STEPS),
         notes=' '.join(notes),
         file=question.out / 'pilot.py',
+    )
+
+
+def _budgets(question: Question) -> tuple[Budget, ...]:
+    """Return the label budgets asked for, or shares of the labels."""
+    number = len(labelled_ids(read_document(question.train)))
+    too_many = [n for n in question.labels if n > number]
+    if too_many:
+        raise ValueError(
+            f'--labels {" ".join(map(str, too_many))}: {question.train} has '
+            f'only {number} pictures with objects'
+        )
+    usual = {max(1, round(number * share)) for share in _SHARES}
+    seeds = tuple(range(question.seeds))
+    return tuple(
+        Budget(labels, seeds)
+        for labels in sorted(set(question.labels) or usual)
     )
 
 
