@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import re
+from pathlib import Path
 from typing import NamedTuple
 
 from mmsoco.cli.main import main
@@ -31,3 +33,15 @@ def succeed(*argv: object) -> str:
     outcome = call(*argv)
     assert outcome.status == 0, outcome.err
     return outcome.out
+
+
+def assert_refused(outcome: Outcome, message: str) -> None:
+    """Check that a call ended with a message, a pattern, and no traceback."""
+    assert outcome.status == 1
+    assert re.search(f'error: .*{message}', outcome.err), outcome.err
+    assert 'Traceback (' not in outcome.err
+
+
+def state_of(folder: Path) -> dict[Path, int]:
+    """Return what a folder holds, and when it was written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob('*')}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import state_of
 from PIL import Image
 
 import mmsoco
@@ -236,11 +237,6 @@ def test_a_refused_call_makes_no_run(
     with pytest.raises((LookupError, ValueError), match=message):
         run(pretrained, data, out=data / 'out', **options)
     assert not (data / 'out').exists()
-
-
-def state_of(folder):
-    """Return what a folder holds, and when it was written."""
-    return {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
 
 
 def cut(path):
