@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from command import Outcome, call
+from command import Outcome, assert_refused, call
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
@@ -119,11 +119,6 @@ def run(verb, work_dir, *arguments, options=()) -> Outcome:
         f'experiment_name=detector-{time.monotonic_ns()}',
         *options,
     )
-
-
-def assert_refused(outcome, message):
-    assert outcome.status == 1
-    assert re.search(f'error: .*{message}', outcome.err), outcome.err
 
 
 @pytest.fixture(scope='module')

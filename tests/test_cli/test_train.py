@@ -1,7 +1,6 @@
 """`mmsoco train` from a folder of images to checkpoints, on CPUs."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from command import Outcome, call
+from command import Outcome, assert_refused, call, state_of
 from mmengine.config import Config
+from real_processes import PATIENCE
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.engine.resuming import set_resume
@@ -328,18 +328,12 @@ def test_two_processes_train_as_one(config, finished, tmp_path, repo_dir):
         ),
         check=True,
         capture_output=True,
-        timeout=300,
+        timeout=PATIENCE,
     )
     first, second = (torch.load(tmp_path / f'rank{i}.pt') for i in (0, 1))
     assert same(first, second, rtol=0, atol=0)
     alone = torch.load(finished / 'rank0.pt')
     assert same(first, alone, rtol=1e-3, atol=1e-5)
-
-
-def assert_refused(outcome, message):
-    assert outcome.status == 1
-    assert re.search(f'error: .*{message}', outcome.err), outcome.err
-    assert 'Traceback (' not in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -381,10 +375,10 @@ def test_traceback_lies_in_the_work_dir_of_the_config(
 def test_a_refused_call_leaves_a_run_as_it_is(
     config, finished, words, message
 ):
-    before = {p: p.stat().st_mtime_ns for p in finished.rglob('*')}
+    before = state_of(finished)
     outcome = call('train', config, '--work-dir', finished, *words)
     assert_refused(outcome, message)
-    assert {p: p.stat().st_mtime_ns for p in finished.rglob('*')} == before
+    assert state_of(finished) == before
 
 
 def test_store_of_other_images_is_refused(config, tmp_path):
