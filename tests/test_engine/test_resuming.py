@@ -22,15 +22,6 @@ from mmsoco.engine.rng import seed_iteration
 from mmsoco.engine.schedulers import warmup_cosine
 from mmsoco.utils.stop_signals import StoppedError
 
-
-@pytest.fixture(autouse=True)
-def heard_ctrl_c():
-    """A shell that runs the tests in the background has it ignored."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
-
-
 COSINE = dict(
     type='WarmupCosineLR', warmup=1, convert_to_iter_based=True, minimum=0.0
 )
