@@ -64,6 +64,12 @@ def begin(command, program=(sys.executable,)):
     return process
 
 
+def begin_two_ranks(command):
+    """Start a program twice, by torchrun; see `begin`."""
+    launch = ['-m', 'torch.distributed.run', '--nproc_per_node=2']
+    return begin([*launch, f'--master_port={free_port()}', *command])
+
+
 def end_begun():
     """End what `begin` has started and a test that failed has left."""
     while _begun:

@@ -11,25 +11,17 @@ import pytest
 import torch
 from real_processes import (
     begin,
+    begin_two_ranks,
     children_of,
-    end_begun,
-    free_port,
     output_of,
     read_until,
     wait_for,
-    write_training,
 )
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.utils.processes import is_alive
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def script(tmp_path):
-    yield write_training(tmp_path)
-    end_begun()
 
 
 def stopped_at(work):
@@ -124,11 +116,7 @@ def test_a_stopped_training_keeps_its_folder_and_goes_on(script, tmp_path):
 def test_ranks_are_stopped_without_a_traceback_of_their_own(script, tmp_path):
     """`torchrun` hands the signal on to its ranks, and shows its own."""
     work = tmp_path / 'work'
-    process = begin(
-        ['-m', 'torch.distributed.run', '--nproc_per_node=2']
-        + [f'--master_port={free_port()}', script, work, 500]
-        + ['distributed', 'workers']
-    )
+    process = begin_two_ranks([script, work, 500, 'distributed', 'workers'])
     read_until(process, 'iteration 5')
     os.killpg(process.pid, signal.SIGTERM)
     output = output_of(process)
@@ -140,11 +128,7 @@ def test_ranks_are_stopped_without_a_traceback_of_their_own(script, tmp_path):
 def test_a_signal_to_one_rank_saves_and_stops_all(script, tmp_path, rank):
     """As by the scheduler of the one machine that is needed elsewhere."""
     work = tmp_path / 'work'
-    process = begin(
-        ['-m', 'torch.distributed.run', '--nproc_per_node=2']
-        + [f'--master_port={free_port()}', script, work, 500]
-        + ['distributed']
-    )
+    process = begin_two_ranks([script, work, 500, 'distributed'])
     read_until(process, 'iteration 5')
     ranks = {rank_of(pid): pid for pid in children_of(process.pid)}
     os.kill(ranks[rank], signal.SIGTERM)
@@ -162,10 +146,7 @@ def rank_of(pid):
 def test_two_processes_go_on_as_one(script, tmp_path):
     """At the sample, and with the schedule, that the run has reached."""
     work = tmp_path / 'work'
-    two = begin(
-        ['-m', 'torch.distributed.run', '--nproc_per_node=2']
-        + [f'--master_port={free_port()}', script, work, 2, 'distributed']
-    )
+    two = begin_two_ranks([script, work, 2, 'distributed'])
     output = output_of(two)
     assert two.returncode == 0, output
     # Two epochs of 8 images, in batches of 2 in each process.

@@ -10,33 +10,21 @@ import sys
 import pytest
 from real_processes import (
     begin,
+    begin_two_ranks,
     children_of,
-    end_begun,
-    free_port,
     output_of,
     read_until,
     wait_for,
-    write_training,
 )
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.utils.processes import is_alive
 
 
-@pytest.fixture
-def script(tmp_path):
-    yield write_training(tmp_path)
-    end_begun()
-
-
 @pytest.mark.slow
 def test_ranks_end_with_a_launcher_that_was_killed(script, tmp_path):
     work = tmp_path / 'work'
-    launch = ['-m', 'torch.distributed.run', '--nproc_per_node=2']
-    process = begin(
-        [*launch, f'--master_port={free_port()}', script, work, 50000]
-        + ['distributed']
-    )
+    process = begin_two_ranks([script, work, 50000, 'distributed'])
     read_until(process, 'iteration 5')
     ranks = children_of(process.pid)
     assert len(ranks) == 2
@@ -44,10 +32,7 @@ def test_ranks_end_with_a_launcher_that_was_killed(script, tmp_path):
     process.wait()
     wait_for(lambda: not any(is_alive(rank) for rank in ranks))
     # What users then type: it meets nobody, and resumes.
-    again = begin(
-        [*launch, f'--master_port={free_port()}', script, work, 4]
-        + ['distributed', 'resume']
-    )
+    again = begin_two_ranks([script, work, 4, 'distributed', 'resume'])
     output = output_of(again)
     assert again.returncode == 0, output
     assert load_run(work / 'epoch_4.pth')['meta']['epoch'] == 4
@@ -76,10 +61,7 @@ def test_ctrl_c_saves_and_a_second_training_is_refused(script, tmp_path):
 @pytest.mark.parametrize('sent', [signal.SIGINT, signal.SIGTERM])
 def test_the_signals_of_a_launcher_save(script, tmp_path, sent):
     work = tmp_path / 'work'
-    process = begin(
-        ['-m', 'torch.distributed.run', '--nproc_per_node=2']
-        + [f'--master_port={free_port()}', script, work, 500, 'distributed']
-    )
+    process = begin_two_ranks([script, work, 500, 'distributed'])
     read_until(process, 'iteration 5')
     process.send_signal(sent)
     output_of(process)
