@@ -93,7 +93,6 @@ class CheckpointingRunner(MMEngineRunner):
                 checkpoint of that name is unchanged.
             ValueError: If the weights are not finite.
         """
-        self._refuse_not_finite(filename)
         meta = dict(kwargs.pop('meta', None) or {})
         meta[KEY] = self._record.to_meta()
         for sampler in self._samplers():
@@ -108,21 +107,6 @@ class CheckpointingRunner(MMEngineRunner):
                 f'{error}. Earlier checkpoints are complete: make room and '
                 'continue with --resume.'
             ) from error
-
-    def _refuse_not_finite(self, filename: str) -> None:
-        names = not_finite(
-            dict(
-                state_dict=self._bare_model.state_dict(),
-                optimizer=self.optim_wrapper.state_dict(),
-            )
-        )
-        if names:
-            raise ValueError(
-                f'{filename} is not written: {describe_not_finite(names)}. '
-                'Earlier checkpoints are unchanged: lower the learning '
-                'rate (optim_wrapper.optimizer.lr) and continue with '
-                '--resume.'
-            )
 
     @cached_property
     def _record(self) -> RunRecord:
@@ -230,15 +214,21 @@ class CheckpointingRunner(MMEngineRunner):
                 resuming.check_position(meta, length)
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
-        """Call the hooks; add a checksum to a checkpoint when they are done.
+        """Call the hooks; check and sign a checkpoint when they are done.
+
+        They may replace its weights, for example by their moving average.
 
         Args:
             fn_name: name of the hooks' method.
             kwargs: its arguments.
+
+        Raises:
+            ValueError: If a tensor of the checkpoint is not finite.
         """
         super().call_hook(fn_name, **kwargs)
         if fn_name == 'before_save_checkpoint':
             checkpoint = kwargs['checkpoint']
+            _refuse_not_finite(checkpoint)
             checkpoint['meta'][RUN_CHECKSUM] = run_sha256(checkpoint)
 
     def _stand_at(self, meta: dict, was: RunRecord, is_same: bool) -> None:
@@ -343,3 +333,14 @@ class CheckpointingRunner(MMEngineRunner):
                 'weights alone are made by '
                 '`mmsoco export`.'
             ) from error
+
+
+def _refuse_not_finite(checkpoint: dict) -> None:
+    names = not_finite(checkpoint)
+    if names:
+        raise ValueError(
+            f'The checkpoint is not written: {describe_not_finite(names)}. '
+            'Earlier checkpoints are unchanged: lower the learning '
+            'rate (optim_wrapper.optimizer.lr) and continue with '
+            '--resume.'
+        )

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from mmengine.hooks import EMAHook
 from small_runs import NamedPoints, diary, small_runner
 
 from mmsoco.checkpoints.guard import not_finite
@@ -116,6 +117,23 @@ def test_weights_that_are_not_finite_are_not_written(tmp_path):
         runner.train()
     for path in tmp_path.glob('*.pth'):
         assert not not_finite(load_run(path)['state_dict'])
+
+
+def test_averages_that_are_not_finite_are_not_written(tmp_path):
+    """A hook replaces the weights of a checkpoint at the last moment."""
+    runner = small_runner(
+        tmp_path, custom_hooks=[dict(type='Diary'), dict(type='EMAHook')]
+    )
+
+    def break_average(runner):
+        if runner.iter == 6:
+            [ema] = [h for h in runner.hooks if isinstance(h, EMAHook)]
+            ema.ema_model.module.layers[0].weight.data.fill_(NAN)
+
+    diary(runner).on_iter = break_average
+    with pytest.raises(ValueError, match='not written.*layers.0.weight'):
+        runner.train()
+    assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
 
 
 def log_of(work_dir):
