@@ -1,13 +1,16 @@
 """Checkpoints by epochs, and by minutes between them."""
 
+import shutil
 from pathlib import Path
 
 import pytest
+from mmengine.evaluator import BaseMetric
 from mmengine.fileio import LocalBackend
-from small_runs import diary, small_runner
+from small_runs import SmallRegressor, diary, small_runner
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.engine.hooks import CheckpointHook, checkpoint_hook
+from mmsoco.registry import METRICS, MODELS
 
 ONE = dict(default_hooks=dict(checkpoint=dict(max_keep_ckpts=1)))
 
@@ -86,6 +89,89 @@ def test_keeps_as_many_as_it_is_told(tmp_path):
     assert names == ['epoch_4.pth', 'epoch_5.pth']
     ids = load_run(tmp_path / 'epoch_5.pth')['message_hub']['runtime_info']
     assert ids['keep_ckpt_ids'] == [4, 5]
+
+
+@METRICS.register_module()
+class Rising(BaseMetric):
+    """Each evaluation is better than the last one, in one or two ways."""
+
+    seen = 0
+
+    def process(self, data_batch, data_samples):
+        """Nothing is measured."""
+        self.results.append(0)
+
+    def compute_metrics(self, results):
+        """Count the evaluations."""
+        self.seen += 1
+        return dict(good=self.seen, fine=self.seen)
+
+
+@MODELS.register_module()
+class Evaluated(SmallRegressor):
+    """Predicts nothing."""
+
+    def forward(self, inputs, mode):
+        """The loss, or no predictions."""
+        return super().forward(inputs, mode) if mode == 'loss' else [{}]
+
+
+def run_with_best(work_dir, names, **settings):
+    small_runner(
+        work_dir,
+        model=dict(type='Evaluated'),
+        val_dataloader=dict(
+            dataset=dict(type='NamedPoints'),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
+        val_cfg=dict(),
+        val_evaluator=dict(type='Rising'),
+        default_hooks=dict(
+            checkpoint=dict(interval=9, save_best=names, rule='greater')
+        ),
+        **settings,
+    ).train()
+
+
+def best_of(work_dir):
+    return sorted(p.name for p in work_dir.glob('best_*'))
+
+
+@pytest.mark.parametrize('names', [['good'], ['good', 'fine']])
+def test_the_best_checkpoint_stays_until_a_better_one_is_written(
+    tmp_path, monkeypatch, names
+):
+    put = LocalBackend.put
+
+    def full_later(self, content, path):
+        if 'good_epoch_2' in str(path):
+            raise OSError(28, 'No space left on device')
+        put(self, content, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalBackend, 'put', full_later)
+        with pytest.raises(OSError, match='epoch_2.pth could not be written'):
+            run_with_best(tmp_path / 'full', names)
+    assert best_of(tmp_path / 'full') == sorted(
+        f'best_{name}_epoch_1.pth' for name in names
+    )
+    run_with_best(tmp_path / 'run', names)
+    assert best_of(tmp_path / 'run') == sorted(
+        f'best_{name}_epoch_3.pth' for name in names
+    )
+
+
+def test_a_copy_of_a_run_leaves_the_best_checkpoint_of_the_run(
+    tmp_path, monkeypatch
+):
+    run_with_best(tmp_path / 'run', 'good')
+    shutil.copytree(tmp_path / 'run', tmp_path / 'copy')
+    monkeypatch.setattr(Rising, 'seen', 9)
+    run_with_best(
+        tmp_path / 'copy', 'good', resume=True, train_cfg=dict(max_epochs=4)
+    )
+    assert best_of(tmp_path / 'copy') == ['best_good_epoch_4.pth']
+    assert best_of(tmp_path / 'run') == ['best_good_epoch_3.pth']
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ class CheckpointHook(MMEngineCheckpointHook):
     In the scope ``mmsoco`` it takes the place of mmengine's hook of the same
     name. Beyond it:
 
-    - the oldest checkpoint is removed when the new one is complete; mmengine
-      removes it before, so that a run with ``max_keep_ckpts=1`` that fails at
-      this point has none;
+    - the oldest checkpoint, or the best one up to then, is removed when the
+      new one is complete; mmengine removes it before, so that a run with
+      ``max_keep_ckpts=1`` that fails at this point has none;
     - while steps are skipped because they are not finite, checkpoints are
       postponed, so that the newest one is from before the failure;
     - between the checkpoints, ``interim.pth`` is replaced after 1, 2, 4
@@ -125,6 +125,22 @@ class CheckpointHook(MMEngineCheckpointHook):
             if hasattr(runner, 'save_interim'):
                 Path(runner.work_dir, 'interim.pth').unlink(missing_ok=True)
         self._saved_at = time.monotonic()
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        if self.save_best is None:
+            return
+        many = len(self.key_indicators) > 1
+        paths = self.best_ckpt_path_dict if many else vars(self)
+        names = self.key_indicators if many else ['best_ckpt_path']
+        old = {name: paths[name] for name in names}
+        paths.update(dict.fromkeys(names))  # as in the method above
+        super()._save_best_checkpoint(runner, metrics)
+        for name, path in old.items():
+            if paths.get(name) is None:
+                paths[name] = path
+            elif path and path != paths[name] and is_main_process():
+                # By its name: the run may be a copy of the one that wrote it.
+                self._remove([os.path.basename(path)])
 
     def _put_off(self, runner: Runner) -> bool:
         """Return whether steps are failing, and log that."""
