@@ -1,5 +1,7 @@
 """Batch norm's statistics at fixed weights."""
 
+import math
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -49,6 +51,19 @@ def test_is_the_mean_over_batches(model, batches):
     assert torch.allclose(
         model.norm.running_var, inputs.var(1).mean(0), atol=1e-5
     )
+
+
+@pytest.mark.parametrize('bad', [math.nan, 1e25])
+def test_batches_that_are_not_finite_are_left_out(model, batches, bad):
+    """As the training skips them; 1e25 overflows in the variance."""
+    good = torch.stack([batch['inputs'] for batch in batches[1:]])
+    batches[0]['inputs'][2, 1] = bad
+    assert recompute_statistics(model, batches, num_iters=4) == 1
+    means, variances = good.mean(1).mean(0), good.var(1).mean(0)
+    assert torch.allclose(model.norm.running_mean, means, atol=1e-6)
+    assert torch.allclose(model.norm.running_var, variances, atol=1e-5)
+    assert recompute_statistics(model, batches[:1] * 3, num_iters=3) == 3
+    assert torch.allclose(model.norm.running_mean, means, atol=1e-6)
 
 
 def test_restores_the_momentum_and_spares_frozen_layers(model, batches):

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
+from mmsoco.engine.optimizers.finite_steps import not_finite_flag
 from mmsoco.engine.values import check_interval
 from mmsoco.registry import HOOKS
 
@@ -19,7 +20,7 @@ from mmsoco.registry import HOOKS
 @torch.no_grad()
 def recompute_statistics(
     model: nn.Module, loader: DataLoader, num_iters: int
-) -> None:
+) -> int:
     """Set the running statistics to their mean over training batches.
 
     Wu and Johnson, "Rethinking 'Batch' in BatchNorm", arXiv 2105.07576,
@@ -31,28 +32,39 @@ def recompute_statistics(
         model: an mmengine model, in training mode and not wrapped.
         loader: training batches.
         num_iters: batches per process, at least 1.
+
+    Returns:
+        The number of batches, of all processes, that were left out because
+        their statistics are not finite. If no batch is left, the running
+        statistics stay as they were.
     """
     layers = [
         m for m in model.modules() if isinstance(m, _BatchNorm) and m.training
     ]
     if not layers:
-        return
+        return 0
     momenta = [layer.momentum for layer in layers]
     buffers = [b for m in layers for b in (m.running_mean, m.running_var)]
+    old = [buffer.clone() for buffer in buffers]
     sums = [torch.zeros_like(buffer) for buffer in buffers]
     for layer in layers:
         layer.momentum = 1.0  # use only the statistics of the last batch
-    seen = 0
+    counts = torch.zeros(2, device=buffers[0].device)  # used, left out
     for batch in itertools.islice(loader, num_iters):
         model(**model.data_preprocessor(batch, True), mode='loss')
-        torch._foreach_add_(sums, buffers)
-        seen += 1
+        is_bad = int(not_finite_flag(buffers).item())
+        counts[is_bad] += 1
+        if is_bad:
+            torch._foreach_copy_(buffers, old)  # 0 times NaN is NaN
+        else:
+            torch._foreach_add_(sums, buffers)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
-    for buffer, total in zip(buffers, sums, strict=True):
-        mean = total / seen
-        all_reduce(mean, op='mean')
-        buffer.copy_(mean)
+    all_reduce(counts)
+    for buffer, total, kept in zip(buffers, sums, old, strict=True):
+        all_reduce(total)
+        buffer.copy_(total / counts[0] if counts[0] else kept)
+    return int(counts[1])
 
 
 @HOOKS.register_module()
@@ -123,8 +135,13 @@ class PreciseBNHook(Hook):
         # its order and, with persistent workers, end the running epoch.
         cfg = dict(runner.cfg.train_dataloader, persistent_workers=False)
         loader = runner.build_dataloader(cfg, seed=runner.seed)
-        recompute_statistics(
+        left_out = recompute_statistics(
             model.module if is_model_wrapper(model) else model,
             loader,
             self.num_iters,
         )
+        if left_out:
+            runner.logger.warning(
+                f'{left_out} batches were left out, since their statistics '
+                'are not finite.'
+            )
