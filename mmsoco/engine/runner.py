@@ -1,6 +1,7 @@
 """Extend mmengine's runner: train on CPUs, and survive a kill."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -190,7 +191,10 @@ class Runner(StoppableRunner):
             hooks: the config's ``default_hooks``.
         """
         hooks = dict(hooks or {})
-        hooks.setdefault('finite', dict(type=FiniteHook))
+        finite = hooks.get('finite') or {}
+        if isinstance(finite, Mapping):
+            finite = dict(type=FiniteHook) | finite
+        hooks['finite'] = finite
         super().register_default_hooks(hooks)
 
     def scale_lr(

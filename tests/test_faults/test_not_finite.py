@@ -89,6 +89,13 @@ def test_a_bad_batch_in_accumulated_gradients(tmp_path, monkeypatch):
     assert 'Iteration 6: ' in log_of(tmp_path)  # where its step would be
 
 
+def test_the_hook_cannot_be_removed(tmp_path, monkeypatch):
+    """Without it a run would skip its steps to the end."""
+    poison(monkeypatch, first=4)
+    with pytest.raises(TrainingFailedError):
+        small_runner(tmp_path, default_hooks=dict(finite=None)).train()
+
+
 def test_bad_steps_at_the_end_of_an_epoch_put_the_checkpoint_off(
     tmp_path, monkeypatch
 ):
