@@ -1,5 +1,6 @@
 """Find where numbers stop being finite, and keep the batch for a replay."""
 
+import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,6 +15,8 @@ from mmsoco.checkpoints.guard import not_finite
 from mmsoco.checkpoints.io import load, save_atomic
 from mmsoco.engine.optimizers.finite_steps import KeptBuffers
 from mmsoco.engine.run_record import image_name
+
+NO_LAYER = 'none: the gradients alone, in the backward pass'
 
 
 def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
@@ -61,7 +64,7 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
         return found[0]
     if not_finite(losses):
         return 'none: the loss is computed outside of layers'
-    return 'none: the gradients alone, in the backward pass'
+    return NO_LAYER
 
 
 def keep_batch(path: Path, content: dict[str, Any]) -> None:
@@ -78,16 +81,24 @@ def replay(path: str | Path, model: nn.Module) -> str:
     """Run a kept batch of `SoCo` again.
 
     Args:
-        path: A file of `keep_batch`.
+        path: A file of `keep_batch`. Of several processes, only the first one
+            keeps the weights; its file must lie beside those of others.
         model: The model of its config; it gets the kept weights.
 
     Returns:
         See `first_not_finite`.
     """
     content = load(path)
-    model.load_state_dict(content['state_dict'])
+    state = content['state_dict'] or load(_of_first(path))['state_dict']
+    model.load_state_dict(state)
     model.train()
     return first_not_finite(model, content['batch'])
+
+
+def _of_first(path: str | Path) -> Path:
+    """Return the file of the first process for that of another one."""
+    path = Path(path)
+    return path.with_name(re.sub(r'_rank\d+', '_rank0', path.name))
 
 
 def image_names(batch: Any, dataset: Any) -> list[str]:

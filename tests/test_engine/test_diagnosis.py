@@ -78,6 +78,10 @@ def test_a_kept_batch_can_be_run_again(model, tmp_path):
     batch['inputs'][0][0] = math.inf
     keep_batch(path, dict(batch=batch, state_dict=model.state_dict()))
     assert 'images or boxes' in replay(path, model)
+    # The second of two processes leaves the weights to the first one.
+    keep_batch(tmp_path / 'a_rank0.pt', dict(state_dict=model.state_dict()))
+    keep_batch(tmp_path / 'a_rank1.pt', dict(batch=batch, state_dict={}))
+    assert 'images or boxes' in replay(tmp_path / 'a_rank1.pt', model)
 
 
 def test_batches_of_detectors_become_plain_values(tmp_path):

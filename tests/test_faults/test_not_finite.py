@@ -10,6 +10,7 @@ from small_runs import NamedPoints, diary, small_runner
 from mmsoco.checkpoints.guard import not_finite
 from mmsoco.checkpoints.io import load, load_run
 from mmsoco.engine.errors import TrainingFailedError
+from mmsoco.engine.hooks import finite_hook
 
 NAN = math.nan
 
@@ -89,11 +90,47 @@ def test_a_bad_batch_in_accumulated_gradients(tmp_path, monkeypatch):
     assert 'Iteration 6: ' in log_of(tmp_path)  # where its step would be
 
 
+def test_the_bad_batch_of_accumulated_gradients_is_found(
+    tmp_path, monkeypatch
+):
+    """The first of two, while the second one is finite."""
+    poison(monkeypatch, first=4, last=4)
+    runner = small_runner(
+        tmp_path,
+        optim_wrapper=dict(accumulative_counts=2),
+        default_hooks=dict(finite=dict(stop_after=1)),
+    )
+    with pytest.raises(TrainingFailedError, match='images or boxes themselv'):
+        runner.train()
+    kept = load(tmp_path / 'not_finite' / 'iter_6_rank0.pt')
+    assert not_finite(kept['batch'])
+    assert len(kept['further_batches']) == 1
+    assert not not_finite(kept['further_batches'])
+
+
+def test_a_short_run_without_any_step_fails(tmp_path, monkeypatch):
+    """It ends before five steps have failed."""
+    poison(monkeypatch, first=0)
+    runner = small_runner(tmp_path, train_cfg=dict(max_epochs=1))
+    with pytest.raises(TrainingFailedError, match='4 steps in a row'):
+        runner.train()
+    assert not [*tmp_path.glob('*.pth')]
+
+
 def test_the_hook_cannot_be_removed(tmp_path, monkeypatch):
     """Without it a run would skip its steps to the end."""
     poison(monkeypatch, first=4)
     with pytest.raises(TrainingFailedError):
         small_runner(tmp_path, default_hooks=dict(finite=None)).train()
+
+
+def test_a_message_says_whose_batch_it_is_about(tmp_path, monkeypatch):
+    """Each of several processes knows only its own."""
+    poison(monkeypatch, first=4)
+    monkeypatch.setattr(finite_hook, 'get_world_size', lambda: 3)
+    monkeypatch.setattr(finite_hook, 'get_rank', lambda: 1)
+    with pytest.raises(TrainingFailedError, match='layer of process 2 of 3'):
+        small_runner(tmp_path).train()
 
 
 def test_bad_steps_at_the_end_of_an_epoch_put_the_checkpoint_off(

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import get_rank, is_main_process
+from mmengine.dist import get_rank, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 
 from mmsoco.checkpoints.newest import checkpoints_of
-from mmsoco.engine.diagnosis import first_not_finite, image_names, keep_batch
+from mmsoco.engine.diagnosis import (
+    NO_LAYER,
+    first_not_finite,
+    image_names,
+    keep_batch,
+)
 from mmsoco.engine.errors import TrainingFailedError
 from mmsoco.engine.hooks.runtime_info_hook import LoggedValues
 from mmsoco.engine.values import check_interval
@@ -38,9 +43,9 @@ class FiniteHook(Hook):
 
     mmsoco's runner skips single steps whose loss or gradients are not finite
     (`FiniteSteps`) and always has this hook: it counts them as
-    ``skipped_steps``, names the images, and after several in a row ends the
-    run with an error that names the step, its images and the first layer whose
-    output is not finite. The last batch is kept in ``WORK_DIR/not_finite/``,
+    ``skipped_steps``, names the images, and after several in a row, or if all
+    of a run have failed, ends the run with an error that names the step, its
+    images and the first layer whose output is not finite. The last batch is kept in ``WORK_DIR/not_finite/``,
     see `mmsoco.engine.diagnosis.replay`.
 
     On a GPU, it gets the outcome of a step one iteration late, without waiting
@@ -73,7 +78,8 @@ class FiniteHook(Hook):
         """
         self._batches: list[Any] = []
         self._pending: deque[_Step] = deque()
-        self._skipped = 0
+        self._skipped = self._judged = 0
+        self._starts = runner.iter == 0
         runner.failed_steps = 0
 
     def after_train_iter(
@@ -116,6 +122,7 @@ class FiniteHook(Hook):
             self._judge(runner, self._pending.popleft())
 
     def _judge(self, runner: Runner, step: _Step) -> None:
+        self._judged += 1
         if not any(step.outcome.arrived().values()):
             runner.failed_steps = 0
             return
@@ -127,7 +134,10 @@ class FiniteHook(Hook):
             for wrapper in _wrappers(runner)
         )
         limit = self.stop_after_scaled if scaled else self.stop_after
-        if runner.failed_steps >= limit:
+        # A run that is shorter than the limit has learned nothing either.
+        none_taken = self._starts and runner.failed_steps == self._judged
+        is_last = step.iter + 1 >= runner.max_iters
+        if runner.failed_steps >= limit or (is_last and none_taken):
             raise TrainingFailedError(self._end(runner, step))
         if runner.failed_steps <= _REPORTED:
             why = ' (fp16 lowers its scale)' if scaled else ''
@@ -141,8 +151,16 @@ class FiniteHook(Hook):
         """Keep the batch, and end the run with all that is known."""
         model = runner.model
         model = model.module if is_model_wrapper(model) else model
-        batch = step.batches[-1]
-        layer = _layer(runner, model, batch)
+        batches = list(step.batches)
+        layer = NO_LAYER
+        for number, batch in enumerate(batches):  # of accumulated gradients
+            layer = _layer(runner, model, batch)
+            if layer != NO_LAYER:
+                batches.append(batches.pop(number))
+                break
+        if layer == NO_LAYER and get_world_size() > 1:
+            layer += ', or in another process'
+        batch = batches[-1]
         path = Path(
             runner.work_dir,
             'not_finite',
@@ -152,7 +170,7 @@ class FiniteHook(Hook):
             path,
             dict(
                 batch=batch,
-                batches_before=step.batches[:-1],
+                further_batches=batches[:-1],
                 iter=step.iter + 1,
                 epoch=step.epoch + 1,
                 seed=runner.seed,
@@ -164,7 +182,8 @@ class FiniteHook(Hook):
         return (
             f'Iteration {step.iter + 1} (epoch {step.epoch + 1}): loss or '
             f'gradients are not finite, for {runner.failed_steps} steps in a '
-            f'row. First layer whose output is not finite: {layer}. '
+            f'row. First layer{_of_process()} whose output is not finite: '
+            f'{layer}. '
             f'{_images(runner, step)} The batch is kept in {path}. None of '
             f'these steps was applied. {_remedy(runner)}'
         )
@@ -191,7 +210,13 @@ def _images(runner: Runner, step: _Step) -> str:
     if not names:
         return 'The data set does not name its images.'
     more = f' and {len(names) - _NAMED} more' if len(names) > _NAMED else ''
-    return f'Images: {", ".join(names[:_NAMED])}{more}.'
+    return f'Images{_of_process()}: {", ".join(names[:_NAMED])}{more}.'
+
+
+def _of_process() -> str:
+    """Name this process if there are others, whose batches are not known."""
+    count = get_world_size()
+    return f' of process {get_rank() + 1} of {count}' if count > 1 else ''
 
 
 def _remedy(runner: Runner) -> str:
