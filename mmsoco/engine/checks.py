@@ -1,5 +1,6 @@
 """Refuse settings of a training that are out of range, by their keys."""
 
+import math
 import multiprocessing
 from collections.abc import Mapping
 from typing import Any
@@ -84,6 +85,15 @@ def check_training(cfg: Mapping) -> None:
     _check_intervals(
         'custom_hooks', dict(enumerate(cfg.get('custom_hooks') or ()))
     )
+    _check_numbers(cfg)
+
+
+def _check_numbers(cfg: Mapping) -> None:
+    """Refuse NaN in any setting: it would fail steps later."""
+    for name in cfg:
+        for key, value in walk(name, cfg[name]):
+            if isinstance(value, float) and math.isnan(value):
+                raise ValueError(f'{key} expects a number, but got {value!r}.')
 
 
 def _check_limits(cfg: Mapping) -> None:
