@@ -53,7 +53,7 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
     try:
         with torch.no_grad(), context or nullcontext():
             data = model.data_preprocessor(batch, True)
-            if not_finite(data):
+            if not_finite(plain(data)):
                 return 'none: the images or boxes themselves'
             losses = model(**data, mode='loss')
     finally:

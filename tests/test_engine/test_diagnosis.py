@@ -72,6 +72,14 @@ def test_names_weights_and_images_and_nothing(model):
     assert found == 'encoder.backbone.conv1.weight, a weight'
 
 
+def test_finds_boxes_within_samples_of_detectors(model):
+    sample = DetDataSample()
+    sample.gt_instances = InstanceData(bboxes=torch.full((1, 4), math.nan))
+    batch = tiny_models.batch()
+    batch['data_samples']['of_detector'] = [sample]
+    assert 'images or boxes' in first_not_finite(model, batch)
+
+
 def test_a_kept_batch_can_be_run_again(model, tmp_path):
     path = tmp_path / 'kept.pt'
     batch = tiny_models.batch()
