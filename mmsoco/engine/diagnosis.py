@@ -30,7 +30,8 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
 
     Returns:
         The name of a layer and the kind of value; or the name of a weight, or
-        the images, if they are not finite themselves.
+        the images, if they are not finite themselves; or the name of a
+        statistic of batch norm that overflows.
     """
     weights = not_finite(model.state_dict())
     if weights:
@@ -44,6 +45,7 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
 
         return look
 
+    odd = set(not_finite(dict(model.named_buffers())))  # such as masks
     handles = [
         module.register_forward_hook(watch(name))
         for name, module in model.named_modules()
@@ -56,6 +58,11 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
             if not_finite(plain(data)):
                 return 'none: the images or boxes themselves'
             losses = model(**data, mode='loss')
+        overflown = [
+            name
+            for name in not_finite(dict(model.named_buffers()))
+            if name not in odd
+        ]
     finally:
         for handle in handles:
             handle.remove()
@@ -64,6 +71,8 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
         return found[0]
     if not_finite(losses):
         return 'none: the loss is computed outside of layers'
+    if overflown:
+        return f'{overflown[0]}, a statistic of finite outputs'
     return NO_LAYER
 
 

@@ -23,7 +23,7 @@ def poison(monkeypatch, first, last=10**9, value=NAN):
     def poisoned(self, key):
         sample = get(self, key)
         if first <= len(made) // 2 <= last:
-            sample['inputs'][0] = value
+            sample['inputs'][0] = value * (-1) ** len(made)  # they differ
         made.append(key)
         return sample
 
@@ -53,6 +53,17 @@ def test_inputs_that_are_not_finite_after_a_good_epoch(
     kept = load(tmp_path / 'not_finite' / 'iter_9_rank0.pt')
     assert (kept['iter'], kept['epoch'], kept['seed']) == (9, 3, 0)
     assert not_finite(kept['batch'])
+
+
+def test_statistics_that_overflow_end_the_run_as_well(tmp_path, monkeypatch):
+    """The variance of such inputs is infinite; batch norm returns 0."""
+    poison(monkeypatch, first=4, value=1e25)
+    with pytest.raises(
+        TrainingFailedError,
+        match=r'Iteration 9 .*5 steps in a row.*layers.1.running_var, a stat',
+    ):
+        small_runner(tmp_path).train()
+    assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
 
 
 @pytest.mark.parametrize('lr', [1e30, 1e38])

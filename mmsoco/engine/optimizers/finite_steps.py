@@ -1,5 +1,6 @@
 """Take an optimizer step only if loss and gradients are finite."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -45,9 +46,11 @@ class FiniteSteps(OptimWrapper):
 
     A step whose loss or gradients contain NaN or infinity is skipped: weights
     and the optimizer's state do not change, and buffers that the forward
-    passes have changed (statistics of batch norm) are restored. In a
-    distributed run, all processes decide the same, since gradients are
-    averaged, and a loss that is not finite makes all gradients so.
+    passes have changed (statistics of batch norm) are restored. The same
+    applies to buffers that overflow while the loss is finite, since batch norm
+    then returns 0. In a distributed run, all processes decide the same, since
+    gradients are averaged, and a loss or buffer that is not finite makes all
+    gradients so.
 
     On a GPU, nothing waits for the device if the optimizer can skip there
     (`LARS.skip_if`); the host gets the outcome from `take_flags`, one
@@ -85,9 +88,13 @@ class FiniteSteps(OptimWrapper):
 
     def update_params(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Backpropagate, and make a step if it is time; see mmengine."""
-        # The factor is 1, or NaN for a loss that is not finite, so that its
-        # gradients are NaN on every rank.
-        super().update_params(loss * (1 + 0 * loss.detach()), *args, **kwargs)
+        # The factor is 1, or NaN if the loss or a buffer is not finite, so
+        # that the gradients are NaN on every rank.
+        factor = 1 + 0 * loss.detach()
+        if self._buffers is not None:
+            overflow = self._buffers.not_finite_flag().to(factor.device)
+            factor = factor.masked_fill(overflow > 0, math.nan)
+        super().update_params(loss * factor, *args, **kwargs)
 
     def step(self, **kwargs: Any) -> None:
         """Take the step, unless it is not finite."""
@@ -137,18 +144,19 @@ class KeptBuffers:
         for live, kept in zip(self._live, self._kept, strict=True):
             torch._foreach_copy_(kept, live)
 
-    def put_back_if(self, flag: Tensor) -> None:
-        """Restore the copy if a flag is set or a buffer is not finite.
+    def not_finite_flag(self) -> Tensor:
+        """Return 1 if a buffer that was finite is not, as a scalar."""
+        return not_finite_flag(self._finite)
 
-        The statistics of batch norm can overflow while loss and gradients are
-        finite.
+    def put_back_if(self, flag: Tensor) -> None:
+        """Restore the copy if a flag is set.
 
         Args:
-            flag: Scalar, on the device of the buffers; above 0 if set.
+            flag: Scalar; above 0 if set.
         """
         if not self._live:
             return
-        flag = flag.to(self._live[0][0].device) + not_finite_flag(self._finite)
+        flag = flag.to(self._live[0][0].device)
         if not flag.is_cuda and not flag.item():
             return
         for live, kept in zip(self._live, self._kept, strict=True):
