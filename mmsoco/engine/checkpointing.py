@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.dist import get_rank, master_only
+from mmengine.hooks import EMAHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from mmengine.runner import Runner as MMEngineRunner
@@ -174,6 +175,14 @@ class CheckpointingRunner(MMEngineRunner):
         was = RunRecord.from_meta(meta) or self._record
         was.refuse_other_run(self._record)
         self._check_position(meta, filename)
+        has_hook = any(isinstance(hook, EMAHook) for hook in self.hooks)
+        if 'ema_state_dict' in checkpoint and not has_hook:
+            raise ValueError(
+                f'The weights of {filename} are a moving average: its run has '
+                'the hook EMAHook, and this config has not. Set it in '
+                'custom_hooks, or begin a new run from this average '
+                '(load_from) in another --work-dir.'
+            )
         self._adopt_seeds(meta)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         with resuming.part_of(filename, 'state_dict'):

@@ -681,3 +681,15 @@ def test_seeds_of_iterations():
     found = [draw(s, i) for s, i in ((3, 5), (3, 6), (4, 5), (5, 3), (0, 0))]
     for numbers in zip(*found, strict=True):
         assert len(set(numbers)) == len(found)
+
+
+def test_a_moving_average_is_not_taken_for_the_weights(tmp_path):
+    """A checkpoint has it in their place; EMAHook puts them back."""
+    average = dict(custom_hooks=[dict(type='Diary'), dict(type='EMAHook')])
+    small_runner(tmp_path, **average).train()
+    longer = dict(resume=True, train_cfg=dict(max_epochs=4))
+    with pytest.raises(ValueError, match='a moving average.*EMAHook'):
+        small_runner(tmp_path, **longer).train()
+    runner = small_runner(tmp_path, **longer, **average)
+    runner.train()
+    assert runner.iter == 16
