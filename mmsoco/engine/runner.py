@@ -193,7 +193,7 @@ class Runner(StoppableRunner):
         hooks = dict(hooks or {})
         finite = hooks.get('finite') or {}
         if isinstance(finite, Mapping):
-            finite = dict(type=FiniteHook) | finite
+            finite = dict(finite, type=finite.get('type', FiniteHook))
         hooks['finite'] = finite
         super().register_default_hooks(hooks)
 

@@ -130,7 +130,9 @@ class CheckpointHook(MMEngineCheckpointHook):
         if self.save_best is None:
             return
         many = len(self.key_indicators) > 1
-        paths = self.best_ckpt_path_dict if many else vars(self)
+        paths: dict[str, Any] = (
+            self.best_ckpt_path_dict if many else self.__dict__
+        )
         names = self.key_indicators if many else ['best_ckpt_path']
         old = {name: paths[name] for name in names}
         paths.update(dict.fromkeys(names))  # as in the method above

@@ -45,8 +45,8 @@ class FiniteHook(Hook):
     (`FiniteSteps`) and always has this hook: it counts them as
     ``skipped_steps``, names the images, and after several in a row, or if all
     of a run have failed, ends the run with an error that names the step, its
-    images and the first layer whose output is not finite. The last batch is kept in ``WORK_DIR/not_finite/``,
-    see `mmsoco.engine.diagnosis.replay`.
+    images and the first layer whose output is not finite. The batch is kept in
+    ``WORK_DIR/not_finite/``, see `mmsoco.engine.diagnosis.replay`.
 
     On a GPU, it gets the outcome of a step one iteration late, without waiting
     for it.
