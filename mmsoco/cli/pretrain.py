@@ -96,9 +96,10 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--rpn',
-        action='store_true',
-        default=None,
-        help="also train the detector's RPN to find the proposals",
+        action=argparse.BooleanOptionalAction,
+        help="whether to also train the detector's RPN, to find the proposals "
+        '(default: yes on a CPU, unless --init gives weights or the detector '
+        'has no RPN)',
     )
     parser.add_argument(
         '--rounds',

@@ -51,11 +51,16 @@ def pretrain_in_rounds(
 
     Raises:
         FileExistsError: If ``out`` holds something other than these rounds.
-        ValueError: If there are fewer than 2 rounds; and see `pretrain`,
-            whose errors are raised too.
+        ValueError: If there are fewer than 2 rounds, or ``rpn`` is False;
+            and see `pretrain`, whose errors are raised too.
     """
     if rounds < 2:
         raise ValueError(f'expected 2 rounds or more, got {rounds}')
+    if options.get('rpn') is False:
+        raise ValueError(
+            f'--no-rpn contradicts --rounds {rounds}: the RPN of one round '
+            'finds the boxes that the next one adds; leave one of the two out'
+        )
     console = console or Console(len(STEPS))
     out = Path(out)
     _refuse_other_run(out, rounds)

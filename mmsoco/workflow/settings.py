@@ -50,7 +50,8 @@ class PretrainSettings:
         seed: Seed of the run.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         workers: Processes that search proposals, and that load pictures.
-        rpn: True trains the detector's RPN too, see `RPNPretext`.
+        rpn: Whether the detector's RPN is trained, too, see `RPNPretext`;
+            None lets the recipe decide, see `Training.trains_rpn`.
     """
 
     images: Path

@@ -83,6 +83,30 @@ class Training:
             return self.settings.devices
         return max(torch.cuda.device_count(), 1)
 
+    @cached_property
+    def trains_rpn(self) -> bool:
+        """Whether the detector's RPN is trained, too.
+
+        Unless the user decides, it is by the recipe for small folders, where
+        it was measured to help (docs/results.md), if the detector has an RPN
+        that starts from random weights. One that was trained on labels, as in
+        COCO weights, was not measured, and may lose by it.
+        """
+        if self.settings.rpn is not None:
+            return self.settings.rpn
+        if self.has_gpu or self.settings.init not in (None, SCRATCH):
+            return False
+        if any(
+            key.startswith('model.pretexts')
+            for key in self.settings.cfg_options
+        ):
+            return False
+        try:
+            rpn_config(self.detector)
+        except ValueError:
+            return False
+        return True
+
     @property
     def config_path(self) -> Path:
         """The whole config."""
@@ -100,7 +124,7 @@ class Training:
         name = self.settings.detector or 'of this machine'
         configs.build_encoder(self.detector, self.recipe, name)
         if self.settings.rpn:
-            self._check_rpn()
+            self._refuse_without_rpn()
         if self.settings.precision == 'fp16' and not self.has_gpu:
             raise ValueError(
                 '--precision fp16 needs a GPU; take bf16 or fp32 here'
@@ -119,8 +143,7 @@ class Training:
                 )
         self._check_start(build_parts(self.config()))
 
-    def _check_rpn(self) -> None:
-        """Refuse --rpn for a detector without an RPN."""
+    def _refuse_without_rpn(self) -> None:
         try:
             rpn_config(self.detector)
         except ValueError as error:
@@ -166,7 +189,7 @@ class Training:
             self.folder.path / 'proposals.arrow',
             self.folder.checkpoints,
             options,
-            bool(self.settings.rpn),
+            self.trains_rpn,
             configs.read_detector_config(
                 self.settings.detector, self.has_gpu
             ).get('custom_imports'),
@@ -359,6 +382,9 @@ class Training:
             remarks.append(('start', self.start))
         if self.settings.detector is None:
             remarks.append(('detector', self._other_choice(plan)))
+        if self.trains_rpn and self.settings.rpn is None:
+            text = 'learns to find the proposals; --no-rpn leaves it out'
+            remarks.append(('rpn', text))
         if plan.steps < LEAST_STEPS:
             epochs = -(-LEAST_STEPS // plan.steps_per_epoch)
             remarks.append(

@@ -77,6 +77,11 @@ def trained(monkeypatch):
     return calls
 
 
+def test_rounds_need_the_rpn(images, tmp_path):
+    with pytest.raises(ValueError, match='--no-rpn contradicts --rounds 2'):
+        rounds.pretrain_in_rounds(images, tmp_path / 'out', 2, rpn=False)
+
+
 def test_each_round_trains_on_more_boxes_than_the_last(
     images, tmp_path, trained
 ):

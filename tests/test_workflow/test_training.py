@@ -92,6 +92,33 @@ def test_modules_of_the_detector_are_imported_in_the_training(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ('options', 'has_gpu', 'trained'),
+    [
+        ({}, False, True),
+        ({}, True, False),
+        (dict(rpn=True), True, True),
+        (dict(rpn=False), False, False),
+        (dict(init='scratch'), False, True),
+        # an RPN that was trained on labels
+        (dict(init='coco.pth'), False, False),
+        (dict(cfg_options={'model.pretexts': []}), False, False),
+        (
+            dict(detector='mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'),
+            False,
+            False,
+        ),
+    ],
+)
+def test_when_the_rpn_is_trained(
+    tmp_path, monkeypatch, options, has_gpu, trained
+):
+    monkeypatch.setattr(module, 'has_gpu', lambda: has_gpu)
+    made = training(tmp_path, **options)
+    assert made.trains_rpn is trained
+    assert bool(made.config().model.get('pretexts')) is trained
+
+
+@pytest.mark.parametrize(
     ('options', 'epochs'),
     [
         (dict(epochs=3), 3),
