@@ -106,6 +106,11 @@ def pair_losses(scalars: Iterable[str]) -> list[str]:
     return sorted(n for n in scalars if re.fullmatch(r'loss_\d+', n))
 
 
+def contrast_loss(entry: Mapping[str, float]) -> float:
+    """Return the loss of all pairs of views of a line, without pretexts."""
+    return sum(entry[name] for name in pair_losses(entry))
+
+
 def summarize(
     scalars: Sequence[Mapping[str, float]],
 ) -> dict[str, float | None]:
@@ -124,11 +129,11 @@ def summarize(
         return [entry[name] for entry in scalars if name in entry]
 
     pairs = pair_losses(scalars[0])
+    losses = [contrast_loss(e) for e in scalars if pairs[0] in e]
     speeds = values('images_per_s')
-    loss = np.sum([values(pair) for pair in pairs], axis=0)
     return dict(
-        first=float(loss[0]),
-        last=float(loss[-1]),
+        first=losses[0],
+        last=losses[-1],
         least=LEAST_OF_PAIR * len(pairs),
         pairs=len(pairs),
         spread=values('embedding_std')[-1],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from mmsoco.visualization.logs import contrast_loss
 from mmsoco.workflow.console import Progress
 from mmsoco.workflow.settings import describe_time
 
@@ -67,7 +68,8 @@ class PretrainingNews(TrainingNews):
         spread = entry.get('embedding_std', float('nan'))
         verdict = 'COLLAPSED' if spread < LEAST_SPREAD else 'ok'
         gauges = [
-            f'loss {entry["loss"]:z.1f} (least {self.least:.0f})',
+            # The loss of a pretext has another least value.
+            f'loss {contrast_loss(entry):z.1f} (least {self.least:.0f})',
             f'spread {spread:.2f} {verdict}',
             f'same object {entry.get("pair_cosine", float("nan")):.2f}',
             f'found again {entry.get("retrieval", float("nan")):.2f}',

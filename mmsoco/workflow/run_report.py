@@ -231,7 +231,7 @@ def _tiles(
     tiles = [
         (f'{pictures:,}', f'pictures, {labels}'),
         (f'{steps:,}', 'steps'),
-        (f'{curves.series(scalars, "loss").values[-1]:.2f}', 'last loss'),
+        (f'{logs.summarize(scalars)["last"]:.2f}', 'last loss'),
         (describe_time(_seconds(manifest, 'pretrain')), 'of training'),
     ]
     for run in finetunings[:2]:

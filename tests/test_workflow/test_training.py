@@ -28,7 +28,9 @@ class Bar(Progress):
 
 
 def entry(step, epoch, **values):
-    common = dict(loss=-4.6, time=0.5, embedding_std=0.74, pair_cosine=0.58)
+    common = dict(time=0.5, embedding_std=0.74, pair_cosine=0.58)
+    # with a pretext, whose loss is above 0
+    common |= dict(loss=-4.2, loss_12=-2.4, loss_13=-2.2, loss_rpn_cls=0.4)
     common['retrieval'] = 0.25
     return dict(common, step=step, epoch=epoch, images_per_s=27.4, **values)
 
@@ -45,7 +47,7 @@ def test_news_in_words():
         'loss -4.6 (least -8)   spread 0.74 ok   same object 0.58   '
         'found again 0.25   27 images/s   5 min left'
     )
-    news.take([{**entry(300, 3), 'loss': -0.02}])
+    news.take([{**entry(300, 3), 'loss_12': -0.02, 'loss_13': 0.0}])
     assert news.text.startswith('loss 0.0 (')
     news.take([entry(800, 8, embedding_std=0.05)])
     assert 'COLLAPSED' in news.text and 'left' not in news.text
