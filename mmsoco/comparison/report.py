@@ -113,31 +113,40 @@ def progress(results: Results) -> str:
     return f'{done} of {planned} cells are done; the numbers can still change.'
 
 
-def asked_start(results: Results) -> str:
+def asked_start(results: Results, labels: int | None = None) -> str:
     """Return the start that the answer is about.
 
     It is the plan's first start that SoCo pretrained, else the last start.
     Starts without a finished fine-tuning come after those that have one.
+
+    Args:
+        results: The results.
+        labels: A label budget; None for all of them together.
     """
     starts = results.plan['starts']
     pretrained = [s['name'] for s in starts if s['kind'] == 'soco']
-    measured = {row.start['name'] for row in results.rows if row.records}
+    rows = results.rows if labels is None else results.at(labels)
+    measured = {row.start['name'] for row in rows if row.records}
     known = [name for name in pretrained if name in measured]
     return [*known, *pretrained, starts[-1]['name']][0]
 
 
 def answer(results: Results) -> list[str]:
     """Say for each label budget whether a start helps; see `asked_start`."""
-    start = asked_start(results)
     sentences = []
     for labels in results.budgets:
-        row = results.row(start, labels)
+        row = results.row(asked_start(results, labels), labels)
         if row is None or not row.records:
             sentences.append(f'With {labels} labels: not run.')
             continue
         parts = [
-            f'compared with the start {_named(results, results.scratch)}: '
-            f'{_verdict(row.to_scratch)}'
+            f'compared with the start {_named(results, name)}: '
+            f'{_verdict(difference)}'
+            for name, difference in (
+                (results.scratch, row.to_scratch),
+                (results.longer, row.to_longer),
+            )
+            if name == results.scratch or difference is not None
         ]
         if row.to_best is not None:
             best = _named(results, results.best[labels])
@@ -145,14 +154,10 @@ def answer(results: Results) -> list[str]:
                 f'compared with the best image-level method, {best}: '
                 f'{_verdict(row.to_best)}'
             )
-        if row.to_longer is not None:
-            parts.append(
-                f'compared with the start {_named(results, results.longer)}: '
-                f'{_verdict(row.to_longer)}'
-            )
         sentences.append(
             f'With {labels} labels, {row.label} ' + '; '.join(parts) + '.'
         )
+    start = asked_start(results)
     return [*sentences, *analysis.fewer_labels(results, start)]
 
 

@@ -408,6 +408,20 @@ def test_a_reference_of_another_name_is_named(tmp_path):
     assert 'image-level' not in text.split('## A plan')[1]
 
 
+def test_the_answer_is_about_a_start_that_was_measured(tmp_path):
+    better = dict(name='better', kind='soco', title='Better', config='c.py')
+    starts = [METHODS[0], better, *METHODS[1:]]
+    folder = fill(tmp_path / 'records', starts=starts)
+    for path in folder.glob('finetuning_soco_100*'):
+        record = json.loads(path.read_text())
+        name = path.name.replace('soco', 'better')
+        record |= dict(start='better', cell=name.rpartition('-')[0])
+        (folder / name).write_text(json.dumps(record))
+    few, many, *_ = report.answer(analysis.read_results(folder))
+    assert few.startswith('With 100 labels, Better ')
+    assert many.startswith('With 400 labels, SoCo <b> ')
+
+
 def test_the_answer_compares_equal_times(tmp_path, monkeypatch):
     longer = dict(name='longer', kind='scratch', title='longer',
                   time_of='soco')  # fmt: skip
