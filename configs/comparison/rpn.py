@@ -9,21 +9,15 @@ duration:  about 12 minutes for each pretraining or fine-tuning
 command:   mmsoco compare configs/comparison/rpn.py --data data/bins
 """
 
+_base_ = 'bins.py'
+
 name = 'rpn'
 title = 'Bins: the RPN as a pretext, and other proposals'
 notes = (
     'The start on the boxes of the labels has seen the boxes, but not the '
     'classes, of all labels: it is a bound, and no method.'
 )
-data = dict(
-    root='data/bins',
-    source='ATANU0023/garbage_detection_dataset, CC BY 4.0; `mmsoco convert '
-    'bins` makes the same pictures and labels from it.',
-)
-detector = '_base_/faster-rcnn_r18-fpn_320.py'
 tuning = 'The weight of the RPN loss and its views are the first ones tried.'
-pretraining = dict(samples=10_000, amp='bf16')
-finetuning = dict(steps=600)
 budgets = [
     dict(labels=50, seeds=(0, 1, 2)),
     dict(labels=100, seeds=(0, 1, 2)),
