@@ -243,11 +243,11 @@ def read_results(folder: Path) -> Results:
             records[cell['name']] = record
     rows = _rows(content, records)
     best = {}
+    starts = content['plan']['starts']
     for budget in content['plan']['budgets']:
         labels = budget['labels']
         here = [row for row in rows if row.labels == labels]
         best[labels] = best_image_level(here)
-        starts = content['plan']['starts']
         others = dict(
             to_scratch=starts[0]['name'],
             to_best=best[labels],

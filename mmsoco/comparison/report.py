@@ -139,21 +139,21 @@ def answer(results: Results) -> list[str]:
         if row is None or not row.records:
             sentences.append(f'With {labels} labels: not run.')
             continue
-        parts = [
-            f'compared with the start {_named(results, name)}: '
-            f'{_verdict(difference)}'
-            for name, difference in (
-                (results.scratch, row.to_scratch),
-                (results.longer, row.to_longer),
-            )
-            if name == results.scratch or difference is not None
+        others = [
+            (f'the start {_named(results, results.scratch)}', row.to_scratch)
         ]
+        if row.to_longer is not None:
+            longer = _named(results, results.longer)
+            others.append((f'the start {longer}', row.to_longer))
         if row.to_best is not None:
             best = _named(results, results.best[labels])
-            parts.append(
-                f'compared with the best image-level method, {best}: '
-                f'{_verdict(row.to_best)}'
+            others.append(
+                (f'the best image-level method, {best}', row.to_best)
             )
+        parts = [
+            f'compared with {name}: {_verdict(difference)}'
+            for name, difference in others
+        ]
         sentences.append(
             f'With {labels} labels, {row.label} ' + '; '.join(parts) + '.'
         )
