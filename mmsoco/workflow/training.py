@@ -15,7 +15,11 @@ from torch import nn
 from mmsoco.checkpoints.io import load_run
 from mmsoco.checkpoints.load_report import LoadReport
 from mmsoco.checkpoints.newest import newest_usable
-from mmsoco.checkpoints.warm_start import SCRATCH, load_start
+from mmsoco.checkpoints.warm_start import (
+    SCRATCH,
+    load_start,
+    parse_starts,
+)
 from mmsoco.engine.loops import epochs_for
 from mmsoco.engine.run_record import Change, RunRecord
 from mmsoco.engine.trial_build import build_parts
@@ -94,12 +98,14 @@ class Training:
         """
         if self.settings.rpn is not None:
             return self.settings.rpn
-        if self.has_gpu or self.settings.init not in (None, SCRATCH):
-            return False
-        if any(
-            key.startswith('model.pretexts')
-            for key in self.settings.cfg_options
+        options = self.settings.cfg_options
+        if self.has_gpu or any(
+            k.startswith('model.pretexts') for k in options
         ):
+            return False
+        init = options.get('model.init', self.settings.init)
+        starts = parse_starts(init, self.detector)
+        if any(start.parts is None for start in starts):  # whole detectors
             return False
         try:
             rpn_config(self.detector)

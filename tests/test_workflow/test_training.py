@@ -103,6 +103,7 @@ def test_modules_of_the_detector_are_imported_in_the_training(tmp_path):
         (dict(init='scratch'), False, True),
         # an RPN that was trained on labels
         (dict(init='coco.pth'), False, False),
+        (dict(cfg_options={'model.init': 'coco.pth'}), False, False),
         (dict(cfg_options={'model.pretexts': []}), False, False),
         (
             dict(detector='mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'),
@@ -118,6 +119,17 @@ def test_when_the_rpn_is_trained(
     made = training(tmp_path, **options)
     assert made.trains_rpn is trained
     assert bool(made.config().model.get('pretexts')) is trained
+
+
+@pytest.mark.parametrize(('part', 'trained'), [('', False), ('neck', True)])
+def test_weights_that_the_detectors_config_names(
+    tmp_path, monkeypatch, part, trained
+):
+    monkeypatch.setattr(module, 'has_gpu', lambda: False)
+    made = training(tmp_path)
+    owner = made.detector[part] if part else made.detector
+    owner['init_cfg'] = dict(type='Pretrained', checkpoint='coco.pth')
+    assert made.trains_rpn is trained
 
 
 @pytest.mark.parametrize(
