@@ -18,6 +18,13 @@ budgets = [dict(labels=100, seeds=(0, 1, 2))]
 starts = [
     dict(name='scratch', kind='scratch', title='from scratch'),
     dict(
+        name='soco-rpn',
+        kind='soco',
+        title='SoCo + RPN (backbone, neck and RPN)',
+        config='starts/soco-rpn.py',
+        parts=['backbone', 'neck', 'rpn_head'],
+    ),
+    dict(
         name='soco-init',
         kind='soco',
         title='SoCo (backbone and neck)',
