@@ -40,6 +40,15 @@ starts = [
         config='starts/soco-rpn.py',
         parts=[*_parts, 'rpn_head'],
     ),
+    # Is it the RPN's own weights, or what its loss does to the backbone?
+    dict(
+        name='soco-rpn-neck',
+        kind='soco',
+        title='SoCo + RPN, with a fresh RPN',
+        pretrained_by='soco-rpn',
+        parts=_parts,
+        budgets=[100],
+    ),
     dict(
         name='soco-rpn-2',
         kind='soco',
