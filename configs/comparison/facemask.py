@@ -8,6 +8,8 @@ duration:  a day
 command:   mmsoco compare configs/comparison/facemask.py --data data/facemask
 """
 
+_base_ = 'bins.py'
+
 name = 'facemask'
 title = 'Face masks: small objects, 677 pictures'
 data = dict(
@@ -16,24 +18,7 @@ data = dict(
     source='iniakunhuda/detr-facemask-dataset; the repository states no '
     'licence: measured on, not redistributed.',
 )
-detector = '_base_/faster-rcnn_r18-fpn_320.py'
 tuning = 'The recipes of bins.py, unchanged.'
-pretraining = dict(samples=10_000, amp='bf16')
-finetuning = dict(steps=600)
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
-starts = [
-    dict(name='scratch', kind='scratch', title='from scratch'),
-    dict(
-        name='soco',
-        kind='soco',
-        title='SoCo (backbone and neck)',
-        config='starts/soco.py',
-        parts=['backbone', 'neck'],
-    ),
-    dict(
-        name='byol',
-        kind='image-level',
-        title='BYOL (mmselfsup)',
-        config='../baselines/byol_resnet18_1xb32-coslr-20e_custom.py',
-    ),
-]
+_names = ['scratch', 'soco-rpn', 'soco-init-neck', 'soco-init', 'byol']
+starts = [start for start in _base_.starts if start['name'] in _names]

@@ -22,24 +22,11 @@ budgets = [
     dict(labels=50, seeds=(0, 1, 2)),
     dict(labels=100, seeds=(0, 1, 2)),
 ]
-# A box head that was pretrained this briefly costs AP (bins_tuning.py).
+_names = ['scratch', 'soco-rpn', 'soco-init-neck', 'soco-init']
 _parts = ['backbone', 'neck']
+_whole = [*_parts, 'rpn_head']
 starts = [
-    dict(name='scratch', kind='scratch', title='from scratch'),
-    dict(
-        name='soco',
-        kind='soco',
-        title='SoCo',
-        config='starts/soco.py',
-        parts=_parts,
-    ),
-    dict(
-        name='soco-rpn',
-        kind='soco',
-        title='SoCo + RPN',
-        config='starts/soco-rpn.py',
-        parts=[*_parts, 'rpn_head'],
-    ),
+    *[start for start in _base_.starts if start['name'] in _names],
     # Is it the RPN's own weights, or what its loss does to the backbone?
     dict(
         name='soco-rpn-neck',
@@ -54,8 +41,16 @@ starts = [
         kind='soco',
         title='SoCo + RPN, second round',
         config='starts/soco-rpn.py',
-        parts=[*_parts, 'rpn_head'],
+        parts=_whole,
         proposals='soco-rpn',
+    ),
+    dict(
+        name='soco-rpn-oracle',
+        kind='soco',
+        title='SoCo + RPN on the boxes of the labels',
+        config='starts/soco-rpn.py',
+        parts=_whole,
+        proposals='labels',
     ),
     dict(
         name='soco-oracle',
@@ -63,14 +58,6 @@ starts = [
         title='SoCo on the boxes of the labels',
         config='starts/soco.py',
         parts=_parts,
-        proposals='labels',
-    ),
-    dict(
-        name='soco-rpn-oracle',
-        kind='soco',
-        title='SoCo + RPN on the boxes of the labels',
-        config='starts/soco-rpn.py',
-        parts=[*_parts, 'rpn_head'],
         proposals='labels',
     ),
     dict(

@@ -15,20 +15,5 @@ name = 'schedule'
 title = 'Bins: a longer fine-tuning'
 finetuning = dict(steps=1500)
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
-starts = [
-    dict(name='scratch', kind='scratch', title='from scratch'),
-    dict(
-        name='soco-rpn',
-        kind='soco',
-        title='SoCo + RPN (backbone, neck and RPN)',
-        config='starts/soco-rpn.py',
-        parts=['backbone', 'neck', 'rpn_head'],
-    ),
-    dict(
-        name='soco-init',
-        kind='soco',
-        title='SoCo (backbone and neck)',
-        config='starts/soco.py',
-        parts=['backbone', 'neck'],
-    ),
-]
+_names = ['scratch', 'soco-rpn', 'soco-init-neck', 'soco-init']
+starts = [start for start in _base_.starts if start['name'] in _names]
