@@ -31,4 +31,16 @@ _names = [
     'byol',
     'byol-root',
 ]
-starts = [start for start in _base_.starts if start['name'] in _names]
+starts = [
+    *[start for start in _base_.starts if start['name'] in _names],
+    # The default filter removes small and medium objects. This is the one that
+    # `mmsoco pretrain --check` chooses.
+    dict(
+        name='soco-rpn-wide',
+        kind='soco',
+        title='SoCo + RPN, wider filter',
+        config='starts/soco-rpn.py',
+        parts=['backbone', 'neck', 'rpn_head'],
+        filters=dict(min_size=16, min_scale=0.15),
+    ),
+]

@@ -94,7 +94,7 @@ class CellIdentities:
         if cell.kind == PRETRAINING:
             content['samples'] = self.plan.samples_of(start)
             if self.takes_proposals(cell):
-                content['filters'] = self.plan.data.filters
+                content['filters'] = self.plan.filters_of(start)
             if start.proposals is not None:
                 content['proposals'] = self._proposals_hash(start)
         elif cell.kind == PROBE:

@@ -23,7 +23,7 @@ from mmsoco.workflow import steps
 from mmsoco.workflow.labels import boxes_by_picture
 
 from . import pictures
-from .plan import Plan
+from .plan import Plan, Start
 from .subsets import draw_subset, labelled_ids
 
 SCENES_DONE = 'scenes.json'
@@ -110,25 +110,28 @@ def prepare(plan: Plan, out: Path) -> Materials:
     return Materials(classes, subsets, len(paths), hashes, tuple(notes))
 
 
-def make_proposals(plan: Plan, out: Path, workers: int) -> Path:
+def make_proposals(plan: Plan, start: Start, out: Path, workers: int) -> Path:
     """Make the proposals of the pictures for pretraining, once.
 
     Args:
         plan: The plan.
+        start: The start that they are for; all starts without limits of
+            their own share a store.
         out: Folder of the store.
         workers: Processes.
 
     Returns:
         The store.
     """
-    store = out / 'proposals.arrow'
+    own = '' if start.filters is None else f'_{start.name}'
+    store = out / f'proposals{own}.arrow'
     images = plan.data.path('pictures')
     job = Job(
         image_root=str(images),
         all_names=find_images(images).names,
         out=str(store),
         search=SearchSpec(),
-        filters=FilterSpec(**plan.data.filters),
+        filters=FilterSpec(**plan.filters_of(start)),
     )
     while True:
         try:
@@ -175,12 +178,18 @@ def label_proposals(plan: Plan, out: Path) -> Path:
 
 
 def proposals_of_next_round(
-    plan: Plan, before: Path, detector: Path, folder: Path, workers: int
+    plan: Plan,
+    start: Start,
+    before: Path,
+    detector: Path,
+    folder: Path,
+    workers: int,
 ) -> Path:
     """Add the boxes of a pretrained RPN to proposals.
 
     Args:
         plan: The plan.
+        start: The start that they are for.
         before: The proposals that the RPN was pretrained on.
         detector: Its weights.
         folder: Folder of the stores.
@@ -195,7 +204,7 @@ def proposals_of_next_round(
         all_names=[record.file_name for record in ProposalStore(before)],
         out=str(folder / 'detector.arrow'),
         search=RPNFinder(str(detector)),
-        filters=FilterSpec(**plan.data.filters),
+        filters=FilterSpec(**plan.filters_of(start)),
     )
     generate(job, workers)
     return join_stores(before, job.out, folder / 'proposals.arrow').path

@@ -78,6 +78,8 @@ class Start:
             whose proposals the RPN of its pretraining with the same seed adds
             boxes (a further round); or a store, relative to the folder of the
             data. None for the plan's proposals.
+        filters: Limits of the start's proposals that replace those of the
+            data.
         max_seeds: Number of seeds of each budget, if fewer than all.
         budgets: Label budgets, if not all.
         trials: Number of learning rates tried for this start on the tuning
@@ -96,6 +98,7 @@ class Start:
     time_of: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     proposals: str | None = None
+    filters: dict[str, float] | None = None
     max_seeds: int | None = None
     budgets: tuple[int, ...] | None = None
     trials: int = 0
@@ -246,6 +249,10 @@ class Plan:
             return ()
         return budget.seeds[: start.max_seeds]
 
+    def filters_of(self, start: Start) -> dict[str, float]:
+        """Return the limits of a start's proposals."""
+        return self.data.filters if start.filters is None else start.filters
+
     def samples_of(self, start: Start) -> int:
         """Return the pictures that a start's pretraining sees."""
         return start.samples or self.pretraining.samples
@@ -340,6 +347,14 @@ def _check_links(plan: Plan, start: Start, where: str) -> None:
     if start.proposals and start.owner != start.name:
         raise ValueError(
             f'{where}: proposals have no use without a pretraining of its own'
+        )
+    found_elsewhere = start.proposals and not start.round_after
+    if start.filters is not None and (
+        found_elsewhere or start.owner != start.name
+    ):
+        raise ValueError(
+            f'{where}: filters have no use without proposals that the plan '
+            'makes for a pretraining of the start'
         )
     if start.round_after:
         _check_round(plan, start, where)

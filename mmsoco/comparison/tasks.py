@@ -110,7 +110,9 @@ class CellTasks:
     def proposals(self, start: Start, seed: int) -> Path:
         """Return the proposals for a pretraining; make them if needed."""
         if start.proposals is None:
-            return make_proposals(self.plan, self.files.out, self.threads)
+            return make_proposals(
+                self.plan, start, self.files.out, self.threads
+            )
         if start.proposals == LABELS:
             return label_proposals(self.plan, self.files.out)
         if start.round_after is None:
@@ -119,6 +121,7 @@ class CellTasks:
         folder = self.files.folder(pretraining_name(before.name, seed))
         return proposals_of_next_round(
             self.plan,
+            start,
             self.proposals(before, seed),
             folder / EXPORTED,
             folder,

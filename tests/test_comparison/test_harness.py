@@ -326,6 +326,6 @@ def test_a_shard_waits_for_the_proposals_of_another(
     monkeypatch.setattr(materials, 'generate', generate)
     monkeypatch.setattr(materials, 'WAIT_SECONDS', 0.0)
     plan = parse_plan(comparison_plans.plan(root), root / 'plan.py')
-    store = materials.make_proposals(plan, tmp_path, 1)
+    store = materials.make_proposals(plan, plan.starts[1], tmp_path, 1)
     assert store == tmp_path / 'proposals.arrow'
     assert not answers

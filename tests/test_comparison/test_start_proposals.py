@@ -60,6 +60,11 @@ def test_a_further_round_waits_for_the_one_before(tmp_path):
             dict(name='a', kind='scratch', proposals='labels'),
             'no use without a pretraining',
         ),
+        (
+            dict(SOCO, name='a', proposals='labels', filters={}),
+            'filters have no use',
+        ),
+        (dict(name='a', kind='scratch', filters={}), 'filters have no use'),
     ],
 )
 def test_what_does_not_fit_is_refused(tmp_path, start, message):
@@ -110,10 +115,30 @@ def test_each_start_gets_its_own(data, monkeypatch):
     labels = comparison.tasks.proposals(plan.start('labels'), 0)
     assert labels.name == 'labels.arrow'
     assert comparison.tasks.proposals(plan.start('second'), 1) == 'joined'
-    [(_, before, detector, folder, _)] = calls
+    [(_, start, before, detector, folder, _)] = calls
+    assert start.name == 'second'
     assert before == 'searched'
     assert detector == folder / 'detector.pth'
     assert folder.name.startswith('pretraining_labels-not_seed1')
+
+
+def test_filters_of_a_start(data, monkeypatch):
+    plan = plan_of(
+        data,
+        dict(SOCO, name='a'),
+        dict(SOCO, name='wide', filters=dict(min_size=8)),
+    )
+    jobs = []
+    monkeypatch.setattr(
+        materials, 'generate', lambda job, workers: jobs.append(job)
+    )
+    stores = [
+        materials.make_proposals(plan, plan.start(name), data, 1)
+        for name in ('a', 'wide')
+    ]
+    assert stores[0] != stores[1]
+    assert [job.filters.min_size for job in jobs] == [32, 8]
+    assert [job.out for job in jobs] == [str(store) for store in stores]
 
 
 def test_other_proposals_are_other_cells(data):
@@ -123,9 +148,10 @@ def test_other_proposals_are_other_cells(data):
         dict(SOCO, name='b', proposals='labels'),
         dict(SOCO, name='c', proposals='a.arrow'),
         dict(SOCO, name='d', proposals='a'),
+        dict(SOCO, name='e', filters=dict(min_size=8)),
     ]
     found = comparison_of(data, *starts).files.fingerprints
-    names = [f'pretraining_{name}_seed0' for name in 'abcd']
-    assert len({found[name] for name in names}) == 4
+    names = [f'pretraining_{name}_seed0' for name in 'abcde']
+    assert len({found[name] for name in names}) == 5
     with pytest.raises(FileNotFoundError, match=r'no proposal store .*x\.arr'):
-        comparison_of(data, dict(SOCO, name='e', proposals='x.arrow'))
+        comparison_of(data, dict(SOCO, name='f', proposals='x.arrow'))
