@@ -17,7 +17,7 @@ from mmsoco.utils.files import atomic_path, write_text
 from mmsoco.visualization.report import templates
 
 from . import analysis, figures
-from .analysis import Results
+from .analysis import Results, Row
 from .statistics import Difference, verdict
 from .tables import Table, all_tables
 
@@ -139,26 +139,31 @@ def answer(results: Results) -> list[str]:
         if row is None or not row.records:
             sentences.append(f'With {labels} labels: not run.')
             continue
-        others = [
-            (f'the start {_named(results, results.scratch)}', row.to_scratch)
-        ]
+        others = [('the start {}', results.scratch, row.to_scratch)]
         if row.to_longer is not None:
-            longer = _named(results, results.longer)
-            others.append((f'the start {longer}', row.to_longer))
+            others.append(('the start {}', results.longer, row.to_longer))
         if row.to_best is not None:
-            best = _named(results, results.best[labels])
-            others.append(
-                (f'the best image-level method, {best}', row.to_best)
-            )
-        parts = [
-            f'compared with {name}: {_verdict(difference)}'
-            for name, difference in others
-        ]
-        sentences.append(
-            f'With {labels} labels, {row.label} ' + '; '.join(parts) + '.'
+            text = 'the best image-level method, {}'
+            others.append((text, results.best[labels], row.to_best))
+        sentence = (
+            f'With {labels} labels, {row.label} reaches {_reached(row)}.'
         )
+        for text, name, difference in others:
+            text = text.format(_named(results, name))
+            other = results.row(name, labels)
+            sentence += (
+                f' Compared with {text} ({_reached(other)}): '
+                f'{_verdict(difference)}.'
+            )
+        sentences.append(sentence)
     start = asked_start(results)
     return [*sentences, *analysis.fewer_labels(results, start)]
+
+
+def _reached(row: Row | None) -> str:
+    if row is None or row.summary is None:
+        return 'not run'
+    return f'{row.summary.mean:.1f} AP'
 
 
 def _named(results: Results, name: str) -> str:

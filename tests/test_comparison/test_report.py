@@ -230,11 +230,16 @@ def test_correlation_of_a_gauge_with_ap(results, folder):
 
 def test_answer_names_both_comparisons(results):
     first, second, third = report.answer(results)
+    soco, scratch, byol = (
+        f'{np.mean(AP[name, 100]):.1f} AP'
+        for name in ('soco', 'scratch', 'byol')
+    )
+    assert f' reaches {soco}. ' in first
     assert (
-        'with the start from scratch: helps by 4.3 to 6.7 AP (95 % interval '
-        'of 3 pairs: preliminary)'
+        f'with the start from scratch ({scratch}): helps by 4.3 to 6.7 AP '
+        '(95 % interval of 3 pairs: preliminary).'
     ) in first
-    assert 'best image-level method, byol: helps by 3.3' in first
+    assert f'best image-level method, byol ({byol}): helps by 3.3' in first
     assert 'cannot tell yet' in second
     assert 'times as many' in third
 
@@ -434,7 +439,7 @@ def test_the_answer_compares_equal_times(tmp_path, monkeypatch):
     assert row.to_scratch.mean == pytest.approx(5.5)
     assert results.row('longer', 100).to_longer is None
     sentence = report.answer(results)[0]
-    assert 'compared with the start longer: ' in sentence
+    assert 'Compared with the start longer (17.0 AP): ' in sentence
 
 
 @pytest.mark.parametrize('kind', ['svg', 'png'])
