@@ -40,7 +40,6 @@ def without_log(checkpoint):
 
 
 def train_slowly(work_dir, workers):
-    os.setpgid(0, 0)
     loader = dict(train_dataloader=dict(num_workers=workers))
     runner = small_runner(work_dir, resume=True, **SETTINGS, **loader)
     diary(runner).on_iter = lambda _: time.sleep(0.01)
@@ -63,6 +62,8 @@ def test_kills_at_random_moments_lose_nothing(tmp_path, sent, workers):
     for _ in range(KILLS):
         process = context.Process(target=train_slowly, args=(work, workers))
         process.start()
+        # By the parent: a slow child may not have come to it before the kill.
+        os.setpgid(process.pid, process.pid)
         time.sleep(rng.uniform(0.05, 0.6 + workers))
         if process.is_alive():
             os.killpg(process.pid, sent)
