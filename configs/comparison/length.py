@@ -12,45 +12,33 @@ _base_ = 'bins.py'
 name = 'length'
 title = 'Bins: pretraining of three lengths'
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
-# Each length with its box head and without: when does the head pay?
-_without_head = dict(kind='soco', parts=['backbone', 'neck'])
-_with_head = dict(kind='soco', config='starts/soco.py')
+_lengths = {
+    'soco-rpn': 10_000,
+    'soco-rpn-40k': 40_000,
+    'soco-rpn-160k': 160_000,
+}
 starts = [
     dict(name='scratch', kind='scratch', title='from scratch'),
-    dict(
-        _without_head,
-        name='soco-init-neck',
-        title='SoCo (backbone and neck), 10,000 samples',
-        pretrained_by='soco-init',
-    ),
-    dict(
-        _with_head,
-        name='soco-init',
-        title='SoCo with its box head, 10,000 samples',
-        samples=10_000,
-    ),
-    dict(
-        _without_head,
-        name='soco-init-40k-neck',
-        title='SoCo (backbone and neck), 40,000 samples',
-        pretrained_by='soco-init-40k',
-    ),
-    dict(
-        _with_head,
-        name='soco-init-40k',
-        title='SoCo with its box head, 40,000 samples',
-        samples=40_000,
-    ),
-    dict(
-        _without_head,
-        name='soco-init-160k-neck',
-        title='SoCo (backbone and neck), 160,000 samples',
-        pretrained_by='soco-init-160k',
-    ),
-    dict(
-        _with_head,
-        name='soco-init-160k',
-        title='SoCo with its box head, 160,000 samples',
-        samples=160_000,
-    ),
+    *[
+        dict(
+            name=name,
+            kind='soco',
+            title=f'SoCo + RPN, {samples:,} samples',
+            config='starts/soco-rpn.py',
+            samples=samples,
+            parts=['backbone', 'neck', 'rpn_head'],
+        )
+        for name, samples in _lengths.items()
+    ],
+    # A box head that was pretrained briefly costs AP (bins_tuning.py): when
+    # does it pay?
+    *[
+        dict(
+            name=f'{name}-whole',
+            kind='soco',
+            title=f'SoCo + RPN with the box head, {samples:,} samples',
+            pretrained_by=name,
+        )
+        for name, samples in _lengths.items()
+    ],
 ]
