@@ -161,16 +161,59 @@ def measure_recall(
     pictures, notes = _labelled_pictures(store, boxes, labels_path)
     if len(labels.problems):
         notes.append(str(labels.problems))
-    ranked = 'detector' in (store.metadata.get('search') or {})
-    most = max(len(record.bboxes) for record, _ in pictures)
-    own, random = (
-        measure_overlaps(
-            pictures, curve_numbers(most), ranked, scattered, seed
-        )
-        for scattered in (False, True)
-    )
+    own, random = _own_and_random(store, pictures, seed)
     advice = _advise(store, root, pictures, own)
-    return RecallReport(root, pictures, own, random, ranked, notes, advice)
+    return RecallReport(
+        root, pictures, own, random, _is_ranked(store), notes, advice
+    )
+
+
+def compare_with_random(
+    store_path: str | os.PathLike,
+    labels_path: str | os.PathLike,
+    image_root: str | os.PathLike,
+) -> tuple[float, float]:
+    """Return the recall of all boxes of a store at an IoU of 0.5.
+
+    Args:
+        store_path: The store.
+        labels_path: See `measure_recall`.
+        image_root: Folder of the pictures.
+
+    Returns:
+        It, and that of as many boxes of the same sizes at random places.
+
+    Raises:
+        ValueError: If none of the labeled pictures is in the store.
+    """
+    store = ProposalStore(store_path)
+    labels = read_labels(labels_path, image_root, partial=True)
+    boxes = boxes_by_picture(labels.document)
+    pictures, _ = _labelled_pictures(store, boxes, labels_path)
+    recalls = [
+        overlaps.recall(overlaps.numbers[-1], COVERED_IOU)
+        for overlaps in _own_and_random(store, pictures, seed=0)
+    ]
+    # Each picture has objects, so the recalls are defined.
+    assert recalls[0] is not None and recalls[1] is not None
+    return recalls[0], recalls[1]
+
+
+def _own_and_random(
+    store: ProposalStore, pictures: Sequence[PictureObjects], seed: int
+) -> tuple[Overlaps, Overlaps]:
+    """Measure a store's boxes, and as many boxes at random places."""
+    most = max(len(record.bboxes) for record, _ in pictures)
+    numbers, ranked = curve_numbers(most), _is_ranked(store)
+    return (
+        measure_overlaps(pictures, numbers, ranked, False, seed),
+        measure_overlaps(pictures, numbers, ranked, True, seed),
+    )
+
+
+def _is_ranked(store: ProposalStore) -> bool:
+    """Return whether a store's boxes come best first."""
+    return 'detector' in (store.metadata.get('search') or {})
 
 
 def _folder_of(store: ProposalStore, image_root: Path | None) -> Path:

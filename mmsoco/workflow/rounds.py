@@ -18,6 +18,7 @@ from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.machine import available_cores
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.pretrain import STEPS, PretrainedRun, pretrain
+from mmsoco.workflow.recall import compare_with_random
 from mmsoco.workflow.run_folder import PRETRAINING, ROUNDS, RunFolder
 from mmsoco.workflow.settings import plain
 
@@ -71,6 +72,11 @@ def pretrain_in_rounds(
         run = pretrain(images, folder, console=console, **options)
         workers = options.get('workers') or available_cores()
         options['proposals'] = improve_proposals(run, images, workers, console)
+        if options.get('check'):
+            found = compare_with_random(
+                options['proposals'], options['check'], images
+            )
+            console.detail('recall', describe_recall(*found))
     console.line(f'round {rounds} of {rounds}')
     return pretrain(images, out, console=console, **options)
 
@@ -95,6 +101,17 @@ def _refuse_other_run(out: Path, rounds: int) -> None:
             f'expected one on the proposals {store}; choose another --out, '
             'or call it with the number of rounds that it was begun with'
         )
+
+
+def describe_recall(own: float, random: float) -> str:
+    """Say whether proposals find labeled objects better than random boxes."""
+    text = (
+        f'the proposals of the next round find {own:.0%} of the labeled '
+        f'objects, as many random boxes {random:.0%}'
+    )
+    if own > random:
+        return text
+    return f'{text}: the RPN is not trained well enough for another round'
 
 
 def improve_proposals(

@@ -1,5 +1,7 @@
 """Rounds of pretraining, with trainings that take no time."""
 
+import json
+
 import numpy as np
 import pytest
 import tiny_models
@@ -106,6 +108,35 @@ def test_each_round_trains_on_more_boxes_than_the_last(
         'detector.pth'
     )
     assert joined['filter'] == WIDE
+
+
+def test_labels_tell_whether_the_next_proposals_are_better_than_random(
+    images, tmp_path, trained, capsys
+):
+    labels = tmp_path / 'labels.json'
+    labels.write_text(
+        json.dumps(
+            dict(
+                images=[dict(id=1, file_name='a.png', height=96, width=96)],
+                categories=[dict(id=1, name='thing')],
+                annotations=[
+                    dict(id=i, image_id=1, category_id=1, bbox=box,
+                         area=box[2] * box[3], iscrowd=0)
+                    for i, box in enumerate([[1, 1, 89, 89], [5, 5, 1, 1]])
+                ],
+            )
+        )
+    )  # fmt: skip
+    options = dict(workers=1, check=labels)
+    rounds.pretrain_in_rounds(images, tmp_path / 'out', 2, **options)
+    # The box of the first round fits one of the two objects.
+    assert 'find 50% of the labeled objects' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('own', 'warns'), [(0.4, True), (0.5, False)])
+def test_boxes_no_better_than_random_are_told(own, warns):
+    text = rounds.describe_recall(own, 0.4)
+    assert ('not trained well enough' in text) is warns
 
 
 def test_called_again_it_takes_its_own_folders(images, tmp_path, trained):
