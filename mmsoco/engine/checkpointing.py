@@ -42,6 +42,10 @@ class FinishedError(Exception):
     """There is nothing left to train."""
 
 
+class _NotFiniteError(ValueError):
+    """A checkpoint that is about to be written holds NaN or infinity."""
+
+
 class CheckpointingRunner(MMEngineRunner):
     """The part of `Runner` that saves, loads and resumes.
 
@@ -107,6 +111,12 @@ class CheckpointingRunner(MMEngineRunner):
             raise OSError(
                 f'{error}. Earlier checkpoints are complete: make room and '
                 'continue with --resume.'
+            ) from error
+        except _NotFiniteError as error:
+            raise ValueError(
+                f'{Path(out_dir, filename)} is not written: {error}. Earlier '
+                'checkpoints are unchanged: lower the learning rate '
+                '(optim_wrapper.optimizer.lr) and continue with --resume.'
             ) from error
 
     @cached_property
@@ -237,7 +247,9 @@ class CheckpointingRunner(MMEngineRunner):
         super().call_hook(fn_name, **kwargs)
         if fn_name == 'before_save_checkpoint':
             checkpoint = kwargs['checkpoint']
-            _refuse_not_finite(checkpoint)
+            names = not_finite(checkpoint)
+            if names:
+                raise _NotFiniteError(describe_not_finite(names))
             checkpoint['meta'][RUN_CHECKSUM] = run_sha256(checkpoint)
 
     def _stand_at(self, meta: dict, was: RunRecord, is_same: bool) -> None:
@@ -342,14 +354,3 @@ class CheckpointingRunner(MMEngineRunner):
                 'weights alone are made by '
                 '`mmsoco export`.'
             ) from error
-
-
-def _refuse_not_finite(checkpoint: dict) -> None:
-    names = not_finite(checkpoint)
-    if names:
-        raise ValueError(
-            f'The checkpoint is not written: {describe_not_finite(names)}. '
-            'Earlier checkpoints are unchanged: lower the learning '
-            'rate (optim_wrapper.optimizer.lr) and continue with '
-            '--resume.'
-        )

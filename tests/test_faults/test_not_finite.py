@@ -186,7 +186,9 @@ def test_averages_that_are_not_finite_are_not_written(tmp_path):
             ema.ema_model.module.layers[0].weight.data.fill_(NAN)
 
     diary(runner).on_iter = break_average
-    with pytest.raises(ValueError, match='not written.*layers.0.weight'):
+    with pytest.raises(
+        ValueError, match=r'epoch_2\.pth is not written.*layers.0.weight'
+    ):
         runner.train()
     assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
 
