@@ -41,6 +41,8 @@ class TrainingNews:
 
     def _describe(self, entry: Mapping[str, float]) -> str:
         parts = self._gauges(entry)
+        if entry.get('skipped_steps'):
+            parts.append(f'{entry["skipped_steps"]:.0f} steps skipped')
         left = (self.progress.total - int(entry['step'])) * entry['time']
         if left > 0:
             parts.append(f'{describe_time(left)} left')

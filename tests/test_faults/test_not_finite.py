@@ -119,6 +119,35 @@ def test_the_bad_batch_of_accumulated_gradients_is_found(
     assert not not_finite(kept['further_batches'])
 
 
+def test_a_large_share_of_skipped_steps_is_told(tmp_path, monkeypatch):
+    """Four steps in a row do not end a run, however often that happens."""
+    get = NamedPoints.__getitem__
+    drawn = []
+
+    def poisoned(self, key):
+        sample = get(self, key)
+        drawn.append(key)
+        if (len(drawn) - 1) // 2 % 5:
+            sample['inputs'][0] = NAN
+        return sample
+
+    monkeypatch.setattr(NamedPoints, '__getitem__', poisoned)
+    small_runner(tmp_path, train_cfg=dict(max_epochs=5)).train()
+    log = log_of(tmp_path)
+    assert 'Epoch 2: 3 of 4 steps (75%) were skipped' in log
+    assert 'Epoch 5: 4 of 4 steps (100%) were skipped' in log
+    assert 'This training: 16 of 20 steps (80%) were skipped' in log
+
+
+def test_a_small_share_of_skipped_steps_is_not_repeated(tmp_path, monkeypatch):
+    poison(monkeypatch, first=2, last=2)
+    small_runner(tmp_path, train_cfg=dict(max_epochs=5)).train()
+    log = log_of(tmp_path)
+    assert 'Epoch 1: 1 of 4 steps (25%)' in log
+    assert 'Epoch 2:' not in log
+    assert 'This training:' not in log  # 5 %
+
+
 def test_a_short_run_without_any_step_fails(tmp_path, monkeypatch):
     """It ends before five steps have failed."""
     poison(monkeypatch, first=0)

@@ -51,6 +51,8 @@ def test_news_in_words():
     assert news.text.startswith('loss 0.0 (')
     news.take([entry(800, 8, embedding_std=0.05)])
     assert 'COLLAPSED' in news.text and 'left' not in news.text
+    news.take([entry(800, 8, skipped_steps=3)])
+    assert '3 steps skipped' in news.text
     first = entry(1, 1)
     del first['images_per_s']  # the first steps have no speed yet
     news.take([first])

@@ -25,6 +25,7 @@ from mmsoco.registry import HOOKS
 
 _NAMED = 4
 _REPORTED = 3  # of a row of failed steps
+_MANY = 0.1  # share of skipped steps that is worth a warning
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class FiniteHook(Hook):
     ``skipped_steps``, names the images, and after several in a row, or if all
     of a run have failed, ends the run with an error that names the step, its
     images and the first layer whose output is not finite. The batch is kept in
-    ``WORK_DIR/not_finite/``, see `mmsoco.engine.diagnosis.replay`.
+    ``WORK_DIR/not_finite/``, see `mmsoco.engine.diagnosis.replay`. If more
+    than a tenth of the steps of an epoch or of the training are skipped, a
+    warning at its end says so.
 
     On a GPU, it gets the outcome of a step one iteration late, without waiting
     for it.
@@ -79,6 +82,7 @@ class FiniteHook(Hook):
         self._batches: list[Any] = []
         self._pending: deque[_Step] = deque()
         self._skipped = self._judged = 0
+        self._earlier = (0, 0)
         self._starts = runner.iter == 0
         runner.failed_steps = 0
 
@@ -120,6 +124,21 @@ class FiniteHook(Hook):
         """
         while self._pending:
             self._judge(runner, self._pending.popleft())
+        skipped, judged = self._earlier
+        self._earlier = (self._skipped, self._judged)
+        _warn_of_many(
+            runner,
+            f'Epoch {runner.epoch + 1}',
+            self._skipped - skipped,
+            self._judged - judged,
+        )
+
+    def after_train(self, runner: Runner) -> None:
+        """Warn if much of the training was skipped.
+
+        See Hook.after_train.
+        """
+        _warn_of_many(runner, 'This training', self._skipped, self._judged)
 
     def _judge(self, runner: Runner, step: _Step) -> None:
         self._judged += 1
@@ -186,6 +205,19 @@ class FiniteHook(Hook):
             f'{layer}. '
             f'{_images(runner, step)} The batch is kept in {path}. None of '
             f'these steps was applied. {_remedy(runner)}'
+        )
+
+
+def _warn_of_many(
+    runner: Runner, what: str, skipped: int, judged: int
+) -> None:
+    """Warn of a large share of skipped steps."""
+    if skipped > _MANY * judged:
+        runner.logger.warning(
+            f'{what}: {skipped} of {judged} steps ({skipped / judged:.0%}) '
+            'were skipped, since loss or gradients were not finite. Look at '
+            'the images that were named, or lower the learning rate '
+            '(optim_wrapper.optimizer.lr).'
         )
 
 
