@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.export import describe
+from mmsoco.checkpoints.guard import describe_not_finite, not_finite
 from mmsoco.checkpoints.layouts import guess_layout
 from mmsoco.checkpoints.load_report import is_counter, part_of
 from mmsoco.utils.files import sha256
@@ -38,9 +39,13 @@ def summarize(path: str | Path, with_config: bool = False) -> str:
     lines = [f'{path}: {guess_layout(state)}, sha256 {sha256(path)}']
     for part, number in numbers.items():
         lines.append(f'{part:<12}{number:>6} tensors{sizes[part]:>12,} values')
+    broken = not_finite(checkpoint)
+    if broken:
+        lines.append(f'warning: {describe_not_finite(broken)}')
     meta = checkpoint.get('meta', {})
     if 'source_sha256' in meta:
         lines.append(describe(meta))
     if with_config:
-        lines.append(meta.get('config') or meta.get('cfg') or 'no config')
+        config = meta.get('config') or meta.get('cfg') or 'no config'
+        lines.append(str(config))
     return '\n'.join(lines)

@@ -17,6 +17,7 @@ import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 from numpy._core import multiarray
 
+from mmsoco.structures import InputConvention
 from mmsoco.utils.files import atomic_path
 
 from . import integrity
@@ -94,22 +95,34 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
             f'{path} holds a {type(content).__name__}, expected a dict of '
             'tensors or of parts with a "state_dict"'
         )
+    if content.get('meta', ...) is None:
+        del content['meta']
     check_content(content, path)
     return content
 
 
 def check_content(checkpoint: Mapping, path: str | Path) -> None:
-    """Compare a checkpoint's tensors with its checksum, if it has one.
+    """Check a checkpoint's meta, and its tensors by the checksum there.
 
     Args:
-        checkpoint: What a checkpoint file holds.
+        checkpoint: What a checkpoint file holds; it may lack both.
         path: The file, for the message.
 
     Raises:
-        ValueError: If the tensors are not those that were exported.
+        ValueError: If the meta is not a dict or has an invalid input
+            convention, or the tensors are not those that were exported.
     """
-    meta = checkpoint.get('meta')
-    if isinstance(meta, Mapping) and integrity.CHECKSUM in meta:
+    meta = checkpoint.get('meta') or {}
+    if not isinstance(meta, Mapping):
+        raise ValueError(
+            f'{path}: expected a dict under "meta", got a '
+            f'{type(meta).__name__}'
+        )
+    try:
+        InputConvention.of_meta(meta)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{path}: {error}') from error
+    if integrity.CHECKSUM in meta:
         state = state_dict_of(checkpoint, path)
         integrity.check_checksum(state, meta, path)
 
@@ -184,10 +197,14 @@ def state_dict_of(checkpoint: Mapping, path: str | Path) -> dict:
     """
     state = checkpoint.get('state_dict', checkpoint.get('model', checkpoint))
     is_state = isinstance(state, Mapping) and bool(state)
-    if not is_state or not all(torch.is_tensor(v) for v in state.values()):
+    if not is_state or not all(
+        isinstance(name, str) and torch.is_tensor(value)
+        for name, value in state.items()
+    ):
         raise ValueError(
             f'{path} has no weights: expected a part "state_dict" or "model" '
-            f'with tensors by name, got the parts {sorted(checkpoint)[:8]}'
+            'with tensors by name, got the parts '
+            f'{sorted(map(str, checkpoint))[:8]}'
         )
     return {key.removeprefix('module.'): v for key, v in state.items()}
 

@@ -62,16 +62,23 @@ class InputConvention(NamedTuple):
 
         Returns:
             The convention; None if there is neither.
+
+        Raises:
+            TypeError: If a mean or deviation of the entry is not a number.
+            ValueError: If one is not finite, or a deviation is 0.
         """
         if not isinstance(meta, Mapping):
             return None
         entry = meta.get(META_KEY)
         if isinstance(entry, Mapping) and entry.keys() >= set(cls._fields):
-            return cls(
-                str(entry['channels']),
-                tuple(entry['mean']),
-                tuple(entry['std']),
+            mean, std = (
+                tuple(map(float, entry[key])) for key in ('mean', 'std')
             )
+            if not (np.isfinite([*mean, *std]).all() and all(std)):
+                raise ValueError(
+                    f'no network can have the input {dict(entry)}'
+                )
+            return cls(str(entry['channels']), mean, std)
         text = meta.get('cfg') or meta.get('config')
         if not isinstance(text, str):
             return None

@@ -1,6 +1,7 @@
 """Reading without running code, writing without half-written files."""
 
 import argparse
+import math
 import os
 
 import pytest
@@ -75,10 +76,46 @@ def test_state_dict_is_found_and_unwrapped(part):
     assert list(io.state_dict_of(checkpoint, 'x.pth')) == ['a.weight', 'b']
 
 
-@pytest.mark.parametrize('checkpoint', [{}, dict(a=1), dict(state_dict=[])])
+@pytest.mark.parametrize(
+    'checkpoint',
+    [
+        {},
+        dict(a=1),
+        dict(state_dict=[]),
+        dict(state_dict={0: torch.ones(1), 'a': torch.ones(1)}),
+        {0: torch.ones(1), 'a': 1},
+    ],
+)
 def test_no_weights_is_an_error(checkpoint):
     with pytest.raises(ValueError, match=r'x\.pth has no weights'):
         io.state_dict_of(checkpoint, 'x.pth')
+
+
+@pytest.mark.parametrize(
+    ('meta', 'message'),
+    [
+        ([1, 2], 'dict under "meta", got a list'),
+        ('epoch 3', 'dict under "meta", got a str'),
+        (dict(input=dict(channels='RGB', mean=3, std=[1])), 'not iterable'),
+        (dict(input=dict(channels='RGB', mean='abc', std=[1])), "float: 'a'"),
+        (
+            dict(input=dict(channels='RGB', mean=[math.nan], std=[1])),
+            "mean': .nan.",
+        ),
+        (dict(input=dict(channels='RGB', mean=[0], std=[0])), "std': .0.}"),
+    ],
+)
+def test_odd_meta_is_refused_by_name(meta, message, tmp_path):
+    path = tmp_path / 'odd.pth'
+    torch.save(dict(state_dict=dict(a=torch.ones(1)), meta=meta), path)
+    with pytest.raises(ValueError, match=rf'odd\.pth: .*{message}'):
+        io.load(path)
+
+
+def test_meta_of_none_is_no_meta(tmp_path):
+    path = tmp_path / 'none.pth'
+    torch.save(dict(state_dict=dict(a=torch.ones(1)), meta=None), path)
+    assert list(io.load(path)) == ['state_dict']
 
 
 def test_save_makes_the_folder_and_leaves_no_other_file(tmp_path):

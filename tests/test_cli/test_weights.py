@@ -59,6 +59,15 @@ def test_ours_to_reference_and_back(run, tmp_path):
     assert 'encoder.conv1.weight' in reference
 
 
+def test_inspect_names_what_is_not_finite(run):
+    content = torch.load(run, weights_only=True)
+    name, tensor = next(iter(content['state_dict'].items()))
+    tensor.view(-1)[0] = torch.nan
+    torch.save(content, run)
+    text = succeed('inspect', run)
+    assert re.search(rf'warning: 1 tensors .*not finite.*{name}', text)
+
+
 def test_publish_takes_the_name_of_the_checkpoint(run, tmp_path):
     text = succeed('publish', run, '--out', tmp_path / 'out')
     [path] = (tmp_path / 'out').iterdir()
