@@ -172,7 +172,7 @@ def to_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Returns:
         The tensors without batch norm's counters, which detectron2's frozen
-        norms lack.
+        norms lack; bfloat16, which NumPy lacks, as float32.
 
     Raises:
         ValueError: If the detector is not a ResNet with FPN or C4.
@@ -181,7 +181,7 @@ def to_detectron2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         state, _of_parts(detectron2_table(state), state), 'a ResNet detector'
     )
     return {
-        name: tensor
+        name: tensor.float() if tensor.dtype is torch.bfloat16 else tensor
         for name, tensor in renamed.items()
         if not name.endswith('num_batches_tracked')
     }

@@ -16,6 +16,7 @@ from mmsoco.checkpoints.foreign import (
     to_torchvision_backbone,
     to_torchvision_detector,
 )
+from mmsoco.checkpoints.locations import load_weights
 from mmsoco.models import ObjectEncoder
 
 
@@ -171,6 +172,17 @@ def test_detectron2_file_is_its_model_zoo_format(tmp_path):
     weight = content['model']['backbone.bottom_up.stem.conv1.weight']
     online = model.encoder.backbone.conv1.weight.detach().numpy()
     assert (weight == online).all()
+
+
+def test_bfloat16_reaches_detectron2_unchanged(tmp_path):
+    """NumPy has no such type."""
+    source, target = tmp_path / 'run.pth', tmp_path / 'out.pkl'
+    state = {n: t.bfloat16() for n, t in weights('mask_rcnn_fpn').items()}
+    io.save_atomic(dict(state_dict=state), source)
+    export_detector(source, target, to='detectron2')
+    found = load_weights(target)['state_dict']  # compares the checksum
+    name = 'backbone.bottom_up.stem.conv1.weight'
+    assert torch.equal(found[name], state['backbone.conv1.weight'].float())
 
 
 def test_parts_of_a_detector_convert_alone():
