@@ -274,8 +274,13 @@ def _fits(offered: Tensor, held: Tensor) -> bool:
 
 
 def _is_same(offered: Tensor, held: Tensor) -> bool:
-    """Return whether a model holds a tensor, rounded to the model's type."""
-    return torch.equal(offered.to(held.dtype).cpu(), held.detach().cpu())
+    """Return whether a model holds a tensor, rounded to the model's type.
+
+    Numbers that are too large for that type have become infinite.
+    """
+    rounded = offered.to(held.dtype).cpu()
+    is_same = torch.equal(rounded, held.detach().cpu())
+    return is_same and bool(torch.isfinite(rounded).all())
 
 
 def write_reports(reports: Iterable[LoadReport], folder: str | Path) -> None:

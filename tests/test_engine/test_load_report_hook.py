@@ -15,10 +15,11 @@ from mmsoco.engine.hooks import LoadReportHook
 
 
 class Loop(BaseLoop):
-    """A training loop that was built: the run trains."""
+    """A loop that was built: the run uses it."""
 
-    def __init__(self):
-        """Needs no data."""
+    def __init__(self, **metainfo):
+        dataset = SimpleNamespace(metainfo=metainfo)
+        self.dataloader = SimpleNamespace(dataset=dataset)
 
     def run(self):
         """Is not called."""
@@ -36,6 +37,9 @@ def runner(tmp_path):
         _resume=False,
         _load_from='weights.pth',
         _train_loop=Loop(),
+        _val_loop=None,
+        _test_loop=None,
+        cfg={},
     )
 
 
@@ -97,7 +101,7 @@ def test_a_part_that_the_file_lacks_is_refused(runner, parts):
 
 
 def test_an_evaluation_takes_all_parts(runner):
-    runner._train_loop = {}
+    runner._train_loop, runner._test_loop = {}, Loop()
     checkpoint = weights(runner)
     offered = dict(checkpoint['state_dict'])
     hook = LoadReportHook(parts=['backbone'])
@@ -105,6 +109,15 @@ def test_an_evaluation_takes_all_parts(runner):
     assert checkpoint['state_dict'].keys() == offered.keys()
     for name, tensor in checkpoint['state_dict'].items():
         assert torch.equal(tensor, offered[name]), name
+
+
+def test_numbers_too_large_for_the_model_do_not_arrive(runner):
+    """They were finite in the file, and are infinite in the model."""
+    checkpoint = weights(runner)
+    large = checkpoint['state_dict']['neck.bias'].double() + 1e300
+    checkpoint['state_dict']['neck.bias'] = large
+    with pytest.raises(ValueError, match=r'1 did not \(neck\.bias\)'):
+        load(LoadReportHook(), runner, checkpoint)
 
 
 def test_weights_below_model_arrive(runner):
@@ -222,6 +235,7 @@ def test_refuses_to_evaluate_untrained_parts(runner):
     checkpoint = weights(runner)
     LoadReportHook().after_load_checkpoint(runner, checkpoint)
     runner._train_loop = dict(max_epochs=1)  # not built: an evaluation
+    runner._test_loop = Loop()
     LoadReportHook().after_load_checkpoint(runner, checkpoint)
     del checkpoint['state_dict']['neck.bias']
     with pytest.raises(ValueError, match='lacks weights of neck.*Fine-tune'):
