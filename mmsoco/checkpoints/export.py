@@ -18,7 +18,7 @@ from . import foreign, io
 from .incoming import to_mmdet
 from .integrity import CHECKSUM, tensors_sha256
 from .layouts import check_resnet, is_pretrainable
-from .load_report import is_counter, part_of
+from .load_report import depends_on_classes, is_counter, part_of
 from .locations import load_weights
 from .newest import find_checkpoint
 
@@ -80,11 +80,12 @@ def manifest_of(
         norm), ``input`` (see `InputConvention`; None if the source does not
         say), ``epoch``, ``iter``, ``config`` (the run's config as text),
         ``versions``, ``source`` (file name), ``source_sha256`` and
-        ``layout``.
+        ``layout``; with the layers of classes also ``dataset_meta``, from
+        which mmdet's inference takes their names.
     """
     parts = Counter(part_of(n) for n in state if not is_counter(n))
     convention = InputConvention.of_meta(meta)
-    return dict(
+    manifest = dict(
         layout=layout,
         input=convention and convention.to_meta(),
         parts=dict(sorted(parts.items())),
@@ -100,6 +101,9 @@ def manifest_of(
         source=Path(source).name,
         source_sha256=sha256(source),
     )
+    if meta.get('dataset_meta') and any(map(depends_on_classes, state)):
+        manifest['dataset_meta'] = meta['dataset_meta']
+    return manifest
 
 
 def export_detector(
@@ -195,11 +199,11 @@ def write_detector(
 
 
 def describe(manifest: Mapping) -> str:
-    """Return a manifest as lines of text, without the config."""
+    """Return a manifest as lines of text, without config and classes."""
     lines = [
         f'{key}: {value}'
         for key, value in manifest.items()
-        if key not in ('config', 'parts', 'versions')
+        if key not in ('config', 'dataset_meta', 'parts', 'versions')
     ]
     for key in ('parts', 'versions'):
         entries = manifest.get(key) or {}

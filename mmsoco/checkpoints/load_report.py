@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -332,6 +333,24 @@ def part_of(name: str) -> str:
 def depends_on_classes(name: str) -> bool:
     """Return whether a tensor's shape follows the number of classes."""
     return any(layer in name.split('.') for layer in CLASS_LAYERS)
+
+
+def classes_of(meta: Any) -> tuple[str, ...]:
+    """Return the names of the classes of a detector.
+
+    Args:
+        meta: ``meta`` of its checkpoint, as mmdet 3 or mmdet 2 writes it.
+
+    Returns:
+        The names in the order of the labels; none if it does not say.
+    """
+    if not isinstance(meta, Mapping):
+        return ()
+    described = meta.get('dataset_meta') or meta
+    if not isinstance(described, Mapping):
+        return ()
+    found = described.get('classes') or described.get('CLASSES') or ()
+    return (found,) if isinstance(found, str) else tuple(map(str, found))
 
 
 def preview(names: Iterable[str], most: int = 4) -> str:

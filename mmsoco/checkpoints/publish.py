@@ -44,11 +44,7 @@ def publish(
     state = io.weights_of(checkpoint, source)
     meta = checkpoint.get('meta', {})
     if not is_manifest(meta):
-        manifest = manifest_of(state, meta, source, guess_layout(state))
-        # mmdet's inference takes the names of the classes from it.
-        if meta.get('dataset_meta'):
-            manifest['dataset_meta'] = meta['dataset_meta']
-        meta = manifest
+        meta = manifest_of(state, meta, source, guess_layout(state))
     meta = {**meta, CHECKSUM: tensors_sha256(state)}
     folder = Path(folder)
     with unnamed_path(folder / f'{name}.pth') as partial:

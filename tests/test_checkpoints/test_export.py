@@ -131,6 +131,19 @@ def test_chosen_parts_alone():
         detector_state(state, ['tail'])
 
 
+def test_classes_travel_with_their_layers(tmp_path):
+    """Without them, mmdet's inference names the first classes of COCO."""
+    weights = tiny_models.build_detector(tiny_models.faster_rcnn())
+    source = tmp_path / 'mmdet.pth'
+    classes = dict(classes=('bolt', 'nut'))
+    meta = dict(dataset_meta=classes)
+    torch.save(dict(state_dict=weights.state_dict(), meta=meta), source)
+    whole = export_detector(source, tmp_path / 'whole.pth')
+    assert whole['dataset_meta'] == classes
+    neck = export_detector(source, tmp_path / 'neck.pth', ['neck'])
+    assert 'dataset_meta' not in neck
+
+
 def test_parts_of_a_detector_of_mmdet(tmp_path):
     """The advice to export fewer parts led back to a refusal."""
     weights = tiny_models.build_detector(tiny_models.faster_rcnn())

@@ -64,6 +64,8 @@ def test_classes_of_a_detector_are_kept(run, tmp_path):
     """Without them, mmdet's inference names the first classes of COCO."""
     content = load_run(run)
     classes = ('bolt', 'nut')
+    name = 'roi_head.bbox_head.fc_cls.weight'
+    content['state_dict'] = {name: torch.ones(3)}
     content['meta']['dataset_meta'] = dict(classes=classes, palette=None)
     torch.save(content, run)
 

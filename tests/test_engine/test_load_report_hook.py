@@ -111,6 +111,40 @@ def test_an_evaluation_takes_all_parts(runner):
         assert torch.equal(tensor, offered[name]), name
 
 
+@pytest.fixture
+def classifier(runner):
+    """A runner of a model that tells classes apart."""
+    runner.model.fc_cls = nn.Linear(2, 3)
+    return runner
+
+
+@pytest.mark.parametrize(
+    'meta',
+    [
+        dict(dataset_meta=dict(classes=('dog', 'cat'))),
+        dict(CLASSES=['dog', 'cat']),
+    ],
+)
+def test_classes_of_an_evaluation_are_those_of_the_training(classifier, meta):
+    """The shapes fit, and each detection would count for another class."""
+    classifier._train_loop = {}
+    classifier._test_loop = Loop(classes=('dog', 'cat'))
+    checkpoint = dict(weights(classifier), meta=meta)
+    LoadReportHook().after_load_checkpoint(classifier, dict(checkpoint))
+    classifier._test_loop = Loop(classes=('cat', 'dog'))
+    with pytest.raises(
+        ValueError, match='weights.pth was trained on .* dog, cat, but .*cat, '
+    ):
+        LoadReportHook().after_load_checkpoint(classifier, checkpoint)
+
+
+def test_a_training_on_other_classes_says_so(classifier, caplog):
+    classifier._train_loop = Loop(classes=('cat', 'dog'))
+    meta = dict(dataset_meta=dict(classes=('a', 'b')))
+    load(LoadReportHook(), classifier, dict(weights(classifier), meta=meta))
+    assert 'trained on the classes a, b, but' in caplog.text
+
+
 def test_numbers_too_large_for_the_model_do_not_arrive(runner):
     """They were finite in the file, and are infinite in the model."""
     checkpoint = weights(runner)

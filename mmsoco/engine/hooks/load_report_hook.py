@@ -1,6 +1,8 @@
 """Report which weights arrived from a checkpoint; stop if a part is lost."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -13,11 +15,20 @@ from mmsoco.checkpoints.io import check_content, weights_of
 from mmsoco.checkpoints.layouts import guess_layout
 from mmsoco.checkpoints.load_report import (
     LoadReport,
+    classes_of,
     compare,
+    depends_on_classes,
     part_of,
+    preview,
     write_reports,
 )
+from mmsoco.engine.hooks.input_convention_hook import convention_of
 from mmsoco.registry import HOOKS
+
+_CLASSES_REMEDY = (
+    'its detections would count for these. Set metainfo.classes of '
+    'test_dataloader.dataset to its classes, in its order.'
+)
 
 
 @HOOKS.register_module()
@@ -28,8 +39,9 @@ class LoadReportHook(Hook):
     This hook takes the weights out of a file's layout (``state_dict`` or
     ``model``), stops the run if a part that the file has does not arrive
     whole, or if a model that is to be evaluated has parts that the file
-    lacks, and, when everything is loaded, compares tensor by tensor. It
-    prints a table per part and writes `load_report.json` next to the log.
+    lacks or other classes than it, and, when everything is loaded, compares
+    tensor by tensor. It prints a table per part and writes `load_report.json`
+    next to the log.
 
     It watches every way by which weights enter a run: ``load_from``, the
     checkpoint of an evaluation, ``SoCo(init=...)``, and ``init_cfg`` of the
@@ -70,7 +82,7 @@ class LoadReportHook(Hook):
             ValueError: If the file has no weights or some that are not finite,
                 or lacks one of `parts`; if a part of it does not fit the model
                 or is incomplete; or if a part of an evaluated model gets no
-                weights.
+                weights, or those of other classes.
         """
         if runner._resume:
             return
@@ -89,6 +101,11 @@ class LoadReportHook(Hook):
         report = compare(state, model.state_dict(), source=str(source))
         if not is_training:
             _check_evaluated(report, source)
+        other = _other_classes(checkpoint.get('meta'), report, runner)
+        if other and not is_training:
+            raise ValueError(f'{source} {other}; {_CLASSES_REMEDY}')
+        if other:
+            runner.logger.warning(f'{source} {other}: they are learned anew.')
         report.check(self.may_be_new)
         checkpoint['state_dict'] = _completed(state, model, report)
         self._offered = state
@@ -168,6 +185,26 @@ def _completed(
         if name in whole and name not in unfit:
             whole[name] = tensor
     return whole
+
+
+def _other_classes(
+    meta: Any, report: LoadReport, runner: Runner
+) -> str | None:
+    """Say which classes a file has, if they are not those of the data."""
+    loops = (runner._train_loop, runner._test_loop, runner._val_loop)
+    datasets = [
+        loop.dataloader.dataset for loop in loops if isinstance(loop, BaseLoop)
+    ]
+    wanted = getattr(datasets[0], 'metainfo', {}).get('classes')
+    theirs = classes_of(meta)
+    loaded = chain(*(part.loaded for part in report.parts.values()))
+    arrives = any(map(depends_on_classes, loaded))
+    if not (theirs and wanted and arrives) or theirs == tuple(wanted):
+        return None
+    return (
+        f'was trained on the classes {preview(theirs)}, but the data set '
+        f'has {preview(wanted)}'
+    )
 
 
 def _check_evaluated(report: LoadReport, path: str) -> None:
