@@ -6,13 +6,17 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from torch import nn
 
+from mmsoco.structures import InputConvention
+
 from . import io
 from .load_report import LoadReport, compare
 from .locations import load_weights
 
 
 def pretrained_reports(
-    model: nn.Module, may_be_new: Collection[str] = ()
+    model: nn.Module,
+    may_be_new: Collection[str] = (),
+    convention: InputConvention | None = None,
 ) -> list[LoadReport]:
     """Compare a new model with the files that its modules started from.
 
@@ -23,16 +27,19 @@ def pretrained_reports(
     Args:
         model: A model whose weights were initialized and not trained yet.
         may_be_new: Prefixes of tensor names that the files may lack.
+        convention: The model's input, which is compared with that of the
+            files; None if it is not known.
 
     Returns:
         A report for each file of each module.
 
     Raises:
         FileNotFoundError: If a file is not there.
-        ValueError: If a module did not get all its weights.
+        ValueError: If a module did not get all its weights, or weights that
+            expect another input.
     """
     return [
-        _report(name, module, entry, may_be_new)
+        _report(name, module, entry, may_be_new, convention)
         for name, module in model.named_modules()
         for entry in _pretrained_entries(module)
     ]
@@ -51,10 +58,17 @@ def _pretrained_entries(module: nn.Module) -> Iterator[Mapping]:
 
 
 def _report(
-    name: str, module: nn.Module, entry: Mapping, may_be_new: Collection[str]
+    name: str,
+    module: nn.Module,
+    entry: Mapping,
+    may_be_new: Collection[str],
+    convention: InputConvention | None,
 ) -> LoadReport:
     source = entry['checkpoint']
-    state = io.weights_of(load_weights(source), source)
+    checkpoint = load_weights(source)
+    state = io.weights_of(checkpoint, source)
+    if convention is not None:
+        convention.check_file(checkpoint.get('meta'), source)
     prefix = entry.get('prefix') or ''
     prefix += '.' if prefix and not prefix.endswith('.') else ''
     path = f'{name}.' if name else ''

@@ -9,6 +9,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mmsoco.structures import InputConvention
+from mmsoco.structures.input_convention import META_KEY
+
 from . import io
 from .export import detector_state, manifest_of
 from .layouts import check_layout
@@ -52,7 +55,10 @@ def convert_reference(
     renamed = rename_reference(state, 'mmsoco', online_only)
     if to == 'mmdet':
         renamed = detector_state(renamed)
-    meta = dict(epoch=checkpoint.get('epoch'))
+    meta = {
+        'epoch': checkpoint.get('epoch'),
+        META_KEY: InputConvention().to_meta(),  # of all that they published
+    }
     manifest = manifest_of(renamed, meta, source, layout=to)
     if 'opt' in checkpoint:
         manifest['reference_opt'] = vars(checkpoint['opt'])

@@ -57,12 +57,12 @@ def measure(detector: dict, weights: Path, images: Path) -> dict[str, float]:
         ``hit_rate`` of the retrieval, from 0 to 1, and ``effective_rank``.
     """
     encoder = build_encoder(detector)
-    load_weights(encoder, weights)
+    # A detector without this entry gets the input of its pretraining.
+    convention = InputConvention.of_detector(detector) or InputConvention()
+    load_weights(encoder, weights, convention)
     features = ModuleFeatures(encoder)
     dataset = ProposalDataset(str(images), None, _PIPELINE)
     number = min(PICTURES, len(dataset))
-    # A detector without this entry gets the input of its pretraining.
-    convention = InputConvention.of_detector(detector) or InputConvention()
     preprocessor = SoCoDataPreprocessor(**convention.to_preprocessor())
     views: tuple[list, list] = ([], [])
     for first in range(0, number, _BATCH):

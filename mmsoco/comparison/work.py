@@ -41,6 +41,8 @@ from mmsoco.engine.resuming import set_resume
 from mmsoco.evaluation.probe import ProbeSettings, probe
 from mmsoco.evaluation.scores import Score
 from mmsoco.registry import RUNNERS
+from mmsoco.structures import InputConvention
+from mmsoco.structures.input_convention import META_KEY
 from mmsoco.utils.files import write_json
 from mmsoco.utils.machine import describe_machine
 
@@ -233,7 +235,9 @@ def take_parts(source: Path, parts: list[str] | None, target: Path) -> Path:
             f'{", ".join(parts)}'
         )
     kept = {n: t for n, t in state.items() if part_of(n) in parts}
-    io.save_atomic(dict(state_dict=kept, meta={}), target)
+    convention = InputConvention.of_meta(content.get('meta'))
+    meta = {META_KEY: convention.to_meta()} if convention else {}
+    io.save_atomic(dict(state_dict=kept, meta=meta), target)
     return target
 
 

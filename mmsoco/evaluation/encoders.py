@@ -17,6 +17,7 @@ from mmsoco.checkpoints.load_report import (
 )
 from mmsoco.checkpoints.newest import find_checkpoint
 from mmsoco.models.object_encoder import ObjectEncoder
+from mmsoco.structures import InputConvention
 
 # Prefix of the detector's tensors in a pretraining model.
 ENCODER = 'encoder.'
@@ -66,7 +67,9 @@ def _quiet() -> Iterator[None]:
 
 
 def load_weights(
-    encoder: ObjectEncoder, weights: str | Path | Mapping[str, Tensor]
+    encoder: ObjectEncoder,
+    weights: str | Path | Mapping[str, Tensor],
+    convention: InputConvention,
 ) -> dict[str, int]:
     """Load weights into an encoder; parts without weights stay untrained.
 
@@ -75,20 +78,23 @@ def load_weights(
         weights: A pretraining checkpoint, an exported or fine-tuned
             detector's, or such a state dict. Heads that the encoder does not
             have (RPN, masks, classifier, regressor) are left out.
+        convention: The input that the encoder gets.
 
     Returns:
         Number of tensors that were loaded, by part.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file has no weights, or a part of it does not fit
-            completely.
+        ValueError: If the file has no weights, or was trained on another
+            input, or a part of it does not fit completely.
     """
     if isinstance(weights, Mapping):
         state = dict(weights)
     else:
         path = find_checkpoint(weights)
-        state = io.weights_of(io.load_run(path), path)
+        checkpoint = io.load_run(path)
+        convention.check_file(checkpoint.get('meta'), path)
+        state = io.weights_of(checkpoint, path)
     if any(name.startswith(ENCODER) for name in state):
         state = {
             name.removeprefix(ENCODER): tensor

@@ -112,11 +112,11 @@ def probe(
     settings = settings or ProbeSettings()
     data = read_split(images, annotations, settings)
     encoder = build_encoder(detector, settings.seed)
-    loaded = {}
-    if weights is not None:
-        loaded = load_weights(encoder, weights)
     # A detector without this entry gets the input of its pretraining.
     convention = InputConvention.of_detector(detector) or InputConvention()
+    loaded = {}
+    if weights is not None:
+        loaded = load_weights(encoder, weights, convention)
     if settings.precise_statistics:
         use_precise_statistics(
             encoder, _batches(data.train, convention, settings)

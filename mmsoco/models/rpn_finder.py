@@ -23,6 +23,7 @@ from mmsoco.config.literals import parse_config
 from mmsoco.config.reading import read_config
 from mmsoco.datasets.transforms.geometry import resize_image
 from mmsoco.registry import MODELS
+from mmsoco.structures import InputConvention
 from mmsoco.utils.files import sha256
 
 from .detector_config import read_detector
@@ -176,6 +177,13 @@ def _load(finder: RPNFinder) -> tuple[nn.Module, InputSize]:
             f'{path}: the detector looks at {channels} channels, and boxes '
             'are proposed on RGB pictures alone'
         )
+    # Without a preprocessor of its own, it gets the pixels as they are.
+    preprocessor = detector.get('data_preprocessor') or {}
+    convention = InputConvention.of_detector(
+        dict(detector, data_preprocessor=preprocessor)
+    )
+    assert convention is not None  # there is a preprocessor
+    convention.check_file(checkpoint.get('meta'), path)
     rpn = dict((detector.get('test_cfg') or {}).get('rpn') or {})
     rpn.update(
         nms_pre=_MOST_OF_LEVEL,

@@ -11,6 +11,8 @@ IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 # The entry of a checkpoint's `meta`.
 META_KEY = 'input'
+# Options of preprocessors that reverse the channels: of mmdet, of mmcls.
+_REVERSING = ('bgr_to_rgb', 'rgb_to_bgr', 'to_rgb')
 
 
 class InputConvention(NamedTuple):
@@ -31,9 +33,10 @@ class InputConvention(NamedTuple):
     def of_detector(cls, detector: Mapping) -> 'InputConvention | None':
         """Read the convention from a detector's config.
 
-        mmdet loads images as BGR, and its preprocessor converts them to RGB if
-        ``bgr_to_rgb`` is set; mean and deviation are in the resulting order.
-        Without them, the values are not normalized.
+        mmdet loads images as BGR, and its preprocessor reverses the channels
+        if ``bgr_to_rgb`` or ``rgb_to_bgr`` is set, whichever; mean and
+        deviation are in the resulting order. Without them, the values are not
+        normalized.
 
         Args:
             detector: Config with ``data_preprocessor``.
@@ -47,7 +50,7 @@ class InputConvention(NamedTuple):
         mean, std = cfg.get('mean'), cfg.get('std')
         count = (detector.get('backbone') or {}).get('in_channels', 3)
         return cls(
-            'RGB' if cfg.get('bgr_to_rgb') else 'BGR',
+            'RGB' if any(map(cfg.get, _REVERSING)) else 'BGR',
             tuple(map(float, mean)) if mean is not None else (0.0,) * count,
             tuple(map(float, std)) if std is not None else (1.0,) * count,
         )
@@ -149,7 +152,7 @@ def _preprocessor(text: str) -> dict | None:
         found = _entries(model.get('data_preprocessor'))
         if not found:
             return None
-        wanted = {'mean', 'std', 'bgr_to_rgb'}
+        wanted = {'mean', 'std', *_REVERSING}
         try:
             return {
                 k: ast.literal_eval(found[k]) for k in wanted & found.keys()

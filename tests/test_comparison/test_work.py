@@ -48,10 +48,12 @@ def test_layers_of_other_classes_may_differ():
 
 def test_parts_are_taken_or_named(tmp_path):
     source = tmp_path / 'all.pth'
-    io.save_atomic(dict(state_dict=STATE), source)
+    bgr = dict(channels='BGR', mean=[0.0], std=[1.0])
+    io.save_atomic(dict(state_dict=STATE, meta=dict(input=bgr)), source)
     assert work.take_parts(source, None, tmp_path / 'x') == source
     path = work.take_parts(source, ['neck'], tmp_path / 'neck.pth')
     assert list(io.load(path)['state_dict']) == ['neck.convs.0.weight']
+    assert io.load(path)['meta']['input'] == bgr
     with pytest.raises(ValueError, match='has the parts backbone, neck'):
         work.take_parts(source, ['bbox_head'], tmp_path / 'x')
 

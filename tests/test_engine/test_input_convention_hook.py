@@ -28,7 +28,14 @@ def test_checkpoint_says_what_it_was_trained_on():
 
 
 @pytest.mark.parametrize(
-    'change', [dict(bgr_to_rgb=True), dict(std=[58, 57, 57]), dict(mean=None)]
+    'change',
+    [
+        dict(bgr_to_rgb=True),
+        dict(rgb_to_bgr=True),  # mmdet reverses the channels at both
+        dict(to_rgb=True),  # mmcls
+        dict(std=[58, 57, 57]),
+        dict(mean=None),
+    ],
 )
 def test_other_input_stops_the_run(change):
     checkpoint = dict(meta={})

@@ -245,6 +245,19 @@ def test_init_cfg_is_compared_too(runner, tmp_path):
         LoadReportHook().before_train(runner)
 
 
+def test_init_cfg_of_another_input_stops(runner, tmp_path):
+    bgr = dict(channels='BGR', mean=[0, 0, 0], std=[1, 1, 1])
+    plain = tiny_models.build_detector(tiny_models.faster_rcnn())
+    content = dict(
+        state_dict=plain.backbone.state_dict(), meta=dict(input=bgr)
+    )
+    runner._load_from = None
+    runner.model = detector_with_init_cfg(tmp_path, content)
+    runner.cfg = dict(model=tiny_models.faster_rcnn())
+    with pytest.raises(ValueError, match='trained on BGR, mean 0 0 0'):
+        LoadReportHook().before_train(runner)
+
+
 @pytest.mark.parametrize(
     'change',
     [{'neck.weight': torch.ones(5, 5)}, {'neck.conv.weight': torch.ones(1)}],

@@ -104,6 +104,15 @@ def test_boxes_are_those_of_mmdets_own_prediction(folder):
 MEAN_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
+def test_a_detector_with_another_input_is_refused(folder, tmp_path):
+    content = torch.load(folder / 'a.pth', weights_only=True)
+    bgr = dict(channels='BGR', mean=[0, 0, 0], std=[1, 1, 1])
+    content['meta']['input'] = bgr
+    torch.save(content, tmp_path / 'bgr.pth')
+    with pytest.raises(ValueError, match='bgr.pth was trained on BGR'):
+        RPNFinder(str(tmp_path / 'bgr.pth')).prepare()
+
+
 def test_boxes_lie_in_the_picture_and_are_whole(folder):
     rgb = np.array(Image.open(folder / 'images' / '0.png'))
     for weights in ('a.pth', 'b.pth'):

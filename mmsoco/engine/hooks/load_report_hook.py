@@ -121,7 +121,9 @@ class LoadReportHook(Hook):
         model = _unwrapped(runner.model)
         if not runner._resume and runner._load_from is None:
             self._reports += getattr(model, 'start_reports', [])
-            self._reports += pretrained_reports(model, self.may_be_new)
+            self._reports += pretrained_reports(
+                model, self.may_be_new, convention_of(runner)
+            )
         self._finish(runner, 'load_from')
 
     def before_val(self, runner: Runner) -> None:
