@@ -329,7 +329,7 @@ class CheckpointingRunner(MMEngineRunner):
     def load_checkpoint(
         self, filename: str, *args: Any, **kwargs: Any
     ) -> dict:
-        """Load weights; files that hold more than data are refused.
+        """Load weights, also those of a run; code in files is refused.
 
         Args:
             filename: a checkpoint.
@@ -345,9 +345,10 @@ class CheckpointingRunner(MMEngineRunner):
                 than tensors and plain values.
         """
         try:
-            return super().load_checkpoint(
-                local_path(filename), *args, **kwargs
-            )
+            with run_types():
+                return super().load_checkpoint(
+                    local_path(filename), *args, **kwargs
+                )
         except RefusedCheckpointError as error:
             raise RefusedCheckpointError(
                 f'{error} To continue a training run use --resume; its '

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.device import get_device, is_cuda_available
 from mmengine.dist import is_distributed, is_main_process
+from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
@@ -23,6 +24,8 @@ from mmsoco.engine.checkpointing import FinishedError
 from mmsoco.engine.checks import check_training
 from mmsoco.engine.data_workers import shield_workers
 from mmsoco.engine.hooks.finite_hook import FiniteHook
+from mmsoco.engine.hooks.input_convention_hook import InputConventionHook
+from mmsoco.engine.hooks.load_report_hook import LoadReportHook
 from mmsoco.engine.loader_checks import refuse_fixed_views
 from mmsoco.engine.loops import own_loop
 from mmsoco.engine.optimizers.finite_steps import guard_steps
@@ -39,6 +42,16 @@ from mmsoco.utils.processes import die_with_parent
 
 # How mmengine warns of classes that it uses itself to save checkpoints.
 _OWN_WARNINGS = ('"FileClient" will be', '"HardDiskBackend" is')
+# Hooks of every run, by their names among the default hooks.
+_CHECKS: dict[str, type[Hook]] = {
+    'finite': FiniteHook,
+    'load_report': LoadReportHook,
+    'input_convention': InputConventionHook,
+}
+_HOOKS_OF_MMENGINE = (
+    'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler',
+    'checkpoint',
+)  # fmt: skip
 # Of torch's batch norm.
 _ONE_VALUE = 'Expected more than 1 value per channel'
 
@@ -57,7 +70,9 @@ class Runner(StoppableRunner):
       if its weights are finite;
     - a step that is not finite is skipped, and a run that skips many in a row
       ends;
-    - weights are loaded only as data, from any location;
+    - weights are loaded only as data, from any location, and compared with
+      the model by `LoadReportHook` and `InputConventionHook`, whatever config
+      it runs (``default_hooks.load_report=None`` leaves one out);
     - a resumed run is the same run, see `resume`; at Ctrl-C and SIGTERM, the
       runner finishes the iteration and saves it;
     - mmengine's messages while it builds (environment, config, hooks) go only
@@ -184,18 +199,35 @@ class Runner(StoppableRunner):
             )
         return guard_steps(wrapper)
 
-    def register_default_hooks(self, hooks: dict | None = None) -> None:
-        """Register the default hooks, and always `FiniteHook`.
+    def register_hooks(
+        self,
+        default_hooks: dict | None = None,
+        custom_hooks: list | None = None,
+    ) -> None:
+        """Register hooks, and those that check weights and steps.
 
         Args:
-            hooks: the config's ``default_hooks``.
+            default_hooks: the config's ``default_hooks``; `FiniteHook` cannot
+                be left out.
+            custom_hooks: its ``custom_hooks``, in which the others may be.
         """
-        hooks = dict(hooks or {})
-        finite = hooks.get('finite') or {}
-        if isinstance(finite, Mapping):
-            finite = dict(finite, type=finite.get('type', FiniteHook))
-        hooks['finite'] = finite
-        super().register_default_hooks(hooks)
+        given = dict(default_hooks or {})
+        given['finite'] = given.get('finite') or {}
+        for name, kind in _CHECKS.items():
+            hook = given.get(name)
+            if isinstance(hook, Mapping):
+                given[name] = dict(hook, type=hook.get('type', kind))
+        # mmengine takes None for its own hooks alone.
+        hooks = {
+            name: hook
+            for name, hook in given.items()
+            if hook is not None or name in _HOOKS_OF_MMENGINE
+        }
+        super().register_hooks(hooks, custom_hooks)
+        for name, kind in _CHECKS.items():
+            is_there = any(isinstance(hook, kind) for hook in self.hooks)
+            if name not in given and not is_there:
+                self.register_hook(kind())
 
     def scale_lr(
         self, optim_wrapper: OptimWrapper, auto_scale_lr: dict | None = None

@@ -17,7 +17,8 @@ from torch import nn
 from mmsoco.checkpoints.io import load_run
 from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.engine import Runner
-from mmsoco.registry import DATASETS, MODELS
+from mmsoco.engine.hooks import LoadReportHook
+from mmsoco.registry import DATASETS, HOOKS, MODELS
 
 
 @MODELS.register_module()
@@ -148,6 +149,40 @@ def test_foreign_objects_are_refused(finished, tmp_path):
         ValueError, match='foreign.pth is not a checkpoint of .*--resume'
     ):
         runner.train()
+
+
+def test_weights_of_a_run_start_another_one(finished, tmp_path):
+    """They come with the history of its log, which is data, too."""
+    last = finished / 'epoch_3.pth'
+    still = dict(optimizer=dict(type='SGD', lr=0.0))
+    runner = build_runner(tmp_path, load_from=str(last), optim_wrapper=still)
+    runner.train()
+    for name, tensor in load_run(last)['state_dict'].items():
+        assert torch.equal(runner.model.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize('custom_hooks', [None, [dict(type='TellingReport')]])
+def test_weights_are_compared_whatever_the_config(
+    finished, tmp_path, custom_hooks
+):
+    """A config of mmdet has no hook for it, and mmengine goes on."""
+    state = load_run(finished / 'epoch_3.pth')['state_dict']
+    state['layer.lost'] = torch.ones(1)
+    torch.save(dict(state_dict=state), tmp_path / 'more.pth')
+    settings = dict(load_from=str(tmp_path / 'more.pth'))
+    runner = build_runner(
+        tmp_path / 'a', custom_hooks=custom_hooks, **settings
+    )
+    assert sum(isinstance(h, LoadReportHook) for h in runner.hooks) == 1
+    with pytest.raises(ValueError, match=r'layer: .*1 did not .layer\.lost'):
+        runner.train()
+    hooks = dict(load_report=None)
+    build_runner(tmp_path / 'b', default_hooks=hooks, **settings).train()
+
+
+@HOOKS.register_module()
+class TellingReport(LoadReportHook):
+    """A user's own."""
 
 
 def test_the_start_goes_to_the_log_file(tmp_path, capsys):
