@@ -48,7 +48,8 @@ def load_optimizer(
             f'{path} holds the optimizer of other parameters ({error}). '
             'Resume it with its own config.'
         ) from error
-    problem = _option_problem(expected, wrapper) or _state_problem(
+    problem = '' if groups else _option_problem(expected, wrapper)
+    problem = problem or _state_problem(
         wrapper.optimizer, {p: name for name, p in model.named_parameters()}
     )
     if problem:

@@ -262,6 +262,32 @@ def test_the_run_stands_at_the_same_sample(
     assert rates[stands] == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ('settings', 'option', 'value'),
+    [
+        (dict(optim_wrapper=dict(optimizer=dict(foreach=True))), 'foreach', 1),
+        (
+            dict(
+                param_scheduler=[
+                    COSINE, dict(type='ConstantMomentum', factor=0.5, end=99),
+                ]
+            ),
+            'initial_momentum',
+            0.9,
+        ),
+    ],
+)  # fmt: skip
+def test_options_that_the_old_run_did_not_have(
+    finished, tmp_path, settings, option, value
+):
+    """They were refused as "the optimizer of other parameters"."""
+    runner = resumed(finished / 'epoch_1.pth', tmp_path, **settings)
+    runner.train()
+    [group] = runner.optim_wrapper.param_groups
+    assert group[option] == value
+    assert min(diary(runner).rates) == 4
+
+
 def test_precision_may_change(finished, tmp_path):
     runner = resumed(
         finished / 'epoch_1.pth',
