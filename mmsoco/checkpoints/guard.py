@@ -20,6 +20,7 @@ from torch import Tensor
 
 from mmsoco.checkpoints.integrity import check_bytes, is_finite
 from mmsoco.checkpoints.io import readable_errors
+from mmsoco.checkpoints.locations import local_file
 
 _NAMED = 3  # number of tensors named in a message
 _lock = threading.RLock()
@@ -67,6 +68,9 @@ def guard_loader(loader: Any) -> None:
     ) -> Any:
         """Read nothing but tensors and plain values from an intact file."""
         location = local_path(filename)
+        if location.startswith(('http://', 'https://')):
+            # mmengine's cache knows files by their names alone.
+            location = str(local_file(location))
         path = Path(location).expanduser()
         if path.is_file():
             check_bytes(path)

@@ -5,6 +5,7 @@ opens without running code in it.
 """
 
 import codecs
+import hashlib
 import importlib
 import pickle
 import re
@@ -21,6 +22,10 @@ from mmsoco.utils.files import atomic_path
 
 from . import io
 
+# A name with the first digits of the file's own hash, as torch writes it; with
+# a letter, since a date or an iteration has none.
+_HASHED = re.compile(r'-(?=[0-9]*[a-f])[0-9a-f]{8,}\.')
+_DIGITS = 16
 _SCHEME = re.compile(r'(?P<scheme>[\w+-]+)://(?P<rest>.+)')
 
 
@@ -81,9 +86,18 @@ def _address(scheme: str, name: str) -> str:
 
 
 def _download(address: str) -> Path:
-    """Return the file of an address, from torch's cache if it is there."""
+    """Return the file of an address, from torch's cache if it is there.
+
+    torch finds a file there by its name alone, which is safe if a hash is a
+    part of it. A name such as ``model_final.pth`` is that of many files, so
+    they get a folder of their address.
+    """
     name = Path(urlparse(address).path).name
-    path = Path(torch.hub.get_dir(), 'checkpoints', name)
+    folder = Path(torch.hub.get_dir(), 'checkpoints')
+    if not _HASHED.search(name):
+        digest = hashlib.sha256(address.encode()).hexdigest()
+        folder /= digest[:_DIGITS]
+    path = folder / name
     if path.is_file():
         return path
     try:

@@ -105,7 +105,15 @@ def test_downloads(poisoned, server, monkeypatch):
     ):
         with pytest.raises(RefusedCheckpointError):
             CheckpointLoader.load_checkpoint(location)
-        assert (poisoned.parent / 'cache/hub/checkpoints' / NAME).is_file()
+        assert [*(poisoned.parent / 'cache/hub/checkpoints').rglob(NAME)]
+
+
+@pytest.mark.parametrize('scheme', ['torchvision', 'open-mmlab', 'mmcls'])
+def test_names_that_no_table_has(scheme):
+    with pytest.raises(
+        ValueError, match=f"{scheme}://nothing: there are no weights .*'noth"
+    ):
+        CheckpointLoader.load_checkpoint(f'{scheme}://nothing')
 
 
 def test_object_stores(poisoned, monkeypatch):
