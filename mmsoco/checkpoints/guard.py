@@ -74,8 +74,13 @@ def guard_loader(loader: Any) -> None:
         path = Path(location).expanduser()
         if path.is_file():
             check_bytes(path)
-        with tensors_only():
-            content = unguarded(cls, location, *args, **kwargs)
+        try:
+            with tensors_only():
+                content = unguarded(cls, location, *args, **kwargs)
+        except KeyError as error:  # of torchvision:// and open-mmlab://
+            raise ValueError(
+                f'{filename}: there are no weights of the name {error}'
+            ) from error
         if not isinstance(content, Mapping):
             raise ValueError(
                 f'{filename} holds a {type(content).__name__}, expected a '

@@ -88,10 +88,13 @@ def run(args: argparse.Namespace) -> None:
 def check_start(cfg: Config) -> None:
     """Refuse missing initial weights before anything is built.
 
+    Args:
+        cfg: Changed: an empty ``load_from`` stands for none.
+
     Raises:
         FileNotFoundError: If ``load_from`` names a file that does not exist.
     """
-    weights = cfg.get('load_from')
+    weights = cfg.load_from = cfg.get('load_from') or None
     if not weights or re.match(r'[\w+.-]+:', weights):  # such as https:
         return
     if not Path(weights).is_file():

@@ -22,6 +22,8 @@ _MISSING = re.compile(
 _UNKNOWN_TYPE = re.compile(r'(\S+) is not in the .+ registry')
 _PLAIN = bool | int | float | str
 _NO_TYPE = 'must contain the key "type"'
+# What mmengine's data sets say without images.
+_NO_IMAGES = 'need at least one array to concatenate'
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
@@ -88,6 +90,11 @@ def _explain_constructor(error: Exception, cfg: Mapping) -> str | None:
     places = [p for p, node in _dicts(cfg) if _is_same_part(node, built)]
     if not places:
         return None
+    if _NO_IMAGES in str(error):
+        return (
+            f'{places[0]} ({_type_name(built)}) keeps none of its images: '
+            'look at its filter_cfg and indices'
+        )
     what = str(error) or f'no message ({frames[-1].line})'
     return f'{places[0]} ({_type_name(built)}) cannot be built: {what}'
 

@@ -1,10 +1,12 @@
 """Errors of constructors name the config's key."""
 
+import json
+
 import pytest
 from mmengine.config import Config
 
 from mmsoco.engine.explanations import explain, explained_errors
-from mmsoco.registry import HOOKS, MODELS, OPTIMIZERS
+from mmsoco.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS
 
 
 def message(registry, cfg, *path):
@@ -34,6 +36,25 @@ def test_unknown_argument_below_another_part():
     )
     text = message(MODELS, cfg, 'model', 'neck', 0)
     assert 'model.neck.0.in_channel; did you mean in_channels?' in text
+
+
+def test_a_data_set_without_images_names_its_filters(tmp_path):
+    labels = dict(images=[dict(id=1, file_name='a', height=9, width=9)])
+    labels |= dict(annotations=[], categories=[dict(id=1, name='a')])
+    (tmp_path / 'a.json').write_text(json.dumps(labels))
+    cfg = dict(
+        type='mmdet.CocoDataset',
+        ann_file=str(tmp_path / 'a.json'),
+        data_prefix=dict(img=''),
+        metainfo=dict(classes=('a',)),
+        filter_cfg=dict(min_size=32),
+    )
+    cfg = Config(dict(train_dataloader=dict(dataset=cfg)))
+    text = message(DATASETS, cfg, 'train_dataloader', 'dataset')
+    assert text.startswith(
+        'train_dataloader.dataset (CocoDataset) keeps none of its images: '
+        'look at its filter_cfg'
+    )
 
 
 def test_unknown_type_is_found_and_corrected():
