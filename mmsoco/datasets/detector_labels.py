@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmdet.datasets import CocoDataset
+from mmdet.datasets import BaseDetDataset, CocoDataset
 from mmengine.fileio import list_from_file
 from mmengine.utils import is_abs
 
@@ -109,7 +109,36 @@ def describe_labels(found: Mapping[str, Labels]) -> str:
     )
 
 
+def unchecked_labels(
+    cfg: Mapping, splits: Sequence[str], found: Mapping[str, Labels]
+) -> str:
+    """Say which labels of mmdet's datasets were not checked.
+
+    Args:
+        cfg: A detector's config.
+        splits: Those that were checked.
+        found: What `check_detector_labels` returned.
+
+    Returns:
+        A line for each dataset, none if all labels were checked.
+    """
+    unread = [p for p in _labelled(cfg, splits) if p.key not in found]
+    kinds = [getattr(_kind_of(p.dataset), '__name__', '') for p in unread]
+    return '\n'.join(
+        f'{place.key} ({kind}): its labels are not checked; only COCO JSON '
+        'on a local disk is'
+        for place, kind in zip(unread, kinds, strict=True)
+    )
+
+
 def _places(cfg: Mapping, splits: Sequence[str] = SPLITS) -> Iterator[_Place]:
+    for place in _labelled(cfg, splits):
+        if _class_of(place.dataset) is not None:
+            yield place
+
+
+def _labelled(cfg: Mapping, splits: Sequence[str]) -> Iterator[_Place]:
+    """Yield the datasets of mmdet that read labels."""
     for split in splits:
         loader = cfg.get(f'{split}_dataloader')
         if isinstance(loader, Mapping) and 'dataset' in loader:
@@ -118,23 +147,29 @@ def _places(cfg: Mapping, splits: Sequence[str] = SPLITS) -> Iterator[_Place]:
 
 
 def _unwrap(dataset: Any, key: str, split: str) -> Iterator[_Place]:
-    """Yield the COCO datasets within wrappers such as RepeatDataset."""
+    """Yield the labelled datasets within wrappers such as RepeatDataset."""
     if not isinstance(dataset, MutableMapping):
         return
     if isinstance(dataset.get('dataset'), Mapping):
         yield from _unwrap(dataset['dataset'], f'{key}.dataset', split)
     for number, part in enumerate(dataset.get('datasets') or ()):
         yield from _unwrap(part, f'{key}.datasets[{number}]', split)
-    kind = _class_of(dataset)
-    if kind is not None and dataset.get('ann_file'):
+    if dataset.get('ann_file') and _kind_of(dataset) is not None:
         yield _Place(key, split, dataset)
+
+
+def _kind_of(dataset: Mapping) -> type[BaseDetDataset] | None:
+    """Return the class of a dataset of mmdet, None for others."""
+    kind = dataset.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    is_of_mmdet = inspect.isclass(kind) and issubclass(kind, BaseDetDataset)
+    return kind if is_of_mmdet else None
 
 
 def _class_of(dataset: Mapping) -> type[CocoDataset] | None:
     """Return the class of a dataset that reads labels in COCO's format."""
-    kind = dataset.get('type')
-    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
-    if not (inspect.isclass(kind) and issubclass(kind, CocoDataset)):
+    kind = _kind_of(dataset)
+    if kind is None or not issubclass(kind, CocoDataset):
         return None
     coco: type[CocoDataset] = kind
     # LVIS and Objects365 have their own formats.

@@ -56,9 +56,12 @@ def check_labels(cfg: Config, mode: str) -> None:
     from mmsoco.datasets.detector_labels import (
         check_detector_labels,
         describe_labels,
+        unchecked_labels,
     )
 
     splits = ('test',) if mode == 'test' else ('train', 'val')
     found = check_detector_labels(cfg, splits)
-    if found and int(os.environ.get('RANK', 0)) == 0:
-        print(describe_labels(found), flush=True)
+    if int(os.environ.get('RANK', 0)) == 0:
+        unchecked = unchecked_labels(cfg, splits, found)
+        for text in filter(None, (describe_labels(found), unchecked)):
+            print(text, flush=True)

@@ -8,6 +8,7 @@ from PIL import Image
 from mmsoco.datasets.detector_labels import (
     check_detector_labels,
     describe_labels,
+    unchecked_labels,
 )
 
 CLASSES = ('cat', 'dog')
@@ -238,6 +239,20 @@ def test_other_datasets_and_disks_are_left_alone(cfg):
         cfg[f'{split}_dataloader'].dataset.data_root = 's3://bucket'
         cfg[f'{split}_evaluator'] = dict(type='CocoMetric')
     assert check_detector_labels(cfg) == {}
+    lines = unchecked_labels(cfg, ('train', 'val'), {}).splitlines()
+    assert len(lines) == 1  # an s3 data set; proposals are no labels
+    assert lines[0].startswith('val_dataloader.dataset (CocoDataset): its lab')
+
+
+def test_labels_of_other_formats_are_not_passed_over_in_silence(cfg):
+    """mmdet drops objects of a class that the config does not name."""
+    voc = dict(type='VOCDataset', ann_file='train.txt')
+    cfg.train_dataloader.dataset = dict(type='RepeatDataset', dataset=voc)
+    found = check_detector_labels(cfg, ('train', 'val'))
+    assert unchecked_labels(cfg, ('train', 'val'), found) == (
+        'train_dataloader.dataset.dataset (VOCDataset): its labels are not '
+        'checked; only COCO JSON on a local disk is'
+    )
 
 
 def test_the_files_order_of_classes_is_repaired(cfg, tmp_path):
