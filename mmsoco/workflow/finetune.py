@@ -5,9 +5,11 @@ a separate process, and it is evaluated on the validation pictures. Classes,
 boxes or masks, and the size of the pictures come from the files.
 """
 
+import hashlib
+import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmsoco.datasets.label_checks import check_labels
 from mmsoco.datasets.label_reading import read_labels
-from mmsoco.datasets.labels import Labels
+from mmsoco.datasets.labels import Labels, is_voc
 from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import sha256, write_json
 from mmsoco.visualization.logs import read_metrics
@@ -43,6 +45,7 @@ from mmsoco.workflow.settings import counted, refuse_set_twice
 if TYPE_CHECKING:
     from mmengine.config import Config
 
+_DIGITS = 16  # of a hash in the manifest
 STEPS = ('labels', 'finetune', 'evaluate')
 
 
@@ -191,9 +194,12 @@ class _Finetuning:
     def _identity(self) -> dict[str, Any]:
         weights = self.settings.run / 'detector.pth'
         return dict(
-            train=_named(self.train.path, self.train.images),
-            val=_named(self.val.path, self.val.images),
-            weights=None if self.settings.scratch else sha256(weights)[:16],
+            train=_named(self.train),
+            val=_named(self.val),
+            pictures=_measured((self.train, self.val)),
+            weights=None
+            if self.settings.scratch
+            else sha256(weights)[:_DIGITS],
         )
 
     @property
@@ -371,9 +377,23 @@ def read_evaluation(out: Path) -> dict[str, float]:
     }
 
 
-def _named(path: Path, images: Path) -> str:
-    if path.is_file():
-        name = f'{path.absolute()} ({sha256(path)[:16]})'
+def _named(labels: Labels) -> str:
+    """Name labels by their file, its content and the folder of pictures."""
+    if is_voc(labels.path):  # the content is in many files
+        text = json.dumps(labels.document, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
     else:
-        name = str(path.absolute())
-    return f'{name} of {images.absolute()}'
+        digest = sha256(labels.path)
+    name = f'{labels.path.absolute()} ({digest[:_DIGITS]})'
+    return f'{name} of {labels.images.absolute()}'
+
+
+def _measured(of: Iterable[Labels]) -> str:
+    """Tell pictures from others of the same names by their bytes."""
+    total, digest = 0, hashlib.sha256()
+    for labels in of:
+        for image in labels.document['images']:
+            size = (labels.images / image['file_name']).stat().st_size
+            total += size
+            digest.update(f'{image["file_name"]} {size}\n'.encode())
+    return f'of {total} bytes ({digest.hexdigest()[:_DIGITS]})'

@@ -314,7 +314,8 @@ def _refuse_other_images(
     different = [
         f'{name} {begun.get(name) or "none"}, now {value or "none"}'
         for name, value in wanted.items()
-        if begun.get(name) != value and name not in ('sha256', 'folder')
+        # Manifests of earlier releases lack some names.
+        if begun.get(name, value) != value and name not in ('sha256', 'folder')
     ]
     if not different and begun.get('sha256') != wanted.get('sha256'):
         different = ['the same number of pictures under other names']

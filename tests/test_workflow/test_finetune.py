@@ -239,6 +239,34 @@ def test_a_refused_call_makes_no_run(
     assert not (data / 'out').exists()
 
 
+def test_other_pictures_under_the_same_names_are_another_run(
+    pretrained, data, calls
+):
+    run(pretrained, data)
+    run(pretrained, data)
+    assert len(calls) == 3  # a training, an evaluation, a report: once
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    Image.fromarray(noise).save(data / 'val' / '0.png')
+    with pytest.raises(FileExistsError, match=r'pictures of \d+ bytes .*now'):
+        run(pretrained, data)
+
+
+def test_other_annotations_of_the_same_voc_data_set_are_other_labels(tmp_path):
+    write_labels(tmp_path / 'unused.json', tmp_path / 'JPEGImages', 1)
+    (tmp_path / 'Annotations').mkdir()
+    path = tmp_path / 'Annotations' / '0.xml'
+    text = (
+        '<annotation><filename>0.png</filename><object><name>cat</name>'
+        '<bndbox><xmin>1</xmin><ymin>5</ymin><xmax>40</xmax><ymax>50</ymax>'
+        '</bndbox></object></annotation>'
+    )
+    names = []
+    for name in ('cat', 'cat', 'dog'):
+        path.write_text(text.replace('cat', name))
+        names.append(finetune._named(finetune.read_labels(tmp_path)))
+    assert names[0] == names[1] != names[2]
+
+
 def cut(path):
     path.write_bytes(path.read_bytes()[:3])
 
