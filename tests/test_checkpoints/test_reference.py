@@ -84,6 +84,9 @@ def test_files_there_and_back_are_equal(names, model, tmp_path):
     write(theirs, tensors(names[model]))
     manifest = convert_reference(theirs, ours)
     assert manifest['epoch'] == 100
+    # They normalize RGB as ImageNet's models do.
+    assert manifest['input']['channels'] == 'RGB'
+    assert manifest['input']['mean'][0] == 123.675
     torch.load(ours, weights_only=True)
     convert_reference(ours, back, to='reference')
     before, after = io.load_reference(theirs), io.load_reference(back)
