@@ -38,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='?',
         const='auto',
         metavar='CHECKPOINT',
-        help='continue from CHECKPOINT or, without a value, from the newest '
-        'checkpoint in the work dir; if there is none, start from the '
-        'beginning',
+        help='continue from CHECKPOINT (or the newest one of a folder) or, '
+        'without a value, from the newest checkpoint in the work dir; if '
+        'there is none, start from the beginning',
     )
     parser.add_argument(
         '--overwrite',

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from torch import nn
 
-from mmsoco.checkpoints.newest import newest_usable
+from mmsoco.checkpoints.guard import local_path
+from mmsoco.checkpoints.newest import find_checkpoint, newest_usable
 from mmsoco.engine.run_record import RunRecord
 from mmsoco.engine.values import MAX_SEED
 
@@ -57,8 +57,9 @@ def set_resume(cfg: Config, resume: str | None) -> None:
     Args:
         cfg: Changed: ``resume`` and, where there is a checkpoint,
             ``load_from``.
-        resume: A checkpoint, ``'auto'`` for the newest one in the work dir,
-            or None, which leaves it to the config.
+        resume: A checkpoint, a work dir (its newest checkpoint),
+            ``'auto'`` for the newest one in the config's work dir, or None,
+            which leaves it to the config.
 
     Raises:
         FileNotFoundError: If the named checkpoint does not exist.
@@ -73,10 +74,10 @@ def set_resume(cfg: Config, resume: str | None) -> None:
         for text in passed:
             print(f'Passed over: {text}.')
     else:
-        checkpoint, passed = Path(resume), []
+        checkpoint, passed = find_checkpoint(local_path(resume)), []
         if not checkpoint.is_file():
             raise FileNotFoundError(
-                f'There is no checkpoint {checkpoint} to resume from. '
+                f'There is no checkpoint {resume} to resume from. '
                 '--resume without a name takes the newest one in the work '
                 'dir.'
             )

@@ -610,8 +610,13 @@ def test_set_resume_takes_the_newest_usable(finished, tmp_path, capsys):
     assert cfg.load_from == str(tmp_path / 'epoch_1.pth')
     assert cfg.resume
     assert 'Passed over: epoch_2.pth (it is empty).' in capsys.readouterr().out
-    with pytest.raises(FileNotFoundError, match='no checkpoint nowhere.pth'):
-        set_resume(cfg, 'nowhere.pth')
+    for place in (tmp_path, f'file://{tmp_path}/epoch_1.pth'):
+        cfg.load_from = None
+        set_resume(cfg, str(place))
+        assert cfg.load_from == str(tmp_path / 'epoch_1.pth')
+    for missing in ('nowhere.pth', 'http://localhost/nowhere.pth'):
+        with pytest.raises(FileNotFoundError, match=f'checkpoint {missing}'):
+            set_resume(cfg, missing)
 
 
 def test_the_noted_checkpoint_is_the_newest(finished, tmp_path):
