@@ -1,5 +1,6 @@
 """Not a number: no step, no file, and an end that says where it began."""
 
+import json
 import math
 
 import pytest
@@ -91,6 +92,20 @@ def test_one_bad_batch_is_left_out(tmp_path, monkeypatch, capfd):
     assert not not_finite(load_run(tmp_path / 'epoch_3.pth'))
     skipped = runner.message_hub.get_scalar('train/skipped_steps')
     assert skipped.current() == 1
+
+
+def test_one_bad_batch_leaves_the_logged_means_as_they_are(
+    tmp_path, monkeypatch
+):
+    """They were NaN for as many steps as the mean has, and no valid JSON."""
+    poison(monkeypatch, first=5, last=5)
+    hooks = dict(runtime_info=dict(type='DeferredRuntimeInfoHook'))
+    small_runner(tmp_path, default_hooks=hooks).train()
+    [path] = tmp_path.glob('*/vis_data/scalars.json')
+    text = path.read_text()
+    assert 'NaN' not in text
+    last = json.loads(text.splitlines()[-1])
+    assert (last['skipped_steps'], math.isfinite(last['loss'])) == (1, True)
 
 
 def test_a_bad_batch_in_accumulated_gradients(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Copy logged values from the device without waiting for them."""
 
+import math
 from collections import deque
 from typing import Any
 
@@ -101,7 +102,10 @@ class DeferredRuntimeInfoHook(RuntimeInfoHook):
         self._enter(runner, all_but=0)
 
     def _enter(self, runner: Runner, all_but: int) -> None:
-        """Move values to the message hub, except the newest."""
+        """Move finite values to the message hub, except the newest."""
         while len(self._pending) > all_but:
             for name, value in self._pending.popleft().arrived().items():
-                runner.message_hub.update_scalar(f'train/{name}', value)
+                # One NaN would make the logged means NaN for a whole window;
+                # `FiniteHook` counts and names such steps.
+                if math.isfinite(value):
+                    runner.message_hub.update_scalar(f'train/{name}', value)
