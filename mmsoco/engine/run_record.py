@@ -17,10 +17,11 @@ _SAMPLED = 64  # images whose names stand for a data set
 _FEW = 4096
 
 # Settings that define a run. The place of the images may change, see
-# `RunRecord.names`.
+# `RunRecord.names`. The last two need a state that a run without them lacks.
 _FIXED = re.compile(
     r'model|train_dataloader\.(dataset|sampler)|randomness'
-    r'|optim_wrapper\.(constructor|paramwise_cfg|optimizer\.type)'
+    r'|optim_wrapper\.(constructor|paramwise_cfg)'
+    r'|optim_wrapper\.optimizer\.(type|amsgrad|centered)'
 )
 _LOCATION = re.compile(
     r'train_dataloader\.dataset\.(.*\.)?'

@@ -25,6 +25,7 @@ from mmsoco.utils.stop_signals import StoppedError
 COSINE = dict(
     type='WarmupCosineLR', warmup=1, convert_to_iter_based=True, minimum=0.0
 )
+ADAM = dict(_delete_=True, type='Adam', lr=0.1, amsgrad=True)
 
 
 def same_states(path, other):
@@ -312,6 +313,10 @@ def test_precision_may_change(finished, tmp_path):
         (
             dict(optim_wrapper=dict(optimizer=dict(type='LARS'))),
             'optimizer.type was SGD, is LARS',
+        ),
+        (
+            dict(optim_wrapper=dict(optimizer=ADAM)),
+            'type was SGD, is Adam; .*amsgrad was not set, is True',
         ),
         (
             dict(train_dataloader=dict(sampler=dict(shuffle=False))),
