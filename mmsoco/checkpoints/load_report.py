@@ -350,7 +350,8 @@ def classes_of(meta: Any) -> tuple[str, ...]:
     if not isinstance(described, Mapping):
         return ()
     found = described.get('classes') or described.get('CLASSES') or ()
-    return (found,) if isinstance(found, str) else tuple(map(str, found))
+    found = [found] if isinstance(found, str) else found
+    return tuple(found) if isinstance(found, list | tuple) else ()
 
 
 def preview(names: Iterable[str], most: int = 4) -> str:

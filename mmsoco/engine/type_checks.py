@@ -78,7 +78,14 @@ _PLACES = {
     'model_wrapper_cfg': MODEL_WRAPPERS,
 }
 # Types of parts that need not name theirs.
-_DEFAULT_TYPES = {'log_processor': 'LogProcessor', 'visualizer': 'Visualizer'}
+_DEFAULT_TYPES = {
+    'log_processor': 'LogProcessor',
+    'visualizer': 'Visualizer',
+    # What mmsoco's runner adds.
+    'default_hooks.finite': 'FiniteHook',
+    'default_hooks.load_report': 'LoadReportHook',
+    'default_hooks.input_convention': 'InputConventionHook',
+}
 # Registries of parts whose annotations are exact enough, unlike those of a
 # model's parts.
 _TYPED = (
@@ -113,7 +120,8 @@ def check_types(cfg: Config) -> None:
     for place, node, registry in _main_parts(cfg):
         if isinstance(node, Mapping) and not _is_foreign(cfg, place):
             _check_type(place, node, registry)
-            if registry is HOOKS and 'type' not in node:
+            has_type = 'type' in node or place in _DEFAULT_TYPES
+            if registry is HOOKS and not has_type:
                 raise ValueError(
                     f'{place} has no type: expected dict(type=..., ...), got '
                     f'{dict(node)}'

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import tiny_models
 import torch
+from mmengine.model import BaseTTAModel
 from mmengine.runner import BaseLoop
 from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
@@ -132,10 +133,42 @@ def test_classes_of_an_evaluation_are_those_of_the_training(classifier, meta):
     checkpoint = dict(weights(classifier), meta=meta)
     LoadReportHook().after_load_checkpoint(classifier, dict(checkpoint))
     classifier._test_loop = Loop(classes=('cat', 'dog'))
+    for odd in ('x', dict(classes=3), dict(classes=None)):
+        other = dict(weights(classifier), meta=dict(dataset_meta=odd))
+        LoadReportHook().after_load_checkpoint(classifier, other)
     with pytest.raises(
         ValueError, match='weights.pth was trained on .* dog, cat, but .*cat, '
     ):
         LoadReportHook().after_load_checkpoint(classifier, checkpoint)
+
+
+class Augmented(BaseTTAModel):
+    """A model with augmentation in tests."""
+
+    def merge_preds(self, data_samples_list):
+        """Is not called."""
+
+
+def test_augmentation_in_tests_is_looked_through(runner):
+    """mmengine loads into the model inside."""
+    checkpoint = weights(runner)
+    runner.model.test_step = None
+    runner.model = Augmented(runner.model)
+    runner._train_loop, runner._test_loop = {}, Loop()
+    hook = LoadReportHook()
+    hook.after_load_checkpoint(runner, checkpoint)
+    load_state_dict(runner.model.module, checkpoint['state_dict'])
+    hook.before_test(runner)
+    [report] = read_reports(runner.log_dir)
+    assert report['parts']['backbone']['loaded'] == 2
+
+
+def test_an_evaluation_names_a_file_of_other_names(runner):
+    runner._train_loop, runner._test_loop = {}, Loop()
+    state = weights(runner)['state_dict']
+    state = {f'model.{name}': tensor for name, tensor in state.items()}
+    with pytest.raises(ValueError, match='no tensor .* has the parts model'):
+        LoadReportHook().after_load_checkpoint(runner, dict(state_dict=state))
 
 
 def test_a_training_on_other_classes_says_so(classifier, caplog):

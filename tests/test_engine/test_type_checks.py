@@ -28,6 +28,15 @@ def test_old_names_of_arguments_are_no_typos():
     check_types(Config(dict(model=dict(backbone=backbone))))
 
 
+def test_hooks_of_every_run_need_no_type():
+    """As the advice of a load report is typed, in a config of mmdet."""
+    hooks = dict(load_report=dict(may_be_new=['neck']), finite=None)
+    check_types(Config(dict(default_scope='mmdet', default_hooks=hooks)))
+    hooks['load_report'] = dict(may_be_now=['neck'])
+    with pytest.raises(ValueError, match='report.may_be_now; did you mean'):
+        check_types(Config(dict(default_hooks=hooks)))
+
+
 def test_types_of_another_package_are_left_to_it():
     """The baselines are mmselfsup's models, which mmsoco does not know."""
     model = dict(_scope_='mmselfsup', type='SimSiam', backbone=dict(type='R'))

@@ -51,6 +51,7 @@ def convention_of(runner: Runner) -> InputConvention | None:
     if hasattr(getattr(model, 'data_preprocessor', None), 'convention'):
         return model.data_preprocessor.convention
     cfg = runner.cfg.get('model') or {}
+    cfg = cfg.get('module') or cfg  # with augmentation in tests
     if not cfg.get('data_preprocessor'):
         cfg = dict(data_preprocessor=runner.cfg.get('data_preprocessor'))
     return InputConvention.of_detector(cfg)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
@@ -99,7 +99,8 @@ class LoadReportHook(Hook):
         if is_training and self.parts is not None:
             state = _chosen(state, self.parts, source)
         report = compare(state, model.state_dict(), source=str(source))
-        if not is_training:
+        arrives = any(part.loaded for part in report.parts.values())
+        if arrives and not is_training:
             _check_evaluated(report, source)
         other = _other_classes(checkpoint.get('meta'), report, runner)
         if other and not is_training:
@@ -160,7 +161,9 @@ class LoadReportHook(Hook):
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
+    """Return the model that mmengine loads weights into."""
+    is_wrapper = is_model_wrapper(model) or isinstance(model, BaseTTAModel)
+    return model.module if is_wrapper else model
 
 
 def _chosen(
