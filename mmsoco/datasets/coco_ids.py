@@ -46,6 +46,31 @@ def keep_unique(
     entries[:] = unique
 
 
+def drop_empty_twins(document: dict, problems: Problems) -> None:
+    """Drop categories without objects that share their name with another one.
+
+    Roboflow adds a category for the whole project, which may be named like a
+    class. A detector would have one class too many.
+
+    Args:
+        document: The COCO document; changed.
+        problems: Changed.
+    """
+    used = {str(thing['category_id']) for thing in document['annotations']}
+    names = Counter(str(c['name']) for c in document['categories'])
+    kept = []
+    for category in document['categories']:
+        name = str(category['name'])
+        if names[name] > 1 and str(category['id']) not in used:
+            names[name] -= 1
+            what = 'category without objects, named like another one: dropped'
+            where = f'category {category["id"]}, {name!r}'
+            problems.add(Outcome.REPAIRED, what, where)
+        else:
+            kept.append(category)
+    document['categories'] = kept
+
+
 def check_class_names(categories: list[dict], problems: Problems) -> None:
     """Report names of categories that are equal or nearly so.
 

@@ -14,6 +14,7 @@ from mmsoco.utils.problems import Outcome, Problems
 from .coco_ids import (
     check_class_names,
     check_file_names,
+    drop_empty_twins,
     keep_unique,
     renumber,
     repair_references,
@@ -53,6 +54,7 @@ def repair_document(
         repair_whole_ids(document[section], keys, problems)
     keep_unique(document['categories'], 'category', 'name', problems)
     keep_unique(document['images'], 'image', 'file_name', problems)
+    drop_empty_twins(document, problems)
     check_class_names(document['categories'], problems)
     check_file_names(document['images'], problems)
     for image in document['images']:

@@ -78,9 +78,21 @@ def list_errors(
     elif need_objects and not labels.num_usable:
         found.append(
             f'there is no object to learn from in '
-            f'{len(labels.document["images"])} images'
+            f'{len(labels.document["images"])} images{_all_ignored(labels)}'
         )
     return found
+
+
+def _all_ignored(labels: Labels) -> str:
+    """Say so where all objects are marked as ones that training ignores."""
+    crowd = sum(count.crowd for count in labels.counts)
+    if not crowd or crowd < sum(count.objects for count in labels.counts):
+        return ''
+    return (
+        f': all {crowd} objects have iscrowd=1 (or ignore=1, or difficult in '
+        'VOC), and training leaves such objects out. CVAT sets iscrowd for '
+        'masks that are not polygons: set it to 0 in the file'
+    )
 
 
 def _class_errors(

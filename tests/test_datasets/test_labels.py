@@ -119,6 +119,11 @@ def test_good_labels_are_left_alone(read):
             'a text: changed to the listed num',
         ),
         (update('images', 1, file_name='B.PNG'), 'capitals or Unicode form'),
+        (
+            # Roboflow's category of the whole project
+            lambda c: c['categories'].insert(0, dict(id=0, name='dog')),
+            'category without objects, named like another one',
+        ),
     ],
 )
 def test_repaired_labels_equal_the_good_ones(read, change, what):
@@ -209,6 +214,11 @@ def test_what_is_left_out_is_counted(read):
             'not in .*, where its last part is: cut what is before it',
         ),
         (lambda c: c.update(annotations=[]), 'no object to learn from'),
+        (
+            # CVAT's masks
+            lambda c: [a.update(iscrowd=1) for a in c['annotations']],
+            'no object to learn from in 3 images: all 4 objects have iscrowd',
+        ),
         (lambda c: c.update(images=[], annotations=[]), 'no images'),
         (
             lambda c: [
