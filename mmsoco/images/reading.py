@@ -36,6 +36,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = (5, 6, 7, 8)
+# Bytes that tell what a file is that Pillow does not know.
+_LONGEST_SIGN = 64
+# The brands of ISO base media files (bytes 8 to 11) that are HEIC pictures.
+_HEIC = (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1')
 # 255 * 257 is the brightest of 16 bits.
 _LEVELS_OF_16_BITS = 257
 # Luma of ITU-R 601, as in Pillow's conversion.
@@ -139,7 +143,7 @@ def decode_rgb(data: bytes, path: str | os.PathLike) -> np.ndarray:
         UnreadableImageError: If the file is empty, cut short, not an image, or
             larger than Pillow's limit against decompression bombs.
     """
-    with _named(path):
+    with _named(path, data):
         return _decode_jpeg(data) if _is_plain_jpeg(data) else _decode(data)
 
 
@@ -162,7 +166,7 @@ def decode_pixels(
     """
     if pixels == _RGB:
         return decode_rgb(data, path)
-    with _named(path):
+    with _named(path, data):
         if pixels.depth == 16:
             samples = _decode_deep(data)
             if samples is not None:
@@ -197,13 +201,20 @@ def is_turned(path: str | os.PathLike) -> bool:
 
 def decode_size(data: bytes, path: str | os.PathLike) -> tuple[int, int]:
     """Get the (height, width) of an image from its bytes; see `read_size`."""
-    with _named(path), _open(io.BytesIO(data)) as image:
+    with _named(path, data), _open(io.BytesIO(data)) as image:
         return _upright_size(image)
 
 
 @contextlib.contextmanager
-def _named(path: str | os.PathLike) -> Iterator[None]:
-    """Turn any error of reading into one that names the file."""
+def _named(
+    path: str | os.PathLike, data: bytes | None = None
+) -> Iterator[None]:
+    """Turn any error of reading into one that names the file.
+
+    Args:
+        path: The file, or a name of the data.
+        data: The file's bytes, if they have been read.
+    """
     try:
         yield
     except MemoryError:
@@ -211,11 +222,24 @@ def _named(path: str | os.PathLike) -> Iterator[None]:
     except FileNotFoundError:
         raise UnreadableImageError(path, 'no such file') from None
     except UnidentifiedImageError:
-        reason = 'empty, or not an image of a known format'
-        raise UnreadableImageError(path, reason) from None
+        if data is None:
+            with open(path, 'rb') as file:
+                data = file.read(_LONGEST_SIGN)
+        raise UnreadableImageError(path, _why_unknown(data)) from None
     # Pillow's decoders raise nearly anything on damaged files.
     except Exception as e:
         raise UnreadableImageError(path, f'{type(e).__name__}: {e}') from e
+
+
+def _why_unknown(data: bytes) -> str:
+    """Say why Pillow does not know the format of a file."""
+    if not data:
+        return 'the file is empty'
+    if data[4:8] == b'ftyp' and data[8:12] in _HEIC:
+        return 'a HEIC picture under another name: convert it to .jpg'
+    if data.lstrip()[:1] == b'<':
+        return 'a web page or another text, not an image'
+    return 'not an image of a known format'
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ def test_main_path(images, tmp_path):
     command = ['propose', images, '--workers', '1', '--keep-regions']
     text = succeed(*command, '--out', out)
     assert 'images: 4' in text and 'unreadable images: 1' in text
-    assert 'bad.jpg: empty, or not an image' in text
+    assert 'bad.jpg: the file is empty' in text
     assert 'images/s' in text and 'cores busy' in text
     assert 'already complete' in succeed(*command, '--out', out)
 

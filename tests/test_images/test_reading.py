@@ -185,6 +185,23 @@ def test_damaged_files_are_named(tmp_path, suffix, kind):
     assert info.value.reason
 
 
+@pytest.mark.parametrize(
+    ('data', 'reason'),
+    [
+        (b'', 'is empty'),
+        (b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'HEIC.*convert it to .jpg'),
+        (b'\n<!DOCTYPE html><html>', 'a web page'),
+        (b'\0\0\0\x18ftypisom', 'not an image of a known format'),
+    ],
+)
+def test_other_files_under_the_name_of_a_picture(tmp_path, data, reason):
+    path = tmp_path / 'a.jpg'
+    path.write_bytes(data)
+    for read in (read_rgb, read_size):
+        with pytest.raises(UnreadableImageError, match=f'a.jpg.*{reason}'):
+            read(path)
+
+
 def test_missing_file_and_folder_are_unreadable(tmp_path):
     with pytest.raises(UnreadableImageError, match='no such file'):
         read_rgb(tmp_path / 'a.jpg')

@@ -204,7 +204,7 @@ def find_regions(
     size = height, width = rgb.shape[:2]
     remark = ''
     if rgb.max() < _DARK:
-        remark = 'nearly black: are its samples 12 bits in 16?'
+        remark = 'nearly black: empty, or of 12-bit samples in 16 bits?'
     if zoom < 1:
         rgb = shrink_image(rgb, zoom)
         remark = f'searched at {zoom:.0%} of its size to save memory'

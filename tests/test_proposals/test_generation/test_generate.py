@@ -395,7 +395,7 @@ def test_nearly_black_images_are_remarked_upon(tmp_path):
     summary, _ = run(make_job(root, tmp_path / 'out.arrow'))
     assert len(summary.store) == 2
     text = describe(summary.store)
-    assert 'dark.png: nearly black: are its samples 12 bits in 16?' in text
+    assert 'dark.png: nearly black: empty, or of 12-bit samples' in text
     assert 'good.png' not in text
 
 
