@@ -3,6 +3,7 @@
 import codecs
 import json
 import os
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ _BYTE_ORDER_MARKS = (
     codecs.BOM_UTF32_BE,
 )
 _GZIP = b'\x1f\x8b'
+# Files of labeling tools, by keys of an object in them.
+_OTHER_FORMATS = {
+    ('shapes', 'imagePath'): 'a file of Labelme; convert all of them to one',
+    ('data', 'annotations'): 'tasks of Label Studio; export them as COCO',
+    ('filename', 'regions'): 'a file of VIA; export it as COCO',
+    ('image', 'annotations'): 'a file of CreateML; export it as COCO',
+    ('image_id', 'bbox', 'score'): 'detections, which are not labels',
+}
 _SECTIONS = {
     'images': ('id', 'file_name'),
     'annotations': ('image_id', 'category_id'),
@@ -59,6 +68,7 @@ def read_document(
         document.setdefault('annotations', [])
     missing = _outline_problems(document)
     if missing:
+        missing += _other_format(document)
         raise ValueError(
             f'{str(path)!r} is not a COCO label file: {"; ".join(missing)}. '
             'Expected {"images": [{"id", "file_name", "height", "width"}], '
@@ -92,6 +102,18 @@ def _is_object(line: str) -> bool:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return False
+
+
+def _other_format(document: Any) -> list[str]:
+    """Name the format of a document that is not COCO, if it is known."""
+    entries = document.values() if isinstance(document, dict) else document
+    if not isinstance(document, dict | list):
+        return []
+    for entry in (document, *islice(entries, 1)):
+        for keys, name in _OTHER_FORMATS.items():
+            if isinstance(entry, dict) and entry.keys() >= set(keys):
+                return [f'it looks like {name}']
+    return []
 
 
 def _outline_problems(document: Any) -> list[str]:

@@ -301,6 +301,11 @@ def test_a_part_of_the_classes_is_enough(read):
             "2 of 'images' have no 'file_name'",
         ),
         ({**GOOD, 'annotations': [{'bbox': 1}]}, "1 of .* no 'category_id'"),
+        ({'shapes': [], 'imagePath': 'a.png'}, 'looks like a file of Labelme'),
+        ([{'id': 1, 'data': {}, 'annotations': []}], 'tasks of Label Studio'),
+        ({'a.png9': {'filename': 'a.png', 'regions': []}}, 'a file of VIA'),
+        ([{'image': 'a.png', 'annotations': []}], 'a file of CreateML'),
+        ([{'image_id': 7, 'bbox': [], 'score': 1}], 'looks like detections'),
     ],
 )
 def test_other_layouts_are_refused(read, content, text):
