@@ -86,13 +86,19 @@ def _read_voc(
     path: Path, images: str | os.PathLike | None, problems: Problems
 ) -> tuple[dict[str, Any], Path]:
     """Convert a VOC data set; give the document and its pictures' folder."""
-    from .converters import voc  # late: COCO files do not need it
+    from .converters import voc, voc_folder  # late: COCO does not need them
 
     root, split = path, None
     if not path.is_dir():
-        root, split = path.parents[2], path.stem
+        lists = path.absolute().parent
+        if lists.parts[-2:] != ('ImageSets', 'Main'):
+            raise ValueError(
+                f'{str(path)!r} is not a list in ImageSets/Main of a PASCAL '
+                'VOC data set; convert YOLO text files to COCO JSON'
+            )
+        root, split = lists.parents[1], path.stem
     document = voc.convert(root, split, problems=problems)
-    return document, Path(images or root / 'JPEGImages')
+    return document, Path(images or voc_folder.find_folders(root)[1])
 
 
 def _picture_folder(path: Path, images: str | os.PathLike | None) -> Path:

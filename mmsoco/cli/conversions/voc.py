@@ -1,11 +1,12 @@
 r"""Turn a PASCAL VOC data set into COCO annotations.
 
 Expects ROOT/Annotations/NAME.xml, ROOT/JPEGImages/ and, for --split,
-ROOT/ImageSets/Main/SPLIT.txt with a NAME per line. The pictures are not
-copied: the COCO file names them relative to ROOT/JPEGImages.
+ROOT/ImageSets/Main/SPLIT.txt with a NAME per line; or pictures and XML files
+together in ROOT. The pictures are not copied: the COCO file names them
+relative to their folder.
 
-The classes of all files in ROOT/Annotations get ids in alphabetical order, so
-that all splits of a data set agree. Difficult objects become COCO's iscrowd.
+The classes of all XML files get ids in alphabetical order, so that all splits
+of a data set agree. Difficult objects become COCO's iscrowd.
 There are no masks, so train a box detector, such as Faster R-CNN, on the
 result.
 

@@ -1,11 +1,12 @@
 """Turn a data set in PASCAL VOC layout into COCO annotations.
 
 Expects ROOT/Annotations/NAME.xml, ROOT/JPEGImages/ and, for a split,
-ROOT/ImageSets/Main/SPLIT.txt with a NAME per line. The pictures stay where
-they are: the COCO file names them relative to ROOT/JPEGImages.
+ROOT/ImageSets/Main/SPLIT.txt with a NAME per line; or pictures and XML files
+together in ROOT. The pictures stay where they are: the COCO file names them
+relative to their folder.
 
-Classes get their ids in alphabetical order of all classes below
-ROOT/Annotations, so that every split of a data set agrees; they can be chosen
+Classes get their ids in alphabetical order of all classes in the folder of the
+annotations, so that every split of a data set agrees; they can be chosen
 and ordered by hand, and other objects are left out then. Objects marked
 as difficult become COCO's ``iscrowd``, which training ignores and the
 evaluation does not count.
@@ -104,8 +105,9 @@ def read_part(
             f'expected parts such as VOC2007/trainval, got {part!r}'
         )
     folder = VocFolder(root / name, problems)
+    pictures = folder.pictures.relative_to(root).as_posix()
     return folder, [
-        replace(image, file_name=f'{name}/JPEGImages/{image.file_name}')
+        replace(image, file_name=f'{pictures}/{image.file_name}')
         for image in folder.read(folder.split(split))
     ]
 

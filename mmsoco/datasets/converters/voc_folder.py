@@ -26,12 +26,47 @@ from .voc_annotation import (
 LOST, NOTE, REPAIRED = Outcome.LOST, Outcome.NOTE, Outcome.REPAIRED
 
 
+def find_folders(root: Path) -> tuple[Path, Path]:
+    """Return the folders of a data set's annotations and pictures.
+
+    LabelImg and Roboflow write both into one folder.
+
+    Raises:
+        FileNotFoundError: If a folder is missing.
+    """
+    folders = root / 'Annotations', root / 'JPEGImages'
+    missing = [folder for folder in folders if not folder.is_dir()]
+    if not missing:
+        return folders
+    if len(missing) == len(folders) and _annotation_names(root):
+        return root, root
+    raise FileNotFoundError(
+        f'{missing[0]} is missing; expected a PASCAL VOC data set with '
+        'Annotations/ and JPEGImages/, or a folder with pictures and their '
+        'XML files. Export or convert other labels (YOLO, Labelme) to COCO '
+        'JSON'
+    )
+
+
+def _annotation_names(folder: Path) -> set[str]:
+    return {
+        name
+        for name in files_in(folder)
+        if name.lower().endswith('.xml') and not name.startswith('.')
+    }
+
+
 class VocFolder:
     """The files of one data set.
 
     Args:
         root: Its folder.
         problems: Collects the problems.
+
+    Attributes:
+        annotations: The folder of its annotations.
+        pictures: The folder of its pictures.
+        stems: Names of the annotations without their ending.
 
     Raises:
         FileNotFoundError: If a folder is missing, or there is no annotation.
@@ -40,31 +75,25 @@ class VocFolder:
     def __init__(self, root: Path, problems: Problems) -> None:
         self.root = root
         self.problems = problems
-        for name in ('Annotations', 'JPEGImages'):
-            if not (root / name).is_dir():
-                raise FileNotFoundError(
-                    f'{root / name} is missing; expected a PASCAL VOC data '
-                    'set with Annotations/ and JPEGImages/'
-                )
+        self.annotations, self.pictures = find_folders(root)
         self.stems = {
             name[: -len('.xml')]
-            for name in files_in(root / 'Annotations')
-            if name.lower().endswith('.xml') and not name.startswith('.')
+            for name in _annotation_names(self.annotations)
         }
         if not self.stems:
             raise FileNotFoundError(
-                f'no *.xml in {root / "Annotations"}; expected a PASCAL VOC '
-                'data set'
+                f'no *.xml in {self.annotations}; expected a PASCAL VOC data '
+                'set'
             )
         self._pictures: dict[str, str] = {}
-        for name in sorted(files_in(root / 'JPEGImages'), reverse=True):
+        for name in sorted(files_in(self.pictures), reverse=True):
             if is_image(name) and not name.startswith('.'):
                 self._pictures[posixpath.splitext(name)[0]] = name
                 self._pictures[name] = name
 
     def annotation(self, stem: str) -> Path:
         """Return the path of an annotation."""
-        path = self.root / 'Annotations' / f'{stem}.xml'
+        path = self.annotations / f'{stem}.xml'
         return path if path.exists() else path.with_suffix('.XML')
 
     def picture(self, stem: str, named: str) -> str:
@@ -87,7 +116,7 @@ class VocFolder:
             if key in self._pictures:
                 return self._pictures[key]
         raise AnnotationError(
-            'no picture for it in JPEGImages',
+            f'no picture for it in {self.pictures.name}',
             f'looked for {stem}.jpg (or another ending) and {base!r}',
         )
 
@@ -98,7 +127,7 @@ class VocFolder:
             AnnotationError: If it cannot be read.
         """
         try:
-            return read_size(self.root / 'JPEGImages' / picture)
+            return read_size(self.pictures / picture)
         except UnreadableImageError as error:
             raise AnnotationError(
                 'its picture cannot be read', f'{picture}, {error.reason}'
@@ -160,7 +189,7 @@ class VocFolder:
                     path,
                     partial(self.picture, stem),
                     self.size,
-                    lambda name: is_turned(self.root / 'JPEGImages' / name),
+                    lambda name: is_turned(self.pictures / name),
                     self.problems,
                 )
             except (AnnotationError, OSError) as error:

@@ -455,6 +455,31 @@ def test_labels_are_read_from_voc(voc):
     assert split.images == voc / 'JPEGImages'
 
 
+def test_pictures_and_annotations_in_one_folder(voc, tmp_path):
+    """As LabelImg and Roboflow write them."""
+    flat = tmp_path / 'flat'
+    flat.mkdir()
+    for path in (*voc.glob('JPEGImages/*'), *voc.glob('Annotations/*')):
+        path.rename(flat / path.name)
+    labels = read_labels(flat)
+    assert labels.images == flat and not len(labels.problems)
+    assert labels.classes == ('ant', 'bee', 'cat')
+    (voc / 'ImageSets').rename(flat / 'ImageSets')
+    document = voc2coco.convert(voc, parts=['flat/train'])
+    names = [image['file_name'] for image in document['images']]
+    assert names == ['flat/one.jpg']
+
+
+@pytest.mark.parametrize('name', ['labels', 'classes.txt', 'labels/one.txt'])
+def test_yolo_text_files_are_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'labels').mkdir()
+    for text in ('classes.txt', 'labels/one.txt'):
+        (tmp_path / text).write_text('0 0.5 0.5 0.1 0.1')
+    with pytest.raises((OSError, ValueError), match=r'YOLO.*COCO JSON'):
+        read_labels(name, tmp_path)
+
+
 def test_failure_leaves_no_file(voc):
     out = voc / 'out.json'
     outcome = call('convert', 'voc', voc, '--out', out, '--split', 'nothing')
