@@ -32,14 +32,14 @@ def repair_object(
         problems.add(
             Outcome.LOST,
             'object of an image that is not listed',
-            f'object {number}',
+            f'object {number}, image {annotation["image_id"]}',
         )
         return False
     where = f'object {number} of {image["file_name"]}'
     if annotation['category_id'] not in categories:
-        problems.add(
-            Outcome.STOP, 'object of a category that is not listed', where
-        )
+        what = 'object of a category that is not listed'
+        where += f', category {annotation["category_id"]}'
+        problems.add(Outcome.STOP, what, where)
         return False
     if not _repair_box(annotation, where, problems):
         return False

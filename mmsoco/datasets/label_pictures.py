@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from mmsoco.images.files_below import OTHER_SPELLING, FilesBelow
 from mmsoco.images.listed_names import clean_name
@@ -48,11 +49,16 @@ def find_pictures(
         clean = clean_name(name, str(images), changes)
         if clean is None:
             what = f'name is not relative to the folder {str(images)!r}'
+            what += _where_instead(name, below)
             problems.add(Outcome.STOP, what, name)
             continue
         problems.extend(changes)
         found = below.find(clean)
-        if found is None:
+        if found is None and (decoded := below.find(unquote(clean))):
+            what = 'name is written as in an address (such as %20): decoded'
+            problems.add(Outcome.REPAIRED, what, name)
+            found = decoded
+        elif found is None:
             problems.add(outcome, _why_missing(clean, images, below), name)
             missing.add(clean)
         elif found != clean:
@@ -64,13 +70,18 @@ def find_pictures(
 def _why_missing(name: str, images: Path, below: FilesBelow) -> str:
     if os.path.exists(images / name):
         return f'picture is {NOT_A_FILE}'
-    what = f'picture is not in {str(images)!r}'
-    if below.find(name.rpartition('/')[2]) is not None:
-        what += (
-            ', where its last part is: cut what is before it from the names, '
-            'or give the folder that they are relative to'
-        )
-    return what
+    return f'picture is not in {str(images)!r}' + _where_instead(name, below)
+
+
+def _where_instead(name: str, below: FilesBelow) -> str:
+    """Tell the remedy where the last part of a name is a file's name."""
+    last = name.replace('\\', '/').rpartition('/')[2]
+    if not last or below.find(last) is None:
+        return ''
+    return (
+        ', where its last part is: cut what is before it from the names, or '
+        'give the folder that they are relative to'
+    )
 
 
 def leave_out(

@@ -191,7 +191,15 @@ def test_what_is_left_out_is_counted(read):
         (update('categories', 1, name='cat'), 'name is there 2 times .cat'),
         (update('images', 1, file_name='d.png'), 'not in .*d.png'),
         (update('images', 1, file_name='../images/b.png'), 'not relative'),
-        (update('images', 1, file_name='/etc/b.png'), 'not relative'),
+        (
+            # from Label Studio, and from Windows
+            update('images', 1, file_name='/data/upload/1/b.png'),
+            'not relative to .*, where its last part is: cut what is before',
+        ),
+        (
+            update('images', 1, file_name='C:\\pictures\\b.png'),
+            'not relative to .*, where its last part is: cut what is before',
+        ),
         (
             update('annotations', 0, segmentation=[[1, 2, 3, 4, 5, 'x']]),
             'not polygons',
@@ -252,7 +260,7 @@ def test_all_problems_come_at_once(read):
         check_labels(read(change, ('Cat', 'dog')), num_classes=1)
     for text in (
         'bbox holds something other than numbers (object 1 of a.png)',
-        'category that is not listed (object 2 of a.png)',
+        'category that is not listed (object 2 of a.png, category 77)',
         'gone.png',
         "class 'Cat' of the config is not in the file; did you mean cat?",
         'num_classes is 1, but there are 2 classes: set it to 2',
@@ -416,6 +424,23 @@ def test_odd_names_are_taken_as_they_are(read, tmp_path, name):
     assert labels.document['images'][2]['file_name'] == name
     check_labels(labels)
     assert not labels.is_changed
+
+
+def test_names_as_in_an_address_are_decoded(read, tmp_path):
+    """As Label Studio writes them; a name that is there stays."""
+    images = tmp_path / 'images'
+    (images / 'a.png').rename(images / 'ä 1.png')
+    (images / 'b.png').rename(images / '100%25.png')
+
+    def change(content):
+        content['images'][0]['file_name'] = '%C3%A4%201.png'
+        content['images'][1]['file_name'] = '100%25.png'
+
+    labels = read(change)
+    names = [image['file_name'] for image in labels.document['images']]
+    assert names == ['ä 1.png', '100%25.png', 'c.png']
+    (count,) = kinds(labels, Outcome.REPAIRED).values()
+    assert count == 1
 
 
 @pytest.mark.parametrize('of_file', ['NFC', 'NFD'])
