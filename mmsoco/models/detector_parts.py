@@ -40,19 +40,21 @@ def pretraining_config(part: Any) -> Any:
         part: A config: dicts, lists and leaves. It is not changed.
 
     Returns:
-        A copy with ``frozen_stages=-1``, ``norm_eval=False`` and
-        ``requires_grad=True`` where these keys are, without ``pretrained``
-        and without ``init_cfg`` of the type Pretrained.
+        A copy with ``norm_eval=False`` and ``requires_grad=True`` where these
+        keys are, without ``pretrained`` and ``frozen_stages`` (the default of
+        every backbone is to freeze nothing: 0 for EfficientNet, which refuses
+        the -1 of others), and without ``init_cfg`` of the type Pretrained.
     """
     if isinstance(part, (list, tuple)):
         return type(part)(pretraining_config(value) for value in part)
     if not isinstance(part, dict):
         return copy.deepcopy(part)
-    override = dict(frozen_stages=-1, norm_eval=False, requires_grad=True)
+    override = dict(norm_eval=False, requires_grad=True)
     return {
         key: override.get(key, pretraining_config(value))
         for key, value in part.items()
-        if key != 'pretrained' and not _is_pretrained_init(key, value)
+        if key not in ('pretrained', 'frozen_stages')
+        and not _is_pretrained_init(key, value)
     }
 
 
@@ -237,7 +239,7 @@ def report_overrides(detector: dict) -> None:
     dropped = [head for head in heads if head not in kept]
     print_log(
         f'pretraining {detector.get("type")} with nothing frozen '
-        '(frozen_stages=-1, norm_eval=False); left out, since they have no '
+        'and batch norm trained; left out, since they have no '
         f'pretext task: {", ".join(dropped) or "nothing"}',
         logger='current',
     )

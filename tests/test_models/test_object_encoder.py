@@ -101,6 +101,18 @@ def test_nothing_is_frozen():
     assert all(norm.training for norm in norms)
 
 
+def test_nothing_is_frozen_where_stages_count_from_0():
+    """EfficientNet refuses the -1 by which other backbones freeze nothing."""
+    cfg = tiny_models.mask_rcnn_fpn()
+    cfg['backbone'] = dict(
+        type='EfficientNet', arch='b0', out_indices=(2, 3, 4, 5)
+    )
+    cfg['backbone']['frozen_stages'] = 2
+    cfg['neck']['in_channels'] = [24, 40, 112, 320]
+    encoder = ObjectEncoder(cfg)
+    assert all(p.requires_grad for p in encoder.parameters())
+
+
 def test_silent_norm_eval_of_mmdet_is_turned_off():
     cfg = tiny_models.mask_rcnn_fpn()
     del cfg['backbone']['norm_eval']
@@ -116,7 +128,6 @@ def test_pretraining_config_leaves_the_original():
     )
     before = copy.deepcopy(cfg)
     assert pretraining_config(cfg) == dict(
-        frozen_stages=-1,
         stages=[dict(norm_cfg=dict(type='BN', requires_grad=True))],
     )
     assert cfg == before
