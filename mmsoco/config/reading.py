@@ -138,8 +138,11 @@ def _shipped(text: str) -> str:
 def _unreadable(file: str, error: Exception) -> str:
     """Describe where reading a config failed."""
     cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
+    # mmengine does not chain the error of a module that cannot be imported.
+    while inner := cause.__cause__ or (
+        isinstance(cause, ImportError) and cause.__context__
+    ):
+        cause = inner
     if isinstance(cause, SyntaxError):
         place = f'{cause.filename or file}, line {cause.lineno}'
         return f'the config {file} is not Python: {cause.msg} ({place})'
@@ -149,10 +152,25 @@ def _unreadable(file: str, error: Exception) -> str:
         if frame.filename == '<string>' or frame.filename.endswith(file)
     ]
     place = f', line {lines[-1]}' if lines else ''
+    remedy = ''
+    if isinstance(cause, ModuleNotFoundError):
+        remedy = (
+            '. Install the package, or put the folder of your own module on '
+            'PYTHONPATH (before the command: PYTHONPATH=FOLDER)'
+        )
     return (
         f'the config {file} cannot be read{place}: '
-        f'{type(cause).__name__}: {cause}'
+        f'{type(cause).__name__}: {cause}{_place_in_module(cause)}{remedy}'
     )
+
+
+def _place_in_module(error: BaseException) -> str:
+    """Return file and line of an error in a module that a config imports."""
+    frames = traceback.extract_tb(error.__traceback__)
+    imports = [f.filename.startswith('<frozen importlib') for f in frames]
+    if not any(imports) or imports[-1]:
+        return ''
+    return f' ({frames[-1].filename}, line {frames[-1].lineno})'
 
 
 def _merge(cfg: Config, key: str, value: Any) -> None:

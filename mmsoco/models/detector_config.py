@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.hub import get_config
+
+from mmsoco.config.reading import find_config, read_file
 
 
 def read_detector(detector: dict | str) -> dict:
@@ -22,7 +23,7 @@ def read_detector(detector: dict | str) -> dict:
     Raises:
         TypeError: If it is neither.
         FileNotFoundError: If there is no such config.
-        ValueError: If the config has no ``model``.
+        ValueError: If the config cannot be read, or has no ``model``.
     """
     if isinstance(detector, dict):
         return detector
@@ -43,10 +44,10 @@ def read_detector(detector: dict | str) -> dict:
 
 def _read(name: str) -> Config:
     try:
-        return get_config(name) if '::' in name else Config.fromfile(name)
-    except (FileNotFoundError, ModuleNotFoundError, AssertionError) as error:
+        return read_file(find_config(name))
+    except FileNotFoundError as error:
         raise FileNotFoundError(
-            f'There is no config {name} to take SoCo.detector from ({error}). '
-            'Expected PACKAGE::FOLDER/NAME.py of an installed package, such '
-            'as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py, or a path.'
+            f'There is no config {name} to take SoCo.detector from. Expected '
+            'PACKAGE::FOLDER/NAME.py of an installed package, such as '
+            'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py, or a path.'
         ) from error

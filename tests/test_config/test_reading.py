@@ -18,7 +18,7 @@ from mmsoco.config.reading import read_config
         (
             'a.py',
             "custom_imports = dict(imports=['notthere'])",
-            r'notthere',
+            r"No module named 'notthere'.*your own module on PYTHONPATH",
         ),
     ],
 )
@@ -26,6 +26,26 @@ def test_message_names_file_and_cause(tmp_path, name, text, message):
     file = tmp_path / name
     file.write_text(text)
     with pytest.raises(ValueError, match=message):
+        read_config(file, {})
+
+
+@pytest.mark.parametrize(
+    ('text', 'cause'),
+    [
+        ('from json import no_such_name', 'ImportError: cannot import name'),
+        ('x = 1 / 0', 'ZeroDivisionError'),
+        ('import not_there', "No module named 'not_there'"),
+    ],
+)
+def test_error_in_an_imported_module_is_named(
+    tmp_path, monkeypatch, text, cause
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'my_broken_parts.py').write_text(f'\n{text}\n')
+    file = tmp_path / 'a.py'
+    file.write_text("custom_imports = dict(imports=['my_broken_parts'])")
+    place = r'my_broken_parts\.py, line 2'
+    with pytest.raises(ValueError, match=f'{cause}.*{place}'):
         read_config(file, {})
 
 
