@@ -16,6 +16,7 @@ from mmengine.config import ConfigDict
 from mmsoco.config.reading import read_file
 
 from .plan import Budget, Data, Finetuning, Plan, Pretraining, Probe, Start
+from .plan_values import check_value
 
 
 def read_plan(path: str | Path, data_root: str | None = None) -> Plan:
@@ -92,7 +93,7 @@ def _checked(
     where: str,
     left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return the content if its keys are those of a dataclass."""
+    """Return the content if its keys and values fit a dataclass."""
     known = {f.name: f for f in fields(kind) if f.name not in left_out}
     for name in content:
         if name not in known:
@@ -111,7 +112,14 @@ def _checked(
     ]
     if missing:
         raise ValueError(f'{where}: missing {", ".join(missing)}')
-    return {
-        name: value.to_dict() if isinstance(value, ConfigDict) else value
-        for name, value in content.items()
-    }
+    values = {name: _plain(value) for name, value in content.items()}
+    for name, value in values.items():
+        check_value(name, value, known[name].type, where)
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of mmengine, or a range, as a plain one."""
+    if isinstance(value, range):
+        return list(value)
+    return value.to_dict() if isinstance(value, ConfigDict) else value

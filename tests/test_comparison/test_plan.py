@@ -82,6 +82,41 @@ def test_bad_budgets(budgets, message):
         parse(budgets=budgets)
 
 
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(name=3), 'plan.py: name expects a text, got 3'),
+        (dict(pretraining=dict(samples='48')), 'samples expects an integer'),
+        (dict(pretraining=dict(samples=0)), 'samples expects 1 or more'),
+        (dict(pretraining=dict(batch_size=0)), 'batch_size expects 1 or mo'),
+        (dict(finetuning=dict(steps=2.5)), 'steps expects an integer'),
+        (dict(finetuning=dict(amp='float16')), 'amp expects bf16 or fp16'),
+        (dict(probe=dict(num_val=0)), 'probe: num_val expects 1 or more'),
+        (dict(probe=dict(image_size=320)), 'a list of 2 values, each an int'),
+        (dict(budgets=[dict(labels='4', seeds=[0])]), 'labels expects an int'),
+        (dict(budgets=[dict(labels=4, seeds=3)]), 'seeds expects a list'),
+        (dict(budgets=[dict(labels=4, seeds=[-1])]), 'seeds expects 0 or mor'),
+        (dict(data=dict(root='x', held_out='9')), 'held_out expects an int'),
+        (dict(data=dict(root='x', filters=dict(min_size='9'))), 'each with a'),
+        (dict(starts=[start(name=5)]), r'starts\[0\]: name expects a text'),
+        (dict(starts=[start(parts='neck')]), 'parts expects a list of val'),
+        (dict(starts=[start(parts=['spine'])]), "backbone or .* got 'spine'"),
+        (dict(starts=[start(max_seeds=0)]), 'max_seeds expects 1 or more'),
+        (dict(starts=[start(max_seeds=True)]), 'integer or None, got True'),
+        (dict(starts=[start(options=['a=1'])]), 'options expects a dict of'),
+        (dict(starts=[start(tier='a')]), 'tier expects an integer'),
+    ],
+)
+def test_values_that_no_cell_could_use(changes, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        parse(**changes)
+
+
+def test_seeds_may_be_a_range():
+    plan = parse(budgets=[dict(labels=4, seeds=range(3))])
+    assert plan.budgets[0].seeds == (0, 1, 2)
+
+
 def test_unknown_and_missing_keys():
     with pytest.raises(ValueError, match="did you mean 'starts'"):
         parse(start=[])
