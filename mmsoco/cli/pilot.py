@@ -25,7 +25,11 @@ INTERRUPTED = shared.FROM_HERE
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
     shared.add_run(parser)
-    shared.add_labels(parser, 'COCO JSON', 'default: the folder of the labels')
+    shared.add_labels(
+        parser,
+        'COCO JSON, or a data set in VOC layout',
+        'default: the folder of the labels',
+    )
     parser.add_argument(
         '--labels',
         type=integer(1),
@@ -69,9 +73,9 @@ def run(args: argparse.Namespace) -> int:
     question = Question(
         run=args.run,
         train=args.train,
-        train_images=args.train_images or args.train.parent,
+        train_images=args.train_images,
         val=args.val,
-        val_images=args.val_images or args.val.parent,
+        val_images=args.val_images,
         labels=tuple(args.labels or ()),
         seeds=args.seeds,
         seconds=args.time,

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-from mmsoco.datasets.coco_document import read_document
+from mmsoco.datasets.label_checks import check_labels
+from mmsoco.datasets.label_reading import read_labels
+from mmsoco.datasets.labels import Labels, is_voc
+from mmsoco.utils.files import write_json
 from mmsoco.workflow.settings import describe_time
 
 from .harness import Comparison
@@ -35,10 +38,10 @@ class Question:
 
     Attributes:
         run: Folder of a pretraining: ``detector.pth``, ``finetune.py``.
-        train: COCO annotations to learn from.
-        train_images: Folder of their pictures.
-        val: COCO annotations to judge on.
-        val_images: Folder of their pictures.
+        train: Labels to learn from, as for `mmsoco finetune`.
+        train_images: Folder of their pictures; None: that of the labels.
+        val: Labels to judge on.
+        val_images: Folder of their pictures; None: that of the labels.
         labels: Label budgets; if empty, a quarter of the labels, and all of
             them.
         seeds: Number of repetitions.
@@ -50,9 +53,9 @@ class Question:
 
     run: Path
     train: Path
-    train_images: Path
+    train_images: Path | None
     val: Path
-    val_images: Path
+    val_images: Path | None
     labels: tuple[int, ...]
     seeds: int
     seconds: float | None
@@ -66,7 +69,8 @@ def plan_of(question: Question) -> Plan:
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a budget is larger than the labels.
+        ValueError: If nothing can be learned from the labels, or a budget is
+            larger than the labels.
     """
     for name in (DETECTOR, CONFIG):
         if not (question.run / name).is_file():
@@ -76,23 +80,26 @@ def plan_of(question: Question) -> Plan:
             )
     if question.init is not None and not question.init.is_file():
         raise FileNotFoundError(f'--init: {question.init} does not exist')
-    budgets = _budgets(question)
+    train = _read('train', question.train, question.train_images)
+    val = _read('val', question.val, question.val_images, train.classes)
+    budgets = _budgets(question, train)
     question.out.mkdir(parents=True, exist_ok=True)
+    train_file, val_file = _write_repaired(train, val, question.out)
     detector = (question.out / 'detector_config.py').absolute()
     cfg = Config.fromfile(question.run / CONFIG)
     # The cells load these parts from a file themselves, and check them.
     parts = cfg.default_hooks.get('load_report', {}).pop('parts', None)
     write_config(by_iterations(cfg), detector)
-    pictures, notes = pretraining_pictures(question)
+    pictures, notes = pretraining_pictures(question, train.images)
     return Plan(
         name='pilot',
         title='Does the pretrained detector help with your labels?',
         data=Data(
             root='.',
-            labels=str(question.train),
-            images=str(question.train_images),
-            val_labels=str(question.val),
-            val_images=str(question.val_images),
+            labels=str(train_file),
+            images=str(train.images),
+            val_labels=str(val_file),
+            val_images=str(val.images),
             pictures=str(pictures),
             val_in_pretraining=True,
         ),
@@ -114,9 +121,62 @@ def plan_of(question: Question) -> Plan:
     )
 
 
-def _budgets(question: Question) -> tuple[Budget, ...]:
+def _read(
+    name: str,
+    path: Path,
+    images: Path | None,
+    classes: tuple[str, ...] | None = None,
+) -> Labels:
+    """Read labels as `mmsoco finetune` does, and print what was wrong."""
+    is_next = images is None and not is_voc(path)
+    labels = read_labels(path, path.parent if is_next else images, classes)
+    try:
+        check_labels(labels, source='the training labels')
+    except ValueError as error:
+        hint = (
+            f'\n(the pictures were looked for next to the labels; '
+            f'--{name}-images names another folder)'
+        )
+        raise ValueError(f'{error}{hint * is_next}') from error
+    if len(labels.problems):
+        print(f'{path}:\n{labels.problems}', flush=True)
+    return labels
+
+
+def _write_repaired(
+    train: Labels, val: Labels, out: Path
+) -> tuple[Path, Path]:
+    """Write labels that differ from their files, and return those to use.
+
+    The categories of both get the ids of the training labels.
+    """
+    files = [train.path, val.path]
+    if train.is_changed:
+        files[0] = out / 'labels' / 'train.json'
+        train.write(files[0])
+    categories = train.document['categories']
+    ids = {category['name']: category['id'] for category in categories}
+    new_ids = {
+        category['id']: ids.get(category['name'])
+        for category in val.document['categories']
+    }
+    if val.is_changed or new_ids != {i: i for i in ids.values()}:
+        files[1] = out / 'labels' / 'val.json'
+        annotations = [
+            dict(thing, category_id=new_ids[thing['category_id']])
+            for thing in val.document['annotations']
+            if new_ids[thing['category_id']] is not None
+        ]
+        document = dict(
+            val.document, annotations=annotations, categories=categories
+        )
+        write_json(files[1], document)
+    return files[0], files[1]
+
+
+def _budgets(question: Question, train: Labels) -> tuple[Budget, ...]:
     """Return the label budgets asked for, or shares of the labels."""
-    number = len(labelled_ids(read_document(question.train)))
+    number = len(labelled_ids(train.document))
     too_many = [n for n in question.labels if n > number]
     if too_many:
         raise ValueError(
@@ -143,8 +203,15 @@ def reference(question: Question) -> Start:
     )
 
 
-def pretraining_pictures(question: Question) -> tuple[Path, list[str]]:
-    """Return the folder that was pretrained on, and sentences to report."""
+def pretraining_pictures(
+    question: Question, train_images: Path
+) -> tuple[Path, list[str]]:
+    """Return the folder that was pretrained on, and sentences to report.
+
+    Args:
+        question: The question.
+        train_images: The folder to take if that one is not known.
+    """
     notes = [
         'There is only one pretraining, so the intervals do not include how '
         'much another one would differ.'
@@ -158,7 +225,7 @@ def pretraining_pictures(question: Question) -> tuple[Path, list[str]]:
         'Whether validation pictures were among those of the pretraining is '
         'not known.'
     )
-    return question.train_images, notes
+    return train_images, notes
 
 
 def by_iterations(cfg: Config) -> Config:

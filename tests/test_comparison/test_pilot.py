@@ -91,11 +91,51 @@ def test_unknown_pretraining_pictures_are_admitted(question):
         (dict(init=Path('gone.pth')), FileNotFoundError, '--init: gone'),
         (dict(labels=(4, 9)), ValueError, '--labels 9: .* only 8 pictures'),
         (dict(train=Path('gone.json')), FileNotFoundError, 'gone.json'),
+        (dict(val_images=None), ValueError, 'not in(.|\n)*--val-images names'),
     ],
 )
 def test_bad_input(question, change, kind, message):
     with pytest.raises(kind, match=message):
         pilot.plan_of(replace(question, **change))
+
+
+def test_labels_are_repaired_as_for_a_fine_tuning(question, capsys):
+    """The pilot and `mmsoco finetune` accept the same labels."""
+    document = json.loads(question.train.read_text())
+    # as from Roboflow, and without what only the evaluation needs
+    document['categories'].insert(0, dict(id=0, name='disc'))
+    for thing in document['annotations']:
+        del thing['area']
+    question.train.write_text(json.dumps(document))
+    data = pilot.plan_of(question).data
+    assert Path(data.labels) == question.out / 'labels' / 'train.json'
+    repaired = json.loads(Path(data.labels).read_text())
+    assert [c['id'] for c in repaired['categories']] == [1, 2]
+    assert all(thing['area'] == 1600 for thing in repaired['annotations'])
+    assert Path(data.val_labels) == question.val
+    assert 'named like another one: dropped' in capsys.readouterr().out
+
+
+def test_ids_of_both_labels_agree(question):
+    """Two exports of a tool number their classes as they come."""
+    document = json.loads(question.val.read_text())
+    document['categories'] = [
+        dict(id=7, name='square'), dict(id=3, name='disc'),
+        dict(id=4, name='ring'),
+    ]  # fmt: skip
+    things = document['annotations']
+    names = ['disc', 'square']
+    for thing, key in zip(things, (3, 7), strict=True):
+        thing['category_id'] = key
+    things.append(dict(things[0], id=9, category_id=4, bbox=[0, 0, 9, 9]))
+    question.val.write_text(json.dumps(document))
+    data = pilot.plan_of(question).data
+    val = json.loads(Path(data.val_labels).read_text())
+    train = json.loads(Path(data.labels).read_text())
+    assert val['categories'] == train['categories']
+    of_ids = {c['id']: c['name'] for c in val['categories']}
+    found = [of_ids[thing['category_id']] for thing in val['annotations']]
+    assert found == names  # the ring is left out
 
 
 def trial(seconds=16.0, wall=36.0):
