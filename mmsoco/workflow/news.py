@@ -77,7 +77,10 @@ class PretrainingNews(TrainingNews):
             f'found again {entry.get("retrieval", float("nan")):.2f}',
         ]
         if 'images_per_s' in entry:  # not in the first steps
-            gauges.append(f'{entry["images_per_s"]:.0f} images/s')
+            speed = entry['images_per_s']
+            # A slow machine shows 0.3 instead of 0.
+            digits = '.0f' if speed >= 10 else '.2g'
+            gauges.append(f'{speed:{digits}} images/s')
         return gauges
 
 

@@ -24,7 +24,7 @@ from mmsoco.proposals.records import ProposalRecord, changed_images
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.files import atomic_path
 from mmsoco.utils.machine import available_cores
-from mmsoco.utils.problems import Outcome
+from mmsoco.utils.problems import Outcome, Problems
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.filter_choice import (
     SAMPLE,
@@ -283,15 +283,15 @@ def describe_proposals(
         found: The pictures, and what was left out of them.
     """
     text = f'{len(store):,} pictures'
-    unreadable = len(store.metadata.get('unreadable', []))
-    left_out = [f'{unreadable} unreadable'] if unreadable else []
-    left_out += [
-        f'{problem.count} {problem}'
-        for problem in found.problems.of(Outcome.LOST)
-    ]
+    problems = Problems()
+    for entry in store.metadata.get('unreadable', []):
+        where = f'{entry["file_name"]}: {entry["reason"]}'
+        problems.add(Outcome.LOST, 'unreadable', where)
+    problems.extend(found.problems)
+    left_out = problems.of(Outcome.LOST)
     if left_out:
-        number = unreadable + found.problems.count(Outcome.LOST)
-        text += f' ({number} left out: {", ".join(left_out)})'
+        kinds = ', '.join(f'{kind.count} {kind}' for kind in left_out)
+        text += f' ({problems.count(Outcome.LOST)} left out: {kinds})'
     boxes = store.metadata['boxes'] / max(len(store), 1)
     text += f', {boxes:.0f} boxes each'
     if choice is not None and choice.chosen.recall is not None:

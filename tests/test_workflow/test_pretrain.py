@@ -402,7 +402,7 @@ def test_broken_pictures_are_named(pictures, tmp_path, calls):
     (mixed / '03.png').write_bytes(b'broken')
     (mixed / 'notes.txt').touch()
     found, text = run(mixed, tmp_path / 'out')
-    assert '17 pictures (2 left out: 1 unreadable' in text
+    assert '17 pictures (2 left out: 1 unreadable (03.png: not an im' in text
     assert 'notes.txt' in text
     (entry,) = ProposalStore(found.proposals).metadata['unreadable']
     assert entry['file_name'] == '03.png'

@@ -53,6 +53,8 @@ def test_news_in_words():
     assert 'COLLAPSED' in news.text and 'left' not in news.text
     news.take([entry(800, 8, skipped_steps=3)])
     assert '3 steps skipped' in news.text
+    news.take([{**entry(300, 3), 'images_per_s': 0.32}])
+    assert '0.32 images/s' in news.text
     first = entry(1, 1)
     del first['images_per_s']  # the first steps have no speed yet
     news.take([first])
