@@ -165,6 +165,7 @@ PACK = [
     ('pack images --out empty', 'empty.*is a folder'),
     ('pack images --out no/x.tar', "'no' does not exist; create it first"),
     ('pack images --out text.txt/x.tar', 'text.txt'),
+    ('pack images --out x.tar.gz', 'x.tar.gz: .* not compressed.*in .tar'),
     ('pack images --out x.tar --ann-file nowhere', "'nowhere' is miss"),
     ('pack images --out x.tar --ann-file text.txt', 'just a text'),
     ('pack images --out x.tar --an-file x', 'did you mean --ann-file'),
@@ -269,6 +270,7 @@ EXPORT = [
     ('export run.pth --out x.pth --parts spine', 'no part spine'),
     ('export run.pth --out x.pth --part neck', 'did you mean --parts'),
     ('export run.pth --out text.txt/x.pth', 'text.txt'),
+    ('export run.pth --out x.pth --to detectron2', 'name it x.pkl'),
 ]
 INSPECT = [
     ('inspect', 'CHECKPOINT'),

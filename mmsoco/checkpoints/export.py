@@ -136,7 +136,8 @@ def export_detector(
         FileNotFoundError: If ``source`` does not exist.
         ValueError: If ``source`` has an unknown layout, lacks a part or a
             piece of its ResNet, holds weights that are not finite, or was
-            trained on an input that torchvision does not give.
+            trained on an input that torchvision does not give; or if
+            ``target`` has a name that detectron2 cannot read.
         OSError: If ``target`` could not be written.
     """
     source = find_checkpoint(source)
@@ -144,6 +145,12 @@ def export_detector(
         raise ValueError(
             f'--out {target} is the checkpoint to export, which would be '
             'lost; choose another name'
+        )
+    if to == 'detectron2' and Path(target).suffix != '.pkl':
+        raise ValueError(
+            f'--out {target}: detectron2 knows a file of arrays by the ending '
+            f'.pkl and cannot read it under another one; name it '
+            f'{Path(target).with_suffix(".pkl")}'
         )
     checkpoint = load_weights(source)
     state = io.weights_of(checkpoint, source)

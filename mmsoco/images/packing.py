@@ -20,6 +20,8 @@ from mmsoco.utils.locks import FileLock
 from mmsoco.utils.problems import Outcome, Problems
 
 _NS = 10**9
+# Endings of files that programs expect to be compressed.
+_COMPRESSED = ('.gz', '.tgz', '.bz2', '.xz', '.zst', '.zip')
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def pack(
     Raises:
         BlockingIOError: If another process is writing the file.
         FileNotFoundError: If its folder is not there.
-        ValueError: If not one image can be read.
+        ValueError: If the name is that of a compressed file, or not one image
+            can be read.
         OSError: If writing fails, for instance because the disk is full; the
             next call continues.
     """
@@ -71,6 +74,11 @@ def pack(
     if not out.parent.is_dir():
         raise FileNotFoundError(
             f'folder {str(out.parent)!r} does not exist; create it first'
+        )
+    if out.suffix.lower() in _COMPRESSED:
+        raise ValueError(
+            f'--out {out}: the tar file is not compressed, since each picture '
+            'is read by its position; choose a name that ends in .tar'
         )
     partial, problems = partial_tar(out), Problems()
     lock = FileLock(out.with_name(f'.{out.name}.lock'), out, 'making it')

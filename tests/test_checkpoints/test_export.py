@@ -222,7 +222,7 @@ def test_other_programs_are_told_the_input(tmp_path):
     model = randomized('mask_rcnn_c4')
     bgr = dict(channels='BGR', mean=[1.0, 2.0, 3.0], std=[1.0, 1.0, 1.0])
     run = dict(state_dict=model.state_dict(), meta=dict(input=bgr))
-    source, target = tmp_path / 'run.pth', tmp_path / 'out'
+    source, target = tmp_path / 'run.pth', tmp_path / 'out.pkl'
     io.save_atomic(run, source)
     with pytest.raises(
         ValueError, match='trained on BGR.*torchvision get RGB'
