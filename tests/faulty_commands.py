@@ -28,6 +28,7 @@ PROPOSE = [
     ('propose "" --out x.arrow', 'argument IMAGES: expected a path'),
     ('propose images --out ""', 'argument --out: expected a path'),
     ('propose images x.arrow --out y.arrow', 'named twice'),
+    ('propose many pictures --out y.arrow', 'quote a .*: "many pictures"'),
     ('propose nowhere --out x.arrow', "'nowhere' does not exist"),
     ('propose empty --out x.arrow', "no images in 'empty'"),
     ('propose text.txt --out x.arrow', "'text.txt' is a file"),

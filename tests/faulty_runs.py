@@ -7,6 +7,7 @@ _MANY = "pretrain 'many pictures' --out new"
 PRETRAIN = [
     ('pretrain', 'FOLDER'),
     ('pretrain images', '--out'),
+    ('pretrain many pictures --out new', 'quote a.* spaces: "many pictures"'),
     ('pretrain nowhere --out new', "'nowhere' does not exist"),
     ('pretrain text.txt --out new', "'text.txt' is a file"),
     ('pretrain cut.tar --out new', r'cut\.tar.* was cut short'),

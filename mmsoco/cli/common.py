@@ -23,6 +23,8 @@ from mmsoco.utils.names import near
 _Namespace = TypeVar('_Namespace')
 # Where an option --out is kept until `resolve_out` sets ``out``.
 _OUT_OPTION = 'out_option'
+# Of a path whose blanks were not quoted.
+_MOST_WORDS = 8
 STATUS_USAGE = 2  # the exit status of argparse
 # Python also accepts "1_000" and digits of other scripts, which are typing
 # errors on a command line.
@@ -117,11 +119,22 @@ class Parser(argparse.ArgumentParser):
         parsed, unknown = super().parse_known_args(self._typed, namespace)
         if unknown:
             name = unknown[0].partition('=')[0]
-            hint = ''
             if name.startswith('-'):
                 hint = near(name, self._option_string_actions)
+            else:
+                hint = self.unquoted(name)
             self.error(f'unknown argument: {" ".join(unknown)}{hint}')
         return parsed, []
+
+    def unquoted(self, word: str) -> str:
+        """Say how to type a path that a word and its neighbors are."""
+        words = list(self._typed)
+        for begin in range(len(words)):
+            for end in range(begin + 2, begin + _MOST_WORDS + 1):
+                name = ' '.join(words[begin:end])
+                if word in words[begin:end] and os.path.exists(name):
+                    return f'; quote a path with spaces: "{name}"'
+        return ''
 
     def error(self, message: str) -> NoReturn:
         """Exit with 2; say how to type a name that begins with a hyphen."""
@@ -274,9 +287,7 @@ def add_out(
     )
 
 
-def resolve_out(
-    parser: argparse.ArgumentParser, args: argparse.Namespace
-) -> None:
+def resolve_out(parser: Parser, args: argparse.Namespace) -> None:
     """Set ``args.out`` from either spelling; refuse none or both.
 
     Outputs that cannot be written are refused before anything is done.
@@ -287,6 +298,7 @@ def resolve_out(
         if option and positional:
             parser.error(
                 f'the output was named twice: {positional} and {option}'
+                f'{parser.unquoted(str(positional))}'
             )
         args.out = option or positional
         if args.out is None:
