@@ -51,6 +51,7 @@ def read_labels(
     problems = Problems()
     if is_voc(path):
         document, images = _read_voc(path, images, problems)
+        _add_absent_classes(document, classes or (), problems)
     else:
         document = read_document(path, unlabelled, problems)
     images = _picture_folder(path, images)
@@ -99,6 +100,24 @@ def _read_voc(
         root, split = lists.parents[1], path.stem
     document = voc.convert(root, split, problems=problems)
     return document, Path(images or voc_folder.find_folders(root)[1])
+
+
+def _add_absent_classes(
+    document: dict, classes: Sequence[str], problems: Problems
+) -> None:
+    """Add the classes that a part of a VOC data set has no object of.
+
+    VOC has no list of classes. With a class that is not among ``classes``,
+    one of them is more likely misspelled, and none is added.
+    """
+    categories = document['categories']
+    there = {category['name'] for category in categories}
+    if not there <= set(classes):
+        return
+    for name in classes:
+        if name not in there:
+            categories.append(dict(id=len(categories) + 1, name=name))
+            problems.add(Outcome.NOTE, 'class without an object', name)
 
 
 def _picture_folder(path: Path, images: str | os.PathLike | None) -> Path:

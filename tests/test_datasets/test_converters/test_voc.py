@@ -470,6 +470,20 @@ def test_pictures_and_annotations_in_one_folder(voc, tmp_path):
     assert names == ['flat/one.jpg']
 
 
+def test_a_folder_may_lack_a_class(voc):
+    """Not so if it has another one: then a name may be misspelled."""
+    labels = read_labels(voc, classes=('ant', 'bee', 'bat', 'cat'))
+    check_labels(labels, num_classes=4)
+    assert labels.classes == ('ant', 'bee', 'bat', 'cat')
+    names = {c['id']: c['name'] for c in labels.document['categories']}
+    things = labels.document['annotations']
+    found = sorted(names[thing['category_id']] for thing in things)
+    assert found == ['ant', 'bee', 'cat']
+    assert 'class without an object' in labels.summary()
+    with pytest.raises(ValueError, match="'bat' of the config is not in"):
+        check_labels(read_labels(voc, classes=('ant', 'bee', 'bat')))
+
+
 @pytest.mark.parametrize('name', ['labels', 'classes.txt', 'labels/one.txt'])
 def test_yolo_text_files_are_refused(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
