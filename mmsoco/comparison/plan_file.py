@@ -14,6 +14,7 @@ from typing import Any
 from mmengine.config import ConfigDict
 
 from mmsoco.config.reading import read_file
+from mmsoco.proposals.filters import FilterSpec
 
 from .plan import Budget, Data, Finetuning, Plan, Pretraining, Probe, Start
 from .plan_values import check_value
@@ -71,7 +72,11 @@ def parse_plan(content: Mapping[str, Any], path: Path) -> Plan:
             _build(kind, entry, f'{where}: {name}[{i}]')
             for i, entry in enumerate(entries)
         )
-    return Plan(**values, file=path)
+    plan = Plan(**values, file=path)
+    limits = {f'start {s.name!r}': s.filters for s in plan.starts if s.filters}
+    for place, filters in {'data': plan.data.filters, **limits}.items():
+        _build(FilterSpec, filters, f'{where}: {place}: filters')
+    return plan
 
 
 def _build(kind: type, content: Any, where: str) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from mmsoco.config.keys import RUN_KEYS
+from mmsoco.config.reading import apply_options
 from mmsoco.structures import InputConvention
 from mmsoco.utils.files import write_text
 
@@ -51,7 +52,8 @@ def pretraining_config(plan: Plan, start: Start) -> Config:
         start: A start with its own pretraining.
 
     Raises:
-        ValueError: If the config trains a model of another kind.
+        ValueError: If the config trains a model of another kind, or an
+            option of the start does not fit it.
     """
     assert start.config is not None  # a plan without it was refused
     cfg = read_config(plan.config_path(start.config))
@@ -70,7 +72,13 @@ def pretraining_config(plan: Plan, start: Start) -> Config:
     if plan.pretraining.batch_size:
         cfg.train_dataloader.batch_size = plan.pretraining.batch_size
     _set_precision(cfg, plan.pretraining.amp)
-    cfg.merge_from_dict(start.options)
+    try:
+        apply_options(cfg, start.options)
+    except ValueError as error:
+        text = str(error).replace('--cfg-options', 'options')
+        raise ValueError(
+            f'{plan.file}: start {start.name!r}: {text}'
+        ) from error
     return cfg
 
 

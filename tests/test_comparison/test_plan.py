@@ -57,6 +57,8 @@ SOCO = dict(name='soco', kind='soco', config='c.py')
         ([SCRATCH, start(name='a/b')], 'letters, digits'),
         ([SCRATCH, start(budgets=[5])], 'budgets that the plan does not'),
         ([SCRATCH, start(kinds='x')], "did you mean 'kind'"),
+        ([SCRATCH, dict(SOCO, filters=dict(min_sise=8))],
+         "start 'soco': filters: .*did you mean 'min_size'"),
         ([SCRATCH, SOCO, dict(SOCO, name='y', config='d.py', time_of='soco')],
          'its speed must be known'),
         ([SCRATCH, dict(name='y', kind='soco', pretrained_by='scratch')],

@@ -83,6 +83,15 @@ def test_decays_keep_their_place():
     assert cfg.param_scheduler[1].end == 9000
 
 
+def test_options_that_fit_nothing_are_refused():
+    content = comparison_plans.plan(Path('data'))
+    content['starts'][1]['options'] = {'optim_wraper.clip_grad': None}
+    plan = parse_plan(content, Path('plan.py'))
+    message = r"start 'soco': options optim_wraper.clip_grad: unknown key"
+    with pytest.raises(ValueError, match=message):
+        recipes.pretraining_config(plan, plan.starts[1])
+
+
 def test_a_run_by_epochs_is_refused():
     cfg = Config(dict(train_cfg=dict(type='EpochBasedTrainLoop')))
     with pytest.raises(ValueError, match='by iterations'):
