@@ -166,6 +166,8 @@ def results_table() -> str:
 RECORDS = REPO / 'docs' / 'results' / 'cells'
 RESULTS_PAGE = REPO / 'docs' / 'results.md'
 RESULTS_FIGURE = REPO / 'docs' / 'results.svg'
+# The same data with the length of fine-tuning that `mmsoco finetune` has.
+SCHEDULE_RECORDS = RECORDS / 'schedule'
 # Fewer starts do not make a comparison.
 _LEAST_STARTS = 2
 
@@ -200,15 +202,19 @@ def curve_table() -> str:
 
 
 def answer_table() -> str:
-    """Return the answer of the first plan that has one, in sentences."""
-    folder = figure_records()
-    if folder is None:
+    """Return the answers of the first plan with one, and of the schedule."""
+    first = figure_records()
+    if first is None:
         return f'{NOT_RUN}\n'
-    results = analysis.read_results(folder)
-    parts = [*report.answer(results), report.progress(results)]
-    title = results.plan['title'] or results.plan['name']
-    sentences = ''.join(f'- {part}\n' for part in parts if part)
-    return f'**{title}**\n\n{sentences}'
+    answers = []
+    for folder in dict.fromkeys([first, SCHEDULE_RECORDS]):
+        if folder in records():
+            results = analysis.read_results(folder)
+            parts = [*report.answer(results), report.progress(results)]
+            title = results.plan['title'] or results.plan['name']
+            sentences = ''.join(f'- {part}\n' for part in parts if part)
+            answers.append(f'**{title}**\n\n{sentences}')
+    return '\n'.join(answers)
 
 
 def results_documents() -> dict[Path, str]:

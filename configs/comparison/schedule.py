@@ -12,7 +12,7 @@ command:   mmsoco compare configs/comparison/schedule.py --data data/bins
 _base_ = 'bins.py'
 
 name = 'schedule'
-title = 'Bins: a longer fine-tuning'
+title = 'Bins: fine-tuned for 1,500 steps, as mmsoco finetune does'
 finetuning = dict(steps=1500)
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
 _names = ['scratch', 'soco-rpn', 'soco-init-neck', 'soco-init']
