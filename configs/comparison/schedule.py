@@ -15,5 +15,11 @@ name = 'schedule'
 title = 'Bins: fine-tuned for 1,500 steps, as mmsoco finetune does'
 finetuning = dict(steps=1500)
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
-_names = ['scratch', 'soco-rpn', 'soco-init-neck', 'soco-init']
+_names = [
+    'scratch',
+    'soco-rpn',
+    'soco-init-neck',
+    'soco-init',
+    'scratch-longer',
+]
 starts = [start for start in _base_.starts if start['name'] in _names]
