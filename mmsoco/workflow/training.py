@@ -92,9 +92,9 @@ class Training:
         """Whether the detector's RPN is trained, too.
 
         Unless the user decides, it is by the recipe for small folders, where
-        it was measured to help (docs/results.md), if the detector has an RPN
-        that starts from random weights. One that was trained on labels, as in
-        COCO weights, was not measured, and may lose by it.
+        it was ahead in every pair (docs/results.md), if the detector has an
+        RPN that starts from random weights. One that was trained on labels, as
+        in COCO weights, was not measured, and may lose by it.
         """
         if self.settings.rpn is not None:
             return self.settings.rpn
