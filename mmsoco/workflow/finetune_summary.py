@@ -7,6 +7,7 @@ from mmsoco.datasets.labels import Labels
 from mmsoco.visualization.report import percent
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.labels import count_boxes, median_side, pictures_of
+from mmsoco.workflow.settings import counted
 
 # Below this AP (of 1), the detector finds almost nothing.
 _NEAR_ZERO = 0.02
@@ -30,16 +31,18 @@ def show_labels(
     """
     counts = count_boxes(document)
     shown = ', '.join(f'{name} {n}' for name, n in counts.items())
+    number = '1 class' if len(counts) == 1 else f'{len(counts)} classes'
     console.step(
         1,
         'labels',
-        f'{len(document["images"])} pictures, {sum(counts.values())} boxes'
-        f'{" with masks" if train.has_masks else ""} of {len(counts)} classes '
+        f'{counted(len(document["images"]), "picture")}, '
+        f'{sum(counts.values())} boxes'
+        f'{" with masks" if train.has_masks else ""} of {number} '
         f'({shown}); {len(val.document["images"])} validation pictures',
     )
     for labels in (train, val):
         if len(labels.problems):
-            console.line(f'{labels.path}: {labels.problems}')
+            console.line(f'{labels.path}:\n{labels.problems}')
     few = [name for name, n in counts.items() if n < _FEW_BOXES]
     if few:
         console.detail(

@@ -1,4 +1,29 @@
-from mmsoco.workflow.finetune_summary import explain
+import json
+
+from PIL import Image
+
+from mmsoco.datasets.label_reading import read_labels
+from mmsoco.workflow.console import Console
+from mmsoco.workflow.finetune_summary import explain, show_labels
+
+
+def test_one_class_and_a_table_of_problems(tmp_path, capsys):
+    Image.new('RGB', (64, 64)).save(tmp_path / 'a.png')
+    path = tmp_path / 'labels.json'
+    thing = dict(id=1, image_id=1, category_id=1, iscrowd=0, area=64)
+    document = dict(
+        images=[dict(id=1, file_name='a.png', height=64, width=64)],
+        categories=[dict(id=1, name='cat')],
+        # two of the same id
+        annotations=[dict(thing, bbox=[x, 8, 8, 8]) for x in (8, 16)],
+    )
+    path.write_text(json.dumps(document))
+    labels = read_labels(path, tmp_path)
+    show_labels(Console(3), labels.document, labels, labels)
+    lines = capsys.readouterr().out.splitlines()
+    assert '1 picture, 2 boxes of 1 class (cat 2)' in lines[0]
+    assert lines[1] == f'{path}:'
+    assert 'count' in lines[2]
 
 
 def test_an_ap_near_zero_is_explained():
