@@ -248,7 +248,7 @@ def _plain_number(text: str) -> str:
 
 def duration(text: str) -> float:
     """Read a time such as 2h, 90m or 1h30m: seconds."""
-    from mmsoco.workflow.settings import parse_time
+    from mmsoco.utils.durations import parse_time
 
     try:
         return parse_time(text)

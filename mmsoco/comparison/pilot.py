@@ -14,8 +14,8 @@ from mmengine.config import Config, ConfigDict
 from mmsoco.datasets.label_checks import check_labels
 from mmsoco.datasets.label_reading import read_labels
 from mmsoco.datasets.labels import Labels, is_voc
+from mmsoco.utils.durations import describe_time
 from mmsoco.utils.files import write_json
-from mmsoco.workflow.settings import describe_time
 
 from .harness import Comparison
 from .plan import Budget, Data, Finetuning, Plan, Start

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mmsoco.workflow.settings import describe_time
+from mmsoco.utils.durations import describe_time
 
 from .cells import PRETRAINING, PROBE, Cell, pretraining_cell
 from .plan import Plan

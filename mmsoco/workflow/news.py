@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from mmsoco.utils.durations import describe_time
 from mmsoco.visualization.logs import contrast_loss
 from mmsoco.workflow.console import Progress
-from mmsoco.workflow.settings import describe_time
 
 # `CollapseHook.threshold`; below it, all embeddings are nearly equal.
 LEAST_SPREAD = 0.1

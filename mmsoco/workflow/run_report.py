@@ -7,6 +7,7 @@ from typing import Any
 
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.store import ProposalStore
+from mmsoco.utils.durations import describe_time
 from mmsoco.utils.machine import describe_machine
 from mmsoco.visualization import curves, logs
 from mmsoco.visualization import detections as drawing
@@ -23,7 +24,6 @@ from mmsoco.workflow.run_folder import (
 from mmsoco.workflow.settings import (
     LEAST_STEPS,
     counted,
-    describe_time,
     next_command,
 )
 

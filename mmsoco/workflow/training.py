@@ -25,6 +25,7 @@ from mmsoco.engine.run_record import Change, RunRecord
 from mmsoco.engine.trial_build import build_parts
 from mmsoco.models.pretexts import rpn_config
 from mmsoco.proposals.store import ProposalStore
+from mmsoco.utils.durations import describe_time
 from mmsoco.utils.machine import available_cores
 from mmsoco.visualization.logs import LEAST_OF_PAIR
 from mmsoco.workflow import pretrain_config as configs
@@ -42,7 +43,6 @@ from mmsoco.workflow.settings import (
     LEAST_STEPS,
     PretrainSettings,
     counted,
-    describe_time,
 )
 
 # How long a run is if neither the user nor the recipe says: about 40,000
