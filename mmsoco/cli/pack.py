@@ -33,24 +33,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the tar file, and print a summary."""
-    from tqdm import tqdm
-
     from mmsoco.images.lists import refuse_none
     from mmsoco.images.opening import open_images
     from mmsoco.images.packing import pack
     from mmsoco.utils.files import refuse_existing
+    from mmsoco.workflow.console import Console
 
     refuse_existing(args.out, args.overwrite)
     source = open_images(args.images, args.backend_args)
     found = source.find(args.ann_file)
     refuse_none(found, args.ann_file)
     print(found.report())
-    with tqdm(
-        total=len(found.names), unit='images', dynamic_ncols=True
-    ) as bar:
-        packed = pack(
-            source, found.names, args.out, lambda done: bar.update(1)
-        )
+    with Console().progress('pack', len(found.names)) as progress:
+        packed = pack(source, found.names, args.out, progress.reach)
     if packed.problems:
         print(packed.problems)
     kept = f', {packed.kept} of them by earlier calls' if packed.kept else ''

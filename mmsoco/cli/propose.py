@@ -160,6 +160,7 @@ def run(args: argparse.Namespace) -> None:
     from mmsoco.proposals.generation.job import Job
     from mmsoco.proposals.summary import describe
     from mmsoco.utils.shards import parse_shard
+    from mmsoco.workflow.console import Console
 
     source = open_images(args.images, args.backend_args)
     found = source.find(args.ann_file)
@@ -177,7 +178,11 @@ def run(args: argparse.Namespace) -> None:
         shrink=args.shrink,
         backend_args=args.backend_args or None,
     )
-    summary = generate(job, args.workers, args.overwrite)
+    console = Console()
+    with console.progress('search', len(job.names)) as progress:
+        summary = generate(
+            job, args.workers, args.overwrite, console.line, progress.reach
+        )
     print(describe(summary.store))
     print(describe_speed(summary))
     if args.join:

@@ -20,6 +20,7 @@ from mmsoco.proposals.search.selective_search import SearchSpec
 from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
 from mmsoco.utils.files import sha256, write_json
 from mmsoco.workflow import steps
+from mmsoco.workflow.console import Console
 from mmsoco.workflow.labels import boxes_by_picture
 
 from . import pictures
@@ -135,7 +136,7 @@ def make_proposals(plan: Plan, start: Start, out: Path, workers: int) -> Path:
     )
     while True:
         try:
-            generate(job, workers)
+            _generate(job, workers)
             return store
         except BlockingIOError:
             print('      another process is making the proposals', flush=True)
@@ -206,8 +207,15 @@ def proposals_of_next_round(
         search=RPNFinder(str(detector)),
         filters=FilterSpec(**plan.filters_of(start)),
     )
-    generate(job, workers)
+    _generate(job, workers)
     return join_stores(before, job.out, folder / 'proposals.arrow').path
+
+
+def _generate(job: Job, workers: int) -> None:
+    """Make a store, with a progress bar."""
+    console = Console()
+    with console.progress('proposals', len(job.names)) as progress:
+        generate(job, workers, report=console.line, progress=progress.reach)
 
 
 def with_scenes(plan: Plan, out: Path, environment: dict[str, str]) -> Plan:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from mmsoco.utils.durations import describe_time
 from mmsoco.utils.logs import off_console
 
 # Seconds between two lines of progress if the output is not a terminal.
@@ -31,7 +32,7 @@ class Console:
             run, once a call has begun or continued one; before that None.
     """
 
-    def __init__(self, steps: int, stream: TextIO | None = None) -> None:
+    def __init__(self, steps: int = 1, stream: TextIO | None = None) -> None:
         self.steps = steps
         self.log_folder: Path | None = None
         self.stream = stream or sys.stdout
@@ -86,6 +87,7 @@ class Progress(ABC):
     def __init__(self, total: int) -> None:
         self.total = total
         self.done = 0
+        self._begun: tuple[int, float] | None = None
 
     def update(
         self, number: int, text: str = '', name: str | None = None
@@ -99,6 +101,24 @@ class Progress(ABC):
         """
         self.done += number
         self.show(text, name)
+
+    def reach(self, done: int) -> None:
+        """Report how many parts are done, with the speed and the time left.
+
+        Args:
+            done: Number of parts. The first call gives those that an earlier
+                run has done, which do not count for the speed.
+        """
+        now = time.monotonic()
+        text = f'{done} of {self.total}'
+        if self._begun is None:
+            self._begun = done, now
+        first, start = self._begun
+        if done > first and now > start:
+            rate = (done - first) / (now - start)
+            left = describe_time((self.total - done) / rate)
+            text += f'   {rate:.3g}/s   {left} left'
+        self.update(done - self.done, text)
 
     @abstractmethod
     def show(self, text: str, name: str | None = None) -> None:

@@ -172,9 +172,7 @@ class ProposalStep:
                 job,
                 self.settings.workers or available_cores(),
                 report=lambda text: self.console.detail('search', text),
-                progress=lambda done: progress.update(
-                    done - progress.done, f'{done} of {len(self.names)}'
-                ),
+                progress=progress.reach,
             )
 
     def _choose_filter(self) -> FilterChoice:

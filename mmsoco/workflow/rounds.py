@@ -149,9 +149,7 @@ def improve_proposals(
             job,
             workers,
             report=lambda text: console.detail('propose', text),
-            progress=lambda done: progress.update(
-                done - progress.done, f'{done} of {total} pictures'
-            ),
+            progress=progress.reach,
         )
     joined = run.out / NEXT
     join_stores(run.proposals, job.out, joined)

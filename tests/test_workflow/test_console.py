@@ -45,6 +45,17 @@ def test_without_a_terminal_a_line_comes_from_time_to_time(clock):
     ]
 
 
+def test_what_is_left_counts_at_the_speed_of_this_call(clock):
+    stream = io.StringIO()
+    with Console(stream=stream).progress('search', 300) as progress:
+        progress.reach(100)  # those of an earlier call
+        clock[0] = 50.0
+        progress.reach(200)
+    assert stream.getvalue().split() == [
+        'search', '200', 'of', '300', '2/s', '50', 's', 'left',
+    ]  # fmt: skip
+
+
 def test_a_terminal_gets_a_bar_that_goes_away():
     stream = Terminal()
     console = Console(4, stream)

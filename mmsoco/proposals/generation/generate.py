@@ -10,8 +10,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
-from tqdm import tqdm
-
 from mmsoco.proposals.generation.finished import Finished
 from mmsoco.proposals.generation.job import Job, refuse_other_job
 from mmsoco.proposals.generation.memory import MemoryLimit
@@ -51,7 +49,7 @@ def generate(
     workers: int,
     overwrite: bool = False,
     report: Callable[[str], None] = print,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Summary:
     """Make a store, continuing after interrupted calls.
 
@@ -63,8 +61,8 @@ def generate(
         workers: Processes, each on one thread.
         overwrite: Throw away an old store and old parts of that name.
         report: Called with a line on the progress.
-        progress: Called with the number of images done whenever it has grown;
-            None shows a bar.
+        progress: Called with the number of images done: at the start of the
+            search, and whenever it has grown.
 
     Returns:
         A summary; ``made`` is 0 if the store was already complete.
@@ -188,7 +186,7 @@ def _make_parts(
     workers: int,
     limit: MemoryLimit,
     total: int,
-    progress: Callable[[int], None] | None,
+    progress: Callable[[int], None],
 ) -> float:
     """Make parts of the missing images; return CPU seconds."""
     size = -(-len(missing) // (workers * _CHUNKS_PER_WORKER))
@@ -204,20 +202,10 @@ def _make_parts(
     with closing(
         run_pool(parts.job, chunks, min(workers, len(chunks)), limit)
     ) as results:
-        # Before the bar starts its thread: forking is unsafe with threads.
-        next(results)
-        bar = tqdm(
-            total=total,
-            initial=done,
-            unit='images',
-            dynamic_ncols=True,
-            disable=progress is not None,
-        )
-        with bar:
-            for result in results:
-                cpu_seconds += result.cpu_seconds
-                done += result.images
-                bar.update(result.images)
-                if progress is not None:
-                    progress(done)
+        next(results)  # the workers are there
+        progress(done)
+        for result in results:
+            cpu_seconds += result.cpu_seconds
+            done += result.images
+            progress(done)
     return cpu_seconds
