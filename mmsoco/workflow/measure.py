@@ -34,6 +34,8 @@ WARM_UP, STEPS = 1, 3
 # With other jobs running, a step can take a hundred times as long as on an
 # idle machine. After this time, no further setting is tried.
 MOST_SECONDS = 60.0
+# On an idle machine, the steps of a setting differ by a few percent.
+DISTURBED = 1.5
 # bf16 must be worth its coarser numbers.
 _GAIN_OF_BF16 = 1.05
 
@@ -52,8 +54,8 @@ def measure(
     Returns:
         ``sample_seconds``, the time of one core to load a picture and draw its
         views; ``batch_size``; and ``steps``: for each setting that was tried
-        within `MOST_SECONDS` its ``precision``, ``threads`` and ``seconds`` of
-        a step.
+        within `MOST_SECONDS` its ``precision``, ``threads``, and ``seconds``
+        and ``slowest``, the seconds of its fastest and its slowest step.
     """
     deadline = time.monotonic() + MOST_SECONDS
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
@@ -72,14 +74,19 @@ def measure(
                 break
             seconds = _step_seconds(cfg, batch, precision, number, deadline)
             steps.append(
-                dict(precision=precision, threads=number, seconds=seconds)
+                dict(
+                    precision=precision,
+                    threads=number,
+                    seconds=min(seconds),
+                    slowest=max(seconds),
+                )
             )
     return dict(sample_seconds=sample_seconds, batch_size=size, steps=steps)
 
 
 def _step_seconds(
     cfg: Config, batch: dict, precision: str, threads: int, deadline: float
-) -> float:
+) -> list[float]:
     cfg = copy.deepcopy(cfg)
     set_precision(cfg, precision)
     torch.set_num_threads(threads)
@@ -96,7 +103,35 @@ def _step_seconds(
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
-    return min(seconds[WARM_UP:])
+    return seconds[WARM_UP:]
+
+
+def describe_disturbance(
+    steps: Sequence[Mapping[str, Any]], settings: int
+) -> str | None:
+    """Say that other jobs disturbed the measurement; None if none did.
+
+    Args:
+        steps: What `measure` returns as ``steps``.
+        settings: Number of settings that it was to try.
+    """
+    worst = max(steps, key=lambda step: step['slowest'] / step['seconds'])
+    if worst['slowest'] > DISTURBED * worst['seconds']:
+        signs = (
+            f'steps of one setting took {worst["seconds"]:.2g} to '
+            f'{worst["slowest"]:.2g} s'
+        )
+    elif len(steps) < settings:
+        signs = (
+            f'only {len(steps)} of {settings} settings could be tried in '
+            f'{MOST_SECONDS:.0f} s'
+        )
+    else:
+        return None
+    return (
+        f'the machine is busy ({signs}): the time may be wrong, and the '
+        'choice of precision, too; --precision makes it instead'
+    )
 
 
 def fastest(steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

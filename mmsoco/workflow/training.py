@@ -36,7 +36,11 @@ from mmsoco.workflow.child import (
     training_command,
 )
 from mmsoco.workflow.console import Console, quiet_log
-from mmsoco.workflow.measure import fastest, images_per_second
+from mmsoco.workflow.measure import (
+    describe_disturbance,
+    fastest,
+    images_per_second,
+)
 from mmsoco.workflow.news import PretrainingNews
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.settings import (
@@ -347,6 +351,10 @@ class Training:
             )  # fmt: skip
             found = Config.fromfile(out).to_dict()
             self.folder.save(measured=found)
+            settings = len(precisions) * len(threads)
+            disturbance = describe_disturbance(found['steps'], settings)
+            if disturbance is not None:
+                self.console.detail('note', disturbance)
         return {**found, **fastest(found['steps'])}
 
     def _candidates(self) -> tuple[Sequence[str], Sequence[int]]:

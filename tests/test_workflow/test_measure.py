@@ -99,6 +99,20 @@ def test_a_busy_machine_is_not_measured_for_long(
     assert all(step['threads'] == 1 for step in found['steps'])
 
 
+@pytest.mark.parametrize(
+    ('times', 'sign'),
+    [
+        ([(0.50, 0.55), (1.0, 1.1)], None),
+        ([(0.50, 0.55), (1.0, 1.6)], 'took 1 to 1.6 s'),
+        ([(20.0, 21.0)], 'only 1 of 2 settings'),
+    ],
+)
+def test_a_busy_machine_is_told(times, sign):
+    steps = [dict(seconds=best, slowest=worst) for best, worst in times]
+    text = measure.describe_disturbance(steps, settings=2)
+    assert text is None if sign is None else sign in text
+
+
 def step(precision, threads, seconds):
     return dict(precision=precision, threads=threads, seconds=seconds)
 
