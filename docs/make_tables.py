@@ -32,8 +32,9 @@ from recipes import (
     leaves,
 )
 
-from mmsoco.comparison import analysis, report
+from mmsoco.comparison import analysis, report, statistics
 from mmsoco.utils.files import write_text
+from mmsoco.workflow.settings import counted
 
 TABLE = re.compile(
     r'(?P<head><!-- table: (?P<name>[\w-]+) -->\n).*?'
@@ -166,8 +167,8 @@ def results_table() -> str:
 RECORDS = REPO / 'docs' / 'results' / 'cells'
 RESULTS_PAGE = REPO / 'docs' / 'results.md'
 RESULTS_FIGURE = REPO / 'docs' / 'results.svg'
-# The same data with the length of fine-tuning that `mmsoco finetune` has.
-SCHEDULE_RECORDS = RECORDS / 'schedule'
+# After those of the figure, in the table of comparisons.
+FURTHER_RECORDS = (RECORDS / 'schedule', RECORDS / 'facemask')
 # Fewer starts do not make a comparison.
 _LEAST_STARTS = 2
 
@@ -202,19 +203,72 @@ def curve_table() -> str:
 
 
 def answer_table() -> str:
-    """Return the answers of the first plan with one, and of the schedule."""
+    """Return the answer in a sentence, and the comparisons behind it."""
     first = figure_records()
     if first is None:
         return f'{NOT_RUN}\n'
-    answers = []
-    for folder in dict.fromkeys([first, SCHEDULE_RECORDS]):
-        if folder in records():
-            results = analysis.read_results(folder)
-            parts = [*report.answer(results), report.progress(results)]
-            title = results.plan['title'] or results.plan['name']
-            sentences = ''.join(f'- {part}\n' for part in parts if part)
-            answers.append(f'**{title}**\n\n{sentences}')
-    return '\n'.join(answers)
+    head = (
+        'pictures, steps of fine-tuning | labels | start | AP '
+        '| compared with | AP | gain in AP'
+    )
+    rows = [
+        _comparison_row(results, found)
+        for folder in dict.fromkeys([first, *FURTHER_RECORDS])
+        if folder in records()
+        for results in [analysis.read_results(folder)]
+        for labels in results.budgets
+        for found in report.comparisons(results, labels)
+    ]
+    answer = _short_answer(analysis.read_results(first))
+    return f'{answer}\n\n{table(head, rows)}'
+
+
+def _short_answer(results: analysis.Results) -> str:
+    """Compare with scratch at the smallest label budget, in a sentence."""
+    references = (results.scratch, results.longer)
+    labels = min(results.budgets)
+    found = report.comparisons(results, labels)
+    verdicts = [
+        f'compared with {entry.name}: {statistics.verdict(entry.difference)}'
+        for entry in found
+        if entry.other and entry.other.start['name'] in references
+        if entry.difference
+    ]
+    name = _short_name(found[0].row)
+    return (
+        f'**{name} with {labels} labels, {"; ".join(verdicts)}.** '
+        f'With fewer than {report.SOLID_PAIRS} pairs, the 95 % intervals are '
+        'preliminary.'
+    )
+
+
+def _short_name(row: analysis.Row) -> str:
+    """Return a start's name without the parts that it loads."""
+    return row.label.split(' (')[0]
+
+
+def _comparison_row(
+    results: analysis.Results, found: report.Comparison
+) -> list[str]:
+    """Return a row of the table of comparisons."""
+    gain = NOT_RUN
+    if (difference := found.difference) is not None:
+        interval = ''
+        if difference.low is not None:
+            interval = f'{difference.low:+.1f} to {difference.high:+.1f}, '
+        pairs = counted(difference.n, 'pair')
+        gain = f'{difference.mean:+.1f} ({interval}{pairs})'
+    pictures = Path(results.plan['data']['root']).name
+    steps = next(iter(found.row.records.values())).steps
+    return [
+        f'{pictures}, {steps:,}',
+        str(found.row.labels),
+        _short_name(found.row),
+        report.reached(found.row).removesuffix(' AP'),
+        found.name.removeprefix('the start '),
+        report.reached(found.other).removesuffix(' AP'),
+        gain,
+    ]
 
 
 def results_documents() -> dict[Path, str]:

@@ -131,36 +131,84 @@ def asked_start(results: Results, labels: int | None = None) -> str:
     return [*known, *pretrained, starts[-1]['name']][0]
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """The asked start and another one at a label budget.
+
+    Attributes:
+        row: The start that is asked about; see `asked_start`.
+        other: The start that it is compared with; None if it was not run.
+        name: That start's name for readers.
+        difference: The paired difference; None without pairs.
+    """
+
+    row: Row
+    other: Row | None
+    name: str
+    difference: Difference | None
+
+    @property
+    def verdict(self) -> str:
+        """The difference in words."""
+        if self.difference is None:
+            return 'no pair yet'
+        text = verdict(self.difference)
+        n = self.difference.n
+        if self.difference.low is not None and n < SOLID_PAIRS:
+            text += f' (95 % interval of {n} pairs: preliminary)'
+        return text
+
+
+def comparisons(results: Results, labels: int) -> list[Comparison]:
+    """Compare the asked start with the references of a label budget.
+
+    Returns:
+        Comparisons with scratch, with scratch for the time of pretraining
+        too, and with the best image-level method, as far as the plan has
+        them; none if the asked start was not run.
+    """
+    row = results.row(asked_start(results, labels), labels)
+    if row is None or not row.records:
+        return []
+    others = [('the start {}', results.scratch, row.to_scratch)]
+    if row.to_longer is not None:
+        others.append(('the start {}', results.longer, row.to_longer))
+    if row.to_best is not None:
+        text = 'the best image-level method, {}'
+        others.append((text, results.best[labels], row.to_best))
+    return [
+        Comparison(
+            row,
+            results.row(name, labels),
+            text.format(_named(results, name)),
+            difference,
+        )
+        for text, name, difference in others
+    ]
+
+
 def answer(results: Results) -> list[str]:
     """Say for each label budget whether a start helps; see `asked_start`."""
     sentences = []
     for labels in results.budgets:
-        row = results.row(asked_start(results, labels), labels)
-        if row is None or not row.records:
+        found = comparisons(results, labels)
+        if not found:
             sentences.append(f'With {labels} labels: not run.')
             continue
-        others = [('the start {}', results.scratch, row.to_scratch)]
-        if row.to_longer is not None:
-            others.append(('the start {}', results.longer, row.to_longer))
-        if row.to_best is not None:
-            text = 'the best image-level method, {}'
-            others.append((text, results.best[labels], row.to_best))
-        sentence = (
-            f'With {labels} labels, {row.label} reaches {_reached(row)}.'
-        )
-        for text, name, difference in others:
-            text = text.format(_named(results, name))
-            other = results.row(name, labels)
+        row = found[0].row
+        sentence = f'With {labels} labels, {row.label} reaches {reached(row)}.'
+        for entry in found:
             sentence += (
-                f' Compared with {text} ({_reached(other)}): '
-                f'{_verdict(difference)}.'
+                f' Compared with {entry.name} ({reached(entry.other)}): '
+                f'{entry.verdict}.'
             )
         sentences.append(sentence)
     start = asked_start(results)
     return [*sentences, *analysis.fewer_labels(results, start)]
 
 
-def _reached(row: Row | None) -> str:
+def reached(row: Row | None) -> str:
+    """Return the mean AP of a start."""
     if row is None or row.summary is None:
         return 'not run'
     return f'{row.summary.mean:.1f} AP'
@@ -172,15 +220,6 @@ def _named(results: Results, name: str) -> str:
         s['name']: s['title'] or s['name'] for s in results.plan['starts']
     }
     return names[name]
-
-
-def _verdict(difference: Difference | None) -> str:
-    if difference is None:
-        return 'no pair yet'
-    text = verdict(difference)
-    if difference.low is not None and difference.n < SOLID_PAIRS:
-        text += f' (95 % interval of {difference.n} pairs: preliminary)'
-    return text
 
 
 def _facts(results: Results) -> list[str]:
