@@ -24,7 +24,7 @@ from mmsoco.workflow.console import Console
 from mmsoco.workflow.labels import boxes_by_picture
 
 from . import pictures
-from .plan import Plan, Start
+from .plan import PRETRAINED, Plan, Start
 from .subsets import draw_subset, labelled_ids
 
 SCENES_DONE = 'scenes.json'
@@ -136,7 +136,7 @@ def make_proposals(plan: Plan, start: Start, out: Path, workers: int) -> Path:
     )
     while True:
         try:
-            _generate(job, workers)
+            _make_store(job, workers)
             return store
         except BlockingIOError:
             print('      another process is making the proposals', flush=True)
@@ -207,11 +207,11 @@ def proposals_of_next_round(
         search=RPNFinder(str(detector)),
         filters=FilterSpec(**plan.filters_of(start)),
     )
-    _generate(job, workers)
+    _make_store(job, workers)
     return join_stores(before, job.out, folder / 'proposals.arrow').path
 
 
-def _generate(job: Job, workers: int) -> None:
+def _make_store(job: Job, workers: int) -> None:
     """Make a store, with a progress bar."""
     console = Console()
     with console.progress('proposals', len(job.names)) as progress:
@@ -294,9 +294,8 @@ def _wanted_subsets(plan: Plan) -> Iterable[tuple[int, int]]:
 
 def describe(materials: Materials, plan: Plan) -> str:
     """Describe the prepared data in lines of text."""
-    lines = [
-        f'{materials.pictures} pictures for pretraining, classes '
-        f'{", ".join(materials.classes)}, label budgets '
-        f'{", ".join(str(b.labels) for b in plan.budgets)}'
-    ]
-    return '\n'.join([*lines, *materials.notes])
+    budgets = ', '.join(str(budget.labels) for budget in plan.budgets)
+    line = f'classes {", ".join(materials.classes)}, label budgets {budgets}'
+    if any(start.kind in PRETRAINED for start in plan.starts):
+        line = f'{materials.pictures} pictures for pretraining, {line}'
+    return '\n'.join([line, *materials.notes])

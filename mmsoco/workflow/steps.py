@@ -8,6 +8,7 @@ and a report can show it.
 import hashlib
 import json
 import os
+import re
 import resource
 import shlex
 import shutil
@@ -25,6 +26,10 @@ from mmsoco.utils.processes import SAFE_PATH
 POLL_SECONDS = 0.2
 # Between two signs of life where the output is not a terminal.
 NEWS_SECONDS = 30.0
+# A line of mmengine's log has the learning rate, the time left and the loss
+# within this width; all its numbers are in the log.
+NEWS_WIDTH = 140
+_LOG_HEAD = re.compile(r'^[\d/]+ [\d:]+ - mmengine - [A-Z]+ - ')
 TAIL_LINES = 25
 
 
@@ -115,7 +120,8 @@ class Job:
                     f'{heading}: done before, in {seconds:.0f} s', flush=True
                 )
                 continue
-            print(heading, flush=True)
+            if len(self.steps) > 1:  # else the caller has named it
+                print(heading, flush=True)
             print(f'      $ {shlex.join(step.command)}', flush=True)
             if stale or self.has_changed(step):
                 _remove(step.stale)
@@ -215,14 +221,14 @@ def read_records(folder: Path) -> dict[str, Record]:
 
 
 def last_line(log: Path) -> str:
-    """Return the end of a log that is being written, in one line."""
+    """Return the last line of a log, without time and level."""
     with log.open('rb') as file:
         file.seek(max(0, log.stat().st_size - 4096))
         text = file.read().decode(errors='replace')
     lines = [
         line for line in text.replace('\r', '\n').split('\n') if line.strip()
     ]
-    return lines[-1].strip() if lines else ''
+    return _LOG_HEAD.sub('', lines[-1].strip()) if lines else ''
 
 
 def _remove(paths: Sequence[Path]) -> None:
@@ -247,9 +253,8 @@ def _wait(
                 _show(f'      {now - start:4.0f} s  {last_line(log)}')
             elif now - news > NEWS_SECONDS:
                 news = now
-                print(
-                    f'      {now - start:4.0f} s  {last_line(log)}', flush=True
-                )
+                news_line = f'      {now - start:4.0f} s  {last_line(log)}'
+                print(news_line[:NEWS_WIDTH], flush=True)
     except BaseException:
         process.send_signal(signal.SIGTERM)
         try:

@@ -318,12 +318,12 @@ def test_a_shard_waits_for_the_proposals_of_another(
 ):
     answers = [BlockingIOError('another process'), None]
 
-    def generate(job, workers):
+    def make_store(job, workers):
         answer = answers.pop(0)
         if answer:
             raise answer
 
-    monkeypatch.setattr(materials, 'generate', generate)
+    monkeypatch.setattr(materials, '_make_store', make_store)
     monkeypatch.setattr(materials, 'WAIT_SECONDS', 0.0)
     plan = parse_plan(comparison_plans.plan(root), root / 'plan.py')
     store = materials.make_proposals(plan, plan.starts[1], tmp_path, 1)

@@ -130,7 +130,7 @@ def test_filters_of_a_start(data, monkeypatch):
     )
     jobs = []
     monkeypatch.setattr(
-        materials, 'generate', lambda job, workers: jobs.append(job)
+        materials, '_make_store', lambda job, workers: jobs.append(job)
     )
     stores = [
         materials.make_proposals(plan, plan.start(name), data, 1)

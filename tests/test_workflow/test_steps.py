@@ -145,6 +145,8 @@ def test_last_line_of_a_progress_bar(tmp_path):
     assert last_line(path) == '20%'
     path.write_text('')
     assert last_line(path) == ''
+    path.write_text('12/01 01:09:47 - mmengine - INFO - Iter(train) [8/385]')
+    assert last_line(path) == 'Iter(train) [8/385]'
 
 
 @pytest.mark.parametrize('text', ['', '[1]', '{"a": {"b": 1}}'])
