@@ -1,6 +1,7 @@
 """Build the parts of a detector's config that pretraining needs."""
 
 import copy
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +19,8 @@ from .trimmable_fpn import TrimmableFPN
 HEADLESS_TRUNK = dict(
     type='Shared4Conv1FCBBoxHead', norm_cfg=dict(type='BN'), num_classes=1
 )
+# Parts of DETR and its successors.
+_TRANSFORMER = ('encoder', 'decoder')
 # Divisible by the largest stride of common pyramids (128 of P7).
 PROBE_SIZE = 128
 
@@ -231,12 +234,22 @@ def build_trunk(cfg: dict) -> tuple[BBoxHead, int]:
     return head, embedding_dims
 
 
-def report_overrides(detector: dict) -> None:
-    """Log which settings and parts of the detector pretraining changes."""
+def report_overrides(detector: dict, trained: Collection[str]) -> None:
+    """Log which settings and parts of the detector pretraining changes.
+
+    Args:
+        detector: Config of the detector.
+        trained: Names of its parts that are trained.
+    """
     roi_head = detector.get('roi_head') or {}
-    heads = [key for key in (*detector, *roi_head) if key.endswith('_head')]
-    kept = ('roi_head', 'shared_head') + ('bbox_head',) * bool(roi_head)
-    dropped = [head for head in heads if head not in kept]
+    parts = [
+        key
+        for key in (*detector, *roi_head)
+        if key.endswith('_head') or key in _TRANSFORMER
+    ]
+    kept = {*trained, 'roi_head', 'shared_head'}
+    kept |= {'bbox_head'} if roi_head else set()
+    dropped = [part for part in parts if part not in kept]
     print_log(
         f'pretraining {detector.get("type")} with nothing frozen '
         'and batch norm trained; left out, since they have no '

@@ -95,7 +95,6 @@ class ObjectEncoder(BaseModule):
         self.levels = tuple(levels)
         self._build_head(cfg.get('roi_head'), levels, finest_scale)
         self._train_all_norms()
-        detector_parts.report_overrides(detector)
 
     def _build_head(
         self,

@@ -130,6 +130,8 @@ class SoCo(BaseModel):
         self.pairs = parse_pairs(pairs)
         self.roi_sets = roi_sets(self.pairs)
         self.pretexts = self._build_pretexts(pretexts, detector)
+        trained = [name for name, _ in self.trained_parts().named_children()]
+        detector_parts.report_overrides(detector, trained)
         # In the order in which the preprocessor returns the views.
         views_format = getattr(self.data_preprocessor, 'memory_format', None)
         if views_format is not None:

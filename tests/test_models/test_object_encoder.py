@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from mmsoco.checkpoints.load_report import part_of
-from mmsoco.models import ObjectEncoder, detector_parts
+from mmsoco.models import ObjectEncoder
 from mmsoco.models.detector_parts import pretraining_config
 from mmsoco.models.object_encoder import reset_parameters
 from mmsoco.registry import MODELS
@@ -464,15 +464,3 @@ def test_refuses_wrong_types():
         ObjectEncoder('mask-rcnn.py')
     with pytest.raises(ValueError, match="'all', 'assigned'"):
         ObjectEncoder(tiny_models.mask_rcnn_fpn(), roi_levels='some')
-
-
-def test_logs_what_pretraining_leaves_out(monkeypatch):
-    messages = []
-    monkeypatch.setattr(
-        detector_parts, 'print_log', lambda text, **_: messages.append(text)
-    )
-    ObjectEncoder(tiny_models.mask_rcnn_fpn())
-    [message] = messages
-    assert message.endswith('rpn_head, mask_head')
-    ObjectEncoder(tiny_models.retinanet())
-    assert messages[1].endswith('bbox_head')

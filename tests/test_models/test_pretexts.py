@@ -16,7 +16,7 @@ from small_runs import small_runner
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.export import detector_state
 from mmsoco.checkpoints.load_report import compare
-from mmsoco.models import SoCo
+from mmsoco.models import SoCo, detector_parts
 from mmsoco.models.pretexts import LenientAssigner, rpn_config
 from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.store import ProposalStoreWriter
@@ -44,6 +44,31 @@ def batch(**options) -> dict:
 
 def total(losses: dict) -> torch.Tensor:
     return sum(v for k, v in losses.items() if k.startswith('loss'))
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'pretexts', 'left_out'),
+    [
+        (tiny_models.mask_rcnn_fpn(), [], 'rpn_head, mask_head'),
+        (tiny_models.mask_rcnn_fpn(), RPN, 'mask_head'),
+        (tiny_models.faster_rcnn(), RPN, 'nothing'),
+        (tiny_models.retinanet(), [], 'bbox_head'),
+        # as in DETR
+        (
+            tiny_models.retinanet() | dict(encoder={}, decoder={}),
+            [],
+            'bbox_head, encoder, decoder',
+        ),
+    ],
+)
+def test_the_log_says_what_is_left_out(monkeypatch, cfg, pretexts, left_out):
+    messages = []
+    monkeypatch.setattr(
+        detector_parts, 'print_log', lambda text, **_: messages.append(text)
+    )
+    tiny_models.soco(cfg, PAIRS, pretexts=pretexts)
+    [message] = messages
+    assert message.endswith(f'no pretext task: {left_out}')
 
 
 @pytest.mark.parametrize('name', TWO_STAGE)
