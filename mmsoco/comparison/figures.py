@@ -89,17 +89,18 @@ def label_curve(results: Results) -> bytes:
 
 
 def small_curve(results: Results, start: str, kind: str = 'svg') -> bytes:
-    """Draw the label curve of three starts, as a README can show it.
+    """Draw the label curve of a start and its rivals, for a README.
 
     Args:
         results: At least one fine-tuning is finished.
-        start: The start to show with the reference and the best image-level
-            method.
+        start: The start to show with those that it is compared with: the
+            reference, the same for the time of pretraining too, and the best
+            image-level method of each budget.
         kind: ``svg`` or ``png``.
     """
-    most = results.best[max(results.best)]
-    best = most or next((b for b in results.best.values() if b), '')
-    wanted = {results.scratch, start, best}
+    wanted = {
+        start, results.scratch, results.longer, *results.best.values()
+    }  # fmt: skip
     starts = [
         s
         for s in results.plan['starts']
