@@ -6,21 +6,21 @@ fails far from it, or silently counts as True.
 
 import inspect
 import os
-import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import Any, get_origin, get_type_hints
 
 from torch import Tensor
 
+from mmsoco.config.value_types import CONTAINER, fits, in_words, members
+
+# In the order in which a message names them.
+_PLAIN = (bool, int, float, str, CONTAINER)
 # Annotations are often wrong about which containers an argument takes.
-_CONTAINERS = (list, tuple, dict)
-_NAMES: dict[type, str] = {
-    bool: 'True or False',
-    int: 'an integer',
-    float: 'a number',
-    str: 'a text',
-    list: 'a list or dict',
+_PLAINER: dict[Any, Any] = {
+    **dict.fromkeys((list, tuple, dict), CONTAINER),
+    **dict.fromkeys((Path, os.PathLike), str),
 }
 
 
@@ -45,9 +45,8 @@ def check_types_of_arguments(
     hints = _annotations(built)
     for key, value in node.items():
         kinds = _plain_kinds(hints.get(key, Any))
-        is_fraction = fractions and int in kinds and isinstance(value, float)
-        if kinds and not is_fraction and not _fits(value, kinds):
-            expected = ' or '.join(_NAMES[kind] for kind in kinds)
+        if kinds and not _fits(value, kinds, fractions):
+            expected = ' or '.join(map(in_words, kinds))
             raise ValueError(
                 f'{place}.{key} expects {expected}, got {value!r}'
             )
@@ -73,44 +72,26 @@ def _annotations(built: Callable) -> dict[str, Any]:
     return found
 
 
-def _plain_kinds(annotation: Any) -> list[type]:
+def _plain_kinds(annotation: Any) -> list[Any]:
     """Return the plain types that an annotation allows.
 
     Returns:
         The plain types; none if it allows other types too.
     """
-    kinds = set(_members(annotation))
-    return [k for k in _NAMES if k in kinds] if kinds <= {*_NAMES} else []
+    origins = [get_origin(kind) or kind for kind in members(annotation)]
+    kinds = {_PLAINER.get(kind, kind) for kind in origins}
+    kinds -= {NoneType, Tensor}  # a tensor cannot be in a config
+    return [kind for kind in _PLAIN if kind in kinds and kinds <= {*_PLAIN}]
 
 
-def _members(annotation: Any) -> Iterator[Any]:
-    """Yield the types of a union; ``list`` stands for all containers."""
-    origin = get_origin(annotation) or annotation
-    if origin in (Union, types.UnionType):
-        for member in get_args(annotation):
-            yield from _members(member)
-    elif origin in (type(None), Tensor):
-        return  # a tensor cannot be in a config
-    elif origin in _CONTAINERS:
-        yield list
-    elif origin in (Path, os.PathLike):
-        yield str
-    else:
-        yield origin
-
-
-def _fits(value: Any, kinds: list[type]) -> bool:
-    """Return whether a value is of one of some plain types."""
-    match value:
-        case bool():
-            return bool in kinds
-        case int():
-            as_switch = bool in kinds and value in (0, 1)
-            return int in kinds or float in kinds or as_switch
-        case float():  # 12.0 epochs are valid
-            return float in kinds or (int in kinds and value.is_integer())
-        case str():
-            return str in kinds
-        case list() | tuple() | dict():
-            return list in kinds
-    return True
+def _fits(value: Any, kinds: list[Any], fractions: bool) -> bool:
+    """Return whether a value is of one of some plain types, or an object."""
+    is_switch = bool in kinds and isinstance(value, int) and value in (0, 1)
+    is_count = (
+        int in kinds
+        and isinstance(value, float)
+        and (fractions or value.is_integer())  # 12.0 epochs are valid
+    )
+    is_object = not any(fits(value, kind) for kind in _PLAIN)
+    fits_kind = any(fits(value, kind) for kind in kinds)
+    return is_switch or is_count or is_object or fits_kind
