@@ -73,11 +73,10 @@ def pretraining_config(plan: Plan, start: Start) -> Config:
         cfg.train_dataloader.batch_size = plan.pretraining.batch_size
     _set_precision(cfg, plan.pretraining.amp)
     try:
-        apply_options(cfg, start.options)
+        apply_options(cfg, start.options, 'options')
     except ValueError as error:
-        text = str(error).replace('--cfg-options', 'options')
         raise ValueError(
-            f'{plan.file}: start {start.name!r}: {text}'
+            f'{plan.file}: start {start.name!r}: {error}'
         ) from error
     return cfg
 

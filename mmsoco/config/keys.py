@@ -111,7 +111,9 @@ _VALUES: dict[str, tuple[type, ...]] = {
         )
     },
 }  # fmt: skip
-# What --cfg-options come too late for, and what to do instead.
+# Where options come from unless a caller of `check_options` says otherwise.
+COMMAND_LINE = '--cfg-options'
+# What options come too late for, and what to do instead.
 _TOO_LATE = {
     'custom_imports': 'modules are imported while the file is read; name '
     'them in the file',
@@ -247,12 +249,15 @@ def _variables_of_bases(file: str) -> dict[str, Any]:
     return values
 
 
-def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Refuse ``--cfg-options`` that change nothing in the run.
+def check_options(
+    cfg: Config, options: Mapping[str, Any], source: str = COMMAND_LINE
+) -> None:
+    """Refuse options that change nothing in the run.
 
     Args:
         cfg: The config before the options are applied.
         options: Values by dotted key.
+        source: Where the options come from, for the message.
 
     Raises:
         UnknownKeyError: The first such key; the message names those that
@@ -262,17 +267,17 @@ def check_options(cfg: Config, options: Mapping[str, Any]) -> None:
         name, *rest = key.split('.')
         if name in _TOO_LATE:
             raise UnknownKeyError(
-                f'--cfg-options {key} changes nothing: {_TOO_LATE[name]}'
+                f'{source} {key} changes nothing: {_TOO_LATE[name]}'
             )
         if name in RUN_KEYS:
             continue
         if name not in cfg:
             raise UnknownKeyError(
-                f'--cfg-options {key}: unknown key {name}'
+                f'{source} {key}: unknown key {name}'
                 f'{near(name, RUN_KEYS) or _namesakes(cfg, key)}'
             )
         raise UnknownKeyError(
-            f'--cfg-options {key} changes nothing: the config has put its '
+            f'{source} {key} changes nothing: the config has put its '
             f'variable {name} to its places already'
             f'{_live_advice(cfg, name, rest, cfg[name])}'
         )

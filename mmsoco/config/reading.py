@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmsoco.config.keys import check_keys, check_options
+from mmsoco.config.keys import COMMAND_LINE, check_keys, check_options
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -37,19 +37,22 @@ def read_config(path: str | os.PathLike, options: dict[str, Any]) -> Config:
     return cfg
 
 
-def apply_options(cfg: Config, options: Mapping[str, Any]) -> None:
-    """Apply ``--cfg-options`` to a config.
+def apply_options(
+    cfg: Config, options: Mapping[str, Any], source: str = COMMAND_LINE
+) -> None:
+    """Apply options, such as those of ``--cfg-options``, to a config.
 
     Args:
         cfg: The config; it is changed.
         options: Values by dotted key.
+        source: Where the options come from, for messages.
 
     Raises:
         ValueError: If nothing reads a key, or it does not fit the config.
     """
-    check_options(cfg, options)
+    check_options(cfg, options, source)
     for key, value in options.items():
-        _merge(cfg, key, value)
+        _merge(cfg, key, value, source)
     check_keys(cfg)
 
 
@@ -173,7 +176,7 @@ def _place_in_module(error: BaseException) -> str:
     return f' ({frames[-1].filename}, line {frames[-1].lineno})'
 
 
-def _merge(cfg: Config, key: str, value: Any) -> None:
+def _merge(cfg: Config, key: str, value: Any, source: str) -> None:
     """Set one dotted key.
 
     Raises:
@@ -184,5 +187,5 @@ def _merge(cfg: Config, key: str, value: Any) -> None:
     except (KeyError, TypeError, AttributeError, IndexError) as error:
         text = error.args[0] if error.args else type(error).__name__
         raise ValueError(
-            f'--cfg-options {key}={value} does not fit the config: {text}'
+            f'{source} {key}={value} does not fit the config: {text}'
         ) from error

@@ -83,11 +83,19 @@ def test_decays_keep_their_place():
     assert cfg.param_scheduler[1].end == 9000
 
 
-def test_options_that_fit_nothing_are_refused():
+@pytest.mark.parametrize(
+    ('key', 'message'),
+    [
+        ('optim_wraper.x', 'options optim_wraper.x: unknown key optim_wraper'),
+        ('optim_wrapper.type.x', 'options optim_wrapper.type.x=1 does not'),
+        ('optim_wrapper.paramwise_cfg.x', 'unknown key optim_wrapper.param'),
+    ],
+)
+def test_options_that_fit_nothing_are_refused(key, message):
     content = comparison_plans.plan(Path('data'))
-    content['starts'][1]['options'] = {'optim_wraper.clip_grad': None}
+    content['starts'][1]['options'] = {key: 1}
     plan = parse_plan(content, Path('plan.py'))
-    message = r"start 'soco': options optim_wraper.clip_grad: unknown key"
+    message = f"^plan.py: start 'soco': {message}"
     with pytest.raises(ValueError, match=message):
         recipes.pretraining_config(plan, plan.starts[1])
 
