@@ -11,36 +11,42 @@ from mmsoco.engine.type_checks import check_types
 from mmsoco.registry import MODELS
 
 
+def refusal(**cfg):
+    """The message about a config's types and keys, if there is one."""
+    try:
+        check_types(Config(cfg))
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def test_misspelt_argument_beside_the_right_one():
     head = dict(type='mmdet.RPNHead', in_channels=8, in_chanels=9)
     detector = dict(type='mmdet.FasterRCNN', rpn_head=head)
-    cfg = Config(dict(model=dict(type='SoCo', detector=detector)))
-    with pytest.raises(
-        ValueError, match=r'detector\.rpn_head\.in_chanels; did you mean in_ch'
-    ):
-        check_types(cfg)
+    message = refusal(model=dict(type='SoCo', detector=detector))
+    assert 'detector.rpn_head.in_chanels; did you mean in_ch' in message
 
 
 def test_old_names_of_arguments_are_no_typos():
     """mmcv still takes ``deformable_groups`` for ``deform_groups``."""
     dcn = dict(type='DCNv2', deformable_groups=1)
     backbone = dict(type='mmdet.ResNet', depth=18, dcn=dcn)
-    check_types(Config(dict(model=dict(backbone=backbone))))
+    assert refusal(model=dict(backbone=backbone)) is None
 
 
 def test_hooks_of_every_run_need_no_type():
     """As the advice of a load report is typed, in a config of mmdet."""
     hooks = dict(load_report=dict(may_be_new=['neck']), finite=None)
-    check_types(Config(dict(default_scope='mmdet', default_hooks=hooks)))
+    assert refusal(default_scope='mmdet', default_hooks=hooks) is None
     hooks['load_report'] = dict(may_be_now=['neck'])
-    with pytest.raises(ValueError, match='report.may_be_now; did you mean'):
-        check_types(Config(dict(default_hooks=hooks)))
+    message = refusal(default_hooks=hooks)
+    assert 'report.may_be_now; did you mean' in message
 
 
 def test_types_of_another_package_are_left_to_it():
     """The baselines are mmselfsup's models, which mmsoco does not know."""
     model = dict(_scope_='mmselfsup', type='SimSiam', backbone=dict(type='R'))
-    check_types(Config(dict(default_scope='mmsoco', model=model)))
+    assert refusal(default_scope='mmsoco', model=model) is None
 
 
 def small_detector():
@@ -72,12 +78,10 @@ def test_typos_in_what_pretraining_does_not_build(key, meant, pretrain):
     if pretrain:
         cfg = Config(dict(model=dict(type='SoCo', detector=cfg.model)))
     place = 'model.detector' if pretrain else 'model'
-    check_types(cfg)
+    assert refusal(**cfg) is None
     cfg.merge_from_dict({f'{place}.{key}': 1})
     wrong = key.removesuffix('.type').removesuffix('.x')
-    with pytest.raises(ValueError) as caught:
-        check_types(cfg)
-    text = str(caught.value)
+    text = refusal(**cfg)
     assert text.startswith(f'unknown key {place}.{wrong}') and meant in text
 
 
@@ -87,10 +91,9 @@ def test_keys_that_a_user_s_own_head_may_read():
     cfg.model.roi_head.bbox_head.type = 'OwnBBoxHead'
     place = 'model.test_cfg.rcnn'
     cfg.merge_from_dict({f'{place}.temperature': 2})
-    check_types(cfg)
+    assert refusal(**cfg) is None
     cfg.merge_from_dict({f'{place}.scor_thr': 2})
-    with pytest.raises(ValueError, match='did you mean score_thr'):
-        check_types(cfg)
+    assert 'did you mean score_thr' in refusal(**cfg)
 
 
 @MODELS.register_module()
@@ -105,33 +108,31 @@ class OwnBBoxHead(Shared2FCBBoxHead):
         (dict(type='CheckpointHook', intervl=1), 'did you mean interval'),
         (dict(type='CheckpointHook', xx=1), 'takes interval, interim_min'),
         (dict(type='CheckpointHook', out_dri='a'), 'did you mean out_dir'),
-        (dict(type='mmengine.CheckpointHook', xx=1), 'xx.*takes interval'),
+        (dict(type='mmengine.CheckpointHook', xx=1), 'takes interval'),
         (dict(type='CollapseHook', yy=1), 'CollapseHook takes threshold'),
         (dict(yy=1), 'default_hooks.x has no type'),
     ],
 )
 def test_keys_of_hooks(hook, message):
-    with pytest.raises(ValueError, match=message) as caught:
-        check_types(Config(dict(default_hooks=dict(x=hook, y=None))))
-    assert 'default_hooks.x' in str(caught.value)
+    text = refusal(default_hooks=dict(x=hook, y=None))
+    assert message in text and 'default_hooks.x' in text
 
 
 def test_filters_of_a_dataset():
     dataset = dict(type='CocoDataset', filter_cfg=dict(filter_emty_gt=True))
     wrapped = dict(type='RepeatDataset', times=2, dataset=dataset)
-    cfg = Config(dict(train_dataloader=dict(dataset=wrapped)))
-    with pytest.raises(ValueError, match='did you mean filter_empty_gt'):
-        check_types(cfg)
+    message = refusal(train_dataloader=dict(dataset=wrapped))
+    assert 'did you mean filter_empty_gt' in message
 
 
 def test_a_dataset_that_a_function_makes_may_have_any_filter():
     dataset = dict(type=lambda filter_cfg: [], filter_cfg=dict(own=True))
-    check_types(Config(dict(train_dataloader=dict(dataset=dataset))))
+    assert refusal(train_dataloader=dict(dataset=dataset)) is None
 
 
 @pytest.mark.parametrize('file', config_files.LEAVES, ids=config_files.short)
 def test_no_config_of_ours_is_refused(file):
-    check_types(config_files.read(file))
+    assert refusal(**config_files.read(file)) is None
 
 
 @pytest.mark.parametrize(
@@ -150,5 +151,5 @@ def test_no_config_of_ours_is_refused(file):
 )
 def test_no_config_of_mmdet_s_is_refused(name):
     cfg = get_config(f'mmdet::{name}')
-    check_types(cfg)
-    check_types(Config(dict(model=dict(type='SoCo', detector=cfg.model))))
+    assert refusal(**cfg) is None
+    assert refusal(model=dict(type='SoCo', detector=cfg.model)) is None
