@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
+from real_processes import wait_for
 
 from mmsoco.utils import locks
 from mmsoco.utils.locks import FileLock, FolderLock
@@ -135,9 +135,4 @@ def test_a_rank_ends_with_its_launcher():
     assert is_alive(rank)
     launcher.kill()
     launcher.wait()
-    for _ in range(100):
-        if not is_alive(rank):
-            return
-        time.sleep(0.05)
-    os.kill(rank, signal.SIGKILL)
-    raise AssertionError('the rank outlives its launcher')
+    wait_for(lambda: not is_alive(rank))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from real_processes import PATIENCE
+from real_processes import PATIENCE, wait_for
 
 from mmsoco.utils.machine import SPIN_COUNT
 from mmsoco.utils.processes import is_alive
@@ -31,6 +31,18 @@ def program(tmp_path, monkeypatch):
         return ('-m', 'program')
 
     return write
+
+
+def tell_pid(note):
+    """Code that writes down the number of its process."""
+    return (
+        'import os, pathlib, signal, sys, time\n'
+        f'pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n'
+    )
+
+
+def is_told(note):
+    return note.is_file() and note.read_text() != ''
 
 
 def test_output_goes_to_the_log_and_news_are_asked_for(tmp_path, program):
@@ -95,14 +107,10 @@ def test_a_killed_program_is_told_apart(tmp_path, program):
 
 def test_an_interruption_ends_the_program(tmp_path, program):
     note = tmp_path / 'pid'
-    command = program(
-        'import os, time, pathlib\n'
-        f'pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n'
-        'time.sleep(60)'
-    )
+    command = program(f'{tell_pid(note)}time.sleep(60)')
 
     def interrupt():
-        if note.is_file() and note.read_text():
+        if is_told(note):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -117,13 +125,13 @@ def test_an_ended_parent_lets_its_training_save(tmp_path, program, sent, code):
     """As by a closed terminal, after which the system sends SIGTERM."""
     note, saved = tmp_path / 'pid', tmp_path / 'saved'
     command = program(
-        'import os, pathlib, signal, sys, time\n'
+        'import pathlib, signal, sys, time\n'
         'def save(*_):\n'
         '    time.sleep(1)\n'
         f'    pathlib.Path({str(saved)!r}).touch()\n'
         '    sys.exit()\n'
         'signal.signal(signal.SIGTERM, save)\n'
-        f'pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n'
+        f'{tell_pid(note)}'
         'time.sleep(60)'
     )
     code_of_parent = (
@@ -136,10 +144,7 @@ def test_an_ended_parent_lets_its_training_save(tmp_path, program, sent, code):
         'sys.exit(call_reported(run, argparse.Namespace()))'
     )
     parent = subprocess.Popen([sys.executable, '-c', code_of_parent])
-    deadline = time.monotonic() + PATIENCE
-    while not (note.is_file() and note.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: is_told(note))
     parent.send_signal(sent)
     time.sleep(0.3)
     parent.send_signal(signal.SIGTERM)
@@ -151,15 +156,15 @@ def test_an_ended_parent_lets_its_training_save(tmp_path, program, sent, code):
 def test_a_second_signal_does_not_wait_for_the_program(tmp_path, program):
     note = tmp_path / 'pid'
     command = program(
-        'import os, pathlib, signal, time\n'
+        'import signal\n'
         'signal.signal(signal.SIGTERM, lambda *_: None)\n'
-        f'pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n'
+        f'{tell_pid(note)}'
         'while True:\n'
         '    time.sleep(1)'
     )
 
     def signal_twice():
-        if note.is_file() and note.read_text():
+        if is_told(note):
             threading.Timer(1.5, os.kill, [os.getpid(), signal.SIGHUP]).start()
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -170,28 +175,19 @@ def test_a_second_signal_does_not_wait_for_the_program(tmp_path, program):
 
 def test_a_killed_parent_leaves_no_training(tmp_path, program):
     note = tmp_path / 'pid'
-    command = program(
-        'import os, time, pathlib\n'
-        f'pathlib.Path({str(note)!r}).write_text(str(os.getpid()))\n'
-        'time.sleep(60)'
-    )
+    command = program(f'{tell_pid(note)}time.sleep(60)')
     code = (
         'from pathlib import Path\n'
         'from mmsoco.workflow.child import run_child\n'
         f'run_child({command!r}, Path({str(tmp_path / "a.log")!r}))'
     )
     parent = subprocess.Popen([sys.executable, '-c', code])
-    deadline = time.monotonic() + PATIENCE
-    while not (note.is_file() and note.read_text()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: is_told(note))
     pid = int(note.read_text())
     assert is_alive(pid)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    while is_alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: not is_alive(pid))
 
 
 def test_threads_that_wait_sleep_soon(monkeypatch):
