@@ -166,17 +166,7 @@ def _load(finder: RPNFinder) -> tuple[nn.Module, InputSize]:
     checkpoint = load_weights(path)
     cfg = _config_of(finder, checkpoint.get('meta') or {})
     detector = _detector_in(cfg, finder)
-    if not detector.get('rpn_head'):
-        raise ValueError(
-            f'{path}: the detector {detector.get("type")} has no rpn_head '
-            'whose boxes could be proposals; take a two-stage detector'
-        )
-    channels = detector['backbone'].get('in_channels', 3)
-    if channels != 3:
-        raise ValueError(
-            f'{path}: the detector looks at {channels} channels, and boxes '
-            'are proposed on RGB pictures alone'
-        )
+    _check_detector(detector, path)
     # Without a preprocessor of its own, it gets the pixels as they are.
     preprocessor = detector.get('data_preprocessor') or {}
     convention = InputConvention.of_detector(
@@ -184,18 +174,9 @@ def _load(finder: RPNFinder) -> tuple[nn.Module, InputSize]:
     )
     assert convention is not None  # there is a preprocessor
     convention.check_file(checkpoint.get('meta'), path)
-    rpn = dict((detector.get('test_cfg') or {}).get('rpn') or {})
-    rpn.update(
-        nms_pre=_MOST_OF_LEVEL,
-        max_per_img=finder.number,
-        nms=dict(type='nms', iou_threshold=finder.nms),
-        min_bbox_size=0,
-    )
-    detector = dict(
-        detector, test_cfg=dict(detector.get('test_cfg') or {}, rpn=rpn)
-    )
     with DefaultScope.overwrite_default_scope('mmsoco'):
-        model = revert_sync_batchnorm(MODELS.build(ConfigDict(detector)))
+        model = MODELS.build(ConfigDict(_with_many_boxes(detector, finder)))
+    model = revert_sync_batchnorm(model)
     state, _ = to_mmdet(io.weights_of(checkpoint, path))
     _check_weights(state, model, path)
     own = model.state_dict()
@@ -208,6 +189,37 @@ def _load(finder: RPNFinder) -> tuple[nn.Module, InputSize]:
     if finder.size is not None:
         return model.eval(), InputSize((finder.size, finder.size))
     return model.eval(), _input_size(cfg)
+
+
+def _check_detector(detector: Mapping, path: str) -> None:
+    """Refuse a detector without an RPN, or for other pictures than RGB."""
+    if not detector.get('rpn_head'):
+        raise ValueError(
+            f'{path}: the detector {detector.get("type")} has no rpn_head '
+            'whose boxes could be proposals; take a two-stage detector'
+        )
+    channels = detector['backbone'].get('in_channels', 3)
+    if channels != 3:
+        raise ValueError(
+            f'{path}: the detector looks at {channels} channels, and boxes '
+            'are proposed on RGB pictures alone'
+        )
+
+
+def _with_many_boxes(detector: Mapping, finder: RPNFinder) -> dict:
+    """Return a detector's config whose RPN gives as many boxes as are asked.
+
+    Training and testing a detector need fewer boxes than a search does.
+    """
+    test_cfg = dict(detector.get('test_cfg') or {})
+    test_cfg['rpn'] = dict(
+        test_cfg.get('rpn') or {},
+        nms_pre=_MOST_OF_LEVEL,
+        max_per_img=finder.number,
+        nms=dict(type='nms', iou_threshold=finder.nms),
+        min_bbox_size=0,
+    )
+    return dict(detector, test_cfg=test_cfg)
 
 
 @functools.cache
