@@ -64,42 +64,39 @@ def _report(
     may_be_new: Collection[str],
     convention: InputConvention | None,
 ) -> LoadReport:
+    """Report how the file of an ``init_cfg`` fits its module."""
     source = entry['checkpoint']
     checkpoint = load_weights(source)
     state = io.weights_of(checkpoint, source)
     if convention is not None:
         convention.check_file(checkpoint.get('meta'), source)
+    owner = f'init_cfg of {name or "the model"}'
     prefix = entry.get('prefix') or ''
     prefix += '.' if prefix and not prefix.endswith('.') else ''
     path = f'{name}.' if name else ''
     own = {path + key: t for key, t in module.state_dict().items()}
-    offered = {
-        path + key.removeprefix(prefix): tensor
-        for key, tensor in state.items()
-        if key.startswith(prefix)
-    }
     # A file for a backbone has more than the module uses, such as a
     # classifier.
-    offered = {key: tensor for key, tensor in offered.items() if key in own}
+    offered = {
+        renamed: tensor
+        for key, tensor in state.items()
+        if key.startswith(prefix)
+        and (renamed := path + key.removeprefix(prefix)) in own
+    }
     report = compare(
         offered, own, by_value=True, source=source, door='init_cfg'
     )
     print_log(
-        f'Tensors by part, from init_cfg of {name or "the model"} '
-        f'({source}):\n{report.table()}',
+        f'Tensors by part, from {owner} ({source}):\n{report.table()}',
         logger='current',
     )
     if not offered:
         raise ValueError(
-            f'init_cfg of {name or "the model"}: no tensor of {source} has '
-            f'a name of this module'
+            f'{owner}: no tensor of {source} has a name of this module'
             + (f' after the prefix {prefix!r}' if prefix else '')
             + f'; the file has {", ".join(sorted(state)[:3])}, ..., the '
             f'module {", ".join(sorted(module.state_dict())[:3])}, .... Set '
             "init_cfg.prefix to the text before the module's names."
         )
-    report.check(
-        may_be_new,
-        f'init_cfg of {name or "the model"} needs a file of the same layers.',
-    )
+    report.check(may_be_new, f'{owner} needs a file of the same layers.')
     return report
