@@ -1,5 +1,6 @@
 """Save the checkpoints of a runner, and resume from them."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -185,14 +186,7 @@ class CheckpointingRunner(MMEngineRunner):
         was = RunRecord.from_meta(meta) or self._record
         was.refuse_other_run(self._record)
         self._check_position(meta, filename)
-        has_hook = any(isinstance(hook, EMAHook) for hook in self.hooks)
-        if 'ema_state_dict' in checkpoint and not has_hook:
-            raise ValueError(
-                f'The weights of {filename} are a moving average: its run has '
-                'the hook EMAHook, and this config has not. Set it in '
-                'custom_hooks, or begin a new run from this average '
-                '(load_from) in another --work-dir.'
-            )
+        self._refuse_average(checkpoint, filename)
         self._adopt_seeds(meta)
         self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
         with resuming.part_of(filename, 'state_dict'):
@@ -223,6 +217,17 @@ class CheckpointingRunner(MMEngineRunner):
             )
         self._has_loaded = True
         self._report_resume(filename, changes)
+
+    def _refuse_average(self, checkpoint: Mapping, filename: str) -> None:
+        """Refuse averaged weights if no hook puts the trained ones back."""
+        has_hook = any(isinstance(hook, EMAHook) for hook in self.hooks)
+        if 'ema_state_dict' in checkpoint and not has_hook:
+            raise ValueError(
+                f'The weights of {filename} are a moving average: its run has '
+                'the hook EMAHook, and this config has not. Set it in '
+                'custom_hooks, or begin a new run from this average '
+                '(load_from) in another --work-dir.'
+            )
 
     def _check_position(self, meta: dict, filename: str) -> None:
         """Refuse a number of epochs that contradicts the iterations."""
