@@ -1,8 +1,9 @@
 """Find where numbers stop being finite, and keep the batch for a replay."""
 
 import re
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,24 +37,14 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
     weights = not_finite(model.state_dict())
     if weights:
         return f'{weights[0]}, a weight'
-    found: list[str] = []
-
-    def watch(name: str) -> Any:
-        def look(module: nn.Module, inputs: Any, output: Any) -> None:
-            if not found and not_finite(output):
-                found.append(f'{name} ({type(module).__name__})')
-
-        return look
-
     odd = set(not_finite(dict(model.named_buffers())))  # such as masks
-    handles = [
-        module.register_forward_hook(watch(name))
-        for name, module in model.named_modules()
-        if name
-    ]
     buffers = KeptBuffers(model)
     try:
-        with torch.no_grad(), context or nullcontext():
+        with (
+            _watched_layers(model) as found,
+            torch.no_grad(),
+            context or nullcontext(),
+        ):
             data = model.data_preprocessor(batch, True)
             if not_finite(plain(data)):
                 return 'none: the images or boxes themselves'
@@ -64,8 +55,6 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
             if name not in odd
         ]
     finally:
-        for handle in handles:
-            handle.remove()
         buffers.put_back_if(torch.ones(()))
     if found:
         return found[0]
@@ -74,6 +63,27 @@ def first_not_finite(model: nn.Module, batch: Any, context: Any = None) -> str:
     if overflown:
         return f'{overflown[0]}, a statistic of finite outputs'
     return NO_LAYER
+
+
+@contextmanager
+def _watched_layers(model: nn.Module) -> Iterator[list[str]]:
+    """Yield a list that gets the first layer whose output is not finite."""
+    found: list[str] = []
+
+    def watch(name: str, module: nn.Module, _: Any, output: Any) -> None:
+        if not found and not_finite(output):
+            found.append(f'{name} ({type(module).__name__})')
+
+    handles = [
+        module.register_forward_hook(partial(watch, name))
+        for name, module in model.named_modules()
+        if name
+    ]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def keep_batch(path: Path, content: dict[str, Any]) -> None:
