@@ -316,18 +316,17 @@ def resolve_out(parser: Parser, args: argparse.Namespace) -> None:
 
 def _refuse_input(output: Path, args: argparse.Namespace) -> None:
     """Raise ValueError if an output is also an input file."""
-    if not output.is_file():
-        return
-    for name, value in vars(args).items():
-        paths = value if isinstance(value, list) else [value]
-        is_output = name in (*_OUTPUTS, 'out_option', 'out_positional')
-        for path in () if is_output else paths:
-            if isinstance(path, Path) and path.exists():
-                if path.samefile(output):
-                    raise ValueError(
-                        f'{output} is an input, which would be lost; choose '
-                        'another name'
-                    )
+    inputs = [
+        path
+        for name, value in vars(args).items()
+        if name not in (*_OUTPUTS, 'out_option', 'out_positional')
+        for path in (value if isinstance(value, list) else [value])
+        if isinstance(path, Path) and path.exists()
+    ]
+    if output.is_file() and any(map(output.samefile, inputs)):
+        raise ValueError(
+            f'{output} is an input, which would be lost; choose another name'
+        )
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
