@@ -110,28 +110,25 @@ def cascade_rcnn() -> dict:
     return cfg
 
 
-def retinanet() -> dict:
-    """RetinaNet: no RoI head, pyramid from stride 8 to 128."""
+def _one_stage(name: str) -> dict:
     return _mmdet(
-        '_base_/models/retinanet_r50_fpn.py',
+        name,
         dict(
             backbone=R18,
             neck=FPN,
             bbox_head=dict(in_channels=16, feat_channels=16),
         ),
     )
+
+
+def retinanet() -> dict:
+    """RetinaNet: no RoI head, pyramid from stride 8 to 128."""
+    return _one_stage('_base_/models/retinanet_r50_fpn.py')
 
 
 def fcos() -> dict:
     """FCOS: no RoI head, convolutions with ReLU before the last levels."""
-    return _mmdet(
-        'fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
-        dict(
-            backbone=R18,
-            neck=FPN,
-            bbox_head=dict(in_channels=16, feat_channels=16),
-        ),
-    )
+    return _one_stage('fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py')
 
 
 def faster_rcnn_swin() -> dict:
