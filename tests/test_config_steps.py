@@ -6,7 +6,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import config_files
-import numpy as np
 import pytest
 import torch
 from config_files import FINETUNING, PRETRAINING, read, shrink
@@ -15,11 +14,10 @@ from mmengine.config import ConfigDict
 from mmengine.dataset import default_collate
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
-from PIL import Image
+from small_pictures import write_noise, write_store
 
 from mmsoco.datasets.samplers import SampleKey
 from mmsoco.models import detector_parts
-from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 from mmsoco.registry import DATASETS, MODELS
 
 
@@ -52,18 +50,10 @@ def scope(request):
 def images(tmp_path_factory) -> SimpleNamespace:
     """Two images with proposals, in a folder and a store."""
     root: Path = tmp_path_factory.mktemp('images')
-    rng = np.random.default_rng(0)
-    for name in ('a.png', 'b.png'):
-        pixels = rng.integers(0, 256, (90, 120, 3), np.uint8)
-        Image.fromarray(pixels).save(root / name)
-    boxes = np.array([[0, 0, 90, 80], [30, 20, 70, 60], [5, 40, 115, 85]])
-    records = [
-        ProposalRecord(name, 90, 120, boxes.astype(np.float32))
-        for name in ('a.png', 'b.png')
-    ]
-    store = root.with_suffix('.arrow')
-    with ProposalStoreWriter(store, dict(image_root=str(root))) as writer:
-        writer.write(records)
+    names, store = ('a.png', 'b.png'), root.with_suffix('.arrow')
+    boxes = [[0, 0, 90, 80], [30, 20, 70, 60], [5, 40, 115, 85]]
+    write_noise(root, names)
+    write_store(store, names, boxes, image_root=str(root))
     return SimpleNamespace(root=root, store=store)
 
 

@@ -2,14 +2,12 @@
 
 import re
 
-import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner as MMEngineRunner
-from PIL import Image
+from small_pictures import write_noise, write_store
 
 from mmsoco.engine import Runner
-from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 
 # One batch of the two images, drawn in this process.
 LOADER = dict(batch_size=2, num_workers=0, persistent_workers=False)
@@ -59,17 +57,10 @@ train_cfg = dict(max_epochs=1)
 def folder(tmp_path, monkeypatch):
     """Two images with proposals and labels; the current folder."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / 'images').mkdir()
-    rng = np.random.default_rng(0)
-    bboxes = np.array([[0, 0, 90, 80], [30, 20, 70, 60]], np.float32)
-    records = []
-    for name in ('a.png', 'b.png'):
-        pixels = rng.integers(0, 256, (90, 120, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / 'images' / name)
-        records.append(ProposalRecord(name, 90, 120, bboxes))
-    metadata = dict(image_root='images')
-    with ProposalStoreWriter(tmp_path / 'images.arrow', metadata) as writer:
-        writer.write(records)
+    names, bboxes = ('a.png', 'b.png'), [[0, 0, 90, 80], [30, 20, 70, 60]]
+    write_noise(tmp_path / 'images', names)
+    store = tmp_path / 'images.arrow'
+    write_store(store, names, bboxes, image_root='images')
     (tmp_path / 'images.txt').write_text('a.png 0\nb.png 0\n')
     return tmp_path
 

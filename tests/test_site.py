@@ -11,6 +11,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from PIL import Image
+from small_pictures import write_noise, write_store
 
 NOTEBOOKS = ('own_images', 'views_and_levels', 'your_own_head')
 # What a reader can load in a moment.
@@ -160,8 +161,6 @@ def test_notebook_keeps_its_output(docs, name):
 @pytest.fixture
 def example(docs, tmp_path, monkeypatch):
     """The files that docs/extending.md shows, written into a folder."""
-    from mmsoco.proposals.records import ProposalRecord
-    from mmsoco.proposals.store import ProposalStoreWriter
 
     files: dict[str, str] = {}
     for block in BLOCK.findall((docs / 'extending.md').read_text()):
@@ -169,20 +168,14 @@ def example(docs, tmp_path, monkeypatch):
         files[name] = files.get(name, '') + block
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    (tmp_path / 'pictures').mkdir()
     rng = np.random.default_rng(0)
     corners = rng.integers(0, 60, (30, 2))
     sides = rng.integers(20, 40, (30, 2))
-    bboxes = np.hstack([corners, corners + sides]).astype(np.float32)
-    records = []
-    for name in ('a.png', 'b.png'):
-        pixels = rng.integers(0, 256, (100, 100, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / 'pictures' / name)
-        records.append(ProposalRecord(name, 100, 100, bboxes))
-    with ProposalStoreWriter(
-        tmp_path / 'pictures.arrow', dict(image_root='pictures')
-    ) as writer:
-        writer.write(records)
+    bboxes = np.hstack([corners, corners + sides])
+    names, size = ('a.png', 'b.png'), (100, 100)
+    write_noise(tmp_path / 'pictures', names, size)
+    store = tmp_path / 'pictures.arrow'
+    write_store(store, names, bboxes, size, image_root='pictures')
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path

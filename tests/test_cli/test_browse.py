@@ -9,26 +9,18 @@ import pytest
 from command import call, succeed
 from mmengine.logging import MMLogger
 from PIL import Image
+from small_pictures import write_noise, write_store
 
-from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 from mmsoco.workflow.run_folder import RunFolder
 
 
 @pytest.fixture
 def options(tmp_path: Path) -> list[str]:
     """Settings that replace the data of a config by three images."""
-    rng = np.random.default_rng(0)
     root = tmp_path / 'images'
-    root.mkdir()
-    names = ['a.png', 'b.png', 'c.png']
-    for name in names:
-        pixels = rng.integers(0, 256, (60, 80, 3), np.uint8)
-        Image.fromarray(pixels).save(root / name)
-    with ProposalStoreWriter(tmp_path / 'p.arrow') as writer:
-        writer.write(
-            ProposalRecord(name, 60, 80, np.array([[5, 5, 60, 50]]))
-            for name in names
-        )
+    names, size = ['a.png', 'b.png', 'c.png'], (60, 80)
+    write_noise(root, names, size)
+    write_store(tmp_path / 'p.arrow', names, [[5, 5, 60, 50]], size)
     return [
         '--cfg-options',
         f'train_dataloader.dataset.image_root={root}',

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pycocotools import mask as mask_api
+from small_pictures import write_store
 
 from mmsoco.demo import make_scenes, pictures, report, run
-from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 from mmsoco.workflow.steps import Record
 
 
@@ -80,11 +80,9 @@ def finished_demo(tmp_path_factory):
     data, work = root / 'data', root / 'work'
     spec = make_scenes.SceneSpec(train=14, few=11, val=7)
     make_scenes.make_scenes(data, spec)
-    with ProposalStoreWriter(data / 'proposals.arrow', {}) as writer:
-        box = np.array([[40, 40, 120, 120]], np.float32)
-        for i in range(spec.train):
-            name = f'{i + 1:04d}.jpg'
-            writer.write([ProposalRecord(name, 192, 256, box, 0)])
+    names = [f'{i + 1:04d}.jpg' for i in range(spec.train)]
+    box = [[40, 40, 120, 120]]
+    write_store(data / 'proposals.arrow', names, box, (192, 256))
     gauges = dict(
         loss=-1.0, loss_12=-0.5, loss_13=-0.5, embedding_std=0.9,
         pair_cosine=0.2, images_per_s=5.0, target_momentum=0.97,

@@ -9,9 +9,9 @@ import tiny_models
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from PIL import Image
 from plain_boxes import iou
 from saved_states import differences
+from small_pictures import write_noise, write_store
 from small_runs import small_runner
 
 from mmsoco.checkpoints import io
@@ -19,8 +19,6 @@ from mmsoco.checkpoints.export import detector_state
 from mmsoco.checkpoints.load_report import compare
 from mmsoco.models import SoCo, detector_parts
 from mmsoco.models.pretexts import LenientAssigner, rpn_config
-from mmsoco.proposals.records import ProposalRecord
-from mmsoco.proposals.store import ProposalStoreWriter
 
 PAIRS = [(1, 2)]
 RPN = [dict(type='RPNPretext')]
@@ -340,13 +338,10 @@ def run(work_dir, images, **settings):
 
 def test_a_resumed_run_is_equal_bit_for_bit(tmp_path):
     """The anchors that are drawn too."""
-    rng = np.random.default_rng(0)
-    boxes = np.array([[0, 0, 60, 60], [30, 20, 70, 60], [5, 40, 60, 85]])
-    with ProposalStoreWriter(tmp_path / 'a.arrow') as writer:
-        for name in ('a.png', 'b.png', 'c.png', 'd.png'):
-            pixels = rng.integers(0, 256, (90, 120, 3), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / name)
-            writer.write([ProposalRecord(name, 90, 120, boxes)])
+    names = ('a.png', 'b.png', 'c.png', 'd.png')
+    boxes = [[0, 0, 60, 60], [30, 20, 70, 60], [5, 40, 60, 85]]
+    write_noise(tmp_path, names)
+    write_store(tmp_path / 'a.arrow', names, boxes)
     whole = run(tmp_path / 'whole', tmp_path)
     resumed = run(
         tmp_path / 'resumed', tmp_path, resume=True,

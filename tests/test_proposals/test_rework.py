@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 from generator_helpers import assert_same_stores, make_job, run
 from proposal_samples import save_blocks
+from small_pictures import write_store
 
 from mmsoco.proposals.filters import FilterSpec
-from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.rework import (
     add_boxes,
     join_stores,
     merge_shards,
     refilter,
 )
-from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
+from mmsoco.proposals.store import ProposalStore
 
 
 @pytest.fixture
@@ -112,10 +112,7 @@ def test_added_boxes_equal_a_loop_over_pairs():
 
 
 def store_of(path, boxes, names=('a.png', 'b.png'), side=100, **metadata):
-    with ProposalStoreWriter(path, metadata) as writer:
-        writer.write(
-            ProposalRecord(n, side, side, np.array(boxes)) for n in names
-        )
+    write_store(path, names, boxes, (side, side), **metadata)
     return path
 
 

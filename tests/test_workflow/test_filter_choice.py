@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image
+from small_pictures import write_noise
 
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.records import ProposalRecord
@@ -117,13 +117,10 @@ def test_the_filter_is_shown_as_its_options():
 
 
 def test_the_sample_is_spread_and_skips_what_is_broken(tmp_path):
-    rng = np.random.default_rng(0)
-    for i in range(5):
-        pixels = rng.integers(0, 255, (40, 40, 3), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / f'{i}.png')
+    names = [f'{i}.png' for i in range(5)]
+    write_noise(tmp_path, names, (40, 40))
     (tmp_path / '2.png').write_bytes(b'broken')
     seen = []
-    names = [f'{i}.png' for i in range(5)]
     records = sample_regions(tmp_path, names, 3, lambda: seen.append(1))
     assert [r.file_name for r in records] == ['0.png', '4.png']
     assert len(seen) == 3

@@ -4,19 +4,19 @@ import tarfile
 
 import numpy as np
 import pytest
+import small_pictures
 from command import call, succeed
 from PIL import Image
 
 from mmsoco.proposals.filters import FilterSpec, filter_regions
-from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.search.spec import SearchSpec
-from mmsoco.proposals.store import ProposalStoreWriter
 from mmsoco.structures.boxes import box_iou
 from mmsoco.workflow.recall import measure_recall, write_recall
 from mmsoco.workflow.run_folder import RunFolder
 
 NAMES = [f'{i}.png' for i in range(4)]
-# Two small objects and a large one in each picture of 200 x 200.
+SIZE = (200, 200)
+# Two small objects and a large one in each picture.
 SMALL = [[20, 20, 34, 34], [60, 20, 76, 36]]
 LARGE = [80, 80, 180, 180]
 REGIONS = np.array([*SMALL, [81, 80, 180, 181], [10, 10, 100, 90]])
@@ -43,8 +43,7 @@ def write_store(path, root, spec=None, kind='proposals', names=NAMES):
         image_root=str(root), search=SearchSpec().as_dict(), kind=kind,
         filter=spec and spec.as_dict(),
     )  # fmt: skip
-    with ProposalStoreWriter(path, metadata) as writer:
-        writer.write(ProposalRecord(n, 200, 200, boxes) for n in names)
+    small_pictures.write_store(path, names, boxes, SIZE, **metadata)
 
 
 def write_labels(path, names, boxes=(*SMALL, LARGE)):
@@ -102,8 +101,7 @@ def test_objects_that_the_search_misses(folder):
 
 
 def test_a_store_of_unknown_origin_gets_no_advice(folder):
-    with ProposalStoreWriter(folder / 'b.arrow', {}) as writer:
-        writer.write(ProposalRecord(n, 200, 200, REGIONS) for n in NAMES)
+    small_pictures.write_store(folder / 'b.arrow', NAMES, REGIONS, SIZE)
     report = measure_recall(
         folder / 'b.arrow', folder / 'labels.json', folder / 'pictures'
     )
@@ -145,8 +143,8 @@ def test_the_folder_of_a_pretraining_stands_for_its_store(folder):
     refused = call('recall', run.path, '--labels', labels)
     assert refused.status == 1 and 'has no proposals.arrow' in refused.err
     # A store that was handed to `mmsoco pretrain` names no place.
-    with ProposalStoreWriter(run.path / 'proposals.arrow', {}) as writer:
-        writer.write(ProposalRecord(n, 200, 200, REGIONS) for n in NAMES)
+    store = run.path / 'proposals.arrow'
+    small_pictures.write_store(store, NAMES, REGIONS, SIZE)
     printed = succeed('recall', run.path, '--labels', labels)
     out = run.path / 'proposals-recall'
     assert (out / 'recall.txt').read_text() in printed
@@ -228,14 +226,11 @@ def test_labels_without_objects_are_refused(folder):
 
 
 def test_a_ranked_store_is_measured_in_its_order(folder):
-    with ProposalStoreWriter(
-        folder / 'b.arrow',
-        dict(
-            image_root=str(folder / 'pictures'), search=dict(detector='a.pth')
-        ),
-    ) as writer:
-        boxes = np.array([[0, 0, 5, 5]] * 30 + [LARGE])
-        writer.write(ProposalRecord(n, 200, 200, boxes) for n in NAMES)
+    store, boxes = folder / 'b.arrow', [[0, 0, 5, 5]] * 30 + [LARGE]
+    small_pictures.write_store(
+        store, NAMES, boxes, SIZE,
+        image_root=str(folder / 'pictures'), search=dict(detector='a.pth'),
+    )  # fmt: skip
     write_labels(folder / 'labels.json', NAMES, [LARGE])
     report = measure_recall(folder / 'b.arrow', folder / 'labels.json')
     assert report.own.recall(20) == 0

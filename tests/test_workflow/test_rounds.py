@@ -7,7 +7,7 @@ import pytest
 import tiny_models
 import torch
 from mmengine.config import Config
-from PIL import Image
+from small_pictures import write_noise
 
 from mmsoco.proposals.records import ProposalRecord
 from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
@@ -26,11 +26,7 @@ WIDE = dict(
 @pytest.fixture
 def images(tmp_path):
     folder = tmp_path / 'images'
-    folder.mkdir()
-    rng = np.random.default_rng(0)
-    for name in NAMES:
-        pixels = rng.integers(0, 256, (96, 96, 3), np.uint8)
-        Image.fromarray(pixels).save(folder / name)
+    write_noise(folder, NAMES, (96, 96))
     return folder
 
 

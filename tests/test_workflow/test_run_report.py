@@ -1,12 +1,11 @@
 import json
 import re
 
-import numpy as np
 import pytest
 from PIL import Image
+from small_pictures import write_store
 
 from mmsoco.proposals.filters import FilterSpec
-from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 from mmsoco.workflow.filter_choice import Coverage, FilterChoice
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.run_report import write_run_report
@@ -34,9 +33,8 @@ def run(tmp_path):
         dict(folder='/data/my <pictures>', pictures=677, sha256='0'),
         dict(epochs=2),
     )
-    with ProposalStoreWriter(path / 'proposals.arrow', {}) as writer:
-        box = np.array([[1, 1, 30, 30], [2, 2, 40, 40]], np.float32)
-        writer.write([ProposalRecord('a.jpg', 64, 64, box)])
+    boxes = [[1, 1, 30, 30], [2, 2, 40, 40]]
+    write_store(path / 'proposals.arrow', ['a.jpg'], boxes, (64, 64))
     (path / 'look').mkdir()
     for name in ('proposals.jpg', 'views.jpg'):
         Image.new('RGB', (8, 8)).save(path / 'look' / name)
