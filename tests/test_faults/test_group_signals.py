@@ -109,25 +109,21 @@ def test_a_stopped_training_keeps_its_folder_and_goes_on(script, tmp_path):
     assert differences(whole, paused) == []
 
 
-def test_ranks_are_stopped_without_a_traceback_of_their_own(script, tmp_path):
-    """`torchrun` hands the signal on to its ranks, and shows its own."""
+@pytest.mark.parametrize('meant', ['all', 0, 1])
+def test_ranks_stop_and_save_as_one(script, tmp_path, meant):
+    """Without a traceback of their own; `torchrun` shows its own.
+
+    It hands a signal to the group on to its ranks. A signal to one rank is
+    that of a scheduler who needs the rank's machine elsewhere.
+    """
     work = tmp_path / 'work'
     process = begin_two_ranks([script, work, 500, 'distributed', 'workers'])
     read_until(process, 'iteration 5')
-    os.killpg(process.pid, signal.SIGTERM)
-    output = output_of(process)
-    assert f'Stopped after iteration {stopped_at(work)} of 1000' in output
-    assert '[rank' not in output
-
-
-@pytest.mark.parametrize('rank', [0, 1])
-def test_a_signal_to_one_rank_saves_and_stops_all(script, tmp_path, rank):
-    """As by the scheduler of the one machine that is needed elsewhere."""
-    work = tmp_path / 'work'
-    process = begin_two_ranks([script, work, 500, 'distributed'])
-    read_until(process, 'iteration 5')
-    ranks = {rank_of(pid): pid for pid in children_of(process.pid)}
-    os.kill(ranks[rank], signal.SIGTERM)
+    if meant == 'all':
+        os.killpg(process.pid, signal.SIGTERM)
+    else:
+        ranks = {rank_of(pid): pid for pid in children_of(process.pid)}
+        os.kill(ranks[meant], signal.SIGTERM)
     output = output_of(process)
     assert f'Stopped after iteration {stopped_at(work)} of 1000' in output
     assert '[rank' not in output
