@@ -21,10 +21,6 @@ from mmsoco.evaluation.proposal_recall import (
     tabulate,
 )
 from mmsoco.images.opening import ImageFolder
-from mmsoco.proposals.filters import FilterSpec
-from mmsoco.proposals.generation.job import regions_path
-from mmsoco.proposals.records import ProposalRecord
-from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.structures.boxes import box_iou
 from mmsoco.utils.files import atomic_path, write_json, write_text
@@ -33,22 +29,10 @@ from mmsoco.visualization.browse import images_of
 from mmsoco.visualization.curves import Curve, Panel, draw_curves
 from mmsoco.visualization.missed import FoundObjects, draw_missed
 from mmsoco.visualization.report import percent
-from mmsoco.workflow.filter_choice import (
-    COVERED_IOU,
-    SAMPLE,
-    choose_filter,
-    describe_filter,
-    is_covered,
-    measure,
-    sample_regions,
-)
+from mmsoco.workflow.filter_choice import COVERED_IOU
 from mmsoco.workflow.labels import boxes_by_picture
+from mmsoco.workflow.recall_advice import advise
 
-# Another filter is suggested only if it finds at least this share more
-# objects.
-_WORTHWHILE = 0.05
-# Below this recall, the search itself misses the objects.
-_GOOD_RECALL = 0.7
 _QUALITY = 90
 
 
@@ -162,7 +146,7 @@ def measure_recall(
     if len(labels.problems):
         notes.append(str(labels.problems))
     own, random = _own_and_random(store, pictures, seed)
-    advice = _advise(store, root, pictures, own)
+    advice = advise(store, root, pictures, own)
     return RecallReport(
         root, pictures, own, random, _is_ranked(store), notes, advice
     )
@@ -260,80 +244,6 @@ def _labelled_pictures(
         f'note: {len(missing)} of {len(boxes)} labeled pictures are not in '
         f'the store and are left out, such as {missing[0]}'
     ]
-
-
-def _advise(
-    store: ProposalStore,
-    images: Path,
-    pictures: Sequence[PictureObjects],
-    own: Overlaps,
-) -> list[str]:
-    """Advise on missed objects, by whether search or filter loses them."""
-    recall = own.recall(own.numbers[-1], COVERED_IOU)
-    limits, search = (store.metadata.get(k) for k in ('filter', 'search'))
-    if not limits or not search or 'detector' in search:
-        return []
-    objects = {record.file_name: boxes for record, boxes in pictures}
-    regions = _regions(store, images, [*objects])
-    if not regions:
-        return []
-    found = np.concatenate(
-        [is_covered(objects[r.file_name], r.bboxes) for r in regions]
-    )
-    kept = measure(regions, FilterSpec(**limits), objects).recall
-    choice = choose_filter(regions, objects)
-    best = choice.chosen.recall
-    # Each picture has objects, so the recalls are defined.
-    assert recall is not None and kept is not None and best is not None
-    lines = [
-        f'of {len(found)} objects in {len(regions)} pictures, the search '
-        f'finds {found.mean():.0%} (IoU {COVERED_IOU}), and the filter of the '
-        f'store keeps {kept:.0%}'
-    ]
-    if best > kept + _WORTHWHILE:
-        lines += [
-            f'advice: the filter loses objects; '
-            f'{describe_filter(choice.spec)} would keep '
-            f'{best:.0%}. To make such proposals:',
-            '  ' + _command(store, images, choice.spec),
-        ]
-    elif recall < _GOOD_RECALL:
-        lines.append(
-            'advice: no other filter helps, since the search itself does not '
-            'find the objects; the boxes of a pretrained detector may help '
-            '(`mmsoco propose --detector`)'
-        )
-    return lines
-
-
-def _regions(
-    store: ProposalStore, images: Path, names: Sequence[str]
-) -> list[ProposalRecord]:
-    """Return all regions of some pictures: stored, or from a new search."""
-    kept = regions_path(store.path)
-    if not kept.is_file():
-        search = SearchSpec(**store.metadata['search'])
-        return sample_regions(images, names, SAMPLE, search=search)
-    regions = ProposalStore(kept)
-    there = []
-    for name in names:
-        try:
-            there.append(regions[regions.index_of(name)])
-        except KeyError:
-            continue
-    return there
-
-
-def _command(store: ProposalStore, images: Path, spec: FilterSpec) -> str:
-    """Return the command line that makes proposals with another filter."""
-    kept = regions_path(store.path)
-    source = f'propose "{images}"'
-    if kept.is_file():
-        source = f'convert regions "{kept}"'
-    options = describe_filter(spec)
-    # The paper's filter is the default of the options.
-    options = f' {options}' if options.startswith('--') else ''
-    return f'mmsoco {source} --out wider.arrow{options}'
 
 
 def write_recall(report: RecallReport, out: str | os.PathLike) -> list[Path]:
