@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import coco_documents
 import cv2
 import numpy as np
 
@@ -18,22 +19,11 @@ CLASSES = ('disc', 'square')
 
 def labels(count: int, offset: int = 0, classes=CLASSES) -> dict:
     """COCO annotations of pictures with one object each, classes in turn."""
-    return dict(
-        images=[
-            dict(id=i, file_name=f'{offset + i}.png', width=64, height=64)
-            for i in range(count)
-        ],
-        annotations=[
-            dict(
-                id=i + 1, image_id=i, category_id=1 + i % len(classes),
-                bbox=[8, 8, 40, 40], area=1600, iscrowd=0,
-            )
-            for i in range(count)
-        ],
-        categories=[
-            dict(id=1 + i, name=name) for i, name in enumerate(classes)
-        ],
-    )  # fmt: skip
+    pictures = {
+        f'{offset + i}.png': [(1 + i % len(classes), (8, 8, 40, 40))]
+        for i in range(count)
+    }
+    return coco_documents.document(pictures, (64, 64), classes)
 
 
 def pictures(folder: Path, count: int, offset: int = 0, size: int = 64):

@@ -4,6 +4,7 @@ import json
 import re
 import time
 
+import coco_documents
 import cv2
 import numpy as np
 import pytest
@@ -69,29 +70,15 @@ BASE = 'faster-rcnn_r50-fpn_scratch_8xb2-1x_custom.py'
 def config(tmp_path_factory, repo_dir):
     """A config next to four images with a box each."""
     data = tmp_path_factory.mktemp('coco')
-    images, annotations = [], []
+    pictures = {}
     for i in range(4):
         image = np.full((64, 64, 3), 60, np.uint8)
         x, y = 4 + 5 * i, 20 - 3 * i
         image[y : y + 30, x : x + 24] = (40 * i, 200, 90)
         cv2.imwrite(str(data / f'{i}.png'), image)
-        images.append(dict(id=i, file_name=f'{i}.png', height=64, width=64))
-        annotations.append(
-            dict(
-                id=i + 1,
-                image_id=i,
-                category_id=1 + i % 2,
-                bbox=[x, y, 24, 30],
-                area=24 * 30,
-                iscrowd=0,
-            )
-        )
-    categories = [
-        dict(id=1, name='first class'),
-        dict(id=2, name='second class'),
-    ]
-    content = dict(
-        images=images, annotations=annotations, categories=categories
+        pictures[f'{i}.png'] = [(1 + i % 2, (x, y, 24, 30))]
+    content = coco_documents.document(
+        pictures, (64, 64), ['first class', 'second class']
     )
     (data / 'data.json').write_text(json.dumps(content))
     path = data / 'tiny_detector.py'

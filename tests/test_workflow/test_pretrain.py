@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from dataclasses import replace
 
+import coco_documents
 import numpy as np
 import pytest
 from command import call, state_of, succeed
@@ -50,20 +51,13 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture
 def labels(tmp_path):
-    document = dict(
-        images=[
-            dict(id=i, file_name=f'{i:02d}.png', width=96, height=96)
-            for i in range(NUMBER)
-        ],
-        annotations=[
-            dict(id=i + 1, image_id=i, category_id=1, bbox=[5, 5, 40, 40],
-                 area=1600, iscrowd=0)
-            for i in range(NUMBER)
-        ],
-        categories=[dict(id=1, name='square')],
-    )  # fmt: skip
+    objects = [(1, (5, 5, 40, 40))]
+    names = [f'{i:02d}.png' for i in range(NUMBER)]
+    content = coco_documents.document(
+        dict.fromkeys(names, objects), (96, 96), ['square']
+    )
     path = tmp_path / 'train.json'
-    path.write_text(json.dumps(document))
+    path.write_text(json.dumps(content))
     return path
 
 

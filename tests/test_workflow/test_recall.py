@@ -2,6 +2,7 @@ import json
 import re
 import tarfile
 
+import coco_documents
 import numpy as np
 import pytest
 import small_pictures
@@ -47,24 +48,8 @@ def write_store(path, root, spec=None, kind='proposals', names=NAMES):
 
 
 def write_labels(path, names, boxes=(*SMALL, LARGE)):
-    annotations = [
-        dict(
-            image_id=i, category_id=1, bbox=[x1, y1, x2 - x1, y2 - y1],
-            area=(x2 - x1) * (y2 - y1), iscrowd=0,
-        )
-        for i, _ in enumerate(names)
-        for x1, y1, x2, y2 in boxes
-    ]  # fmt: skip
-    document = dict(
-        images=[
-            dict(id=i, file_name=name, height=200, width=200)
-            for i, name in enumerate(names)
-        ],
-        annotations=[
-            dict(one, id=number) for number, one in enumerate(annotations, 1)
-        ],
-        categories=[dict(id=1, name='thing')],
-    )
+    objects = [(1, (x1, y1, x2 - x1, y2 - y1)) for x1, y1, x2, y2 in boxes]
+    document = coco_documents.document(dict.fromkeys(names, objects), SIZE)
     path.write_text(json.dumps(document))
 
 

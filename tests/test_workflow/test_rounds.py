@@ -2,6 +2,7 @@
 
 import json
 
+import coco_documents
 import numpy as np
 import pytest
 import tiny_models
@@ -110,19 +111,10 @@ def test_labels_tell_whether_the_next_proposals_are_better_than_random(
     images, tmp_path, trained, capsys
 ):
     labels = tmp_path / 'labels.json'
+    objects = [(1, (1, 1, 89, 89)), (1, (5, 5, 1, 1))]
     labels.write_text(
-        json.dumps(
-            dict(
-                images=[dict(id=1, file_name='a.png', height=96, width=96)],
-                categories=[dict(id=1, name='thing')],
-                annotations=[
-                    dict(id=i, image_id=1, category_id=1, bbox=box,
-                         area=box[2] * box[3], iscrowd=0)
-                    for i, box in enumerate([[1, 1, 89, 89], [5, 5, 1, 1]])
-                ],
-            )
-        )
-    )  # fmt: skip
+        json.dumps(coco_documents.document({'a.png': objects}, (96, 96)))
+    )
     options = dict(workers=1, check=labels)
     rounds.pretrain_in_rounds(images, tmp_path / 'out', 2, **options)
     # The box of the first round fits one of the two objects.
