@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mmsoco.utils.files import decode_text, parse_json
 from mmsoco.utils.problems import Outcome, Problems
+from mmsoco.utils.texts import decode_text, parse_json
 
 # mmdet reads only UTF-8 without such a mark.
 _BYTE_ORDER_MARKS = (

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from mmsoco.images.names import EXTENSIONS, UNREAD, is_image
-from mmsoco.utils.files import decode_text, parse_json
 from mmsoco.utils.problems import Outcome, Problems
+from mmsoco.utils.texts import decode_text, parse_json
 
 _LABELLED = re.compile(
     r'(.+?(?:{}))["\']?(?:\s*[,;\t]\s*|\s+)\S.*'.format(

@@ -27,8 +27,8 @@ from mmsoco.proposals.store import (
     ProposalStore,
     ProposalStoreWriter,
 )
-from mmsoco.utils.files import decode_text, parse_json
 from mmsoco.utils.problems import Outcome, Problems
+from mmsoco.utils.texts import decode_text, parse_json
 
 LOST, REPAIRED = Outcome.LOST, Outcome.REPAIRED
 NOTE, STOP = Outcome.NOTE, Outcome.STOP

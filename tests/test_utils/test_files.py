@@ -138,36 +138,6 @@ def test_json_is_read_back(tmp_path):
     assert json.loads((tmp_path / 'a.json').read_text('utf-8')) == content
 
 
-@pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'utf-32'])
-def test_text_with_a_byte_order_mark(encoding):
-    assert files.decode_text('{"ö": 1}\r\n'.encode(encoding)) == '{"ö": 1}\n'
-
-
-@pytest.mark.parametrize('encoding', ['utf-16-le', 'utf-16-be', 'utf-32-be'])
-def test_text_without_its_byte_order_mark(encoding):
-    with pytest.raises(ValueError, match='zero bytes.*save it as UTF-8'):
-        files.decode_text('{"a": 1}'.encode(encoding))
-
-
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('{"annotations": [1], "annotations": []}', "key 'annotations' is"),
-        ('{"a": [{"id": 7, "x": 1, "x": 2}]}', "'x' of the object with id 7"),
-        ('{"id": 7, "id": 8}', "key 'id' is there more than once"),
-    ],
-)
-def test_a_key_of_json_that_is_there_twice(text, message):
-    """The standard library takes the last one in silence."""
-    assert json.loads(text)
-    with pytest.raises(ValueError, match=message):
-        files.parse_json(text)
-
-
-def test_a_key_of_json_that_repeats_its_value_is_harmless():
-    assert files.parse_json('{"a": [1], "a": [1]}') == {'a': [1]}
-
-
 @pytest.mark.parametrize(
     ('name', 'error', 'message'),
     [

@@ -12,8 +12,8 @@ from mmsoco.images.reading import (
     is_turned,
     read_size,
 )
-from mmsoco.utils.files import decode_text
 from mmsoco.utils.problems import Outcome, Problems
+from mmsoco.utils.texts import decode_text
 
 from .voc_annotation import (
     AnnotationError,
