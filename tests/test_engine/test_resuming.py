@@ -7,6 +7,8 @@ import shutil
 import signal
 import socket
 import time
+from functools import reduce
+from operator import getitem
 
 import numpy as np
 import pytest
@@ -349,201 +351,110 @@ def test_boxes_that_were_changed_in_place(tmp_path, monkeypatch, what):
 def test_a_checkpoint_beyond_the_end_says_so(finished, tmp_path):
     path = tmp_path / 'epoch_3.pth'
     shutil.copy(finished / 'epoch_3.pth', path)
-    change(
-        path,
-        lambda c: (
-            c['meta'].update(iter=400, epoch=100),
-            c['meta'].pop('mmsoco_sha256'),
-        ),
-    )
+    beyond = {'meta/iter': 400, 'meta/epoch': 100}
+    change(path, {**beyond, 'meta/mmsoco_sha256': GONE})
     runner = resumed(path, tmp_path)
     runner.train()
     assert 'is at iteration 400, beyond the end at 12' in log_of(tmp_path)
     assert not diary(runner).rates
 
 
-def change(path, edit):
+GONE = object()
+BIAS = 'state_dict/layers.0.bias'
+STATE, GROUP = 'optimizer/state', 'optimizer/param_groups/0'
+SCHEDULE, RUN = 'param_schedulers/0', 'meta/mmsoco_run'
+
+
+def change(path, edits):
+    """Set values of a checkpoint, by the keys that lead to them."""
     content = load_run(path)
-    edit(content)
+    for place, value in edits.items():
+        keys = [int(k) if k.isdigit() else k for k in place.split('/')]
+        node = reduce(getitem, keys[:-1], content)
+        if value is GONE:
+            del node[keys[-1]]
+        else:
+            node[keys[-1]] = value
     torch.save(content, path)
 
 
 @pytest.mark.parametrize(
-    ('edit', 'message'),
+    ('edits', 'message'),
     [
-        (
-            lambda c: [c.pop(k) for k in ('optimizer', 'message_hub')],
-            'holds weights and lacks optimizer, message_hub.*load_from',
-        ),
-        (lambda c: c.clear(), 'holds no weights'),
-        (
-            lambda c: c['meta']['mmsoco_run'].update(model='MaskRCNN'),
-            'a run that trained MaskRCNN, but this config trains SmallReg',
-        ),
-        (
-            lambda c: c['state_dict'].pop('layers.0.bias'),
-            'of another model.*layers.0.bias is not in the file',
-        ),
-        (
-            lambda c: c['state_dict'].update(x=torch.ones(1)),
-            'x is not in the model',
-        ),
-        (
-            lambda c: c['state_dict'].update(
-                {'layers.0.bias': torch.full((2,), math.nan)}
-            ),
-            'not finite.*layers.0.bias',
-        ),
-        (
-            lambda c: c['optimizer']['param_groups'].clear(),
-            'the optimizer of other parameters',
-        ),
-        (
-            lambda c: c['optimizer']['state'][0].update(
-                momentum_buffer=torch.ones(7, 2)
-            ),
-            r'momentum_buffer of layers.0.weight is \(7, 2\), expected '
-            r'\(2, 2\).*its own config',
-        ),
-        (
-            # Torch would broadcast it.
-            lambda c: c['optimizer']['state'][1].update(
-                momentum_buffer=torch.ones(1)
-            ),
-            r'momentum_buffer of layers.0.bias is \(1,\), expected \(2,\)',
-        ),
-        (
-            lambda c: c['optimizer']['state'][1].update(momentum_buffer='x'),
-            'momentum_buffer of layers.0.bias is a str',
-        ),
-        (
-            lambda c: c['optimizer']['state'].clear(),
-            'other parameters: it has no state of any parameter',
-        ),
-        (
-            lambda c: c['optimizer']['state'].update({99: {}}),
-            'parameter 99 of its state',
-        ),
-        (
-            lambda c: c['optimizer']['param_groups'][0].pop('lr'),
-            'lr of group 0 is None, expected a finite number of at least 0',
-        ),
-        (
-            lambda c: c['optimizer']['param_groups'][0].update(lr='x'),
-            "lr of group 0 is 'x'",
-        ),
-        (
-            lambda c: c['state_dict'].update(
-                {'layers.0.bias': torch.ones(2, dtype=torch.int64)}
-            ),
-            'layers.0.bias is .*int64 in the file and .*float32 in the model',
-        ),
-        (
-            lambda c: c['state_dict'].update({'layers.0.bias': None}),
-            'its state_dict is not as this release writes it',
-        ),
-        (
-            lambda c: c['state_dict'].update(
-                {'layers.0.bias': torch.empty(2, device='meta')}
-            ),
-            'layers.0.bias',
-        ),
-        (
-            lambda c: c['optimizer']['state'][1].clear(),
-            'momentum_buffer of layers.0.bias is missing',
-        ),
-        (
-            lambda c: [s.clear() for s in c['optimizer']['state'].values()],
-            'it has no state of any parameter',
-        ),
-        (
-            lambda c: c['optimizer']['param_groups'][0].update(lr=-1.0),
-            'lr of group 0 is -1.0, expected a finite number',
-        ),
-        (
-            lambda c: c['optimizer']['param_groups'][0].update(nesterov=0.5),
-            'nesterov of group 0 is 0.5, expected True or False',
-        ),
-        (lambda c: c.update(meta=None), 'its meta is not'),
-        (lambda c: c['meta'].pop('iter'), "its meta is not.*'iter'"),
-        (lambda c: c['meta'].update(iter='4'), "its meta is not.*iter is '4'"),
-        (lambda c: c['meta'].update(epoch=-1), 'its meta is not.*epoch is -1'),
-        (
-            lambda c: c['meta'].update(epoch=99),
-            'after 99 epochs it has 4 iterations, expected 396 or more',
-        ),
-        (
-            lambda c: c['meta'].update(epoch=0, iter=8),
-            'after 0 epochs it has 8 iterations, expected 0 or more, up to 4',
-        ),
-        (
-            lambda c: (c['meta'].pop('mmsoco_run'), c['meta'].update(epoch=9)),
-            'after 9 epochs it has 4 iterations',
-        ),
-        (lambda c: c['meta'].update(seed='x'), "its meta is not.*seed is 'x'"),
-        (
-            lambda c: c['meta'].update(mmsoco_sampler_seed=-1),
-            'its meta is not.*sampler_seed is -1',
-        ),
-        (
-            lambda c: c['meta']['mmsoco_run'].update(settings=[]),
-            r'its meta is not.*settings is \[\]',
-        ),
-        (
-            lambda c: c['meta']['mmsoco_run'].update(of_next_release=1),
-            'its meta is not.*of_next_release.*release that wrote it',
-        ),
-        (
-            lambda c: c['meta']['mmsoco_run'].update(epoch_length=0),
-            'its meta is not.*epoch_length is 0',
-        ),
-        (lambda c: c['meta'].update(mmsoco_run=[1]), 'its meta is not'),
-        (lambda c: c.update(optimizer=None), 'its optimizer is not'),
-        (lambda c: c.update(message_hub=None), 'its message_hub is not'),
-        (
-            lambda c: c.update(param_schedulers=3),
-            'its param_schedulers is not',
-        ),
-        (
-            lambda c: c.update(param_schedulers=[]),
-            'its param_schedulers is not.*0 schedules, expected 1',
-        ),
-        (
-            lambda c: c.update(param_schedulers=[dict(x=1)]),
-            'its param_schedulers is not.*a schedule of x',
-        ),
-        (
-            lambda c: c['param_schedulers'][0].update(last_step='x'),
-            "its param_schedulers is not.*last_step of a schedule is 'x'",
-        ),
-        (
-            lambda c: c['param_schedulers'][0].update(base_values=[math.nan]),
-            'its param_schedulers is not.*base_values of a schedule',
-        ),
+        ({'optimizer': GONE, 'message_hub': GONE},
+         'holds weights and lacks optimizer, message_hub.*load_from'),
+        ({'state_dict': GONE}, 'holds no weights'),
+        ({f'{RUN}/model': 'MaskRCNN'},
+         'a run that trained MaskRCNN, but this config trains SmallReg'),
+        ({BIAS: GONE}, 'of another model.*layers.0.bias is not in the file'),
+        ({'state_dict/x': torch.ones(1)}, 'x is not in the model'),
+        ({BIAS: torch.full((2,), math.nan)}, 'not finite.*layers.0.bias'),
+        ({'optimizer/param_groups': []}, 'the optimizer of other parameters'),
+        ({f'{STATE}/0/momentum_buffer': torch.ones(7, 2)},
+         r'momentum_buffer of layers.0.weight is \(7, 2\), expected '
+         r'\(2, 2\).*its own config'),
+        # Torch would broadcast it.
+        ({f'{STATE}/1/momentum_buffer': torch.ones(1)},
+         r'momentum_buffer of layers.0.bias is \(1,\), expected \(2,\)'),
+        ({f'{STATE}/1/momentum_buffer': 'x'},
+         'momentum_buffer of layers.0.bias is a str'),
+        ({STATE: {}}, 'other parameters: it has no state of any parameter'),
+        ({f'{STATE}/99': {}}, 'parameter 99 of its state'),
+        ({f'{GROUP}/lr': GONE},
+         'lr of group 0 is None, expected a finite number of at least 0'),
+        ({f'{GROUP}/lr': 'x'}, "lr of group 0 is 'x'"),
+        ({BIAS: torch.ones(2, dtype=torch.int64)},
+         'layers.0.bias is .*int64 in the file and .*float32 in the model'),
+        ({BIAS: None}, 'its state_dict is not as this release writes it'),
+        ({BIAS: torch.empty(2, device='meta')}, 'layers.0.bias'),
+        ({f'{STATE}/1': {}}, 'momentum_buffer of layers.0.bias is missing'),
+        ({f'{STATE}/{i}': {} for i in range(6)},
+         'it has no state of any parameter'),
+        ({f'{GROUP}/lr': -1.0},
+         'lr of group 0 is -1.0, expected a finite number'),
+        ({f'{GROUP}/nesterov': 0.5},
+         'nesterov of group 0 is 0.5, expected True or False'),
+        ({'meta': None}, 'its meta is not'),
+        ({'meta/iter': GONE}, "its meta is not.*'iter'"),
+        ({'meta/iter': '4'}, "its meta is not.*iter is '4'"),
+        ({'meta/epoch': -1}, 'its meta is not.*epoch is -1'),
+        ({'meta/epoch': 99},
+         'after 99 epochs it has 4 iterations, expected 396 or more'),
+        ({'meta/epoch': 0, 'meta/iter': 8},
+         'after 0 epochs it has 8 iterations, expected 0 or more, up to 4'),
+        ({RUN: GONE, 'meta/epoch': 9}, 'after 9 epochs it has 4 iterations'),
+        ({'meta/seed': 'x'}, "its meta is not.*seed is 'x'"),
+        ({'meta/mmsoco_sampler_seed': -1},
+         'its meta is not.*sampler_seed is -1'),
+        ({f'{RUN}/settings': []}, r'its meta is not.*settings is \[\]'),
+        ({f'{RUN}/of_next_release': 1},
+         'its meta is not.*of_next_release.*release that wrote it'),
+        ({f'{RUN}/epoch_length': 0}, 'its meta is not.*epoch_length is 0'),
+        ({RUN: [1]}, 'its meta is not'),
+        ({'optimizer': None}, 'its optimizer is not'),
+        ({'message_hub': None}, 'its message_hub is not'),
+        ({'param_schedulers': 3}, 'its param_schedulers is not'),
+        ({'param_schedulers': []},
+         'its param_schedulers is not.*0 schedules, expected 1'),
+        ({'param_schedulers': [dict(x=1)]},
+         'its param_schedulers is not.*a schedule of x'),
+        ({f'{SCHEDULE}/last_step': 'x'},
+         "its param_schedulers is not.*last_step of a schedule is 'x'"),
+        ({f'{SCHEDULE}/base_values': [math.nan]},
+         'its param_schedulers is not.*base_values of a schedule'),
         # What fits in its form, and would go on as another run.
-        (
-            lambda c: c['optimizer']['state'].pop(1),
-            'has been edited since the run wrote it',
-        ),
-        (
-            lambda c: c['optimizer']['param_groups'][0].update(momentum=0.1),
-            'has been edited',
-        ),
-        (
-            lambda c: c['param_schedulers'][0].update(last_step=1),
-            'has been edited',
-        ),
-        (
-            lambda c: c['state_dict']['layers.1.running_var'].neg_(),
-            'has been edited',
-        ),
-        (lambda c: c['meta'].update(seed=5), 'has been edited'),
+        ({f'{STATE}/1': GONE}, 'has been edited since the run wrote it'),
+        ({f'{GROUP}/momentum': 0.1}, 'has been edited'),
+        ({f'{SCHEDULE}/last_step': 1}, 'has been edited'),
+        ({'state_dict/layers.1.running_var': -torch.ones(2)},
+         'has been edited'),
+        ({'meta/seed': 5}, 'has been edited'),
     ],
-)
-def test_a_checkpoint_of_another_kind(finished, tmp_path, edit, message):
+)  # fmt: skip
+def test_a_checkpoint_of_another_kind(finished, tmp_path, edits, message):
     path = tmp_path / 'epoch_1.pth'
     shutil.copy(finished / 'epoch_1.pth', path)
-    change(path, edit)
+    change(path, edits)
     with pytest.raises(ValueError, match=f'epoch_1.pth.*{message}'):
         resumed(path, tmp_path).train()
 
