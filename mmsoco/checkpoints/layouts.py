@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from .load_report import CLASS_LAYERS, part_of, preview
+from .load_report import depends_on_classes, part_of, preview
 
 LEAVES = dict(
     conv=('weight',),
@@ -196,7 +196,7 @@ def is_pretrainable(
     """
     if part_of(name) not in parts or name.startswith('bbox_head.'):
         return False
-    return not any(layer in name.split('.') for layer in CLASS_LAYERS)
+    return not depends_on_classes(name)
 
 
 # The names that identify a layout, the most specific first.

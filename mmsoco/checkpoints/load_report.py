@@ -24,7 +24,7 @@ PART_PREFIXES = (
 )
 # Layers whose shape depends on the number of classes. A detector with other
 # classes initializes them on purpose.
-CLASS_LAYERS = ('fc_cls', 'fc_reg', 'conv_logits', 'retina_cls', 'conv_cls')
+_CLASS_LAYERS = ('fc_cls', 'fc_reg', 'conv_logits', 'retina_cls', 'conv_cls')
 # Layers that a recipe adds to a pretrained part on purpose: the norm after
 # res5 of SoCo's C4 detectors (`ResLayerExtraNorm` of mmselfsup).
 NEW_LAYERS = ('roi_head.shared_head.norm.',)
@@ -332,7 +332,7 @@ def part_of(name: str) -> str:
 
 def depends_on_classes(name: str) -> bool:
     """Return whether a tensor's shape follows the number of classes."""
-    return any(layer in name.split('.') for layer in CLASS_LAYERS)
+    return any(layer in name.split('.') for layer in _CLASS_LAYERS)
 
 
 def classes_of(meta: Any) -> tuple[str, ...]:
