@@ -140,7 +140,7 @@ def check_keys(cfg: Config, file: str | None = None) -> None:
     """
     for name, known in PLAIN_KEYS.items():
         _check_plain(cfg, name, known)
-    wrapper = _get(cfg, 'optim_wrapper')
+    wrapper = value_at(cfg, 'optim_wrapper')
     if isinstance(wrapper, Mapping) and 'constructor' not in wrapper:
         _check_plain(cfg, 'optim_wrapper.paramwise_cfg', _PARAMWISE_KEYS)
         _check_custom_keys(cfg)
@@ -151,7 +151,7 @@ def check_keys(cfg: Config, file: str | None = None) -> None:
 
 def _check_plain(cfg: Config, name: str, known: Sequence[str]) -> None:
     """Refuse unknown keys of a dict."""
-    node = _get(cfg, name)
+    node = value_at(cfg, name)
     for key in node if isinstance(node, Mapping) else ():
         if key not in known:
             raise UnknownKeyError(
@@ -163,7 +163,7 @@ def _check_plain(cfg: Config, name: str, known: Sequence[str]) -> None:
 def _check_custom_keys(cfg: Config) -> None:
     """Refuse misspelled multipliers of parts, which would count as 1."""
     place = 'optim_wrapper.paramwise_cfg.custom_keys'
-    parts = _get(cfg, place)
+    parts = value_at(cfg, place)
     # The names of parts may contain dots.
     for part, node in parts.items() if isinstance(parts, Mapping) else ():
         for key in node if isinstance(node, Mapping) else ():
@@ -180,7 +180,7 @@ def _check_custom_keys(cfg: Config) -> None:
 def _check_values(cfg: Config) -> None:
     """Refuse values of a wrong type for keys that nothing else checks."""
     for name, kinds in _VALUES.items():
-        value = _get(cfg, name)
+        value = value_at(cfg, name)
         if value is not None and not isinstance(value, kinds):
             expected = ' or '.join(
                 'None' if kind is type(None) else kind.__name__
@@ -363,9 +363,10 @@ def walk(place: str, node: Any) -> Iterator[tuple[str, Any]]:
             yield from walk(f'{place}.{index}', value)
 
 
-def _get(cfg: Config, dotted: str) -> Any:
-    first, *rest = dotted.split('.')
-    node: Any = cfg.get(first)
-    for key in rest:
-        node = node.get(key) if isinstance(node, Mapping) else None
-    return node
+def value_at(cfg: Mapping | Config, key: str) -> Any:
+    """Return the value of ``a.b.c``, None if there is none."""
+    first, *rest = key.split('.')
+    value: Any = cfg.get(first)
+    for name in rest:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value

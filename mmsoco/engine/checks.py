@@ -5,7 +5,7 @@ import multiprocessing
 from collections.abc import Mapping
 from typing import Any
 
-from mmsoco.config.keys import walk
+from mmsoco.config.keys import value_at, walk
 from mmsoco.engine.loader_checks import LOADERS, check_loader
 from mmsoco.engine.values import (
     MAX_SEED,
@@ -13,7 +13,6 @@ from mmsoco.engine.values import (
     check_switch,
     check_whole,
     is_number,
-    value_at,
 )
 from mmsoco.utils.names import near
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch.utils.data import DataLoader
 
+from mmsoco.config.keys import value_at
 from mmsoco.datasets.proposal_dataset import ProposalDataset
 from mmsoco.datasets.samplers import SampleKey
 from mmsoco.engine.values import (
     check_not_negative,
     check_switch,
     check_whole,
-    value_at,
 )
 from mmsoco.utils.machine import MOST_PROCESSES_PER_CORE
 from mmsoco.utils.names import near

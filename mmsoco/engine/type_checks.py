@@ -12,12 +12,11 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import FUNCTIONS, Registry
 from mmengine.runner import Priority, get_priority
 
-from mmsoco.config.keys import walk
+from mmsoco.config.keys import value_at, walk
 from mmsoco.config.reads import FOUNDATIONS
 from mmsoco.engine.argument_types import check_types_of_arguments
 from mmsoco.engine.plain_dicts import check_read, check_settings_of_detector
 from mmsoco.engine.signatures import OPEN_ENDED, arguments_of, names_in, takes
-from mmsoco.engine.values import value_at
 from mmsoco.registry import (
     DATA_SAMPLERS,
     DATASETS,
@@ -111,7 +110,7 @@ def check_types(cfg: Config) -> None:
         ('runner_type', RUNNERS),
         ('optim_wrapper.constructor', OPTIM_WRAPPER_CONSTRUCTORS),
     ):
-        kind = value_at(cfg.to_dict(), key)
+        kind = value_at(cfg, key)
         if isinstance(kind, str) and registry.get(kind) is None:
             raise ValueError(
                 f'unknown type {kind!r} in {key}'

@@ -1,7 +1,6 @@
 """Refuse values of settings that are out of range, by the setting's key."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 MAX_SEED = 2**32 - 1  # of numpy's generators
@@ -85,13 +84,3 @@ def is_number(value: Any) -> bool:
         and not isinstance(value, bool)
         and not math.isnan(value)
     )
-
-
-def value_at(cfg: Mapping, key: str) -> Any:
-    """Return the value of ``a.b.c``, None if there is none."""
-    value: Any = cfg
-    for part in key.split('.'):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(part)
-    return value
