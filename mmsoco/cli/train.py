@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> None:
         )
     cfg = load_config(args)
 
+    from mmsoco.config.reading import set_precision
     from mmsoco.engine.resuming import set_resume
     from mmsoco.engine.work_dir import refuse_used
 
@@ -103,15 +104,3 @@ def check_start(cfg: Config) -> None:
             f'load_from names the checkpoint {weights}, which is {kind}; set '
             'load_from to a file, or to None to start from scratch'
         )
-
-
-def set_precision(cfg: Config, precision: str | None) -> None:
-    """Let the run train in mixed precision.
-
-    Args:
-        cfg: Changed: ``optim_wrapper``.
-        precision: ``'bf16'``, ``'fp16'`` or None, which changes nothing.
-    """
-    if precision is not None:
-        cfg.optim_wrapper.type = 'mmsoco.MixedPrecisionOptimWrapper'
-        cfg.optim_wrapper.precision = precision

@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from mmsoco.config.keys import RUN_KEYS
-from mmsoco.config.reading import apply_options
+from mmsoco.config.reading import apply_options, set_precision
 from mmsoco.structures import InputConvention
 from mmsoco.utils.files import write_text
 
@@ -71,7 +71,7 @@ def pretraining_config(plan: Plan, start: Start) -> Config:
         )
     if plan.pretraining.batch_size:
         cfg.train_dataloader.batch_size = plan.pretraining.batch_size
-    _set_precision(cfg, plan.pretraining.amp)
+    set_precision(cfg, plan.pretraining.amp)
     try:
         apply_options(cfg, start.options, 'options')
     except ValueError as error:
@@ -100,14 +100,8 @@ def _set_backbone(model: ConfigDict, detector: ConfigDict) -> None:
 def finetuning_config(plan: Plan) -> Config:
     """Return the fine-tuning config that all starts of a plan share."""
     cfg = read_config(plan.config_path(plan.detector))
-    _set_precision(cfg, plan.finetuning.amp)
+    set_precision(cfg, plan.finetuning.amp)
     return cfg
-
-
-def _set_precision(cfg: Config, precision: str | None) -> None:
-    if precision is not None:
-        cfg.optim_wrapper.type = 'mmsoco.MixedPrecisionOptimWrapper'
-        cfg.optim_wrapper.precision = precision
 
 
 def complete_pretraining(

@@ -56,6 +56,19 @@ def apply_options(
     check_keys(cfg)
 
 
+def set_precision(cfg: Config, precision: str | None) -> None:
+    """Let a run train in a precision.
+
+    Args:
+        cfg: Changed: ``optim_wrapper``.
+        precision: ``'bf16'`` or ``'fp16'``; ``'fp32'`` and None change
+            nothing.
+    """
+    if precision not in (None, 'fp32'):
+        cfg.optim_wrapper.type = 'mmsoco.MixedPrecisionOptimWrapper'
+        cfg.optim_wrapper.precision = precision
+
+
 def read_file(file: str | os.PathLike) -> Config:
     """Read any file in mmengine's config language.
 

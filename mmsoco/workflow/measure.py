@@ -22,11 +22,11 @@ from mmengine.registry import DefaultScope
 from torch.utils.data import default_collate
 
 import mmsoco.registry  # noqa: F401  (makes the scope known)
+from mmsoco.config.reading import set_precision
 from mmsoco.engine.trial_build import build_model
 from mmsoco.registry import DATASETS
 from mmsoco.utils.files import write_json
 from mmsoco.utils.machine import available_cores
-from mmsoco.workflow.pretrain_config import set_precision
 
 # The first step of a setting allocates and compiles; of the others, the
 # fastest counts, since other jobs can only slow a step down.

@@ -11,7 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 
 from mmsoco.config.keys import RUN_KEYS
-from mmsoco.config.reading import apply_options, read_config
+from mmsoco.config.reading import apply_options, read_config, set_precision
 from mmsoco.models.detector_config import read_detector
 from mmsoco.models.object_encoder import ObjectEncoder
 from mmsoco.utils.files import atomic_path
@@ -284,13 +284,6 @@ def checkpoint_interval(plan: Plan) -> int:
     pictures = plan.steps_per_epoch * plan.batch_size
     epoch_seconds = pictures / plan.images_per_s
     return max(1, min(plan.epochs, int(_CHECKPOINT_SECONDS / epoch_seconds)))
-
-
-def set_precision(cfg: Config, precision: str) -> None:
-    """Set the precision of a config's training."""
-    if precision != 'fp32':
-        cfg.optim_wrapper.type = 'mmsoco.MixedPrecisionOptimWrapper'
-        cfg.optim_wrapper.precision = precision
 
 
 PRETRAIN_DOCSTRING = """Pretraining with SoCo, as `mmsoco pretrain` wrote it.
