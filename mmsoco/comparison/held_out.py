@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from mmsoco.datasets.coco_document import read_document
+from mmsoco.datasets.converters.mini_coco import take_images
 from mmsoco.utils.files import atomic_folder, sha256, write_json
 
 from .pictures import labelled_paths
 from .plan import Plan
-from .subsets import take_images
 
 _SEED = 0
 

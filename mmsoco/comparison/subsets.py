@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mmsoco.datasets.converters.mini_coco import take_images
+
 _MAX_DRAWS = 1000
 
 
@@ -80,15 +82,4 @@ def draw_subset(document: dict, labels: int, seed: int) -> Subset:
         f'{_MAX_DRAWS} draws of {labels} of {len(ids)} labeled pictures had '
         f'no objects of some class (rarest: {rarest!r} with {counts[rarest]} '
         'objects); raise the budget or leave the class out'
-    )
-
-
-def take_images(document: dict, ids: set[int]) -> dict:
-    """Return the annotations of some of the pictures."""
-    return dict(
-        document,
-        images=[i for i in document['images'] if i['id'] in ids],
-        annotations=[
-            a for a in document['annotations'] if a['image_id'] in ids
-        ],
     )

@@ -5,7 +5,7 @@ them. So everybody gets the same parts, and a smaller part is in every larger
 one. Images without objects count too, as in the whole set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -37,10 +37,15 @@ def take_part(document: dict, ids: Sequence[int], percent: float) -> dict:
         COCO annotations of at least one image, with all categories.
     """
     chosen = set(ids[: max(1, round(len(ids) * percent / 100))])
+    return take_images(document, chosen)
+
+
+def take_images(document: dict, ids: Collection[int]) -> dict:
+    """Return the annotations of some of the images, with all categories."""
     return dict(
         document,
-        images=[i for i in document['images'] if i['id'] in chosen],
+        images=[i for i in document['images'] if i['id'] in ids],
         annotations=[
-            a for a in document['annotations'] if a['image_id'] in chosen
+            a for a in document['annotations'] if a['image_id'] in ids
         ],
     )
