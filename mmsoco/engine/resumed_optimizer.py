@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
-from torch.optim import Optimizer
+from torch.optim import Optimizer, RMSprop
 
 from mmsoco.engine.values import is_number
 
@@ -61,6 +61,22 @@ def load_optimizer(
     if groups is not None:
         for group, options in zip(wrapper.param_groups, groups, strict=True):
             group.update(options)
+    _begin_momentum(wrapper.optimizer)
+
+
+def _begin_momentum(optimizer: Optimizer) -> None:
+    """Let momentum that a run turns on when it resumes begin at zero.
+
+    The other optimizers begin a missing buffer themselves.
+    """
+    if not isinstance(optimizer, RMSprop):
+        return
+    for group in optimizer.param_groups:
+        for parameter in group['params'] if group['momentum'] else ():
+            state = optimizer.state.get(parameter)
+            if state:
+                zeros = torch.zeros_like(state['square_avg'])
+                state.setdefault('momentum_buffer', zeros)
 
 
 def _option_problem(expected: list[dict], wrapper: OptimWrapper) -> str:

@@ -281,6 +281,23 @@ def test_options_that_the_old_run_did_not_have(
     assert min(diary(runner).rates) == 4
 
 
+def test_momentum_of_rmsprop_may_be_turned_on(tmp_path):
+    """Its state lacks the buffer: torch ended in a bare KeyError."""
+    plain = dict(_delete_=True, type='RMSprop', lr=0.01)
+    for momentum, epochs in ((0, 1), (0.9, 2)):
+        runner = small_runner(
+            tmp_path,
+            resume=epochs > 1,
+            optim_wrapper=dict(optimizer=dict(plain, momentum=momentum)),
+            train_cfg=dict(max_epochs=epochs),
+        )
+        runner.train()
+    for parameter in runner.model.parameters():
+        state = runner.optim_wrapper.optimizer.state[parameter]
+        assert state['momentum_buffer'].shape == parameter.shape
+        assert state['momentum_buffer'].any()
+
+
 def test_precision_may_change(finished, tmp_path):
     runner = resumed(
         finished / 'epoch_1.pth',
