@@ -18,6 +18,7 @@ from mmengine.utils import is_abs
 from mmsoco.registry import DATASETS
 from mmsoco.utils.problems import Outcome
 
+from .filtered_pictures import note_filtered
 from .label_checks import list_errors
 from .label_reading import read_labels
 from .labels import Labels
@@ -85,6 +86,8 @@ def check_detector_labels(
             need_objects=place.split != 'test',
         )
         listed += _mask_errors(wants_masks, labels)
+        if not place.dataset.get('test_mode'):
+            note_filtered(labels, place.dataset.get('filter_cfg'))
         errors += [f'{place.key}: {line}' for line in listed]
         found[place.key] = labels
     errors += _split_errors(classes_of)

@@ -10,11 +10,12 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmsoco.datasets.filtered_pictures import note_filtered
 from mmsoco.datasets.label_checks import check_labels
 from mmsoco.datasets.label_reading import read_labels
 from mmsoco.datasets.labels import Labels, is_voc
@@ -253,9 +254,13 @@ class _Finetuning:
             None if self.settings.scratch else weights,
             self.parts,
         )
+        dropped = note_filtered(
+            replace(self.train, document=self.document),
+            configs.TRAINING_FILTER,
+        )
         self.epochs, self.steps = configs.set_size(
             cfg,
-            len(self.document['images']),
+            len(self.document['images']) - dropped,
             self.settings.batch_size,
             self.settings.epochs,
             is_large,

@@ -28,6 +28,8 @@ LARGE_SCALE, SMALL_SCALE = (1333, 800), (512, 512)
 # labels need fewer, but an untrained detection head needs a few thousand.
 LARGE_STEPS, SMALL_STEPS = 6000, 1500
 FEWEST_EPOCHS = 12
+# The pictures without objects are left out, as in mmdet's own recipes.
+TRAINING_FILTER = dict(filter_empty_gt=True, min_size=1)
 _META_KEYS = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')
 _PLACES = ('roi_head', 'bbox_head', 'mask_head')
 
@@ -175,7 +177,7 @@ def _dataset(
     else:
         pack['meta_keys'] = _META_KEYS
         pipeline = [load, resize, pack]
-    kind = dict(filter_cfg=dict(filter_empty_gt=True, min_size=1))
+    kind = dict(filter_cfg=dict(TRAINING_FILTER))
     return ConfigDict(
         type='CocoDataset',
         metainfo=dict(classes=tuple(data.classes)),

@@ -10,6 +10,7 @@ from mmsoco.datasets.detector_labels import (
     describe_labels,
     unchecked_labels,
 )
+from mmsoco.registry import DATASETS
 
 CLASSES = ('cat', 'dog')
 
@@ -269,3 +270,46 @@ def test_the_files_order_of_classes_is_repaired(cfg, tmp_path):
     ]
     # object 1 is a dog, which the config numbers 1
     assert labels == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ('filter_cfg', 'told'),
+    [
+        (None, []),
+        (dict(filter_empty_gt=True), [('no object', 2)]),
+        (dict(min_size=32), [('a side below min_size=32', 1)]),
+        (
+            dict(filter_empty_gt=True, min_size=32),
+            [('a side below', 1), ('no object', 2)],
+        ),
+    ],
+)
+def test_pictures_that_mmdet_drops_are_counted(
+    cfg, tmp_path, filter_cfg, told
+):
+    """Of five: one without objects, one with a class that is not used."""
+    path = tmp_path / 'train.json'
+    content = json.loads(path.read_text())
+    [image], thing = content['images'], content['annotations'][0]
+    content['categories'].append(dict(id=3, name='cow'))
+    for number, category, height in [(2, 1, 30), (3, 3, 40), (4, 2, 40)]:
+        content['annotations'].append(
+            dict(thing, id=9 + number, image_id=number, category_id=category)
+        )
+        content['images'].append(
+            dict(image, id=number, file_name=f'{number}.png', height=height)
+        )
+        picture = Image.new('RGB', (60, height))
+        picture.save(tmp_path / 'train' / f'{number}.png')
+    content['images'].append(dict(image, id=5))
+    path.write_text(json.dumps(content))
+    dataset = cfg.train_dataloader.dataset
+    dataset.filter_cfg = filter_cfg
+    found = check_detector_labels(cfg, ('train',))
+    [labels] = found.values()
+    notes = [p for p in labels.problems if 'not trained on' in p.what]
+    assert [n.count for n in notes] == [count for _, count in told]
+    for note, (text, _) in zip(notes, told, strict=True):
+        assert text in note.what
+    kept = DATASETS.build(dict(dataset, pipeline=[]))
+    assert len(kept) == 5 - sum(count for _, count in told)
