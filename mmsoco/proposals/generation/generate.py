@@ -10,11 +10,12 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
+from mmsoco.images.reading import UnreadableImageError, decode_size
 from mmsoco.proposals.generation.finished import Finished
 from mmsoco.proposals.generation.job import Job, refuse_other_job
 from mmsoco.proposals.generation.memory import MemoryLimit
 from mmsoco.proposals.generation.parts import Parts, exclusive, remove_parts
-from mmsoco.proposals.generation.pool import Chunk, run_pool
+from mmsoco.proposals.generation.pool import Chunk, in_hand, run_pool
 from mmsoco.proposals.generation.worker import warm_up
 from mmsoco.proposals.search.kernels import are_cached
 from mmsoco.proposals.search.spec import SearchSpec
@@ -25,6 +26,8 @@ _MAX_CHUNK = 64
 _CHUNKS_PER_WORKER = 16
 # How often images that change during the search are done again.
 _MAX_ROUNDS = 3
+# Searches of usual photographs take less than a second.
+_SLOW_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ def generate(
             if not missing:
                 break
             cpu_seconds += _make_parts(
-                parts, missing, workers, limit, len(job.names), progress
+                parts, missing, workers, limit, report, progress
             )
             made += len(missing)
             # Images may have changed while they were worked on.
@@ -185,10 +188,11 @@ def _make_parts(
     missing: list[str],
     workers: int,
     limit: MemoryLimit,
-    total: int,
+    report: Callable[[str], None],
     progress: Callable[[int], None],
 ) -> float:
     """Make parts of the missing images; return CPU seconds."""
+    total = len(parts.job.names)
     size = -(-len(missing) // (workers * _CHUNKS_PER_WORKER))
     size = min(max(size, 1), _MAX_CHUNK)
     starts = range(0, len(missing), size)
@@ -199,6 +203,7 @@ def _make_parts(
     parts.begin()
     warm_up(parts.job.search)
     cpu_seconds, done = 0.0, total - len(missing)
+    slow = _SlowImages(parts.job, report)
     with closing(
         run_pool(parts.job, chunks, min(workers, len(chunks)), limit)
     ) as results:
@@ -207,5 +212,49 @@ def _make_parts(
         for result in results:
             cpu_seconds += result.cpu_seconds
             done += result.images
+            slow.look(chunks)
             progress(done)
     return cpu_seconds
+
+
+class _SlowImages:
+    """Report each image whose search takes long, once.
+
+    Args:
+        job: What is made.
+        report: Called with a line.
+    """
+
+    def __init__(self, job: Job, report: Callable[[str], None]) -> None:
+        self._job = job
+        self._report = report
+        self._told: set[str] = set()
+        self._looked = time.monotonic()
+
+    def look(self, chunks: list[Chunk]) -> None:
+        """Look at the images that are being searched, from time to time."""
+        now = time.monotonic()
+        if now - self._looked < _SLOW_SECONDS / 3:
+            return  # there may be thousands of chunks
+        self._looked = now
+        for work in in_hand(chunks):
+            if work.seconds < _SLOW_SECONDS or work.name in self._told:
+                continue
+            self._told.add(work.name)
+            try:
+                data = self._job.images.read(work.name)
+                height, width = decode_size(data, work.name)
+            except UnreadableImageError:
+                continue  # its worker says why
+            text = (
+                f'{work.name} ({width} x {height} pixels) has been searched '
+                f'for {work.seconds:.0f} s'
+            )
+            if isinstance(self._job.search, SearchSpec):
+                text += (
+                    '; the search takes about a second per megapixel, here '
+                    f'{height * width / 1e6:.0f}. To search large images at '
+                    'a smaller size: `mmsoco propose` with --memory MIB '
+                    '--shrink'
+                )
+            self._report(text)

@@ -1,9 +1,12 @@
 """Worker processes that make parts, and how they end."""
 
+import contextlib
+import itertools
 import multiprocessing
 import signal
 import sys
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
@@ -27,6 +30,9 @@ from mmsoco.utils.stop_signals import (
     leave_signals_to_parent,
 )
 
+# How often callers can show that the search is alive.
+_BEAT_SECONDS = 5.0
+
 
 class Chunk(NamedTuple):
     """Work for one process: images, and the part to make of them."""
@@ -35,12 +41,31 @@ class Chunk(NamedTuple):
     out: Path
 
 
+class InHand(NamedTuple):
+    """An image that a process is searching, and since when, seconds."""
+
+    pid: int
+    name: str
+    seconds: float
+
+
+def in_hand(chunks: list[Chunk]) -> Iterator[InHand]:
+    """Yield the images that are being searched."""
+    for chunk in chunks:
+        path = in_hand_path(chunk.out)
+        with contextlib.suppress(FileNotFoundError):
+            seconds = time.time() - path.stat().st_mtime
+            pid, _, name = path.read_text('utf-8').partition(' ')
+            yield InHand(int(pid or 0), name, seconds)
+
+
 def run_pool(
     job: Job, chunks: list[Chunk], workers: int, limit: MemoryLimit
 ) -> Generator[PartDone, None, None]:
     """Yield results as parts get done, with few of them in flight.
 
-    The first is empty: it says that the workers have started.
+    Some are empty: the first says that the workers have started, and one
+    comes at least every `_BEAT_SECONDS`.
 
     Raises:
         ChildProcessError: If a worker process dies; the message names the
@@ -89,7 +114,7 @@ def _results(
     waiting = iter(chunks)
     flying: set[Future] = set()
     while True:
-        for chunk in waiting:
+        for chunk in itertools.islice(waiting, most - len(flying)):
             with held_back():  # here the pool starts its workers
                 future = pool.submit(
                     make_part,
@@ -102,12 +127,10 @@ def _results(
                     limit,
                 )
             flying.add(future)
-            if len(flying) >= most:
-                break
         if not flying:
             return
         yield PartDone(0, 0.0)
-        finished, flying = wait(flying, return_when=FIRST_COMPLETED)
+        finished, flying = wait(flying, _BEAT_SECONDS, FIRST_COMPLETED)
         for future in finished:
             yield future.result()
 
@@ -121,14 +144,9 @@ def _obituary(processes: dict[int, Any], chunks: list[Chunk]) -> str:
     dead = {
         p for p, process in processes.items() if process.exitcode not in ended
     }
-    at: dict[int, str] = {}
-    for chunk in chunks:
-        path = in_hand_path(chunk.out)
-        if path.exists():
-            pid, _, name = path.read_text('utf-8').partition(' ')
-            at[int(pid or 0)] = name
-    named = [repr(name) for pid, name in at.items() if pid in dead]
-    named = named or [repr(name) for name in at.values()]
+    at = list(in_hand(chunks))
+    named = [repr(work.name) for work in at if work.pid in dead]
+    named = named or [repr(work.name) for work in at]
     where = f' at image {" or ".join(named)}' if named else ''
     return (
         f'a worker process was killed{where}, most likely because memory ran '

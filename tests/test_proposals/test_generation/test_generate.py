@@ -17,7 +17,9 @@ from real_processes import PATIENCE, wait_for
 from mmsoco.images.lists import find_images
 from mmsoco.images.reading import read_rgb
 from mmsoco.proposals.filters import FilterSpec, filter_regions
+from mmsoco.proposals.generation import generate as generate_module
 from mmsoco.proposals.generation import parts as parts_module
+from mmsoco.proposals.generation import pool as pool_module
 from mmsoco.proposals.generation import worker as worker_module
 from mmsoco.proposals.generation.job import Job
 from mmsoco.proposals.generation.memory import needed_mib
@@ -190,6 +192,33 @@ def test_damaged_store_is_named(image_root, tmp_path):
     with pytest.raises(ValueError, match='out.arrow. is damaged'):
         run(job)
     assert run(job, overwrite=True)[0].made == 10
+
+
+def test_a_long_search_shows_life_and_names_its_image(
+    image_root, tmp_path, monkeypatch
+):
+    """An image of 81 megapixels was searched for minutes silently."""
+    find_regions = worker_module.find_regions
+
+    def slow(*args):
+        time.sleep(0.2)
+        return find_regions(*args)
+
+    monkeypatch.setattr(worker_module, 'find_regions', slow)
+    monkeypatch.setattr(pool_module, '_BEAT_SECONDS', 0.01)
+    monkeypatch.setattr(generate_module, '_SLOW_SECONDS', 0.02)
+    beats = []
+    job = make_job(image_root, tmp_path / 'out.arrow')
+    summary, lines = run(job, workers=1, progress=beats.append)
+    assert len(beats) > 2 * summary.made
+    told = [re.match('(.*) has been searched', line) for line in lines]
+    expected = {
+        f'{record.file_name} ({record.width} x {record.height} pixels)'
+        for record in summary.store
+    }
+    named = [match[1] for match in told if match]
+    assert len(set(named)) == len(named) > 0
+    assert expected & set(named)
 
 
 def test_killed_worker_is_reported_with_its_image(
