@@ -129,6 +129,9 @@ def _documents(root: Path) -> None:
         'orphan': dict(good, annotations=[dict(annotation, image_id=9)]),
         'nan': dict(good, annotations=[dict(annotation, bbox=[float('nan')])]),
         'unnamed': dict(good, images=[dict(id=1, height=1, width=1)]),
+        'long-name': dict(
+            good, images=[dict(images[0], file_name='x' * 5000)]
+        ),
         'published': {'a.png': [[1, 1, 50, 50]]},
         'published-missing': {'none.png': [[1, 1, 50, 50]]},
         'published-boxes': {'a.png': [[1, 1, 50]]},

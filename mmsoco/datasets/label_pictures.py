@@ -15,7 +15,7 @@ from mmsoco.images.reading import (
     is_turned,
     read_size,
 )
-from mmsoco.utils.problems import Outcome, Problems
+from mmsoco.utils.problems import Outcome, Problems, shorten
 
 _TURNED_AVIF = (
     'AVIF picture is turned by a tag, which detectors do not read (OpenCV): '
@@ -95,9 +95,10 @@ def leave_out(
     entries = document['images']
     gone = [entry for entry in entries if str(entry['file_name']) in names]
     if len(gone) == len(entries):
+        first = images / entries[0]['file_name']
         raise FileNotFoundError(
             f'none of the {len(entries)} pictures of {path} is in {images} '
-            f'(the first one would be {images / entries[0]["file_name"]}): '
+            f'(the first one would be {shorten(str(first))}): '
             'give the folder that the names in the file are relative to, or '
             'labels of pictures in this folder'
         )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 # This many examples of a kind are named; the others are counted.
 _MOST_NAMED = 3
+# Longer examples, such as names of 5,000 characters, are cut.
+_MOST_CHARACTERS = 300
 _HEADINGS = ('what happens', 'count', 'what', 'examples')
 
 
@@ -67,7 +69,7 @@ class Problems:
         )
         problem.count += 1
         if where and len(problem.examples) < _MOST_NAMED:
-            problem.examples.append(printable(where))
+            problem.examples.append(shorten(printable(where)))
 
     def extend(self, others: 'Problems') -> None:
         """Add the cases of another collection."""
@@ -138,6 +140,14 @@ def table(headings: tuple[str, ...], rows: list[tuple]) -> str:
         for line in texts
     ]
     return '\n'.join('  ' + line.rstrip() for line in lines)
+
+
+def shorten(text: str) -> str:
+    """Return a text that leaves a table readable, its middle cut out."""
+    half = _MOST_CHARACTERS // 2
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    return f'{text[:half]}...{text[-half:]}'
 
 
 def printable(name: str) -> str:
