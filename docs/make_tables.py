@@ -279,7 +279,7 @@ def results_documents() -> dict[Path, str]:
     with tempfile.TemporaryDirectory() as name:
         made = Path(name)
         page = made / RESULTS_PAGE.name
-        report.write_report(folders, None, page)
+        report.write_report(folders, None, page, guide='comparing.md')
         folder = figure_records()
         if folder is not None:
             results = analysis.read_results(folder)

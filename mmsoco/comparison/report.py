@@ -273,15 +273,18 @@ def _markdown_cell(text: str) -> str:
     return ' '.join(str(text).split()).replace('|', r'\|').replace('<', '&lt;')
 
 
-def render_markdown(chapters: Sequence[Chapter], pictures: str) -> str:
+def render_markdown(
+    chapters: Sequence[Chapter], pictures: str, guide: str = ''
+) -> str:
     """Render the report as Markdown.
 
     Args:
         chapters: One for each plan.
         pictures: Folder of the pictures, relative to the file.
+        guide: Page that explains how to read it, relative to the file.
     """
     template = _environment(escape=False).get_template('report.md')
-    return template.render(chapters=chapters, pictures=pictures)
+    return template.render(chapters=chapters, pictures=pictures, guide=guide)
 
 
 def render_html(chapters: Sequence[Chapter], title: str) -> str:
@@ -333,6 +336,7 @@ def write_report(
     html: Path | None,
     markdown: Path | None,
     figure: Path | None = None,
+    guide: str = '',
 ) -> list[Chapter]:
     """Write the report of one or more plans.
 
@@ -342,6 +346,7 @@ def write_report(
         markdown: Markdown file to write; its pictures go to a folder of the
             same name next to it.
         figure: Picture of the first plan for a README.
+        guide: Page to link to from the Markdown file.
 
     Returns:
         The chapters.
@@ -362,7 +367,8 @@ def write_report(
                 path = folder / f'{part.name}-{name}.svg'
                 with atomic_path(path) as partial:
                     partial.write_bytes(svg)
-        write_text(markdown, render_markdown(chapters, folder.name))
+        text = render_markdown(chapters, folder.name, guide)
+        write_text(markdown, text)
     if figure is not None:
         write_figure(plans[0], figure)
     return chapters

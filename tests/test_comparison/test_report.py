@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -307,6 +308,9 @@ def test_pictures_lie_beside_the_markdown(folder, tmp_path):
         picture = f'results/tiny-{word}.svg'
         assert (path.parent / picture).is_file()
         assert picture in path.read_text()
+    # A user's own report is not next to the pages of docs.
+    links = re.findall(r'\]\(([^)]+)\)', path.read_text())
+    assert [link for link in links if not (path.parent / link).exists()] == []
 
 
 def test_the_same_records_give_the_same_bytes(folder, tmp_path):
@@ -522,4 +526,5 @@ def test_results_are_those_of_the_committed_cells():
         report.chapter(analysis.read_results(path.parent), path.parent)
         for path in RECORDS
     ]
-    assert RESULTS.read_text() == report.render_markdown(chapters, 'results')
+    text = report.render_markdown(chapters, 'results', 'comparing.md')
+    assert RESULTS.read_text() == text
