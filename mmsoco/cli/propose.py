@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from mmsoco.models.rpn_finder import RPNFinder
     from mmsoco.proposals.generation.generate import Summary
 
+# A shorter start-up, in seconds, is not reported.
+_WORTH_TELLING = 2.0
 INTERRUPTED = (
     'interrupted; run the same command to continue after the finished parts'
 )
@@ -236,8 +238,14 @@ def describe_speed(summary: Summary) -> str:
     place = summary.store.path
     if not summary.seconds:
         return f'{place} is already complete; nothing to do'
-    return (
-        f'{place}: {summary.made} images in {summary.seconds:.1f} s, '
-        f'{summary.made / summary.seconds:.1f} images/s, '
-        f'{summary.cpu_seconds / summary.seconds:.1f} cores busy'
+    if not summary.made:
+        return f'{place}: joined from the parts of an earlier call'
+    seconds = summary.search_seconds
+    text = (
+        f'{place}: {summary.made} images in {seconds:.1f} s, '
+        f'{summary.made / seconds:.1f} images/s, '
+        f'{summary.cpu_seconds / seconds:.1f} cores busy'
     )
+    if summary.seconds - seconds > _WORTH_TELLING:
+        text += f' (and {summary.seconds - seconds:.0f} s to start and finish)'
+    return text

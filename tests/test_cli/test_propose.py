@@ -5,12 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from command import call, succeed
 from proposal_samples import save_blocks
 
+from mmsoco.cli.propose import describe_speed
+from mmsoco.proposals.generation.generate import Summary
 from mmsoco.proposals.store import ProposalStore
 
 
@@ -21,6 +24,26 @@ def images(tmp_path):
         save_blocks(root / f'{seed}.png', seed)
     (root / 'bad.jpg').touch()
     return str(root)
+
+
+@pytest.mark.parametrize(
+    ('made', 'seconds', 'searching', 'text'),
+    [
+        (
+            10,
+            25,
+            5,
+            '10 images in 5.0 s, 2.0 images/s, 1.6 cores busy (and 20',
+        ),
+        (10, 6, 5, '5.0 s, 2.0 images/s, 1.6 cores busy'),
+        (0, 1, 0, 'joined from the parts of an earlier call'),
+        (0, 0, 0, 'already complete'),
+    ],
+)
+def test_the_speed_is_that_of_the_search(made, seconds, searching, text):
+    store = SimpleNamespace(path='a.arrow')
+    found = describe_speed(Summary(store, made, seconds, searching, 8.0))
+    assert text in found and ('(and' in found) == ('(and' in text)
 
 
 def test_main_path(images, tmp_path):

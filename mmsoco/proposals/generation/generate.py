@@ -38,12 +38,15 @@ class Summary:
         store: The finished store.
         made: Images worked on by this call; the others were there.
         seconds: Wall time of this call.
+        search_seconds: The part of it in which workers searched, without
+            start-up, compilation and the joining of parts.
         cpu_seconds: CPU time of the workers.
     """
 
     store: ProposalStore
     made: int
     seconds: float
+    search_seconds: float
     cpu_seconds: float
 
 
@@ -92,17 +95,19 @@ def generate(
         if finished.is_store(job.out_path):
             # A kill just before the end leaves parts next to the store.
             remove_parts(job.out_path)
-            return Summary(ProposalStore(job.out_path), 0, 0.0, 0.0)
+            return Summary(ProposalStore(job.out_path), 0, 0.0, 0.0, 0.0)
         _refuse_other_images(job, finished)
         _say_what_is_done(job, finished, report)
-        made, cpu_seconds = 0, 0.0
+        made, search_seconds, cpu_seconds = 0, 0.0, 0.0
         for _ in range(_MAX_ROUNDS):
             missing = finished.missing()
             if not missing:
                 break
-            cpu_seconds += _make_parts(
+            wall, cpu = _make_parts(
                 parts, missing, workers, limit, report, progress
             )
+            search_seconds += wall
+            cpu_seconds += cpu
             made += len(missing)
             # Images may have changed while they were worked on.
             finished = parts.gather(limit, report)
@@ -112,7 +117,7 @@ def generate(
         parts.join(finished)
     seconds = time.perf_counter() - started
     store = ProposalStore(job.out_path)
-    return Summary(store, made, seconds, cpu_seconds)
+    return Summary(store, made, seconds, search_seconds, cpu_seconds)
 
 
 def _clear(job: Job) -> None:
@@ -190,8 +195,8 @@ def _make_parts(
     limit: MemoryLimit,
     report: Callable[[str], None],
     progress: Callable[[int], None],
-) -> float:
-    """Make parts of the missing images; return CPU seconds."""
+) -> tuple[float, float]:
+    """Make parts of the missing images; return wall and CPU seconds."""
     total = len(parts.job.names)
     size = -(-len(missing) // (workers * _CHUNKS_PER_WORKER))
     size = min(max(size, 1), _MAX_CHUNK)
@@ -208,13 +213,14 @@ def _make_parts(
         run_pool(parts.job, chunks, min(workers, len(chunks)), limit)
     ) as results:
         next(results)  # the workers are there
+        start = time.perf_counter()
         progress(done)
         for result in results:
             cpu_seconds += result.cpu_seconds
             done += result.images
             slow.look(chunks)
             progress(done)
-    return cpu_seconds
+    return time.perf_counter() - start, cpu_seconds
 
 
 class _SlowImages:
