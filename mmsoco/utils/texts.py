@@ -30,9 +30,11 @@ def decode_text(data: bytes) -> str:
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
+        remedy = 'save it as UTF-8'
+        if b'\0' in data:
+            remedy = 'it looks like a file of another kind'
         raise ValueError(
-            f'it is not UTF-8 ({error.reason} at byte {error.start}); save '
-            'it as UTF-8'
+            f'it is not UTF-8 ({error.reason} at byte {error.start}); {remedy}'
         ) from error
     if '\0' in text[:_START]:
         raise ValueError(

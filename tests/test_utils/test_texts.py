@@ -19,6 +19,18 @@ def test_text_without_its_byte_order_mark(encoding):
 
 
 @pytest.mark.parametrize(
+    ('data', 'remedy'),
+    [
+        ('ö'.encode('latin-1'), 'save it as UTF-8'),
+        (b'PK\x03\x04\x00\xff', 'looks like a file of another kind'),
+    ],
+)
+def test_other_encodings_and_other_files(data, remedy):
+    with pytest.raises(ValueError, match=f'it is not UTF-8.*{remedy}'):
+        decode_text(data)
+
+
+@pytest.mark.parametrize(
     ('text', 'message'),
     [
         ('{"annotations": [1], "annotations": []}', "key 'annotations' is"),
