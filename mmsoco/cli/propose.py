@@ -180,6 +180,10 @@ def run(args: argparse.Namespace) -> None:
         shrink=args.shrink,
         backend_args=args.backend_args or None,
     )
+    if args.join:
+        from mmsoco.proposals.rework import join_stores, refuse_unjoinable
+
+        refuse_unjoinable(args.join, job.names, str(args.images))
     console = Console()
     with console.progress('search', len(job.names)) as progress:
         summary = generate(
@@ -188,8 +192,6 @@ def run(args: argparse.Namespace) -> None:
     print(describe(summary.store))
     print(describe_speed(summary))
     if args.join:
-        from mmsoco.proposals.rework import join_stores
-
         joined = join_stores(
             args.join, job.out, args.out, overwrite=args.overwrite
         )

@@ -1,7 +1,7 @@
 """Make stores from stores: join shards or stores, or filter regions again."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -197,11 +197,7 @@ def _joined_metadata(
     """Make the metadata of the joined store from those of both stores."""
     first = stores[0]
     for store in stores:
-        if store.metadata.get('kind') == 'regions':
-            raise ValueError(
-                f'{str(store.path)!r} holds all regions, not the proposals '
-                'chosen from them; choose them with `mmsoco convert regions`'
-            )
+        _refuse_regions(store)
     keys = ('search', 'joined', 'filter', 'image_list')
     return {
         'kind': 'proposals',
@@ -219,6 +215,45 @@ def _joined_metadata(
             ],
         },
     }
+
+
+def _refuse_regions(store: ProposalStore) -> None:
+    if store.metadata.get('kind') == 'regions':
+        raise ValueError(
+            f'{str(store.path)!r} holds all regions, not the proposals '
+            'chosen from them; choose them with `mmsoco convert regions`'
+        )
+
+
+def refuse_unjoinable(
+    path: str | os.PathLike, names: Collection[str], image_root: str
+) -> None:
+    """Refuse a store to join before the boxes to add to it are made.
+
+    Args:
+        path: The store, see `join_stores`.
+        names: The images whose boxes are to be added.
+        image_root: Where they are.
+
+    Raises:
+        ValueError: If the store is of other images, or holds regions.
+        StoreError: If the file is not a store.
+    """
+    store = ProposalStore(path)
+    _refuse_regions(store)
+    there = {store.file_name(row) for row in range(len(store))}
+    entries = store.metadata.get('unreadable', [])
+    unreadable = {entry['file_name'] for entry in entries}
+    absent = sorted(set(names) - there - unreadable)
+    foreign = sorted(there - set(names))
+    if absent or foreign:
+        raise ValueError(
+            f'{str(path)!r} is of other images than {image_root!r}: '
+            f'{len(absent)} of {len(names)} images there are not in the '
+            f'store, and {len(foreign)} of its {len(there)} are not there, '
+            f'such as {(absent or foreign)[0]!r}; make both of the same '
+            'folder'
+        )
 
 
 def _join_rows(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from command import call, succeed
+from command import assert_refused, call, succeed
 from mmengine.config import Config
 from PIL import Image
 
@@ -163,6 +163,15 @@ def test_the_commands_of_a_second_round(folder, tmp_path):
     limits = ('--min-size=4', '--min-scale=0.02', '--workers=1')
     succeed('propose', images, '--out', first, *limits)
     out = tmp_path / 'more.arrow'
+    others = folder / 'others'
+    others.mkdir()
+    shutil.copy(next(images.iterdir()), others)
+    outcome = call(
+        'propose', others, '--out', out, '--detector', folder / 'a.pth',
+        '--join', first,
+    )  # fmt: skip
+    assert_refused(outcome, 'is of other images than')
+    assert not [*tmp_path.glob('more*')]  # nothing was made first
     command = (
         'propose', images, '--out', out, *limits, '--detector',
         folder / 'a.pth', '--boxes=40', '--join', first,

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from generator_helpers import assert_same_stores, make_job, run
@@ -10,6 +12,7 @@ from mmsoco.proposals.rework import (
     join_stores,
     merge_shards,
     refilter,
+    refuse_unjoinable,
 )
 from mmsoco.proposals.store import ProposalStore
 
@@ -143,6 +146,26 @@ def test_joined_stores_tell_what_they_are_made_of(tmp_path):
     assert store.path.read_bytes() == before
     wider = join_stores(first, second, store.path, iou=1.0, overwrite=True)
     assert ProposalStore(wider.path).metadata['boxes'] == 6
+
+
+@pytest.mark.parametrize(
+    ('names', 'message'),
+    [
+        (['a.png', 'b.png', 'bad.png'], None),
+        (['a.png'], r"0 of 1 .* 1 of its 2 are not there, such as 'b\.png'"),
+        (['a.png', 'b.png', 'c.png'], r"1 of 3 .* 0 of its 2 .* 'c\.png'"),
+    ],
+)
+def test_a_store_to_join_is_checked_first(tmp_path, names, message):
+    unreadable = [dict(file_name='bad.png', reason='empty')]
+    path = tmp_path / 'a.arrow'
+    store_of(path, [[0, 0, 50, 50]], unreadable=unreadable)
+    try:
+        refuse_unjoinable(path, names, 'images')
+    except ValueError as error:
+        assert message is not None and re.search(message, str(error))
+    else:
+        assert message is None
 
 
 def test_stores_of_other_images_are_not_joined(tmp_path):
