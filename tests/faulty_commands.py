@@ -29,6 +29,13 @@ PROPOSE = [
     ('propose images --out ""', 'argument --out: expected a path'),
     ('propose images x.arrow --out y.arrow', 'named twice'),
     ('propose many pictures --out y.arrow', 'quote a .*: "many pictures"'),
+    # as a shell writes images/*.png
+    (
+        'propose images/a.png names.txt '
+        + 'images/a.png ' * 9
+        + '--out x.arrow',
+        r'unknown argument: (images/a\.png ){3}and 6 more.* name their folder',
+    ),
     ('propose nowhere --out x.arrow', "'nowhere' does not exist"),
     ('propose empty --out x.arrow', "no images in 'empty'"),
     ('propose text.txt --out x.arrow', "'text.txt' is a file"),

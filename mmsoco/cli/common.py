@@ -25,6 +25,8 @@ _Namespace = TypeVar('_Namespace')
 _OUT_OPTION = 'out_option'
 # Of a path whose blanks were not quoted.
 _MOST_WORDS = 8
+# Names of files that a message lists, where a pattern gave thousands.
+_MOST_UNKNOWN = 3
 STATUS_USAGE = 2  # the exit status of argparse
 # Python also accepts "1_000" and digits of other scripts, which are typing
 # errors on a command line.
@@ -123,7 +125,10 @@ class Parser(argparse.ArgumentParser):
                 hint = near(name, self._option_string_actions)
             else:
                 hint = self.unquoted(name)
-            self.error(f'unknown argument: {" ".join(unknown)}{hint}')
+            shown = ' '.join(unknown[:_MOST_UNKNOWN])
+            if len(unknown) > _MOST_UNKNOWN:
+                shown += f' and {len(unknown) - _MOST_UNKNOWN} more'
+            self.error(f'unknown argument: {shown}{hint}')
         return parsed, []
 
     def unquoted(self, word: str) -> str:
@@ -134,6 +139,8 @@ class Parser(argparse.ArgumentParser):
                 name = ' '.join(words[begin:end])
                 if word in words[begin:end] and os.path.exists(name):
                     return f'; quote a path with spaces: "{name}"'
+        if os.path.isfile(word):  # from a pattern such as images/*.jpg
+            return '; in place of many files, name their folder'
         return ''
 
     def error(self, message: str) -> NoReturn:
