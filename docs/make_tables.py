@@ -168,7 +168,9 @@ RECORDS = REPO / 'docs' / 'results' / 'cells'
 RESULTS_PAGE = REPO / 'docs' / 'results.md'
 RESULTS_FIGURE = REPO / 'docs' / 'results.svg'
 # After those of the figure, in the table of comparisons.
-FURTHER_RECORDS = (RECORDS / 'schedule', RECORDS / 'facemask')
+FURTHER_RECORDS = tuple(
+    RECORDS / name for name in ('length', 'schedule', 'facemask')
+)
 # Fewer starts do not make a comparison.
 _LEAST_STARTS = 2
 
