@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -51,8 +52,12 @@ class InHand(NamedTuple):
 
 def in_hand(chunks: list[Chunk]) -> Iterator[InHand]:
     """Yield the images that are being searched."""
-    for chunk in chunks:
-        path = in_hand_path(chunk.out)
+    paths = [in_hand_path(chunk.out) for chunk in chunks]
+    # One look at the folder: of thousands of chunks, few are in hand.
+    there = set(os.listdir(paths[0].parent))
+    for path in paths:
+        if path.name not in there:
+            continue
         with contextlib.suppress(FileNotFoundError):
             seconds = time.time() - path.stat().st_mtime
             pid, _, name = path.read_text('utf-8').partition(' ')
