@@ -13,7 +13,6 @@ from mmengine.config import Config
 from torch import nn
 
 from mmsoco.checkpoints.io import load_run
-from mmsoco.checkpoints.load_report import LoadReport
 from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.checkpoints.warm_start import (
     SCRATCH,
@@ -25,9 +24,9 @@ from mmsoco.engine.run_record import Change, RunRecord
 from mmsoco.engine.trial_build import build_parts
 from mmsoco.models.pretexts import rpn_config
 from mmsoco.proposals.store import ProposalStore
-from mmsoco.utils.durations import describe_time
 from mmsoco.utils.machine import available_cores
 from mmsoco.visualization.logs import LEAST_OF_PAIR
+from mmsoco.workflow import plan_text
 from mmsoco.workflow import pretrain_config as configs
 from mmsoco.workflow.child import (
     ScalarsFollower,
@@ -43,21 +42,13 @@ from mmsoco.workflow.measure import (
 )
 from mmsoco.workflow.news import PretrainingNews
 from mmsoco.workflow.run_folder import RunFolder
-from mmsoco.workflow.settings import (
-    LEAST_STEPS,
-    PretrainSettings,
-    counted,
-)
+from mmsoco.workflow.settings import PretrainSettings
 
 # How long a run is if neither the user nor the recipe says: about 40,000
 # samples at the small recipe's batch, but never fewer epochs than that has,
 # nor more than SoCo's own.
 DEFAULT_STEPS = 2500
 FEWEST_EPOCHS, MOST_EPOCHS = 8, 400
-# Floating point operations of a step: Mask R-CNN R50-FPN against the small
-# R18-FPN in the small recipe (`tools/analysis_tools/get_flops.py`: 57.0 and
-# 4.8 GFLOP per picture).
-LARGE_TO_SMALL = 12.0
 
 
 class Training:
@@ -176,7 +167,7 @@ class Training:
             text = str(error).removesuffix('.') if remedy else error
             kind = OSError if isinstance(error, OSError) else ValueError
             raise kind(f'--init {found}: {text}{remedy}') from error
-        self.start = '; '.join(describe_start(report) for report in reports)
+        self.start = '; '.join(map(plan_text.describe_start, reports))
 
     def config(self) -> Config:
         """Return the config without the settings that are measured."""
@@ -219,7 +210,8 @@ class Training:
             self.config(), plan, self.settings.cfg_options
         )
         configs.write_config(cfg, self.config_path, configs.PRETRAIN_DOCSTRING)
-        self.console.step(number, 'pretrain', self._describe(plan))
+        text = plan_text.describe_plan(plan, self.devices, self.has_gpu)
+        self.console.step(number, 'pretrain', text)
         for name, text in self._remarks(plan):
             self.console.detail(name, text)
         for name, text in resume_notes(self.folder.checkpoints):
@@ -262,7 +254,9 @@ class Training:
         """
         plan = self.plan()
         epochs = self._epochs(
-            plan.steps_per_epoch, self._pictures(plan), _speed(plan)
+            plan.steps_per_epoch,
+            plan_text.pictures_of_epoch(plan, self.devices),
+            plan_text.speed_of(plan),
         )
         if epochs == plan.epochs:
             return
@@ -367,26 +361,6 @@ class Training:
         # Where a core shows twice, its second half helps little.
         return precisions, tuple(dict.fromkeys((cores, max(cores // 2, 1))))
 
-    def _describe(self, plan: configs.Plan) -> str:
-        if self.has_gpu:
-            where = f'{self.devices} x {torch.cuda.get_device_name()}'
-        else:
-            where = f'CPU, {available_cores()} cores'
-        return (
-            f'{where}, {plan.precision}, {plan.detector}, views of '
-            f'{plan.view_size}, {counted(plan.epochs, "epoch")} of '
-            f'{counted(plan.steps_per_epoch, "step")}, about '
-            f'{describe_time(self._seconds(plan))} (measured)'
-        )
-
-    def _pictures(self, plan: configs.Plan) -> int:
-        """Return the pictures that an epoch trains on."""
-        return plan.steps_per_epoch * plan.batch_size * self.devices
-
-    def _seconds(self, plan: configs.Plan) -> float:
-        """Return how long the whole training takes."""
-        return plan.epochs * self._pictures(plan) / _speed(plan)
-
     def _remarks(self, plan: configs.Plan) -> list[tuple[str, str]]:
         remarks = []
         if self.change is not None:
@@ -395,56 +369,22 @@ class Training:
         if self.start:
             remarks.append(('start', self.start))
         if self.settings.detector is None:
-            remarks.append(('detector', self._other_choice(plan)))
+            text = plan_text.describe_other_detector(
+                plan, self.devices, self.has_gpu
+            )
+            remarks.append(('detector', text))
         if self.trains_rpn and self.settings.rpn is None:
             text = 'learns to find the proposals; --no-rpn leaves it out'
             remarks.append(('rpn', text))
-        if plan.steps < LEAST_STEPS:
-            epochs = -(-LEAST_STEPS // plan.steps_per_epoch)
-            remarks.append(
-                (
-                    'note',
-                    f'too short to learn much ({counted(plan.steps, "step")}'
-                    f'): below {LEAST_STEPS} steps our features were no '
-                    'better than untrained ones; '
-                    f'--epochs {epochs} runs that many',
-                )
-            )
+        shortness = plan_text.describe_shortness(plan)
+        if shortness is not None:
+            remarks.append(('note', shortness))
         return remarks
-
-    def _other_choice(self, plan: configs.Plan) -> str:
-        """Describe the cost of the other default detector."""
-        seconds = self._seconds(plan)
-        if self.has_gpu:
-            other = f'mmsoco::{configs.SMALL[1]}'
-            cost = describe_time(seconds / LARGE_TO_SMALL)
-            return (
-                f'the default on a GPU; --detector {other} would take about '
-                f'{cost}'
-            )
-        other = f'mmsoco::{configs.LARGE[1]}'
-        cost = describe_time(seconds * LARGE_TO_SMALL)
-        return (
-            'the default on a CPU; Mask R-CNN R50-FPN (--detector '
-            f'{other}) would take about {cost}'
-        )
 
 
 def has_gpu() -> bool:
     """Return whether trainings run on a GPU."""
     return torch.cuda.is_available()
-
-
-def describe_start(report: LoadReport) -> str:
-    """Summarize the loading of the start's weights in a line."""
-    name = Path(report.source).name
-    return f'{name}: {report.summary()}, copied to the target'
-
-
-def _speed(plan: configs.Plan) -> float:
-    """Return the pictures per second that were measured for a plan."""
-    assert plan.images_per_s is not None  # a run measures before it plans
-    return plan.images_per_s
 
 
 def _view_size(cfg: Config) -> int:

@@ -12,10 +12,15 @@ from mmsoco.utils.stop_signals import StoppedError
 from mmsoco.workflow import training as module
 from mmsoco.workflow.console import Progress
 from mmsoco.workflow.news import DetectorNews, PretrainingNews
+from mmsoco.workflow.plan_text import (
+    describe_other_detector,
+    describe_plan,
+    describe_start,
+)
 from mmsoco.workflow.pretrain_config import Plan, describe_detector
 from mmsoco.workflow.run_folder import RunFolder
 from mmsoco.workflow.settings import PretrainSettings
-from mmsoco.workflow.training import Training, describe_start
+from mmsoco.workflow.training import Training
 
 
 class Bar(Progress):
@@ -348,9 +353,9 @@ def test_a_gpu_gets_the_large_detector(tmp_path, gpu):
     views = made.config().train_dataloader.dataset.pipeline[0].views
     assert [view.size for view in views] == [224, 224, 112]
     # 43,200 epochs of 10 s are five days; the small one takes a 12th of it
-    text = made._other_choice(replace(PLAN, epochs=43200))
+    text = describe_other_detector(replace(PLAN, epochs=43200), 1, True)
     assert 'the default on a GPU' in text and 'about 10 hours' in text
-    text = made._describe(replace(PLAN, epochs=1))
+    text = describe_plan(replace(PLAN, epochs=1), 1, True)
     assert text.startswith('1 x H100, fp32') and '1 epoch of 20' in text
 
 
@@ -359,7 +364,7 @@ def test_a_cpu_gets_the_small_detector(tmp_path, monkeypatch):
     made = training(tmp_path)
     assert describe_detector(made.detector).startswith('Mask R-CNN R18-FPN')
     # 4,000 epochs of 10 s, twelve times as long
-    text = made._other_choice(replace(PLAN, epochs=4000))
+    text = describe_other_detector(replace(PLAN, epochs=4000), 1, False)
     assert 'the default on a CPU' in text and 'about 5.6 days' in text
 
 
