@@ -5,6 +5,7 @@ prints a plain line from time to time, so that a log stays readable.
 """
 
 import contextlib
+import math
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -17,6 +18,9 @@ from mmsoco.utils.logs import off_console
 
 # Seconds between two lines of progress if the output is not a terminal.
 LINE_SECONDS = 30.0
+# Between two drawings of the bar, each of which takes half a millisecond:
+# thousands of pictures may be done in a second.
+_DRAW_SECONDS = 0.1
 _NAME_WIDTH = 11
 
 
@@ -151,12 +155,16 @@ class _Bar(Progress):
         super().__init__(total)
         self._bar = bar
         self._task = bar.add_task(name, total=total, text='')
+        self._drawn = -math.inf
 
     def show(self, text: str, name: str | None = None) -> None:
         """Write the text next to the bar."""
         named = {} if name is None else {'description': name}
         self._bar.update(self._task, completed=self.done, text=text, **named)
-        self._bar.refresh()
+        now = time.monotonic()
+        if now - self._drawn >= _DRAW_SECONDS:
+            self._drawn = now
+            self._bar.refresh()
 
     def print(self, text: str) -> None:
         """Print a line above the bar."""
