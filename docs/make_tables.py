@@ -229,11 +229,17 @@ def _short_answer(results: analysis.Results) -> str:
     """Compare with scratch at the smallest label budget, in a sentence."""
     references = (results.scratch, results.longer)
     labels = min(results.budgets)
-    found = report.comparisons(results, labels)
+    found = [
+        entry
+        for entry in report.comparisons(results, labels)
+        if entry.other and entry.other.start['name'] in references
+        if entry.difference
+    ]
+    if not found:
+        return f'With {labels} labels: {NOT_RUN}.'
     verdicts = [
         f'compared with {entry.name}: {statistics.verdict(entry.difference)}'
         for entry in found
-        if entry.other and entry.other.start['name'] in references
         if entry.difference
     ]
     name = _short_name(found[0].row)
