@@ -240,7 +240,6 @@ def _short_answer(results: analysis.Results) -> str:
     verdicts = [
         f'compared with {entry.name}: {statistics.verdict(entry.difference)}'
         for entry in found
-        if entry.difference
     ]
     name = _short_name(found[0].row)
     return (
@@ -253,6 +252,10 @@ def _short_answer(results: analysis.Results) -> str:
 def _short_name(row: analysis.Row) -> str:
     """Return a start's name without the parts that it loads."""
     return row.label.split(' (')[0]
+
+
+def _mean(row: analysis.Row | None) -> str:
+    return f'{row.summary.mean:.1f}' if row and row.summary else NOT_RUN
 
 
 def _comparison_row(
@@ -272,9 +275,9 @@ def _comparison_row(
         f'{pictures}, {steps:,}',
         str(found.row.labels),
         _short_name(found.row),
-        report.reached(found.row).removesuffix(' AP'),
+        _mean(found.row),
         found.name.removeprefix('the start '),
-        report.reached(found.other).removesuffix(' AP'),
+        _mean(found.other),
         gain,
     ]
 

@@ -196,10 +196,12 @@ def answer(results: Results) -> list[str]:
             sentences.append(f'With {labels} labels: not run.')
             continue
         row = found[0].row
-        sentence = f'With {labels} labels, {row.label} reaches {reached(row)}.'
+        sentence = (
+            f'With {labels} labels, {row.label} reaches {_reached(row)}.'
+        )
         for entry in found:
             sentence += (
-                f' Compared with {entry.name} ({reached(entry.other)}): '
+                f' Compared with {entry.name} ({_reached(entry.other)}): '
                 f'{entry.verdict}.'
             )
         sentences.append(sentence)
@@ -207,7 +209,7 @@ def answer(results: Results) -> list[str]:
     return [*sentences, *analysis.fewer_labels(results, start)]
 
 
-def reached(row: Row | None) -> str:
+def _reached(row: Row | None) -> str:
     """Return the mean AP of a start."""
     if row is None or row.summary is None:
         return 'not run'
