@@ -24,7 +24,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what is marked ``gpu`` where there is none."""
     import torch  # after the environment above is set
 
-    _forget_default_scope(item.path)
+    _forget_last_run(item.path)
     # A shell starts jobs in the background with Ctrl-C ignored, and nohup
     # ignores SIGHUP; then runs would not listen to them either.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,15 +34,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @functools.lru_cache(maxsize=1)
-def _forget_default_scope(file: Path) -> None:
+def _forget_last_run(file: Path) -> None:
     """Let a file of tests start as if it were run alone.
 
     A runner leaves its default scope behind, by which a name such as ResNet
-    is that of another package in the tests that the process runs next.
+    is that of another package in the tests that the process runs next; and
+    its logger, whose file is closed by any package that configures logging
+    (as submitit does), so that models that are initialized next cannot
+    write into it.
     """
-    from mmengine.registry import DefaultScope  # late, as torch above
+    from mmengine.logging import MessageHub, MMLogger  # late, as torch above
+    from mmengine.registry import DefaultScope
 
-    DefaultScope._instance_dict.clear()
+    for kind in (DefaultScope, MessageHub, MMLogger):
+        kind._instance_dict.clear()
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
