@@ -387,20 +387,15 @@ def fewer_labels(results: Results, start: str) -> list[str]:
 def correlations(results: Results) -> list[Correlation]:
     """Correlate gauges of pretraining with the AP of fine-tuning.
 
-    Starts that take a part of the pretrained weights are left out.
+    Of the starts that take different parts of one pretraining, the first one
+    of the plan counts.
 
     Returns:
         One for each label budget and gauge.
     """
     found = []
     for labels in results.budgets:
-        cells = [
-            (row.pretrainings[seed], record.box_ap)
-            for row in results.at(labels)
-            if row.start['parts'] is None
-            for seed, record in row.records.items()
-            if seed in row.pretrainings
-        ]
+        cells = _cells_of_pretrainings(results, labels)
         names = {name for p, _ in cells for name in p.gauges}
         for name in sorted(names.difference(_NOT_COMPARABLE)):
             known = [(p, ap) for p, ap in cells if name in p.gauges]
@@ -410,6 +405,19 @@ def correlations(results: Results) -> list[Correlation]:
             starts = len({p.start for p, _ in known})
             found.append(Correlation(name, labels, len(known), starts, value))
     return found
+
+
+def _cells_of_pretrainings(
+    results: Results, labels: int
+) -> list[tuple[Record, float]]:
+    """Return each pretraining with the AP of the fine-tuning that counts."""
+    found: dict[str, tuple[Record, float]] = {}
+    for row in results.at(labels):
+        for seed, pretraining in row.pretrainings.items():
+            if seed in row.records:
+                cell = (pretraining, row.records[seed].box_ap)
+                found.setdefault(pretraining.cell, cell)
+    return list(found.values())
 
 
 def superseded(folder: Path, content: dict) -> int:

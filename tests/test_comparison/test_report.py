@@ -229,6 +229,23 @@ def test_correlation_of_a_gauge_with_ap(results, folder):
     assert '| hit rate | 400 | 1 | 1 | cannot tell: fewer than 5' in text
 
 
+@pytest.mark.parametrize('first', [True, False])
+def test_a_pretraining_counts_once_in_correlations(results, first):
+    """The first of the starts that share it counts, whatever it loads."""
+    soco, byol = results.row('soco', 100), results.row('byol', 100)
+    # The part gets the APs of BYOL.
+    part = analysis.Row(
+        dict(soco.start, name='part', parts=['backbone']),
+        100, byol.records, soco.pretrainings,
+    )  # fmt: skip
+    results.rows = [part, soco, byol] if first else [soco, byol, part]
+    (found,) = (f for f in analysis.correlations(results) if f.cells)
+    aps = [*(byol if first else soco).ap.values(), *byol.ap.values()]
+    rates = [0.5, 0.7, 0.4, 0.1, 0.3, 0.2]
+    assert (found.cells, found.starts) == (6, 2)
+    assert found.value == pytest.approx(stats.spearmanr(rates, aps).statistic)
+
+
 def test_answer_names_both_comparisons(results):
     first, second, third = report.answer(results)
     soco, scratch, byol = (
