@@ -40,19 +40,26 @@ def publish(
         ValueError: If ``source`` holds no weights, or not finite ones.
         OSError: If the file could not be written.
     """
+    content = without_training_state(source)
+    folder = Path(folder)
+    with unnamed_path(folder / f'{name}.pth') as partial:
+        torch.save(content, partial)
+        digest = sha256(partial)[:8]
+        final = folder / f'{name}_{day or date.today():%Y%m%d}-{digest}.pth'
+        name_complete(partial, final)
+    return final
+
+
+def without_training_state(source: str | Path) -> dict:
+    """Return the content of a published file; see `publish`."""
     checkpoint = io.load_run(source)
     state = io.weights_of(checkpoint, source)
     meta = checkpoint.get('meta', {})
     if not is_manifest(meta):
         meta = manifest_of(state, meta, source, guess_layout(state))
-    meta = {**meta, CHECKSUM: tensors_sha256(state)}
-    folder = Path(folder)
-    with unnamed_path(folder / f'{name}.pth') as partial:
-        torch.save(dict(state_dict=state, meta=meta), partial)
-        digest = sha256(partial)[:8]
-        final = folder / f'{name}_{day or date.today():%Y%m%d}-{digest}.pth'
-        name_complete(partial, final)
-    return final
+    return dict(
+        state_dict=state, meta={**meta, CHECKSUM: tensors_sha256(state)}
+    )
 
 
 def is_manifest(meta: Mapping) -> bool:
