@@ -9,9 +9,10 @@ Example:
     mmsoco finetune out/mine --train train.json --train-images images \
         --val val.json --val-images images --labels 60
 
-Writes the complete config, checkpoints, logs and a report that shows the
-detections next to the labels to DIR/finetune (see --out). With --scratch, the
-same training starts without the pretrained weights, for comparison.
+Writes the weights (detector.pth), the complete config, checkpoints, logs and a
+report that shows the detections next to the labels to DIR/finetune (see
+--out). With --scratch, the same training starts without the pretrained
+weights, for comparison.
 """
 
 import argparse

@@ -1,13 +1,15 @@
 """Fine-tune a pretrained detector on labels: `mmsoco finetune`.
 
 It has three steps: the labels are read and checked, the detector is trained in
-a separate process, and it is evaluated on the validation pictures. Classes,
-boxes or masks, and the size of the pictures come from the files.
+a separate process, and it is evaluated on the validation pictures. Then its
+weights are written alone, without the state of the training. Classes, boxes or
+masks, and the size of the pictures come from the files.
 """
 
 import hashlib
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -48,6 +50,8 @@ if TYPE_CHECKING:
 
 _DIGITS = 16  # of a hash in the manifest
 STEPS = ('labels', 'finetune', 'evaluate')
+# The file in the folder of a run with the weights alone.
+DETECTOR = 'detector.pth'
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,11 @@ class FinetunedRun:
     def checkpoint(self) -> Path:
         """The last checkpoint, which was evaluated."""
         return self.out / 'checkpoints' / self.manifest['checkpoint']
+
+    @property
+    def detector(self) -> Path:
+        """The weights of that checkpoint alone, with the classes."""
+        return self.out / DETECTOR
 
     @property
     def config(self) -> Path:
@@ -162,6 +171,7 @@ class _Finetuning:
             self._write_config(cfg)
             self._train()
             metrics = self._evaluate()
+            self._export()
         return FinetunedRun(
             self.settings.folder, metrics, self.folder.manifest
         )
@@ -367,6 +377,24 @@ class _Finetuning:
         )
         self.console.line(f'report: {report}')
         return metrics
+
+    def _export(self) -> None:
+        """Write the weights alone, which mmdet loads, and say what is next."""
+        from mmsoco.checkpoints import io
+        from mmsoco.checkpoints.publish import without_training_state
+
+        weights = self.folder.path / DETECTOR
+        if not self.folder.is_done('export', weights):
+            start = time.monotonic()
+            checkpoint = (
+                self.folder.checkpoints / self.folder.manifest['checkpoint']
+            )
+            io.save_atomic(without_training_state(checkpoint), weights)
+            self.folder.note('export', time.monotonic() - start)
+        folder = shlex.quote(str(self.folder.path))
+        self.console.line(
+            f'next: mmsoco detect {folder} PICTURES --out FOLDER'
+        )
 
 
 def read_evaluation(out: Path) -> dict[str, float]:

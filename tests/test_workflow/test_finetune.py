@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from command import state_of
 from PIL import Image
 
@@ -88,7 +89,9 @@ def calls(monkeypatch):
         start = finetune.Path(work_dir, '20260101_000000')
         (start / 'vis_data').mkdir(parents=True)
         if 'train' in command:
-            (start.parent / 'epoch_2.pth').touch()
+            weights = dict(state_dict={'backbone.a': torch.ones(2)}, meta={})
+            for epoch in (1, 2):
+                torch.save(weights, start.parent / f'epoch_{epoch}.pth')
             entry = dict(step=6, epoch=2, loss=1.0, loss_cls=0.5, time=1.0)
             path = start / 'vis_data' / 'scalars.json'
             path.write_text(json.dumps(entry) + '\n')
@@ -156,6 +159,9 @@ def test_three_steps(pretrained, data, calls):
     )  # 0.jpg and so on of two folders
     assert found.metrics['bbox_mAP'] == 0.25
     assert found.checkpoint.is_file()
+    content = torch.load(found.detector, weights_only=True)
+    assert content['state_dict']['backbone.a'].tolist() == [1, 1]
+    assert f'next: mmsoco detect {found.out} PICTURES' in text
     page = found.report.read_text()
     assert '<td>cat</td><td>11</td><td>50.0</td>' in page
     assert page.count('<img src="data:image/') == 2
