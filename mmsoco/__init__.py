@@ -25,6 +25,7 @@ from .version import __version__
 _OFFERED = {
     'pretrain': 'mmsoco.workflow.pretrain',
     'finetune': 'mmsoco.workflow.finetune',
+    'detect': 'mmsoco.workflow.detect',
 }
 __all__ = ['__version__', *_OFFERED]
 

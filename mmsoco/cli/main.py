@@ -22,6 +22,7 @@ VERBS = {
     'From a folder of pictures to a detector': (
         'pretrain',
         'finetune',
+        'detect',
         'demo',
     ),
     'Proposals and views': ('propose', 'recall', 'browse'),

@@ -34,6 +34,10 @@ _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 _WIDTH, _HEIGHT = 460, 320
 _GAP = 6
 _PICTURES = 6
+# Longest side in pixels of a picture by itself.
+_LONGEST = 1280
+_CLASS_COLORS = (LABEL, WRONG, RIGHT, (204, 121, 167), (86, 180, 233),
+                 (230, 159, 0), MISSED)  # fmt: skip
 _AROUND = np.array([-3, -3, 3, 3])
 
 
@@ -170,6 +174,33 @@ def draw_detections(
             for row in rows
         ]
     )
+
+
+def draw_objects(
+    rgb: np.ndarray,
+    objects: Sequence[Mapping[str, Any]],
+    names: Mapping[int, str],
+) -> np.ndarray:
+    """Draw the detections of a picture, each class in a color of its own.
+
+    Args:
+        rgb: (H, W, 3) uint8 RGB.
+        objects: COCO results of the picture, best scores first.
+        names: Names of the classes by id.
+
+    Returns:
+        uint8 RGB, at most `_LONGEST` pixels on its longest side.
+    """
+    zoom = min(_LONGEST / max(rgb.shape[:2]), 1)
+    size = [max(round(side * zoom), 1) for side in rgb.shape[1::-1]]
+    picture = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+    places = {label: place for place, label in enumerate(names)}
+    boxes = _corners(objects) * zoom
+    for entry, box in zip(objects[::-1], boxes[::-1], strict=True):
+        label = entry['category_id']
+        color = _CLASS_COLORS[places[label] % len(_CLASS_COLORS)]
+        _draw(picture, box, color, f'{names[label]} {entry["score"]:.2f}')
+    return picture
 
 
 def _draw_row(

@@ -1,6 +1,7 @@
 """From pictures to a judged detector, with everything that is heavy."""
 
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -148,6 +149,10 @@ def test_a_voc_folder_is_fine_tuned_on(voc, pretrained):
     page = (pretrained / 'report.html').read_text()
     assert 'Fine-tuning: finetune' in page
     assert 'backbone' in run.report.read_text()  # what was loaded
+    found = mmsoco.detect(
+        run.out, voc / 'JPEGImages', run.out / 'found', score=0.1
+    )
+    assert len(json.loads(found.read_text())['images']) == NUMBER
 
 
 def test_two_rounds_in_two_calls(voc, tmp_path):

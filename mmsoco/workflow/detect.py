@@ -1,0 +1,290 @@
+"""Find objects in new pictures with a fine-tuned detector: `mmsoco detect`.
+
+The result is a file of labels in COCO's format, which tools for labeling can
+import: correcting detections takes less time than drawing boxes.
+"""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from mmsoco.images.lists import ImageList, find_images, refuse_none
+from mmsoco.images.reading import UnreadableImageError, read_rgb
+from mmsoco.utils.files import (
+    atomic_path,
+    refuse_existing,
+    refuse_within,
+    write_json,
+)
+from mmsoco.utils.problems import Outcome, Problems
+from mmsoco.visualization import detections as drawing
+from mmsoco.workflow.console import Console
+from mmsoco.workflow.finetune import DETECTOR
+from mmsoco.workflow.run_folder import (
+    MANIFEST_NAME,
+    find_manifests,
+    read_manifest,
+)
+from mmsoco.workflow.settings import counted
+
+_KIND = 'fine-tuning'
+
+
+def detect(
+    run: str | os.PathLike,
+    images: str | os.PathLike,
+    out: str | os.PathLike,
+    *,
+    score: float | None = None,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> Path:
+    """Find objects in new pictures.
+
+    Pictures that cannot be read are left out, and reported.
+
+    Args:
+        run: Folder of a fine-tuning, or of the pretraining that it is in.
+        images: Folder of the pictures, which is searched recursively, or one
+            picture.
+        out: Gets ``detections.json`` and, in ``pictures``, each picture with
+            its detections drawn.
+        score: Lowest score of a detection, in 0..1. By default the one with
+            the best F1 on the validation pictures of the fine-tuning.
+        overwrite: Whether to replace detections that are there.
+        console: What reports the progress; by default standard output.
+
+    Returns:
+        ``detections.json``: labels in COCO's format with the categories of
+        the fine-tuning, where each annotation has a ``score``.
+
+    Raises:
+        FileNotFoundError: If a folder is not there, or holds no finished
+            fine-tuning.
+        FileExistsError: If ``out`` holds detections already.
+        ValueError: If no picture can be read, or it is not clear which
+            fine-tuning or which score is meant.
+    """
+    console, out = console or Console(), Path(out)
+    target = out / 'detections.json'
+    refuse_existing(target, overwrite)
+    folder = find_finetuning(Path(run))
+    found = _find_pictures(Path(images), out)
+    lowest = _best_score(folder) if score is None else score
+    detector = _Detector(folder, lowest)
+    document = _detect_all(detector, found, out / 'pictures', console)
+    if not document['images']:
+        raise ValueError(
+            f'no picture of {len(found.names)} can be read\n{found.problems}'
+        )
+    write_json(target, document)
+    _summarize(console, document, lowest, found.problems)
+    console.line(f'wrote {target} and {out / "pictures"}')
+    return target
+
+
+def find_finetuning(path: Path) -> Path:
+    """Return the folder of a finished fine-tuning.
+
+    Args:
+        path: It, or the folder of the pretraining that it is in.
+
+    Raises:
+        FileNotFoundError: If there is none, or its weights are missing.
+        FileExistsError: If the folder holds a run of another kind.
+        ValueError: If there are several, or the manifest is damaged.
+    """
+    runs = find_manifests(path, _KIND, 'evaluate')
+    if not runs:
+        manifest = path / MANIFEST_NAME
+        remedy = 'give the folder that `mmsoco finetune` wrote'
+        if not manifest.is_file():
+            raise FileNotFoundError(
+                f'{path} holds no fine-tuning (there is no {MANIFEST_NAME}); '
+                f'{remedy}'
+            )
+        read_manifest(manifest, _KIND, remedy)
+        runs = [path]
+    if len(runs) > 1:
+        names = ', '.join(str(run) for run in runs)
+        raise ValueError(
+            f'{path} holds {len(runs)} fine-tunings; give one of {names}'
+        )
+    [run] = runs
+    for name in (DETECTOR, 'finetune.py'):
+        if not (run / name).is_file():
+            raise FileNotFoundError(
+                f'{run / name} is missing; run `mmsoco finetune` again with '
+                'the same options to finish it'
+            )
+    return run
+
+
+def _find_pictures(images: Path, out: Path) -> ImageList:
+    if images.is_file():
+        return ImageList(str(images.parent), [images.name], Problems())
+    refuse_within(out, images)
+    found = find_images(images)
+    refuse_none(found)
+    return found
+
+
+def _best_score(folder: Path) -> float:
+    """Return the threshold with the best F1 on the validation pictures."""
+    labels, found = (
+        json.loads((folder / name).read_text(encoding='utf-8'))
+        for name in ('val.json', 'detections.bbox.json')
+    )
+    best = drawing.best_threshold(drawing.judge(labels, found))
+    if best >= 1:
+        raise ValueError(
+            'no detection on the validation pictures was right, so there is '
+            'no best score: name one with --score, or train for more steps'
+        )
+    return best
+
+
+class _Detector:
+    """A fine-tuned detector, ready to find objects.
+
+    Args:
+        folder: The folder of the fine-tuning.
+        score: Lowest score of a detection.
+
+    Attributes:
+        categories: COCO's categories, as in the labels.
+    """
+
+    def __init__(self, folder: Path, score: float) -> None:
+        import torch
+        from mmcv.transforms import Compose
+        from mmengine.model import revert_sync_batchnorm
+        from mmengine.registry import DefaultScope
+
+        from mmsoco.checkpoints import io
+        from mmsoco.config.reading import read_file
+        from mmsoco.registry import MODELS
+
+        cfg = read_file(folder / 'finetune.py')
+        path = folder / DETECTOR
+        labels = json.loads((folder / 'val.json').read_text(encoding='utf-8'))
+        self.categories = labels['categories']
+        self.score = score
+        ids = {c['name']: c['id'] for c in self.categories}
+        dataset = cfg.test_dataloader.dataset
+        self._ids = [ids[name] for name in dataset.metainfo.classes]
+        with DefaultScope.overwrite_default_scope(cfg.default_scope):
+            model = revert_sync_batchnorm(MODELS.build(cfg.model))
+            load, *steps = dataset.pipeline
+            self._pipeline = Compose(
+                [dict(type='mmdet.LoadImageFromNDArray'), *steps]
+            )
+        model.load_state_dict(io.weights_of(io.load(path), path))
+        model.cfg = cfg  # mmdet looks for it
+        self._model = model.eval()
+        if torch.cuda.is_available():
+            self._model.cuda()
+
+    def find(self, rgb: np.ndarray) -> list[dict[str, Any]]:
+        """Find the objects of a picture.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+
+        Returns:
+            COCO's annotations by falling score, without their ids.
+        """
+        from mmdet.apis import inference_detector
+        from mmdet.structures.mask import encode_mask_results
+
+        bgr = np.ascontiguousarray(rgb[..., ::-1])
+        sample = inference_detector(
+            self._model, bgr, test_pipeline=self._pipeline
+        )
+        found = sample.pred_instances.cpu()
+        found = found[found.scores >= self.score]
+        annotations = [
+            dict(
+                category_id=self._ids[label],
+                bbox=[round(n, 2) for n in (x1, y1, x2 - x1, y2 - y1)],
+                area=round((x2 - x1) * (y2 - y1), 2),
+                iscrowd=0,
+                score=round(score, 4),
+            )
+            for (x1, y1, x2, y2), label, score in zip(
+                found.bboxes.tolist(),
+                found.labels.tolist(),
+                found.scores.tolist(),
+                strict=True,
+            )
+        ]
+        if 'masks' in found:
+            masks = encode_mask_results(found.masks.numpy())
+            for annotation, mask in zip(annotations, masks, strict=True):
+                counts = mask['counts'].decode()
+                annotation['segmentation'] = dict(mask, counts=counts)
+        return annotations
+
+
+def _detect_all(
+    detector: _Detector, found: ImageList, drawn: Path, console: Console
+) -> dict[str, Any]:
+    """Return COCO's document of all pictures that can be read; draw each."""
+    names = {c['id']: c['name'] for c in detector.categories}
+    document: dict[str, Any] = dict(
+        images=[], annotations=[], categories=detector.categories
+    )
+    with console.progress('detect', len(found.names)) as progress:
+        progress.reach(0)
+        for done, name in enumerate(found.names, start=1):
+            try:
+                rgb = read_rgb(Path(found.root, name))
+            except UnreadableImageError as error:
+                found.problems.add(Outcome.LOST, error.reason, name)
+                continue
+            height, width = rgb.shape[:2]
+            image = dict(id=done, file_name=name, width=width, height=height)
+            objects = detector.find(rgb)
+            document['images'].append(image)
+            for item in objects:
+                number = len(document['annotations']) + 1
+                document['annotations'].append(
+                    dict(id=number, image_id=done, **item)
+                )
+            _save(drawing.draw_objects(rgb, objects, names), drawn / name)
+            progress.reach(done)
+    return document
+
+
+def _save(picture: np.ndarray, file: Path) -> None:
+    """Save a drawn picture as JPEG, under its name where that is one."""
+    if file.suffix.lower() not in ('.jpg', '.jpeg'):
+        file = file.with_name(f'{file.name}.jpg')
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(file) as partial:
+        Image.fromarray(picture).save(partial, 'JPEG', quality=90)
+
+
+def _summarize(
+    console: Console,
+    document: dict[str, Any],
+    score: float,
+    problems: Problems,
+) -> None:
+    """Count pictures and objects, and list what was left out."""
+    names = {c['id']: c['name'] for c in document['categories']}
+    annotations = document['annotations']
+    counts = Counter(names[a['category_id']] for a in annotations)
+    by_class = ', '.join(f'{name} {n}' for name, n in counts.most_common())
+    console.line(
+        f'{counted(len(document["images"]), "picture")}, '
+        f'{counted(len(annotations), "object")} with a score of {score:.2f} '
+        f'or more{f" ({by_class})" if by_class else ""}'
+    )
+    if len(problems):
+        console.line(str(problems))
