@@ -275,8 +275,8 @@ class SoCo(BaseModel):
 
         Returns:
             For ``'loss'``: a scalar ``loss_ij`` per pair of views, those of
-            the pretexts, and the
-            gauges ``embedding_std``, ``pair_cosine`` and ``retrieval`` (see
+            the pretexts, and the gauges ``embedding_std``, ``pair_cosine``
+            and ``retrieval`` (see
             `mmsoco.models.gauges.retrieval_hit_rate`). For ``'tensor'``:
             ``projections`` and ``predictions``, each a dict from RoI set to
             (N * K, d).
