@@ -5,7 +5,6 @@ import io
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -42,9 +41,9 @@ def evaluate(labels: Path, detections: Path) -> AveragePrecision:
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(str(labels))
         found = read_json(detections)
-        if not found:
-            return _nothing_found(truth)
-        evaluation = COCOeval(truth, truth.loadRes(found), 'bbox')
+        # `loadRes` takes no empty list.
+        results = truth.loadRes(found) if found else COCO()
+        evaluation = COCOeval(truth, results, 'bbox')
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -62,25 +61,3 @@ def evaluate(labels: Path, detections: Path) -> AveragePrecision:
 
 def _percent(value: float) -> float | None:
     return None if value < 0 else round(100 * float(value), _DIGITS)
-
-
-def _nothing_found(truth: COCO) -> AveragePrecision:
-    areas = np.array([a['area'] for a in truth.dataset['annotations']])
-    # COCO's limits of small and medium objects, in pixels.
-    sizes = dict(
-        AP_small=areas < 32**2,
-        AP_medium=(areas >= 32**2) & (areas < 96**2),
-        AP_large=areas >= 96**2,
-    )
-    ap = {
-        name: None if name in sizes and not sizes[name].any() else 0.0
-        for name in NAMES
-    }
-    used = {a['category_id'] for a in truth.dataset['annotations']}
-    return AveragePrecision(
-        ap,
-        {
-            c['name']: 0.0 if c['id'] in used else None
-            for c in truth.dataset['categories']
-        },
-    )

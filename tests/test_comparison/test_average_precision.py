@@ -48,6 +48,26 @@ def test_nothing_found(files):
     assert found.by_class == {'disc': 0.0, 'square': 0.0}
 
 
+def test_nothing_found_is_as_good_as_a_detection_beside_the_objects(tmp_path):
+    labels = comparison_plans.labels(4)
+    # An object of exactly 32 x 32 pixels is both small and medium in COCO, and
+    # a class of nothing but crowds has no AP.
+    first, *others = labels['annotations']
+    first.update(bbox=[8, 8, 32, 32], area=32**2)
+    for annotation in others:
+        annotation['iscrowd'] = int(annotation['category_id'] == 2)
+    (tmp_path / 'labels.json').write_text(json.dumps(labels))
+    beside = [result(0, 1, [0, 0, 2, 2])]
+    found = []
+    for detections in ([], beside):
+        path = tmp_path / 'found.json'
+        path.write_text(json.dumps(detections))
+        found.append(evaluate(tmp_path / 'labels.json', path))
+    assert found[0] == found[1]
+    assert found[0].ap['AP_small'] == 0.0
+    assert found[0].by_class == {'disc': 0.0, 'square': None}
+
+
 def test_one_class_missed(files):
     found = files([truth(0), truth(2)])
     assert found.by_class == {'disc': 100.0, 'square': 0.0}
