@@ -145,7 +145,8 @@ def take_shard(
 ) -> list[Cell]:
     """Take a share of the cells, so that several machines can work.
 
-    A pretraining and the fine-tunings that use it stay together.
+    A pretraining stays together with the fine-tunings and the further rounds
+    that use its weights, which other machines do not have.
 
     Args:
         cells: All cells in their order.
@@ -158,7 +159,10 @@ def take_shard(
     index, count = shard
 
     def group(cell: Cell) -> tuple[str, int]:
-        return plan.start(cell.start).owner or cell.start, cell.seed
+        name = plan.start(cell.start).owner or cell.start
+        while before := plan.start(name).round_after:
+            name = before
+        return name, cell.seed
 
     numbers: dict[tuple[str, int], int] = {}
     for cell in cells:

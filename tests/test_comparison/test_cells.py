@@ -13,6 +13,8 @@ BACKBONE = dict(
     max_seeds=1,
 )  # fmt: skip
 LONGER = dict(name='longer', kind='scratch', time_of='soco', tier=2)
+ROUND = dict(name='second', kind='soco', config='c.py', proposals='soco')
+THIRD = dict(ROUND, name='third', proposals='second')
 
 
 def plan(*further):
@@ -69,7 +71,7 @@ def test_the_plan_of_the_tables_has_enough_cells():
 
 
 def test_shards_divide_the_cells_and_keep_a_pretraining_with_its_users():
-    full = plan(BACKBONE)
+    full = plan(BACKBONE, ROUND, THIRD)
     cells = cells_of(full)
     shards = [take_shard(cells, full, (i, 3)) for i in range(3)]
     assert sorted(c.name for shard in shards for c in shard) == sorted(
