@@ -33,6 +33,7 @@ from .plan import Plan
 from .progress import CellState, Forecast
 from .records import Record, record_path, write_record
 from .tasks import CellFiles, CellTasks
+from .work import EXPORTED
 
 
 class Comparison:
@@ -250,7 +251,7 @@ class Comparison:
             name=cell.name,
             title=cell.title,
             command=('python', '-m', 'mmsoco.comparison.work', str(folder)),
-            outputs=(path,),
+            outputs=(path, *self._weights_of(cell)),
         )
         try:
             Job(folder, [step], self.environment).run()
@@ -262,6 +263,12 @@ class Comparison:
             lines = [x for x in log.splitlines() if x.startswith('error: ')]
             reason = lines[-1][7:] if lines else 'the process ended'
             self._record_failure(record, reason)
+
+    def _weights_of(self, cell: Cell) -> list[Path]:
+        """Return the weights that a cell makes, none unless it pretrains."""
+        if cell.kind != PRETRAINING:
+            return []
+        return [self.files.folder(cell.name) / EXPORTED]
 
     def _record_failure(self, record: Record, reason: str) -> None:
         print(f'      failed: {reason}', flush=True)
