@@ -150,7 +150,8 @@ def build_config(
     cfg.test_evaluator = ConfigDict(
         type='CocoMetric',
         ann_file=str(data.val.absolute()),
-        metric=['bbox', 'segm'] if data.has_masks else ['bbox'],
+        # The AP of a class has one name for both; that of the last one stays.
+        metric=['segm', 'bbox'] if data.has_masks else ['bbox'],
         classwise=True,
         format_only=False,
         outfile_prefix=str((work_dir.parent / 'detections').absolute()),

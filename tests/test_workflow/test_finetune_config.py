@@ -1,7 +1,12 @@
 import copy
+import json
 
+import numpy as np
 import pytest
+import torch
+from mmdet.registry import METRICS
 from mmengine.config import Config, ConfigDict
+from pycocotools import mask as coco_masks
 
 from mmsoco.workflow import finetune_config as configs
 from mmsoco.workflow.pretrain_config import load_detector
@@ -103,6 +108,41 @@ def test_the_whole_config(pretraining, tmp_path, is_large):
         recipe, pretraining, found, tmp_path / 'checkpoints', None
     )
     assert scratch.load_from is None
+
+
+def test_the_ap_of_a_class_is_that_of_its_boxes(pretraining, tmp_path):
+    """With masks, mmdet gives the AP of boxes and of masks one name."""
+    found = data(tmp_path, has_masks=True)
+    cat = dict(id=1, image_id=1, category_id=1, iscrowd=0, area=1600)
+    cat |= dict(
+        bbox=[4, 4, 40, 40], segmentation=[[4, 4, 44, 4, 44, 44, 4, 44]]
+    )
+    document = dict(
+        images=[dict(id=1, file_name='a.jpg', height=64, width=64)],
+        annotations=[cat],
+        categories=[
+            dict(id=i, name=n) for i, n in enumerate(found.classes, 1)
+        ],
+    )
+    found.val.write_text(json.dumps(document))
+    cfg = configs.build_config(
+        configs.load_recipe(False), pretraining, found, tmp_path / 'c', None
+    )
+    metric = METRICS.build(cfg.test_evaluator)
+    metric.dataset_meta = dict(classes=found.classes)
+    pixel = np.zeros((64, 64), np.uint8, order='F')
+    pixel[4, 4] = 1
+    instances = dict(
+        bboxes=torch.tensor([[4.0, 4.0, 44.0, 44.0]]),
+        scores=torch.tensor([0.9]),
+        labels=torch.tensor([0]),
+        masks=[coco_masks.encode(pixel)],
+    )
+    sample = dict(img_id=1, ori_shape=(64, 64), pred_instances=instances)
+    metric.process({}, [sample])
+    scores = metric.evaluate(size=1)
+    assert scores['coco/bbox_mAP'] == 1 and scores['coco/segm_mAP'] == 0
+    assert scores['coco/cat_precision'] == 1
 
 
 def test_a_length_that_nobody_set_is_in_steps():
