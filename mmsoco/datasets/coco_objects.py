@@ -197,7 +197,7 @@ def each_once(annotations: list[dict], problems: Problems) -> list[dict]:
 
 def is_ignored(annotation: dict) -> bool:
     """Return whether an object is marked as one that training ignores."""
-    return bool(annotation['iscrowd'] or annotation.get('ignore'))
+    return bool(annotation.get('iscrowd') or annotation.get('ignore'))
 
 
 def is_usable(annotation: dict) -> bool:

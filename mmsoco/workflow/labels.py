@@ -7,17 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from mmsoco.datasets.coco_objects import is_ignored, is_usable
+
 
 def boxes_by_picture(document: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Return the boxes of a COCO document by the name of their picture.
 
     Returns:
-        (n, 4) float64 xyxy, absolute pixels; crowds are left out.
+        (n, 4) float64 xyxy, absolute pixels; objects that training ignores
+        are left out.
     """
     names = {image['id']: image['file_name'] for image in document['images']}
     found: dict[str, list] = {}
     for annotation in document['annotations']:
-        if annotation.get('iscrowd') or annotation.get('ignore'):
+        if is_ignored(annotation):
             continue
         x, y, w, h = annotation['bbox']
         boxes = found.setdefault(names[annotation['image_id']], [])
@@ -32,19 +35,19 @@ def draw_labels(
 
     Args:
         document: The document; it is not changed.
-        number: How many pictures with objects to draw.
+        number: How many pictures with objects to learn from to draw.
         seed: Seed of the draw; a smaller number draws a subset of a larger
             one.
 
     Raises:
         ValueError: If there are fewer.
     """
-    labelled = {a['image_id'] for a in document['annotations']}
+    labelled = {a['image_id'] for a in document['annotations'] if is_usable(a)}
     images = [i for i in document['images'] if i['id'] in labelled]
     if not 1 <= number <= len(images):
         raise ValueError(
             f'--labels {number}: the file has {len(images)} pictures with '
-            'objects'
+            'objects to learn from'
         )
     order = np.random.default_rng(seed).permutation(len(images))
     drawn = [images[i] for i in sorted(order[:number])]
@@ -70,11 +73,11 @@ def pictures_of(document: Mapping[str, Any], folder: Path) -> set[Path]:
 
 
 def count_boxes(document: Mapping[str, Any]) -> dict[str, int]:
-    """Count the boxes of each class, without crowds."""
+    """Count the boxes of each class that a detector learns from."""
     names = {c['id']: c['name'] for c in document['categories']}
     counts = dict.fromkeys(names.values(), 0)
     for annotation in document['annotations']:
-        if not annotation.get('iscrowd'):
+        if is_usable(annotation):
             counts[names[annotation['category_id']]] += 1
     return counts
 

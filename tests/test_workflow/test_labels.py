@@ -17,13 +17,18 @@ def document():
             dict(image_id=i, category_id=3, bbox=[1, 2, 4 * (i + 1), 4])
             for i in range(8)
         ]
-        + [dict(image_id=0, category_id=5, bbox=[0, 0, 9, 9], iscrowd=1)],
+        # A detector learns from none of these.
+        + [
+            dict(image_id=0, category_id=5, bbox=[0, 0, 9, 9], iscrowd=1),
+            dict(image_id=8, category_id=5, bbox=[0, 0, 9, 9], ignore=1),
+            dict(image_id=9, category_id=5, bbox=[0, 0, 9, 0.5]),
+        ],
     )
 
 
 def test_boxes_become_corners_and_crowds_are_left_out(document):
     boxes = boxes_by_picture(document)
-    assert set(boxes) == {f'{i}.jpg' for i in range(8)}
+    assert set(boxes) == {f'{i}.jpg' for i in (*range(8), 9)}
     assert boxes['1.jpg'].tolist() == [[1, 2, 9, 6]]
     assert boxes['0.jpg'].shape == (1, 4)
 
