@@ -250,13 +250,16 @@ def add_rpn(cfg: Config) -> None:
     dataset.pipeline = [*steps, show, pack]
 
 
-def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:
+def apply_plan(
+    cfg: Config, plan: Plan, options: Mapping[str, Any], devices: int = 1
+) -> Config:
     """Set length, precision and intervals in a config.
 
     Args:
         cfg: See `build_config`; it is not changed.
         plan: What to set.
         options: Values of the user, which take precedence.
+        devices: Number of GPUs, or of processes on a machine without one.
     """
     cfg = copy.deepcopy(cfg)
     cfg.train_dataloader.batch_size = plan.batch_size
@@ -268,7 +271,7 @@ def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:
     interval = max(1, min(10, plan.steps_per_epoch // 2))
     cfg.default_hooks.logger.interval = interval
     cfg.log_processor.window_size = interval
-    cfg.default_hooks.checkpoint.interval = checkpoint_interval(plan)
+    cfg.default_hooks.checkpoint.interval = checkpoint_interval(plan, devices)
     apply_options(cfg, options)
     return cfg
 
@@ -277,11 +280,12 @@ def apply_plan(cfg: Config, plan: Plan, options: Mapping[str, Any]) -> Config:
 _CHECKPOINT_SECONDS = 120
 
 
-def checkpoint_interval(plan: Plan) -> int:
-    """Return the epochs between two checkpoints."""
+def checkpoint_interval(plan: Plan, devices: int) -> int:
+    """Return the epochs between two checkpoints; see `apply_plan`."""
     if not plan.images_per_s:
         return 1
-    pictures = plan.steps_per_epoch * plan.batch_size
+    # The speed is that of all devices, the batch that of one.
+    pictures = plan.steps_per_epoch * plan.batch_size * devices
     epoch_seconds = pictures / plan.images_per_s
     return max(1, min(plan.epochs, int(_CHECKPOINT_SECONDS / epoch_seconds)))
 

@@ -207,7 +207,7 @@ class Training:
         """
         plan = self.plan()
         cfg = configs.apply_plan(
-            self.config(), plan, self.settings.cfg_options
+            self.config(), plan, self.settings.cfg_options, self.devices
         )
         configs.write_config(cfg, self.config_path, configs.PRETRAIN_DOCSTRING)
         text = plan_text.describe_plan(plan, self.devices, self.has_gpu)

@@ -121,15 +121,21 @@ def test_a_warmup_fits_a_run_of_one_epoch(recipe, detector, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('speed', 'epochs', 'interval'),
-    # an epoch has 320 pictures: 32 s at 10 pictures per second
-    [(10.0, 30, 3), (1.0, 30, 1), (1000.0, 30, 30), (None, 30, 1)],
+    ('speed', 'devices', 'interval'),
+    # an epoch has 320 pictures for each device: 32 s at 10 pictures per second
+    [
+        (10.0, 1, 3),
+        (1.0, 1, 1),
+        (1000.0, 1, 30),
+        (None, 1, 1),
+        (80.0, 8, 3),
+    ],
 )
 def test_the_first_checkpoint_comes_within_two_minutes(
-    speed, epochs, interval
+    speed, devices, interval
 ):
-    made = plan(images_per_s=speed, epochs=epochs)
-    assert configs.checkpoint_interval(made) == interval
+    made = plan(images_per_s=speed)
+    assert configs.checkpoint_interval(made, devices) == interval
 
 
 def test_detectors_of_packages_and_of_files(tmp_path):
