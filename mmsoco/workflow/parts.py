@@ -26,7 +26,9 @@ def useful_parts(pretraining: Mapping[str, Any]) -> list[str] | None:
         for fewer than `HEAD_STEPS` steps; else None, for all.
     """
     plan, parts = pretraining.get('plan'), pretraining.get('exported')
-    started = pretraining.get('settings', {}).get('init', 'scratch')
+    settings = pretraining.get('settings', {})
+    started = settings.get('init', 'scratch')
+    started = settings.get('cfg_options', {}).get('model.init', started)
     if not plan or not parts or HEAD not in parts or started != 'scratch':
         return None
     if plan['epochs'] * plan['steps_per_epoch'] >= HEAD_STEPS:

@@ -26,6 +26,7 @@ def test_the_head_of_a_short_pretraining_is_left_out():
     [
         dict(plan=dict(epochs=10, steps_per_epoch=600)),  # 6,000 steps
         dict(settings=dict(init='coco.pth')),  # its head knew objects before
+        dict(settings=dict(cfg_options={'model.init': 'coco.pth'})),
         dict(exported=dict(backbone=100)),  # there is none
         dict(plan=None),
     ],
