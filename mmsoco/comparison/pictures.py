@@ -43,13 +43,16 @@ def same_pictures(first: list[Path], second: list[Path]) -> list[Path]:
     by_size = defaultdict(list)
     for path in first:
         by_size[path.stat().st_size].append(path)
+    # Uncompressed pictures are all of one size: each is hashed only once.
+    digests: dict[int, set[str]] = {}
     found = []
     for path in second:
-        candidates = by_size.get(path.stat().st_size, [])
-        if not candidates:
+        size = path.stat().st_size
+        if size not in by_size:
             continue
-        digest = sha256(path)
-        if any(sha256(other) == digest for other in candidates):
+        if size not in digests:
+            digests[size] = set(map(sha256, by_size[size]))
+        if sha256(path) in digests[size]:
             found.append(path)
     return found
 

@@ -27,6 +27,18 @@ def test_a_copy_under_another_name_is_found(folders):
         pictures.check_separate(*map(pictures.picture_paths, folders))
 
 
+def test_pictures_of_one_size_are_read_once(tmp_path, monkeypatch):
+    paths = [tmp_path / f'{i}.bmp' for i in range(6)]
+    for path, content in zip(paths, 'abccde', strict=True):
+        path.write_text(content)
+    read = []
+    monkeypatch.setattr(
+        pictures, 'sha256', lambda path: read.append(path) or path.read_bytes()
+    )
+    assert pictures.same_pictures(paths[:3], paths[3:]) == [paths[3]]
+    assert sorted(read) == paths
+
+
 def test_fingerprint_sees_names_and_sizes(folders):
     train, _ = folders
     before = pictures.fingerprint(train, pictures.picture_paths(train))
