@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from pycocotools import mask as coco_masks
 
 from mmsoco.images.reading import read_rgb
 from mmsoco.structures.boxes import box_iou
@@ -71,7 +72,8 @@ def judge(
 
     Detections are matched by descending score: each takes the free object of
     its class with the largest overlap, if that is at least `RIGHT_IOU` (as in
-    COCO).
+    COCO). A detection without an object, of which as much lies in a crowd of
+    its class, is neither right nor wrong, and left out.
 
     Args:
         document: COCO labels.
@@ -81,14 +83,21 @@ def judge(
     Returns:
         One entry per picture of the document.
     """
-    objects, found = defaultdict(list), defaultdict(list)
+    objects: dict[Any, list] = defaultdict(list)
+    crowds: dict[Any, list] = defaultdict(list)
+    found: dict[Any, list] = defaultdict(list)
     for annotation in document['annotations']:
-        if not annotation.get('iscrowd'):
-            objects[annotation['image_id']].append(annotation)
+        kind = crowds if annotation.get('iscrowd') else objects
+        kind[annotation['image_id']].append(annotation)
     for detection in sorted(detections, key=lambda d: -d['score']):
         found[detection['image_id']].append(detection)
     return [
-        _judge_picture(image, objects[image['id']], found[image['id']])
+        _judge_picture(
+            image,
+            objects[image['id']],
+            crowds[image['id']],
+            found[image['id']],
+        )
         for image in document['images']
     ]
 
@@ -96,6 +105,7 @@ def judge(
 def _judge_picture(
     image: Mapping[str, Any],
     objects: Sequence[Mapping[str, Any]],
+    crowds: Sequence[Mapping[str, Any]],
     found: Sequence[Mapping[str, Any]],
 ) -> Judged:
     targets, boxes = _corners(objects), _corners(found)
@@ -110,9 +120,31 @@ def _judge_picture(
             matches[place] = candidates.argmax()
             free[matches[place]] = False
     scores = np.array([d['score'] for d in found], np.float64)
+    kept = (matches >= 0) | ~_are_in_crowds(found, crowds)
     return Judged(
-        image, targets, target_classes, boxes, classes, scores, matches
+        image,
+        targets,
+        target_classes,
+        boxes[kept],
+        classes[kept],
+        scores[kept],
+        matches[kept],
     )
+
+
+def _are_in_crowds(
+    found: Sequence[Mapping[str, Any]], crowds: Sequence[Mapping[str, Any]]
+) -> np.ndarray:
+    """Return which detections lie in a crowd of their class: (m,) bool."""
+    if not found or not crowds:
+        return np.zeros(len(found), bool)
+    boxes, regions = (
+        np.array([e['bbox'] for e in entries], np.float64)
+        for entries in (found, crowds)
+    )
+    shares = coco_masks.iou(boxes, regions, [1] * len(crowds))
+    is_of_class = _ids(found)[:, None] == _ids(crowds)
+    return ((shares >= RIGHT_IOU) & is_of_class).any(axis=1)
 
 
 def best_threshold(judged: Iterable[Judged]) -> float:

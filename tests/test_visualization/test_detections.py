@@ -1,6 +1,10 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from mmsoco.visualization import detections as drawing
 
@@ -63,6 +67,48 @@ def test_the_threshold_has_the_highest_f1():
     assert f1(judged, best) == max(f1(judged, score) for score in scores)
     # 1 right of 1 shown and 2 objects, against 2 right of 4 shown
     assert (best, f1(judged, best)) == (0.9, pytest.approx(2 / 3))
+
+
+def test_detections_on_crowds_count_as_in_coco():
+    inside, beside, dog = (
+        found(7, 1, box(42, 2, 6), 0.95),
+        found(7, 1, box(46, 0), 0.94),  # 4/10 of it
+        found(7, 2, box(42, 2, 6), 0.93),  # the crowd is of cats
+    )
+    entries = [*FOUND, inside, beside, dog]
+    truth = COCO()
+    truth.dataset = dict(
+        DOCUMENT,
+        annotations=[
+            dict(a, id=i, area=100, iscrowd=a.get('iscrowd', 0))
+            for i, a in enumerate(DOCUMENT['annotations'], 1)
+        ],
+    )
+    truth.createIndex()
+    results = truth.loadRes([dict(entry) for entry in entries])
+    evaluation = COCOeval(truth, results, 'bbox')
+    evaluation.evaluate()
+    everywhere = evaluation.params.areaRng[0]
+    expected = Counter(
+        (judged['image_id'], judged['category_id'], score, match > 0)
+        for judged in filter(None, evaluation.evalImgs)
+        if judged['aRng'] == everywhere
+        for score, match, ignored in zip(
+            judged['dtScores'],
+            judged['dtMatches'][0],  # at IoU 0.5
+            judged['dtIgnore'][0],
+            strict=True,
+        )
+        if not ignored
+    )
+    assert sum(expected.values()) == len(entries) - 1  # without `inside`
+    assert expected == Counter(
+        (picture.image['id'], kind, score, match >= 0)
+        for picture in drawing.judge(DOCUMENT, entries)
+        for kind, score, match in zip(
+            picture.classes, picture.scores, picture.matches, strict=True
+        )
+    )
 
 
 def test_equal_scores_are_shown_together():
