@@ -58,7 +58,8 @@ def build_parts(cfg: Config) -> nn.Module:
             PARAM_SCHEDULERS.build(scheduler, default_args=defaults)
         hooks = [*cfg.default_hooks.values(), *cfg.get('custom_hooks', [])]
         for hook in hooks:
-            HOOKS.build(hook)
+            if hook is not None:  # a default hook that is left out
+                HOOKS.build(hook)
     return model
 
 

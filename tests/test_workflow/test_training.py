@@ -260,7 +260,9 @@ def test_a_start_that_cannot_be_downloaded(tmp_path, monkeypatch):
 
 
 def test_what_can_be_trained_passes_in_silence(tmp_path, capfd):
-    training(tmp_path, init='scratch').check()
+    # None leaves a default hook out.
+    options = {'default_hooks.load_report': None}
+    training(tmp_path, init='scratch', cfg_options=options).check()
     assert 'WARNING' not in ''.join(capfd.readouterr())
 
 
