@@ -131,7 +131,8 @@ def split(
             f'{len(pictures)} pictures to draw {num_train} and {num_val} from'
         )
     if wanted > len(pictures):
-        num_val = max(1, round(num_val * len(pictures) / wanted))
+        share = round(num_val * len(pictures) / wanted)
+        num_val = min(max(1, share), len(pictures) - 1)
         num_train = len(pictures) - num_val
     order = np.random.default_rng(seed).permutation(len(pictures))
     train = np.sort(order[:num_train])

@@ -68,9 +68,18 @@ def test_split_is_disjoint_and_follows_the_seed():
     assert (train, val) != split(pictures, 12, 6, seed=2)
 
 
-def test_split_shrinks_in_proportion():
-    train, val = split(pictures_of(16), 500, 300)
-    assert (len(train), len(val)) == (10, 6)
+@pytest.mark.parametrize(
+    ('wanted', 'there', 'sizes'),
+    [
+        ((500, 300), 16, (10, 6)),
+        # Each gets one picture at least.
+        ((1, 300), 10, (1, 9)),
+        ((300, 1), 10, (9, 1)),
+    ],
+)
+def test_split_shrinks_in_proportion(wanted, there, sizes):
+    train, val = split(pictures_of(there), *wanted)
+    assert (len(train), len(val)) == sizes
 
 
 def test_split_needs_two_pictures():
