@@ -84,7 +84,7 @@ def write_run_report(path: Path) -> None:
             views=page.file_uri(path / 'look' / 'views.jpg'),
             curves=page.curves_uri(curves.pretraining_panels(scalars)),
         ),
-        probe=_probe(manifest),
+        probe=manifest.get('probe'),
         settings=_settings(manifest),
         exported=list(manifest['exported'].items()),
         next_command=next_command(
@@ -276,8 +276,3 @@ def _settings(manifest: Mapping[str, Any]) -> list[tuple[str, Any]]:
             for option, value in as_options(manifest['settings']).items()
         ),
     ]
-
-
-def _probe(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the table of the probe, where one was made."""
-    return manifest.get('probe')
