@@ -168,7 +168,7 @@ def join_stores(
         second: The store whose boxes are added, such as one of a detector:
             those that do not overlap an existing box, in their order.
         out: The store to make.
-        iou: Overlap above which a box counts as existing.
+        iou: Overlap from which a box counts as existing.
         overwrite: Replace an old store of other boxes.
 
     Returns:
