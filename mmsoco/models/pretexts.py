@@ -74,8 +74,8 @@ class Pretext(BaseModule):
             data_samples: What the pipeline packs, see `PackViews`.
 
         Returns:
-            Scalars by name; those that start with ``loss`` are added to the
-            loss of `SoCo`.
+            Scalars by name; those with ``loss`` in their name are added to
+            the loss of `SoCo`, the others are only logged.
         """
 
 
