@@ -302,7 +302,8 @@ class Training:
         speed = images_per_second(
             best, cfg.train_dataloader.num_workers, self.devices, self.has_gpu
         )
-        steps = pictures // (batch * self.devices)
+        # The sampler rounds up, so that each device gets as many pictures.
+        steps = -(-pictures // self.devices) // batch
         return configs.Plan(
             detector=configs.describe_detector(self.detector),
             batch_size=batch,

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from mmengine.dataset import sampler
 from PIL import Image
 from small_runs import diary, small_runner
+from torch.utils.data import DataLoader
 
 from mmsoco.checkpoints.load_report import LoadReport, PartReport
 from mmsoco.utils.stop_signals import StoppedError
@@ -155,6 +157,29 @@ def test_weights_that_the_detectors_config_names(
 def test_the_length_follows_the_options(tmp_path, options, epochs):
     made = training(tmp_path, **options)
     assert made._epochs(steps=6, pictures=100, speed=10.0) == epochs
+
+
+@pytest.mark.parametrize(
+    ('pictures', 'batch', 'devices'),
+    [(63, 16, 2), (64, 16, 2), (33, 16, 2), (31, 16, 2), (40, 8, 1)],
+)
+def test_the_steps_are_those_of_the_loader(
+    tmp_path, monkeypatch, pictures, batch, devices
+):
+    made = training(tmp_path, batch_size=batch, devices=devices)
+    measured = dict(precision='fp32', threads=1, seconds=1.0)
+    measured |= dict(batch_size=batch, sample_seconds=0.1)
+    monkeypatch.setattr(made, '_measure', lambda cfg: measured)
+    monkeypatch.setattr(module, 'ProposalStore', lambda _: range(pictures))
+    plan = made._make_plan()
+    monkeypatch.setattr(sampler, 'get_dist_info', lambda: (0, devices))
+    loader = DataLoader(
+        range(pictures),
+        plan.batch_size,
+        sampler=sampler.DefaultSampler(range(pictures)),
+        drop_last=True,
+    )
+    assert plan.steps_per_epoch == len(loader)
 
 
 def test_the_default_length_is_in_steps(tmp_path):
