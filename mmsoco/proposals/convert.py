@@ -217,12 +217,14 @@ def _coco_record(
     if name is None:
         return None
     size = size_of(image.get('height'), image.get('width'))
-    if size is None and image_root is not None:
-        size = _read_size(open_images(image_root), name, problems)
-        problems.add(REPAIRED, 'no usable size: read from the image', name)
     if size is None:
-        problems.add(LOST, 'image without height and width', name)
-        return None
+        if image_root is None:
+            problems.add(LOST, 'image without height and width', name)
+            return None
+        size = _read_size(open_images(image_root), name, problems)
+        if size is None:
+            return None
+        problems.add(REPAIRED, 'no usable size: read from the image', name)
     record = record_of(name, size, xywh, image.get('fallback'), problems)
     return replace(
         record,

@@ -214,6 +214,17 @@ def test_sizes_come_from_the_images(image_root, side):
     assert only.file_name == 'f.png' and problems.count(Outcome.LOST) == 1
 
 
+def test_an_image_without_a_size_is_counted_once(image_root):
+    names = ('e.png', 'gone.png')
+    images = [{'id': i, 'file_name': name} for i, name in enumerate(names)]
+    problems = Problems()
+    content = {'images': images, 'annotations': []}
+    (only,) = convert.import_coco(content, image_root, problems)
+    assert only.file_name == 'e.png'
+    assert problems.count(Outcome.REPAIRED) == 1
+    assert problems.count(Outcome.LOST) == 1
+
+
 def test_strict_refuses_and_writes_nothing(tmp_path):
     content = copy.deepcopy(COCO)
     set_box(9, 9, 99, 9)(content)
