@@ -131,6 +131,8 @@ def image_names(batch: Any, dataset: Any) -> list[str]:
     if isinstance(samples, Mapping) and 'index' in samples:
         while hasattr(dataset, 'dataset'):  # the places are those inside
             dataset = dataset.dataset
+        if hasattr(dataset, 'datasets'):  # they do not say in which of them
+            return []
         indices = torch.as_tensor(samples['index']).tolist()
         names = [image_name(dataset, index) for index in indices]
         return [name for name in names if name]

@@ -114,3 +114,8 @@ def test_names_of_images():
         assert image_names(batch, dataset) == ['4.png', '2.png']
     assert image_names(batch, object()) == []
     assert image_names(dict(inputs=1), inner) == []
+    # 2 may be the place in either of them
+    joined = SimpleNamespace(
+        datasets=[inner, inner], get_data_info=inner.get_data_info
+    )
+    assert image_names(batch, joined) == []
