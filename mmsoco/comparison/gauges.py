@@ -18,6 +18,7 @@ from mmsoco.evaluation.object_features import ModuleFeatures
 from mmsoco.evaluation.picture_batches import Batch
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
 from mmsoco.models.gauges import effective_rank, retrieval_hit_rate
+from mmsoco.models.roi_pooling import index_boxes
 from mmsoco.structures import InputConvention
 
 PICTURES = 64
@@ -77,22 +78,13 @@ def measure(detector: dict, weights: Path, images: Path) -> dict[str, float]:
             views, batch['inputs'], batch['data_samples']['bboxes'],
             strict=True,
         ):  # fmt: skip
-            found = features(Batch(view, with_index(boxes)))
+            found = features(Batch(view, index_boxes(boxes)))
             own.append(found[last_stage(found)])
     one, two = (torch.cat(own) for own in views)
     return dict(
         hit_rate=round(float(retrieval_hit_rate(one, two)), 4),
         effective_rank=round(float(effective_rank(one)), 2),
     )
-
-
-def with_index(boxes: torch.Tensor) -> torch.Tensor:
-    """Put the picture's index before each box: (B, K, 4) to (B * K, 5)."""
-    count, per_picture = boxes.shape[:2]
-    index = torch.arange(count, dtype=boxes.dtype).repeat_interleave(
-        per_picture
-    )
-    return torch.cat([index[:, None], boxes.flatten(0, 1)], dim=1)
 
 
 def last_stage(features: dict[str, torch.Tensor]) -> str:

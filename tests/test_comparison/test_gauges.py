@@ -29,13 +29,6 @@ def images(tmp_path):
     return folder
 
 
-def test_index_comes_before_each_box():
-    boxes = torch.arange(24.0).reshape(2, 3, 4)
-    rows = gauges.with_index(boxes)
-    assert rows[:, 0].tolist() == [0, 0, 0, 1, 1, 1]
-    assert rows[4, 1:].tolist() == boxes[1, 1].tolist()
-
-
 def test_a_backbone_that_sees_nothing(detector, images, tmp_path):
     state = build_encoder(detector).backbone.state_dict()
     blind = {f'backbone.{n}': torch.zeros_like(t) for n, t in state.items()}
