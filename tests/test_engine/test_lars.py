@@ -167,22 +167,51 @@ class CallCounter(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+@pytest.mark.parametrize('is_paramwise', [False, True])
 @pytest.mark.parametrize(
     'memory_format', [torch.contiguous_format, torch.channels_last]
 )
-def test_few_calls_and_no_wait_for_the_device(memory_format):
+def test_few_calls_and_no_wait_for_the_device(memory_format, is_paramwise):
     shapes = [(4, 4), (4,), (8, 4, 3, 3), (4, 8, 1, 1)] * 50
     params = [nn.Parameter(torch.randn(*shape)) for shape in shapes]
     for param in params:
         if param.ndim == 4:
             param.data = param.data.to(memory_format=memory_format)
         param.grad = torch.randn_like(param)
-    optimizer = LARS(params, lr=0.1)
+    groups = [dict(params=[param]) for param in params]
+    optimizer = LARS(groups if is_paramwise else params, lr=0.1)
     optimizer.step()  # makes the velocities
     with CallCounter() as counter:
         optimizer.step()
     assert counter.calls < 30
     assert not any('_local_scalar_dense' in name for name in counter.names)
+
+
+def test_groups_of_one_parameter_give_the_same_bits(layers):
+    """Equal options are joined; others, and other types, are not."""
+    kinds = dict(fc=dict(lr=0.3), conv=dict(weight_decay=0.2), bias={})
+    tensors = {name: layers[name] for name in kinds} | dict(
+        more=layers['conv'] + 1, last=layers['fc'].double()
+    )
+    alone = {n: nn.Parameter(t.clone()) for n, t in tensors.items()}
+    groups = [
+        dict(params=[param], **kinds.get(name, {}))
+        for name, param in alone.items()
+    ]
+    joined = LARS(groups, lr=0.1)
+    twins = {n: nn.Parameter(t.clone()) for n, t in tensors.items()}
+    each = [
+        LARS([param], **dict(lr=0.1) | kinds.get(name, {}))
+        for name, param in twins.items()
+    ]
+    for step in range(3):
+        for name, tensor in tensors.items():
+            for param in (alone[name], twins[name]):
+                param.grad = (tensor * (step - 0.5)).sin()
+        for optimizer in (joined, *each):
+            optimizer.step()
+    for name, param in alone.items():
+        assert torch.equal(param, twins[name])
 
 
 def test_counter_sees_what_a_gpu_would_do_one_by_one():

@@ -16,6 +16,7 @@ from mmsoco.registry import OPTIMIZERS
 ROW = 1024
 # Keeps the trust ratio finite when a gradient is almost zero.
 EPS = 1e-8
+_OPTIONS = ('lr', 'momentum', 'weight_decay', 'trust_coefficient')
 
 
 class FlatBuffer:
@@ -176,9 +177,26 @@ class LARS(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for number, group in enumerate(self.param_groups):
+        for number, group in enumerate(self._joined_groups()):
             self._step_group(number, group)
         return loss
+
+    def _joined_groups(self) -> list[dict[str, Any]]:
+        """Join the parameters of equal options, type and device.
+
+        With ``paramwise_cfg``, mmengine makes a group of each parameter, so
+        that multi-tensor calls for one group would save nothing.
+        """
+        joined: dict[tuple, list[Tensor]] = {}
+        for group in self.param_groups:
+            options = [group[name] for name in _OPTIONS]
+            for param in group['params']:
+                kind = (*options, param.dtype, param.device)
+                joined.setdefault(kind, []).append(param)
+        return [
+            dict(zip(_OPTIONS, kind, strict=False), params=params)
+            for kind, params in joined.items()
+        ]
 
     def _step_group(self, number: int, group: dict[str, Any]) -> None:
         params = [p for p in group['params'] if p.grad is not None]
