@@ -32,8 +32,12 @@ LOST, NOTE = Outcome.LOST, Outcome.NOTE
 
 BLOCK = tarfile.BLOCKSIZE
 _NS = 10**9
+# A time beyond this number of seconds (the year 2262) is not one.
+_LATEST = 2**63 / _NS
 # Bytes at both ends of a file that are compared to recognize it.
 _END_BYTES = 2**16
+# tar fills its last record with zeros, which is 1 MiB for fast tape drives.
+_LONGEST_RECORD = 2**20
 _COMPRESSED = {
     b'\x1f\x8b': 'gzip',
     b'BZh': 'bzip2',
@@ -232,7 +236,7 @@ class ImageTar(FetchedImages):
         header = _header_of(data[:BLOCK], extent)
         if len(data) < BLOCK + extent.size:
             raise _cut_short(extent, len(data) - BLOCK)
-        return data[BLOCK:], int(header.mtime) * _NS
+        return data[BLOCK:], _seconds(header) * _NS
 
     def stamp_of_same(
         self, stamp: FileStamp, name: str, extent: Extent | None = None
@@ -241,7 +245,7 @@ class ImageTar(FetchedImages):
         header = self._header(name, extent)
         if header is None or header.size != stamp.size:
             return None
-        if int(header.mtime) * _NS == stamp.mtime_ns:
+        if _seconds(header) * _NS == stamp.mtime_ns:
             return stamp
         return super().stamp_of_same(stamp, name, extent)
 
@@ -314,8 +318,31 @@ def _read_index(path: str, size: int, mtime_ns: int) -> TarIndex:
                 continue
             if name in found:
                 problems.append((NOTE, 'twice: the later one counts', name))
-            found[name] = (info.offset_data, info.size, int(info.mtime))
+            found[name] = (info.offset_data, info.size, _seconds(info))
+        _note_rest(file, problems)
     return TarIndex.of(found, problems)
+
+
+def _seconds(info: tarfile.TarInfo) -> int:
+    """Return the time of a file, or 0 if no clock shows it (NaN, 1e30)."""
+    return int(info.mtime) if abs(info.mtime) < _LATEST else 0
+
+
+def _note_rest(
+    file: BinaryIO, problems: list[tuple[Outcome, str, str]]
+) -> None:
+    """Say that something follows the end, after which tar reads nothing.
+
+    Args:
+        file: Just after the block of zeros that marks the end.
+        problems: Gets an entry.
+    """
+    start = file.tell()
+    rest = file.read(_LONGEST_RECORD)
+    padding = len(rest) - len(rest.lstrip(b'\0'))
+    if padding < len(rest):
+        what = 'data after the end of the tar file, such as a second tar file'
+        problems.append((LOST, what, f'from byte {start + padding}'))
 
 
 class _Tar(tarfile.TarFile):
@@ -331,7 +358,8 @@ def _members(file: BinaryIO, path: str) -> Iterator[tarfile.TarInfo]:
     """
     try:
         end = yield from walk(file)
-    except (tarfile.TarError, EOFError) as e:
+    # tarfile takes the numbers of extended headers as they are.
+    except (tarfile.TarError, EOFError, ValueError, OverflowError) as e:
         raise _damaged(path, file, e) from e
     # tarfile silently ends at a header that it cannot read.
     file.seek(end)
@@ -373,7 +401,9 @@ def _member_name(
     if info.isdir():
         return None
     if not info.isreg() or info.issparse():
-        problems.append((LOST, 'link or device in the tar file', info.name))
+        problems.append(
+            (LOST, 'link, device or sparse file in the tar file', info.name)
+        )
         return None
     try:
         info.name.encode('utf-8')

@@ -139,13 +139,17 @@ def test_index_leaves_out_and_says_so(tmp_path):
         link = tarfile.TarInfo('link.png')
         link.type, link.linkname = tarfile.SYMTYPE, 'x.png'
         tar.addfile(link)
+    end = path.stat().st_size
+    with open(path, 'ab') as file:  # as `cat` joins two
+        file.write(path.read_bytes())
     found = ImageTar(path).find()
     assert found.names == ['x.png']
     report = found.report()
     for text in (
         'hidden or of the system', '.txt file: not a picture',
         'twice: the later one counts', 'leaves the tar file',
-        'link or device', 'link.png', '/abs.png', '../out.png',
+        'link, device or sparse', 'link.png', '/abs.png', '../out.png',
+        'data after the end', f'from byte {end}',
     ):  # fmt: skip
         assert text in report
 
@@ -181,6 +185,29 @@ def test_damaged_header_does_not_end_the_list_quietly(packed):
     os.utime(packed, ns=(1, 1))
     with pytest.raises(TarError, match=f'no header at byte {at}'):
         _ = ImageTar(packed).index
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('mtime', 'inf', None),
+        ('mtime', 'nan', None),
+        ('mtime', '1e30', None),
+        ('size', '1' + '0' * 40, 'offset-sized'),
+        ('GNU.sparse.size', 'x', "'x'"),
+    ],
+)
+def test_extended_header_with_nonsense(tmp_path, key, value, message):
+    path = tmp_path / 'a.tar'
+    info = tarfile.TarInfo('a.png')
+    info.pax_headers = {key: value}
+    with tarfile.open(path, 'w', format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(info)
+    if message is None:  # a time is no reason to lose an image
+        assert ImageTar(path).find().names == ['a.png']
+    else:
+        with pytest.raises(TarError, match=rf'a\.tar.*damaged.*{message}'):
+            _ = ImageTar(path).index
 
 
 def test_image_behind_the_end_is_named_with_both_counts(packed):
