@@ -33,6 +33,13 @@ def open_images(
     args = dict(backend_args or {})
     if args.get('backend', 'local') != 'local' or '://' in os.fspath(root):
         return BackendImages(root, args)
+    unused = sorted(set(args) - {'backend'})
+    if unused:
+        raise ValueError(
+            f'backend_args {", ".join(unused)} without the name of a storage '
+            f'backend, such as backend=petrel, changes nothing: '
+            f'{os.fspath(root)!r} is read from the local disk'
+        )
     if os.path.isfile(root) or str(root).lower().endswith('.tar'):
         if not os.path.isdir(root):
             return ImageTar(root)

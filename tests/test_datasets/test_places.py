@@ -280,6 +280,8 @@ def test_wrong_backend_is_named(made, pipeline):
             ADDRESS, made / 'memory.arrow', pipeline,
             backend_args=dict(backend='petrol'),
         )  # fmt: skip
+    with pytest.raises(ValueError, match=r"args Backend.*'\.' .*local disk"):
+        open_images('.', dict(Backend='petrel'))
 
 
 def test_backend_that_fails_ends_the_run_by_name(made, pipeline):
