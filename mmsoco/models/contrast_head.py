@@ -1,5 +1,8 @@
 """The loss between online predictions and target projections."""
 
+import math
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -42,6 +45,24 @@ def embedding_std(embeddings: Tensor) -> Tensor:
     return unit.std(dim=0, unbiased=False).mean() * unit.shape[1] ** 0.5
 
 
+def check_weight(name: str, weight: Any) -> None:
+    """Refuse a factor of a loss that nothing could be learned with.
+
+    Args:
+        name: Its name, for the message.
+        weight: The factor.
+
+    Raises:
+        ValueError: If it is not a finite number above 0.
+    """
+    is_number = isinstance(weight, int | float)
+    if not is_number or not 0 < weight < math.inf:
+        raise ValueError(
+            f'{name} is the factor of a loss: expected a finite number above '
+            f'0, got {weight!r}'
+        )
+
+
 @MODELS.register_module()
 class ContrastHead(BaseModule):
     """Compare the objects of two views in both directions.
@@ -55,10 +76,14 @@ class ContrastHead(BaseModule):
         loss_weight: w. The default of 2 makes a direction the squared
             distance of unit vectors without its constant:
             ``|p - z|^2 = 2 - 2 cos(p, z)``.
+
+    Raises:
+        ValueError: If the weight is not a number above 0.
     """
 
     def __init__(self, loss_weight: float = 2.0) -> None:
         super().__init__()
+        check_weight('loss_weight', loss_weight)
         self.loss_weight = loss_weight
 
     def forward(

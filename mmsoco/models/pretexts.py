@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmsoco.registry import MODELS
 
+from .contrast_head import check_weight
 from .detector_parts import FeatureLevel, pretraining_config
 
 
@@ -51,10 +52,11 @@ class Pretext(BaseModule):
         weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if not len(views) or not weight > 0:
+        check_weight(f'weight of {type(self).__name__}', weight)
+        if not len(views):
             raise ValueError(
-                f'{type(self).__name__} needs a view at least and a weight '
-                f'above 0, got views={views!r} and weight={weight!r}'
+                f'{type(self).__name__} needs a view at least, got '
+                f'views={views!r}'
             )
         self.views = tuple(views)
         self.weight = weight

@@ -140,6 +140,13 @@ class SoCo(BaseModel):
     def _build_pretexts(
         self, configs: Sequence[dict], detector: dict
     ) -> nn.ModuleList:
+        for config in configs:
+            if not isinstance(config, Mapping):
+                raise ValueError(
+                    'pretexts expects a list of dicts such as '
+                    f"[dict(type='RPNPretext')], got {config!r} in it (in a "
+                    'config file: a command line has no dicts)'
+                )
         extra = dict(detector=detector, levels=self.encoder.levels)
         pretexts = nn.ModuleList(MODELS.build({**c, **extra}) for c in configs)
         owners = (self.encoder, *pretexts)

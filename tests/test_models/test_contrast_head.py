@@ -67,6 +67,13 @@ def test_all_pairs_at_once_equal_each_alone():
     assert cosine.item() == pytest.approx(sum(a[1].item() for a in alone) / 2)
 
 
+@pytest.mark.parametrize('weight', [0, -2, math.inf, math.nan, [2], '2'])
+def test_weight_that_teaches_nothing_is_refused(weight):
+    """0 trained in silence, and infinity was blamed on the rate."""
+    with pytest.raises(ValueError, match=r'loss_weight.*above 0, got'):
+        ContrastHead(weight)
+
+
 def test_loss_weight_scales():
     p_i, p_j, z_i, z_j = embeddings(4)
     one = pair_loss((p_i, p_j), (z_i, z_j), ContrastHead(1.0))[0]

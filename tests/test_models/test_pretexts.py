@@ -288,8 +288,11 @@ def test_what_does_not_fit_is_refused():
         build(pretexts=[dict(type='RPNPretext', views=(1, 3))])
     with pytest.raises(ValueError, match='train a part named rpn_head'):
         build(pretexts=RPN * 2)
-    with pytest.raises(ValueError, match='weight=0'):
-        build(pretexts=[dict(type='RPNPretext', weight=0)])
+    for weight in (0, float('inf')):
+        with pytest.raises(ValueError, match=f'weight of RPN.*got {weight}'):
+            build(pretexts=[dict(type='RPNPretext', weight=weight)])
+    with pytest.raises(ValueError, match=r"list of dicts.*got 'RPNPretext'"):
+        build(pretexts=['RPNPretext'])
     with pytest.raises(ValueError, match='min_visible'):
         build(pretexts=[dict(type='RPNPretext', min_visible=2)])
 
