@@ -132,7 +132,9 @@ def test_channels_that_do_not_fit_are_named():
     views = torch.zeros(1, 8, 8, 1, dtype=torch.uint8)
     nothing = torch.zeros(1, 0, 4)
     data = dict(inputs=[views], data_samples=dict(cutout=[nothing]))
-    with pytest.raises(ValueError, match='1 channels.*dataset.channels=3'):
+    with pytest.raises(
+        ValueError, match='1 channels.*dataset.channels=3.*model.detector'
+    ):
         SoCoDataPreprocessor()(data)
     with pytest.raises(ValueError, match='channels must be 1, 3 or 4'):
         ProposalDataset('x', None, [], channels=2)

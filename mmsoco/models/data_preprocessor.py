@@ -141,8 +141,9 @@ class SoCoDataPreprocessor(BaseDataPreprocessor):
             raise ValueError(
                 f'the views have {channels} channels, but data_preprocessor '
                 f'has a mean of {expected}; set '
-                f'train_dataloader.dataset.channels={expected}, or mean and '
-                f'std of {channels} values with a backbone of in_channels='
+                f'train_dataloader.dataset.channels={expected}, or give '
+                'data_preprocessor of the detector (model.detector) a mean '
+                f'and std of {channels} values, and its backbone in_channels='
                 f'{channels}'
             )
 
