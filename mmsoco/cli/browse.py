@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsoco.cli.common import add_cfg_options, add_out, integer, path
-from mmsoco.utils.files import refuse_within
+from mmsoco.utils.files import atomic_path, refuse_within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -233,6 +233,8 @@ def _save(file: Path, picture: np.ndarray) -> Path:
     """Save a picture of (H, W, 3) uint8 RGB."""
     from PIL import Image
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture).save(file)
+    # Pillow goes by the ending, which a partial file lacks.
+    kind = 'PNG' if file.suffix == '.png' else 'JPEG'
+    with atomic_path(file) as partial:
+        Image.fromarray(picture).save(partial, kind)
     return file

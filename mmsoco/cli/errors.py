@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -30,6 +31,11 @@ HINTS = {
     'address already in use': 'Set another port: PORT=29501',
     'eaddrinuse': 'Set another port: PORT=29501',
 }
+# Python does not name the file that the disk could not take.
+_FULL = dict.fromkeys(
+    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    ': free space where the output is written, then try again',
+)
 # The folder belongs to another run, and is left as it is.
 _OF_OTHERS = (FileExistsError, BlockingIOError)
 STATUS_ERROR = 1
@@ -115,7 +121,7 @@ def error_message(error: BaseException) -> str:
     if text.startswith('Caught '):  # torch includes the worker's traceback
         return text.strip().splitlines()[-1]
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return error.strerror + _FULL.get(error.errno or 0, '')
     if _is_written_for_the_reader(error, text):
         return text
     kind, place = type(error).__name__, _place(error)

@@ -137,7 +137,8 @@ def write_split(
         _, encoded = cv2.imencode(
             '.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92]
         )
-        encoded.tofile(folder / name)
+        # tofile does not say why it failed, such as a full disk.
+        (folder / name).write_bytes(encoded)
         images.append(
             dict(id=image_id, file_name=name, height=height, width=width)
         )

@@ -29,6 +29,8 @@ _MOST_READ = 64
 # before this one wrote no machine, and before that no start.
 _WRITER = re.compile(r'(?:([0-9a-f]{8})-)?(\d+)(?:-(\d+))?', re.ASCII)
 _DAY = 24 * 3600
+# Free bytes below which a disk is full: torch keeps some of them to itself.
+_FULL = 2**20
 
 
 def sha256(path: str | os.PathLike) -> str:
@@ -175,10 +177,16 @@ def unnamed_path(path: str | os.PathLike) -> Iterator[Path]:
     except OSError as error:
         raise _not_written(path, error) from error
     except RuntimeError as error:
-        # torch's zip writer reports a full disk as a RuntimeError.
-        raise _not_written(path, OSError(errno.EIO, str(error))) from error
+        raise _not_written(path, _reason_of_torch(path, error)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _reason_of_torch(path: Path, error: RuntimeError) -> OSError:
+    """Return why torch's zip writer failed; it says "unexpected pos"."""
+    if shutil.disk_usage(path.parent).free < _FULL:
+        return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return OSError(errno.EIO, str(error))
 
 
 def name_complete(partial: Path, path: str | os.PathLike) -> None:
