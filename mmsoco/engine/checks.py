@@ -96,12 +96,18 @@ def _check_numbers(cfg: Mapping) -> None:
 
 
 def _check_limits(cfg: Mapping) -> None:
-    """Refuse values that are too large."""
+    """Refuse values that are too large, and a step that keeps its graph."""
     momentum = value_at(cfg, 'optim_wrapper.optimizer.momentum')
     if momentum is not None and momentum >= 1:
         raise ValueError(
             'optim_wrapper.optimizer.momentum expects a number of at least 0 '
             f'and below 1, or the weights run away, but got {momentum!r}.'
+        )
+    key = 'optim_wrapper.optimizer.differentiable'
+    if value_at(cfg, key):
+        raise ValueError(
+            f'{key} expects False, got {value_at(cfg, key)!r}: it is for '
+            'gradients of the step itself, which no training here takes.'
         )
     seed = value_at(cfg, 'randomness.seed')
     if seed is not None and seed > MAX_SEED:
