@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmsoco.images.opening import open_images
+from mmsoco.images.reading import UnreadableImageError
+from mmsoco.images.source import ImageSource
 from mmsoco.proposals.filters import FilterSpec, filter_regions
+from mmsoco.proposals.generation.generate import advice_on_size
 from mmsoco.proposals.generation.memory import share_of_machine
 from mmsoco.proposals.generation.worker import Found, add_image
 from mmsoco.proposals.records import ProposalRecord
@@ -41,6 +44,8 @@ _MAX_SCALES = (0.8, 1.0)
 _MAX_RATIOS = (3.0, 6.0)
 # A wider filter has more boxes of background, so it must be clearly better.
 _SHARE_OF_BEST = 0.9
+# Pixels of a picture whose search takes about 15 s.
+_LARGE = 15_000_000
 # Boxes that a picture needs if there are no labels: twice the 4 proposals of a
 # sample (`DrawViews.num_proposals`), so that the crops have a choice.
 _ENOUGH_BOXES = 8
@@ -128,6 +133,7 @@ def sample_regions(
     number: int = SAMPLE,
     on_picture: Callable[[], None] = lambda: None,
     search: SearchSpec | None = None,
+    report: Callable[[str], None] = lambda text: None,
 ) -> list[ProposalRecord]:
     """Find the regions of pictures that are spread over a list.
 
@@ -137,6 +143,7 @@ def sample_regions(
         number: Largest number of pictures.
         on_picture: Called after each of them.
         search: Parameters of the search; by default the paper's.
+        report: Called with a line before a search that takes long.
 
     Returns:
         All regions of each picture that can be read.
@@ -147,9 +154,23 @@ def sample_regions(
     limit = share_of_machine(workers=1)
     search = search or SearchSpec()
     for index in at.round().astype(int):
+        _announce_large(images, names[index], report)
         add_image(found, images, names[index], search, limit)
         on_picture()
     return found.regions
+
+
+def _announce_large(
+    images: ImageSource, name: str, report: Callable[[str], None]
+) -> None:
+    """Name a picture whose search takes long: it shows no progress."""
+    try:
+        height, width = images.read_size(name)
+    except UnreadableImageError:
+        return  # it is left out, with the reason
+    if height * width >= _LARGE:
+        advice = advice_on_size(height, width)
+        report(f'{name} ({width} x {height} pixels) is searched; {advice}')
 
 
 def choose_filter(

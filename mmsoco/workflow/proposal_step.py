@@ -182,7 +182,10 @@ class ProposalStep:
         self._warm_up()
         with self.console.progress('sample', number) as progress:
             regions = sample_regions(
-                self.images, names, on_picture=lambda: progress.update(1)
+                self.images,
+                names,
+                on_picture=lambda: progress.update(1),
+                report=lambda text: self.console.detail('sample', text),
             )
         if not regions:
             raise ValueError(

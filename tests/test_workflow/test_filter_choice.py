@@ -1,9 +1,12 @@
+import re
+
 import numpy as np
 import pytest
 from small_pictures import write_noise
 
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.records import ProposalRecord
+from mmsoco.workflow import filter_choice
 from mmsoco.workflow.filter_choice import (
     LADDER,
     FilterChoice,
@@ -124,3 +127,15 @@ def test_the_sample_is_spread_and_skips_what_is_broken(tmp_path):
     records = sample_regions(tmp_path, names, 3, lambda: seen.append(1))
     assert [r.file_name for r in records] == ['0.png', '4.png']
     assert len(seen) == 3
+
+
+def test_a_picture_whose_search_takes_long_is_named(tmp_path, monkeypatch):
+    """Nothing was said for minutes while a sampled panorama was searched."""
+    write_noise(tmp_path, ['a.png'], (40, 40))
+    write_noise(tmp_path, ['b.png'], (40, 60))
+    (tmp_path / 'c.png').write_bytes(b'broken')
+    monkeypatch.setattr(filter_choice, '_LARGE', 40 * 60)
+    lines = []
+    sample_regions(tmp_path, ['a.png', 'b.png', 'c.png'], report=lines.append)
+    [line] = lines
+    assert re.match(r'b\.png \(60 x 40 pixels\) is.*--shrink', line)

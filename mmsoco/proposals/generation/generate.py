@@ -223,6 +223,20 @@ def _make_parts(
     return time.perf_counter() - start, cpu_seconds
 
 
+def advice_on_size(height: int, width: int) -> str:
+    """Say how long the search of an image takes, and how to shorten it.
+
+    Args:
+        height: Pixels.
+        width: Pixels.
+    """
+    return (
+        'the search takes about a second per megapixel, here '
+        f'{height * width / 1e6:.0f}. To search large images at a smaller '
+        'size: `mmsoco propose` with --memory MIB --shrink'
+    )
+
+
 class _SlowImages:
     """Report each image whose search takes long, once.
 
@@ -257,10 +271,5 @@ class _SlowImages:
                 f'for {work.seconds:.0f} s'
             )
             if isinstance(self._job.search, SearchSpec):
-                text += (
-                    '; the search takes about a second per megapixel, here '
-                    f'{height * width / 1e6:.0f}. To search large images at '
-                    'a smaller size: `mmsoco propose` with --memory MIB '
-                    '--shrink'
-                )
+                text += f'; {advice_on_size(height, width)}'
             self._report(text)
