@@ -116,6 +116,7 @@ RECALL = [
     ('recall images.arrow --labels text.json', "'text.json' is not JSON"),
     ('recall rootless.arrow --labels coco.json', '--image-root'),
     ('recall images.arrow --labels coco.json --out text.txt', 'is a file'),
+    ('recall tar.arrow --labels coco.json', 'tar-recall is a link to gone'),
     ('recall images.arrow --labels coco.json --seed -1', '--seed'),
     ('recall images.arrow --labels coco.json --seed 5e9', '--seed.*integer'),
     ('recall images.arrow --labels coco.json --seed 5000000000', '429496729'),

@@ -33,7 +33,8 @@ def fill(root: Path) -> None:
     # Nobody writes to them: who opens one waits for ever.
     for ending in ('arrow', 'json', 'pth', 'py', 'tar'):
         os.mkfifo(root / f'pipe.{ending}')
-    (root / 'dangling').symlink_to('gone/away')
+    for name in ('dangling', 'tar-recall'):
+        (root / name).symlink_to('gone/away')
     for name in ('text.txt', 'text.arrow', 'text.pth', 'text.json'):
         (root / name).write_text('just a text')
     for name in ('nothing.txt', 'nothing.json', 'nothing.pth', 'nothing.py'):

@@ -14,7 +14,7 @@ Examples:
 import argparse
 
 from mmsoco.cli.common import integer, path
-from mmsoco.utils.files import refuse_within
+from mmsoco.utils.files import refuse_unwritable, refuse_within
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> None:
         raise NotADirectoryError(
             f'expected a folder for the tables, but {out} is a file'
         )
+    refuse_unwritable(out)
     report = measure_recall(store, args.labels, image_root, args.seed)
     refuse_within(out, report.image_root)
     print(report.text())
