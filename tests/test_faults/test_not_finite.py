@@ -84,6 +84,27 @@ def test_a_rate_that_is_far_too_high(tmp_path, lr):
         assert not not_finite(load_run(path)['state_dict'])
 
 
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(param_scheduler=dict(type='PolyLR', eta_min=math.inf, end=2)),
+        dict(param_scheduler=dict(type='ExponentialLR', gamma=1e300)),
+        dict(optim_wrapper=dict(optimizer=dict(lr=1e308))),
+        dict(
+            optim_wrapper=dict(
+                paramwise_cfg=dict(custom_keys=dict(layers=dict(lr_mult=1e99)))
+            )
+        ),
+    ],
+)
+def test_a_rate_that_is_no_longer_a_number(tmp_path, settings):
+    """The weights were lost, or torch said: type float without overflow."""
+    runner = small_runner(tmp_path, **settings)
+    with pytest.raises(TrainingFailedError, match='lr has become .*not taken'):
+        runner.train()
+    assert not not_finite(runner.model.state_dict())
+
+
 def test_one_bad_batch_is_left_out(tmp_path, monkeypatch, capfd):
     poison(monkeypatch, first=5, last=5)
     runner = small_runner(tmp_path)

@@ -1,7 +1,7 @@
 """Take an optimizer step only if loss and gradients are finite."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -10,6 +10,9 @@ import torch
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from torch import Tensor, nn
 
+from mmsoco.engine.errors import TrainingFailedError
+
+_LARGEST = torch.finfo(torch.float32).max
 # Integers of the size of a float: a NaN's bits times 0 are the bits of 0.
 _BITS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -97,8 +100,13 @@ class FiniteSteps(OptimWrapper):
         super().update_params(loss * factor, *args, **kwargs)
 
     def step(self, **kwargs: Any) -> None:
-        """Take the step, unless it is not finite."""
+        """Take the step, unless it is not finite.
+
+        Raises:
+            TrainingFailedError: If a rate is not, which spoils all weights.
+        """
         groups = self.optimizer.param_groups
+        _refuse_rates(groups)
         flag = not_finite_flag(
             p.grad for group in groups for p in group['params']
         )
@@ -113,6 +121,27 @@ class FiniteSteps(OptimWrapper):
         if self._buffers is not None:
             self._buffers.put_back_if(flag)
         self._flags = [*(self._flags or []), flag]
+
+
+def _refuse_rates(groups: Iterable[Mapping]) -> None:
+    """Refuse what schedules and multipliers have made of the rates.
+
+    Args:
+        groups: Of an optimizer.
+
+    Raises:
+        TrainingFailedError: If a rate is NaN, or float32 does not hold it.
+    """
+    for group in groups:
+        for name in ('lr', 'weight_decay'):
+            rate = group.get(name)
+            # A tensor on a GPU is not worth waiting for.
+            if isinstance(rate, float) and not abs(rate) <= _LARGEST:
+                raise TrainingFailedError(
+                    f'{name} has become {rate:g}, and the step would leave no '
+                    'finite weight; it was not taken. Look at param_scheduler '
+                    f'and optim_wrapper (optimizer.{name}, paramwise_cfg).'
+                )
 
 
 class KeptBuffers:
