@@ -29,6 +29,8 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # did. Two Ctrl-C typed by hand are further apart.
 _ECHO_SECONDS: dict[int, float] = {signal.SIGINT: 0.1}
 _ECHO_OF_SYSTEM = 1.0
+# Until a signal during an import is looked at again.
+_REPEAT_SECONDS = 0.1
 
 Handler = Callable[[int, FrameType | None], object]
 
@@ -113,6 +115,9 @@ class StopSignals:
 
     def _answer(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
+        if _imports_torch(frame):
+            _repeat_later(number)
+            return
         if number == signal.SIGHUP:
             _leave_dead_terminal()
         if self.requested is None:
@@ -120,6 +125,30 @@ class StopSignals:
             self._first(number, frame)
         elif now - self._since > _ECHO_SECONDS.get(number, _ECHO_OF_SYSTEM):
             self._second(number, frame)
+
+
+def _imports_torch(frame: FrameType | None) -> bool:
+    """Return whether torch is being imported.
+
+    Its C++ part runs Python meanwhile, and aborts the process with a long
+    stack if that raises.
+    """
+    while frame is not None:
+        name = frame.f_globals.get('__name__') or ''
+        if (
+            frame.f_code.co_name == '<module>'
+            and name.split('.')[0] == 'torch'
+        ):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _repeat_later(number: int) -> None:
+    """Send this process a signal again in a moment."""
+    timer = threading.Timer(_REPEAT_SECONDS, os.kill, (os.getpid(), number))
+    timer.daemon = True
+    timer.start()
 
 
 def _leave_dead_terminal() -> None:

@@ -53,6 +53,16 @@ def test_first_echo_and_second(clock, first, second):
     assert stop.requested == first
 
 
+def test_a_signal_waits_for_the_import_of_torch():
+    """Its C++ part aborted the process, with a stack of 70 lines."""
+    of_torch = dict(__name__='torch.some', receive=receive, imported=[])
+    with pytest.raises(StoppedError), StopSignals():
+        exec('receive(15); imported.append(1)', of_torch)
+        for _ in range(1000):  # until it comes again
+            time.sleep(0.01)
+    assert of_torch['imported']
+
+
 def test_two_ctrl_c_of_one_hand_are_two(clock):
     with StopSignals(lambda *_: None):
         receive(signal.SIGINT)
