@@ -16,6 +16,7 @@ from mmsoco.datasets.label_reading import read_labels
 from mmsoco.datasets.labels import Labels, is_voc
 from mmsoco.utils.durations import describe_time
 from mmsoco.utils.files import write_json
+from mmsoco.utils.locks import FolderLock
 
 from .harness import Comparison
 from .plan import Budget, Data, Finetuning, Plan, Start
@@ -346,8 +347,19 @@ def answer_question(
 
     Returns:
         The comparison, and whether all of its cells are done.
+
+    Raises:
+        BlockingIOError: If another process runs a pilot in the folder.
     """
     plan = plan_of(question)
+    with FolderLock(question.out, 'running a pilot', '--out'):
+        return _answer(plan, question, threads)
+
+
+def _answer(
+    plan: Plan, question: Question, threads: int | None
+) -> tuple[Comparison, bool]:
+    """Choose the length by a trial, and run all cells."""
     record = trial(plan, question, threads)
     cells = sum(len(b.seeds) for b in plan.budgets) * len(plan.starts)
     steps, seconds = choose_steps(record, cells, question.seconds)

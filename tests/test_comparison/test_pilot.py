@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from mmsoco.comparison import pilot
 from mmsoco.comparison.records import Record
+from mmsoco.utils.locks import FolderLock
 
 LEAF = (
     comparison_plans.CONFIGS
@@ -97,6 +98,15 @@ def test_unknown_pretraining_pictures_are_admitted(question):
 def test_bad_input(question, change, kind, message):
     with pytest.raises(kind, match=message):
         pilot.plan_of(replace(question, **change))
+
+
+def test_a_second_pilot_in_the_folder_names_the_first(question):
+    """Its trial "left no record", since the first one was making it."""
+    with (
+        FolderLock(question.out, 'running a pilot', '--out'),
+        pytest.raises(BlockingIOError, match='in use: .*a pilot.*--out'),
+    ):
+        pilot.answer_question(question, None)
 
 
 def test_labels_are_repaired_as_for_a_fine_tuning(question, capsys):
