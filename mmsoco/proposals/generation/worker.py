@@ -213,6 +213,9 @@ def find_regions(
     except MemoryError:
         raise UnreadableImageError(path, 'not enough memory') from None
     except Exception as e:
+        # A compiled kernel makes a SystemError of a stop signal.
+        if isinstance(e.__cause__, KeyboardInterrupt):
+            raise e.__cause__ from None
         raise RuntimeError(f'the search failed on {path!r}') from e
     if zoom < 1:
         bboxes = enlarge_bboxes(bboxes, rgb.shape[:2], size)

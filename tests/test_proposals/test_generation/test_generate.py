@@ -1,4 +1,5 @@
 import errno
+import io
 import os
 import re
 import shutil
@@ -16,13 +17,14 @@ from real_processes import PATIENCE, wait_for
 
 from mmsoco.images.lists import find_images
 from mmsoco.images.reading import read_rgb
+from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.filters import FilterSpec, filter_regions
 from mmsoco.proposals.generation import generate as generate_module
 from mmsoco.proposals.generation import parts as parts_module
 from mmsoco.proposals.generation import pool as pool_module
 from mmsoco.proposals.generation import worker as worker_module
 from mmsoco.proposals.generation.job import Job
-from mmsoco.proposals.generation.memory import needed_mib
+from mmsoco.proposals.generation.memory import MemoryLimit, needed_mib
 from mmsoco.proposals.generation.parts import Parts, exclusive
 from mmsoco.proposals.search.selective_search import (
     SearchSpec,
@@ -219,6 +221,22 @@ def test_a_long_search_shows_life_and_names_its_image(
     named = [match[1] for match in told if match]
     assert len(set(named)) == len(named) > 0
     assert expected & set(named)
+
+
+def test_a_stop_signal_in_a_kernel_is_no_failure_of_the_search(monkeypatch):
+    """Ctrl-C while `mmsoco pretrain` samples said "the search failed"."""
+
+    def interrupted(rgb, search):
+        raise SystemError('with an exception set') from KeyboardInterrupt()
+
+    monkeypatch.setattr(worker_module, '_find', interrupted)
+    png = io.BytesIO()
+    Image.new('RGB', (40, 40), 'white').save(png, 'PNG')
+    stamp, limit = FileStamp(0, 0, 0), MemoryLimit(1000)
+    with pytest.raises(KeyboardInterrupt):
+        worker_module.find_regions(
+            png.getvalue(), stamp, 'a.png', 'a.png', SearchSpec(), limit
+        )
 
 
 def test_killed_worker_is_reported_with_its_image(
