@@ -260,7 +260,7 @@ _FILES = [
     ('list.pth', 'list.pth holds a list'),
     ('number.pth', 'number.pth has no weights'),
     ('empty.pth', 'empty.pth has no weights'),
-    ('folder.pth', 'folder.pth'),
+    ('folder.pth', 'folder folder.pth holds|folder.pth is a folder; name'),
     ('images/a.png', 'a.png'),
 ]
 EXPORT = [
@@ -296,7 +296,7 @@ PUBLISH = [
     ('publish s3://x/a.pth --out x.pth', 'CHECKPOINT.*the address s3://x/a'),
     ('publish run.pth', '--out'),
     *[(f'publish {name} --out x', text) for name, text in _FILES],
-    ('publish run.pth --out text.txt', 'text.txt'),
+    ('publish run.pth --out text.txt', 'a folder .*text.txt is a file'),
     ('publish run.pth --out x --name a/b', '--name.*a/b'),
     ('publish run.pth --out x --name ""', '--name'),
     ('publish run.pth --out x --name ..', '--name'),
@@ -450,7 +450,7 @@ REGIONS = [
     ('convert regions pipe.arrow --out x.arrow', 'pipe.arrow'),
     ('convert regions text.arrow --out x.arrow', 'text.arrow'),
     ('convert regions cut.arrow --out x.arrow', 'cut.arrow'),
-    ('convert regions images.arrow --out x.arrow', 'holds filtered proposals'),
+    ('convert regions images.arrow --out x.arrow', 'holds filt.*mmsoco prop'),
     ('convert regions images.arrow --out text.txt', 'text.txt'),
     ('convert regions images.arrow --out x.arrow --min-size 0', '--min-size'),
     ('convert regions images.arrow --out x.arrow --min-scale 1', '--min-sca'),

@@ -80,11 +80,16 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
 
     Raises:
         FileNotFoundError: If there is no such file.
+        IsADirectoryError: If it is a folder.
         ValueError: If the file is broken, differs from its checksums, is not
             a checkpoint, or holds objects of further types; nothing of it was
             run.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f'{path} is a folder; name the checkpoint itself'
+        )
     if not path.is_file():
         raise FileNotFoundError(f'there is no checkpoint {path}')
     integrity.check_bytes(path)

@@ -37,11 +37,16 @@ def publish(
 
     Raises:
         FileNotFoundError: If ``source`` does not exist.
+        NotADirectoryError: If ``folder`` is a file.
         ValueError: If ``source`` holds no weights, or not finite ones.
         OSError: If the file could not be written.
     """
     content = without_training_state(source)
     folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(
+            f'expected a folder for the published file, but {folder} is a file'
+        )
     with unnamed_path(folder / f'{name}.pth') as partial:
         torch.save(content, partial)
         digest = sha256(partial)[:8]

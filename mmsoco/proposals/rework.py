@@ -140,8 +140,8 @@ def refilter(
     if store.metadata.get('kind') != 'regions':
         raise ValueError(
             f'{str(store.path)!r} holds filtered proposals, not regions; '
-            'name the .regions.arrow file that generate.py --keep-regions '
-            'wrote'
+            'name the .regions.arrow file that `mmsoco propose '
+            '--keep-regions` wrote'
         )
     metadata = {
         **inherited_metadata(store),
