@@ -138,7 +138,7 @@ def write_split(
             '.jpg', picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92]
         )
         # tofile does not say why it failed, such as a full disk.
-        (folder / name).write_bytes(encoded)
+        (folder / name).write_bytes(encoded.tobytes())
         images.append(
             dict(id=image_id, file_name=name, height=height, width=width)
         )
