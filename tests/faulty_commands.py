@@ -6,7 +6,6 @@ The files are those of `faulty_files.fill`. A pattern is a regular expression.
 from faulty_runs import COMPARE, FINETUNE, PILOT, PRETRAIN
 
 MAIN = [
-    ('', 'usage: mmsoco VERB'),
     ('propos', "no verb 'propos'; did you mean propose"),
     ('Train', 'did you mean train'),
     ('common', "no verb 'common'"),
@@ -222,6 +221,7 @@ BROWSE = [
     ('browse tar.arrow --out x --image-root no.tar', 'no.tar.*--image-root'),
     ('browse images.arrow --out x --epoch 1', '--epoch does not apply'),
     ('browse images.arrow --out x --index 1', '--index does not apply'),
+    ('browse images.arrow --out x --seed 3', '--seed does not apply to a s'),
     ('browse nowhere.py --out x', 'no config nowhere.py'),
     ('browse folder.py --out x', 'folder.py is a folder'),
     ('browse nothing.py --out x', 'nothing.py is empty'),
@@ -311,6 +311,7 @@ CHECKPOINT = [
     ],
     ('convert checkpoint run.pth --out x.pth', 'run.pth.*"reference"'),
     ('convert checkpoint run.pth --out text.txt', 'text.txt.*--overwrite'),
+    ('convert checkpoint run.pth --out empty', 'empty.*is a folder'),
     ('convert checkpoint run.pth --out x.pth --to mars', "--to.*'mars'"),
     ('convert checkpoint unknown.pth --out x.pth', 'unknown.pth'),
     ('convert checkpoint half-reference.pth --out x.pth', 'missing'),
@@ -541,6 +542,7 @@ TRAIN = [
     ('train soco.py --resume empty', 'empty'),
     ('train soco.py --resume --overwrite', 'give one of the two'),
     ('train soco.py --amp fp8', "--amp.*'fp8'"),
+    ('train soco.py --amp fp16', 'fp16 needs a GPU'),
     ('train soco.py --work-dir ""', '--work-dir'),
     ('train soco.py --work-dir dangling', '--work-dir: dangling is a link'),
     ('train soco.py --launcher pytorch', 'RANK.*tools/dist_train.sh'),

@@ -55,6 +55,7 @@ PRETRAIN = [
     ("pretrain 'many pictures' --out run --proposals text.arrow", 'text.arr'),
     ("pretrain 'many pictures' --out run --proposals no.arrow", 'no.arrow'),
     (f'{_MANY} --cfg-options modell.x=1', 'unknown key modell'),
+    (f'{_MANY} --cfg-options x', 'KEY=VALUE'),
     (f'{_MANY} --check nowhere.json', 'nowhere.json'),
     (f'{_MANY} --check text.json', 'text.json'),
     (f'{_MANY} --check list.json', 'list.json'),
