@@ -50,25 +50,6 @@ def refused(*argv):
     return outcome.err
 
 
-def test_config_without_views_is_refused(repo_dir, tmp_path, options):
-    config = tmp_path / 'plain.py'
-    base = repo_dir / 'configs/_base_/datasets/imagenet_soco.py'
-    config.write_text(
-        f"_base_ = '{base}'\n"
-        'train_dataloader = dict(dataset=dict(pipeline=[]))\n'
-    )
-    out = tmp_path / 'out'
-    assert 'plain.py has no DrawViews' in refused(config, out, *options)
-    assert not out.exists()
-
-
-def test_index_beyond_the_data_set_is_refused(repo_dir, tmp_path, options):
-    config = repo_dir / 'configs/_base_/datasets/imagenet_soco.py'
-    arguments = [config, '--out', tmp_path / 'out', '--index', '0', '9']
-    error = refused(*arguments, *options)
-    assert '--index 9' in error and '3 images' in error
-
-
 def test_proposals_are_drawn(options, tmp_path):
     out = tmp_path / 'look'
     store, images = tmp_path / 'p.arrow', tmp_path / 'images'
@@ -77,18 +58,11 @@ def test_proposals_are_drawn(options, tmp_path):
     assert Image.open(out / 'contact_sheet.jpg').size[0] > 200
 
 
-def test_what_cannot_be_drawn_is_refused(options, tmp_path):
-    store, images = tmp_path / 'p.arrow', tmp_path / 'images'
-    look = tmp_path / 'look'
-    command = [store, '--out', look, '--image-root', images]
-    assert '--image-root' in refused(store, '--out', look)
-    assert "'no.png' is not in" in refused(*command, '--names', 'no.png')
-    assert 'no such images' in refused(*command, '--fallback', 'none')
-    assert '--seed does not apply to a store' in refused(
-        *command, '--seed', '3'
-    )
+def test_a_picture_of_another_size_is_refused(options, tmp_path):
+    images, look = tmp_path / 'images', tmp_path / 'look'
     Image.new('RGB', (9, 9)).save(images / 'a.png')
-    assert '9 x 9' in refused(*command)
+    store = tmp_path / 'p.arrow'
+    assert '9 x 9' in refused(store, '--out', look, '--image-root', images)
     assert not look.exists()
 
 

@@ -52,39 +52,6 @@ def test_pretrain_asks_for_nothing_by_itself(asked):
     assert asked[0][1] == {}
 
 
-@pytest.mark.parametrize(
-    ('words', 'message'),
-    [
-        ((), 'FOLDER'),
-        (('a',), '--out'),
-        (('a', '--out', 'b', '--time', 'long'), 'such as 2h'),
-        (('a', '--out', 'b', '--epochs', '0'), '--epochs'),
-        (('a', '--out', 'b', '--batch-size', '1'), '4 to 1000000'),
-        (('a', '--out', 'b', '--precision', 'fp8'), 'fp8'),
-        (('a', '--out', 'b', '--chek', 'c'), 'did you mean --check?'),
-        (('a', '--out', 'b', '--cfg-options', 'x'), 'KEY=VALUE'),
-    ],
-)
-def test_pretrain_refuses_words_that_mean_nothing(asked, words, message):
-    outcome = call('pretrain', *words)
-    assert outcome.status == 2
-    assert message in outcome.err
-    assert asked == []
-
-
-def test_pretrain_says_what_is_wrong_with_the_input(tmp_path):
-    outcome = call('pretrain', tmp_path / 'nowhere', '--out', tmp_path / 'o')
-    assert outcome.status == 1
-    assert outcome.err.startswith('error: ')
-    assert str(tmp_path / 'nowhere') in outcome.err
-    assert not (tmp_path / 'o').exists()
-    both = call(
-        'pretrain', tmp_path, '--out', tmp_path / 'o', '--epochs', 1,
-        '--time', '1h',
-    )  # fmt: skip
-    assert both.status == 1 and 'both --epochs and --time' in both.err
-
-
 def test_an_error_within_a_run_leaves_its_traceback_there(
     tmp_path, monkeypatch
 ):
@@ -122,15 +89,3 @@ def test_finetune_hands_its_options_on(asked):
     args, options = asked[0]
     assert args == (Path('out'), Path('t.json'), Path('voc'))
     assert options == dict(train_images=Path('a b'), labels=60, scratch=True)
-
-
-@pytest.mark.parametrize(
-    ('words', 'message'),
-    [
-        (('out', '--train', 't.json'), '--val'),
-        (('out', '--train', 't', '--val', 'v', '--labels', '0'), '--labels'),
-    ],
-)
-def test_finetune_refuses_words_that_mean_nothing(asked, words, message):
-    outcome = call('finetune', *words)
-    assert outcome.status == 2 and message in outcome.err

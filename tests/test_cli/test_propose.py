@@ -1,15 +1,13 @@
 """From images to a store, and what becomes of stores."""
 
 import json
-import os
-import re
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from command import call, succeed
+from command import succeed
 from proposal_samples import save_blocks
 
 from mmsoco.cli.propose import describe_speed
@@ -89,47 +87,6 @@ def test_place_of_the_output_in_either_spelling(images, tmp_path):
     out = tmp_path / 'a.arrow'
     succeed('propose', images, out, '--workers=1')
     assert out.is_file()
-    outcome = call('propose', images, out, '--out', out)
-    assert outcome.status == 2 and 'named twice' in outcome.err
-    outcome = call('propose', images)
-    assert outcome.status == 2 and '--out' in outcome.err
-
-
-@pytest.mark.parametrize(
-    'arguments, text',
-    [
-        (['propose', 'nowhere', 'a.arrow'], "'nowhere'.*not exist"),
-        (['propose', 'empty', 'a.arrow'], 'no images in .empty'),
-        (['propose', 'broken', 'a.arrow'], 'none of the 1 images'),
-        (['propose', 'images', 'no/a.arrow'], 'create it first'),
-        (['propose', 'images', 'text.arrow'], 'not a proposal store'),
-        (['propose', 'images', 'a', '--shard=2/2'], 'from 0'),
-        (['propose', 'images', 'a', '--min-scale=0.9'], 'max-scale'),
-        (['propose', 'images', 'a', '--ann-file=b'], "'b' is miss"),
-        (['convert', 'shards', 'text.arrow', '--out', 'a'], 'text.arrow'),
-        (['convert', 'regions', 'no.arrow', 'a'], 'no.arrow'),
-        (['convert', 'proposals', 'no.json', 'a'], 'no.json'),
-        (['convert', 'proposals', 'empty.json', 'a'], '--image-root'),
-        (['convert', 'proposals', 'no.arrow', 'empty.json'], '--overwrite'),
-        (['browse', 'no.arrow', 'a'], 'no.arrow'),
-    ],
-)
-def test_user_errors_are_one_line(
-    images, tmp_path, monkeypatch, arguments, text
-):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / 'empty').mkdir()
-    (tmp_path / 'broken').mkdir()
-    (tmp_path / 'broken' / 'a.jpg').touch()
-    (tmp_path / 'text.arrow').write_text('text')
-    (tmp_path / 'empty.json').write_text('{}')
-    before = sorted(os.listdir(tmp_path))
-    outcome = call(*arguments)
-    assert outcome.status == 1
-    error = outcome.err.splitlines()[-1]
-    assert error.startswith('error: ')
-    assert re.search(text, error), error
-    assert sorted(os.listdir(tmp_path)) == before
 
 
 def test_exit_code_without_traceback(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tiny_models
 import torch
-from command import call, succeed
+from command import succeed
 
 from mmsoco.checkpoints.reference import rename_reference
 
@@ -78,26 +78,3 @@ def test_publish_takes_the_name_of_the_checkpoint(run, tmp_path):
 def test_publish_takes_the_folder_of_a_run(run, tmp_path):
     text = succeed('publish', run.parent, '--out', tmp_path / 'out')
     assert Path(text.split()[1]).name.startswith(f'{run.stem}_20')
-
-
-@pytest.mark.parametrize(
-    'verb',
-    [['export'], ['convert', 'checkpoint'], ['publish'], ['inspect']],
-)
-def test_missing_file_is_one_line(verb, tmp_path):
-    arguments = [tmp_path / 'none.pth', tmp_path / 'out.pth']
-    outcome = call(*verb, *arguments[: 1 if verb == ['inspect'] else 2])
-    assert outcome.status == 1
-    assert outcome.err.startswith('error: ')
-    assert 'none.pth' in outcome.err and outcome.err.count('\n') == 1
-
-
-@pytest.mark.parametrize('verb', [['export'], ['convert', 'checkpoint']])
-def test_nothing_is_replaced_unasked(verb, run, tmp_path):
-    out = tmp_path / 'out.pth'
-    out.write_text('mine')
-    outcome = call(*verb, run, '--out', out)
-    assert outcome.status == 1 and '--overwrite' in outcome.err
-    outcome = call(*verb, run, '--out', tmp_path)
-    assert outcome.status == 1 and 'is a folder' in outcome.err
-    assert out.read_text() == 'mine'
