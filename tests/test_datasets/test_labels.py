@@ -63,8 +63,20 @@ def read(tmp_path):
     return change_and_read
 
 
-def update(section, place, **values):
-    return lambda content: content[section][place].update(values)
+def image(place, **values):
+    return lambda content: content['images'][place].update(values)
+
+
+def thing(place, **values):
+    return lambda content: content['annotations'][place].update(values)
+
+
+def every_thing(**values):
+    return lambda content: [t.update(values) for t in content['annotations']]
+
+
+def category(place, **values):
+    return lambda content: content['categories'][place].update(values)
 
 
 def remove(section, place, key):
@@ -95,30 +107,24 @@ def test_good_labels_are_left_alone(read):
     'change, what',
     [
         (remove('annotations', 1, 'area'), 'no area'),
-        (update('annotations', 1, area=0), 'area is not a positive'),
-        (update('annotations', 1, area=math.nan), 'area is not a positive'),
-        (update('annotations', 1, area='100'), 'area is not a positive'),
+        (thing(1, area=0), 'area is not a positive'),
+        (thing(1, area=math.nan), 'area is not a positive'),
+        (thing(1, area='100'), 'area is not a positive'),
         (remove('annotations', 1, 'iscrowd'), 'no iscrowd'),
-        (update('annotations', 1, iscrowd='0'), 'iscrowd is not 0 or 1'),
-        (update('annotations', 1, bbox=[15, 15, -10, -10]), 'swapped back'),
+        (thing(1, iscrowd='0'), 'iscrowd is not 0 or 1'),
+        (thing(1, bbox=[15, 15, -10, -10]), 'swapped back'),
         (remove('annotations', 1, 'id'), 'id is missing or 0'),
-        (update('annotations', 1, id=4), 'id comes twice'),
-        (update('images', 0, height=60, width=40), 'are swapped'),
-        (update('images', 0, height=0), 'no usable height'),
+        (thing(1, id=4), 'id comes twice'),
+        (image(0, height=60, width=40), 'are swapped'),
+        (image(0, height=0), 'no usable height'),
         (remove('images', 0, 'width'), 'no usable height'),
-        (update('images', 0, width=61), 'size differs'),
+        (image(0, width=61), 'size differs'),
         (lambda c: c['images'].append(c['images'][0]), 'same image twice'),
-        (update('images', 2, id=9.0), 'id has a decimal point'),
-        (update('annotations', 1, category_id=5.0), 'category_id has a dec'),
-        (
-            update('annotations', 1, category_id='5'),
-            'a text: changed to the listed num',
-        ),
-        (
-            update('annotations', 1, image_id='7'),
-            'a text: changed to the listed num',
-        ),
-        (update('images', 1, file_name='B.PNG'), 'capitals or Unicode form'),
+        (image(2, id=9.0), 'id has a decimal point'),
+        (thing(1, category_id=5.0), 'category_id has a dec'),
+        (thing(1, category_id='5'), 'a text: changed to the listed num'),
+        (thing(1, image_id='7'), 'a text: changed to the listed num'),
+        (image(1, file_name='B.PNG'), 'capitals or Unicode form'),
         (
             # Roboflow's category of the whole project
             lambda c: c['categories'].insert(0, dict(id=0, name='dog')),
@@ -138,7 +144,7 @@ def test_repaired_labels_equal_the_good_ones(read, change, what):
 
 
 def test_box_is_clipped_to_its_picture(read):
-    labels = read(update('annotations', 3, bbox=[-4, 30, 20, 40]))
+    labels = read(thing(3, bbox=[-4, 30, 20, 40]))
     repaired = labels.document['annotations'][3]
     # the picture is 30 wide and 50 high
     assert repaired['bbox'] == [0, 30, 16, 20] and repaired['area'] == 320
@@ -149,7 +155,7 @@ def test_box_is_clipped_to_its_picture(read):
 
 def test_rounding_is_not_worth_a_new_file(read):
     box = [0, 0, 60.4, 40.9]
-    labels = read(update('annotations', 2, bbox=box))
+    labels = read(thing(2, bbox=box))
     assert labels.document['annotations'][2]['bbox'] == box
     assert not labels.is_changed
 
@@ -174,73 +180,54 @@ def test_what_is_left_out_is_counted(read):
         check_labels(labels)
 
 
+CUT = '.*, where its last part is: cut what is before it'
+
+
 @pytest.mark.parametrize(
     'change, text',
     [
-        (update('annotations', 0, bbox=[1, 2, math.nan, 3]), 'other than n'),
-        (update('annotations', 0, bbox=[1, 2, math.inf, 3]), 'other than n'),
-        (update('annotations', 0, bbox=[1, 2, '3', 3]), 'other than numbers'),
-        (update('annotations', 0, bbox=[1, 2, None, 3]), 'other than numbers'),
-        (update('annotations', 0, bbox=[1, 2, 3]), 'not .x, y, w, h'),
-        (update('annotations', 0, bbox={'x': 1}), 'not .x, y, w, h'),
+        (thing(0, bbox=[1, 2, math.nan, 3]), 'other than n'),
+        (thing(0, bbox=[1, 2, math.inf, 3]), 'other than n'),
+        (thing(0, bbox=[1, 2, '3', 3]), 'other than numbers'),
+        (thing(0, bbox=[1, 2, None, 3]), 'other than numbers'),
+        (thing(0, bbox=[1, 2, 3]), 'not .x, y, w, h'),
+        (thing(0, bbox={'x': 1}), 'not .x, y, w, h'),
         (remove('annotations', 0, 'bbox'), 'object has no bbox'),
-        (update('annotations', 0, category_id=4), 'category that is not'),
-        (update('annotations', 0, category_id=[3]), 'category that is not'),
-        (update('images', 1, id=7), 'image id is used more than once'),
-        (update('categories', 1, id=3), 'category id is used more than once'),
-        (update('categories', 1, name='cat'), 'name is there 2 times .cat'),
-        (update('images', 1, file_name='d.png'), 'not in .*d.png'),
-        (update('images', 1, file_name='../images/b.png'), 'not relative'),
+        (thing(0, category_id=4), 'category that is not'),
+        (thing(0, category_id=[3]), 'category that is not'),
+        (image(1, id=7), 'image id is used more than once'),
+        (category(1, id=3), 'category id is used more than once'),
+        (category(1, name='cat'), 'name is there 2 times .cat'),
+        (image(1, file_name='d.png'), 'not in .*d.png'),
+        (image(1, file_name='../images/b.png'), 'not relative'),
+        # from Label Studio, and from Windows
+        (image(1, file_name='/data/upload/1/b.png'), f'not relative to {CUT}'),
+        (image(1, file_name='C:\\images\\b.png'), f'not relative to {CUT}'),
+        (thing(0, segmentation=[[1, 2, 3, 4, 5, 'x']]), 'not polygons'),
         (
-            # from Label Studio, and from Windows
-            update('images', 1, file_name='/data/upload/1/b.png'),
-            'not relative to .*, where its last part is: cut what is before',
-        ),
-        (
-            update('images', 1, file_name='C:\\pictures\\b.png'),
-            'not relative to .*, where its last part is: cut what is before',
-        ),
-        (
-            update('annotations', 0, segmentation=[[1, 2, 3, 4, 5, 'x']]),
-            'not polygons',
-        ),
-        (
-            update(
-                'annotations', 0, segmentation={'size': [9, 9], 'counts': ''}
-            ),
+            thing(0, segmentation={'size': [9, 9], 'counts': ''}),
             'mask is of another size',
         ),
-        (update('images', 2, id=[9]), 'image id is not a whole number'),
-        (update('images', 2, id=True), 'image id is not a whole number'),
-        (update('images', 2, id=9.5), 'image id is not a whole number'),
-        (update('categories', 0, id=math.nan), 'category id is not a whole'),
-        (update('categories', 0, id=[3]), 'category id is not a whole'),
-        (update('categories', 0, name=' '), 'category name is not text'),
-        (update('images', 1, file_name=''), 'image file_name is not text'),
-        (
-            update('images', 1, file_name='http://x.org/b.png'),
-            'not in .*, where its last part is: cut what is before it',
-        ),
+        (image(2, id=[9]), 'image id is not a whole number'),
+        (image(2, id=True), 'image id is not a whole number'),
+        (image(2, id=9.5), 'image id is not a whole number'),
+        (category(0, id=math.nan), 'category id is not a whole'),
+        (category(0, id=[3]), 'category id is not a whole'),
+        (category(0, name=' '), 'category name is not text'),
+        (image(1, file_name=''), 'image file_name is not text'),
+        (image(1, file_name='http://x.org/b.png'), f'not in {CUT}'),
         (lambda c: c.update(annotations=[]), 'no object to learn from'),
         (
             # CVAT's masks
-            lambda c: [a.update(iscrowd=1) for a in c['annotations']],
+            every_thing(iscrowd=1),
             'no object to learn from in 3 images: all 4 objects have iscrowd',
         ),
         (lambda c: c.update(images=[], annotations=[]), 'no images'),
         (
-            lambda c: [
-                a.update(bbox=[20, 19, 40, 39], image_id=7)
-                for a in c['annotations']
-            ],
+            every_thing(bbox=[20, 19, 40, 39], image_id=7),
             'x1, y1, x2, y2 rather than',
         ),
-        (
-            lambda c: [
-                a.update(bbox=[0.2, 0.2, 0.5, 0.5]) for a in c['annotations']
-            ],
-            'shares of the picture',
-        ),
+        (every_thing(bbox=[0.2, 0.2, 0.5, 0.5]), 'shares of the picture'),
     ],
 )
 def test_what_cannot_be_repaired_stops(read, change, text):
@@ -321,13 +308,6 @@ def test_other_layouts_are_refused(read, content, text):
         read(content=content)
 
 
-@pytest.mark.parametrize('data', [b'', b'{', b'\xff\xfe{}', b'[' * 10**5])
-def test_files_that_are_no_json(tmp_path, data):
-    (tmp_path / 'a.json').write_bytes(data)
-    with pytest.raises(ValueError, match='a.json.* is not JSON'):
-        read_labels(tmp_path / 'a.json', tmp_path)
-
-
 @pytest.mark.parametrize('encoding', ['utf-8-sig', 'utf-16', 'utf-32'])
 def test_a_byte_order_mark_is_repaired(tmp_path, read, encoding):
     """mmdet's own reader takes UTF-8 without a mark alone."""
@@ -344,6 +324,10 @@ def test_a_byte_order_mark_is_repaired(tmp_path, read, encoding):
 @pytest.mark.parametrize(
     ('data', 'text'),
     [
+        (b'', 'is not JSON'),
+        (b'{', 'is not JSON'),
+        (b'\xff\xfe{}', 'is not JSON'),
+        (b'[' * 10**5, 'is not JSON'),
         (gzip.compress(b'{}', mtime=0), 'compressed; unpack it with gunzip'),
         (b'{"id": 1}\n{"id": 2}\n', 'JSON Lines.*one COCO document'),
         (b'\n \n', 'it is empty'),
@@ -375,13 +359,13 @@ def test_test_sets_may_keep_their_labels_back(read):
 def test_masks_are_there_or_not(read):
     polygon = [[1, 2, 31, 2, 31, 22]]
 
-    def change(content, objects):
-        for annotation in content['annotations'][:objects]:
-            annotation['segmentation'] = polygon
+    def all_but_one(content):
+        every_thing(segmentation=polygon)(content)
+        del content['annotations'][3]['segmentation']
 
-    assert read(lambda c: change(c, 4)).has_masks
-    assert not read(lambda c: change(c, 3)).has_masks
-    assert 'masks of 3 objects only' in read(lambda c: change(c, 3)).summary()
+    assert read(every_thing(segmentation=polygon)).has_masks
+    assert not read(all_but_one).has_masks
+    assert 'masks of 3 objects only' in read(all_but_one).summary()
 
 
 def test_box_comes_from_the_polygon(read):
@@ -409,7 +393,7 @@ def test_written_labels_read_back_clean(read, tmp_path):
 def test_backslashes_are_repaired(read, tmp_path):
     (tmp_path / 'images' / 'd').mkdir()
     (tmp_path / 'images' / 'c.png').rename(tmp_path / 'images/d/c.png')
-    labels = read(update('images', 2, file_name='d\\c.png'))
+    labels = read(image(2, file_name='d\\c.png'))
     assert labels.document['images'][2]['file_name'] == 'd/c.png'
     check_labels(labels)
 
@@ -420,7 +404,7 @@ def test_backslashes_are_repaired(read, tmp_path):
 def test_odd_names_are_taken_as_they_are(read, tmp_path, name):
     images = tmp_path / 'images'
     (images / 'c.png').rename(images / name)
-    labels = read(update('images', 2, file_name=name))
+    labels = read(image(2, file_name=name))
     assert labels.document['images'][2]['file_name'] == name
     check_labels(labels)
     assert not labels.is_changed
@@ -454,13 +438,13 @@ def test_accents_of_another_system(read, tmp_path, of_file):
     images = tmp_path / 'images'
     (images / there).parent.mkdir()
     (images / 'c.png').rename(images / there)
-    labels = read(update('images', 2, file_name=listed))
+    labels = read(image(2, file_name=listed))
     assert labels.document['images'][2]['file_name'] == there
     check_labels(labels)
     # Where both could be meant, neither is.
     twin = unicodedata.normalize('NFC', there).replace('b', 'B')
     (images / there).parent.joinpath(twin.split('/')[1]).touch()
-    labels = read(update('images', 2, file_name=twin.upper()))
+    labels = read(image(2, file_name=twin.upper()))
     assert labels.problems.count(Outcome.STOP) == 1
 
 
@@ -469,7 +453,7 @@ def test_classes_that_look_alike(read):
         unicodedata.normalize(form, 'é') for form in ('NFC', 'NFD')
     )
     with pytest.raises(ValueError, match=r"'e\\u0301' instead of '\\xe9'"):
-        check_labels(read(update('categories', 0, name=split), (composed,)))
+        check_labels(read(category(0, name=split), (composed,)))
 
 
 def turn(path):
@@ -485,7 +469,7 @@ def test_labels_of_a_picture_as_it_is_stored_stop(read, tmp_path):
     """Detectors turn the picture, and the boxes would lie elsewhere."""
     turn(tmp_path / 'images' / 'a.png')
     assert not read().problems
-    stored = update('images', 0, height=60, width=40)
+    stored = image(0, height=60, width=40)
     with pytest.raises(ValueError, match='turned by its EXIF tag.*a.png'):
         check_labels(read(stored))
 
@@ -498,12 +482,12 @@ def test_a_turned_avif_picture_stops(read, tmp_path):
     with Image.open(tmp_path / 'images' / 'c.png') as picture:
         picture.save(tmp_path / 'images' / 'c.avif', exif=exif)
     with pytest.raises(ValueError, match='AVIF picture is turned.*c.avif'):
-        check_labels(read(update('images', 2, file_name='c.avif')))
+        check_labels(read(image(2, file_name='c.avif')))
 
 
 def test_pictures_that_are_elsewhere_are_left_out(read):
     gone = GOOD['images'][0]
-    change = update('images', 0, file_name='elsewhere.png')
+    change = image(0, file_name='elsewhere.png')
     labels = read(change, partial=True)
     assert labels.document['images'] == GOOD['images'][1:]
     assert labels.document['annotations'] == [
@@ -530,8 +514,7 @@ def polygons(place, *found):
     """Give an object polygons, and the others good ones."""
 
     def change(content):
-        for annotation in content['annotations']:
-            annotation['segmentation'] = [[1, 2, 9, 2, 9, 9]]
+        every_thing(segmentation=[[1, 2, 9, 2, 9, 9]])(content)
         content['annotations'][place]['segmentation'] = list(found)
 
     return change
@@ -586,11 +569,7 @@ def test_one_of_several_polygons_without_an_area(read):
 
 
 def test_nothing_but_masks_without_an_area(read):
-    def flatten(content):
-        for annotation in content['annotations']:
-            annotation['segmentation'] = [[1, 2, 3, 4]]
-
-    labels = read(flatten)
+    labels = read(every_thing(segmentation=[[1, 2, 3, 4]]))
     assert not labels.has_masks and labels.num_usable == 4
 
 
@@ -615,7 +594,7 @@ def test_masks_of_run_lengths(read, counts, what):
         packed = mask_api.frPyObjects(mask, 40, 60)
         texts.append(dict(packed, counts=packed['counts'].decode()))
     for mask in texts:
-        labels = read(update('annotations', 0, segmentation=mask))
+        labels = read(thing(0, segmentation=mask))
         found = [p.what for p in labels.problems]
         assert [what in text for text in found] == [True] * bool(what)
 
@@ -652,24 +631,24 @@ def test_the_same_object_twice(read, number):
 
 @pytest.mark.parametrize(('ignore', 'usable'), [('false', 4), ('True', 3)])
 def test_ignore_is_a_text(read, ignore, usable):
-    labels = read(update('annotations', 0, ignore=ignore))
+    labels = read(thing(0, ignore=ignore))
     assert labels.num_usable == usable
     assert 'ignore is not 0 or 1' in kinds(labels, Outcome.REPAIRED)
 
 
 def test_categories_that_differ_by_blanks(read):
-    labels = read(update('categories', 0, name=' Dog '))
+    labels = read(category(0, name=' Dog '))
     [note] = labels.problems.of(Outcome.NOTE)
     assert 'capitals or blanks' in note.what and "' Dog '" in note.examples[0]
 
 
 def test_numbers_that_no_float_holds(read):
-    labels = read(update('annotations', 0, bbox=[5, 5, 10**400, 3]))
+    labels = read(thing(0, bbox=[5, 5, 10**400, 3]))
     assert 'other than numbers' in str(labels.problems)
-    labels = read(update('annotations', 0, id=2**70))
+    labels = read(thing(0, id=2**70))
     assert [a['id'] for a in labels.document['annotations']] == [1, 2, 3, 4]
 
 
 def test_a_name_that_is_too_long_for_a_disk(read):
-    labels = read(update('images', 0, file_name='x' * 5000 + '.png'))
+    labels = read(image(0, file_name='x' * 5000 + '.png'))
     assert 'picture is not in' in str(labels.problems)
