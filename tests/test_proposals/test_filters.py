@@ -16,47 +16,28 @@ def box(width, height, x=3, y=5):
     return [x, y, x + width, y + height]
 
 
-@pytest.mark.parametrize(
-    'width, height, kept',
-    [(32, 32, True), (31, 99, False), (99, 31, False), (0, 0, False)],
-)
-def test_size_is_inclusive(width, height, kept):
-    mask = size_mask(np.array([box(width, height)]), FilterSpec())
-    assert mask.tolist() == [kept]
+def scale_in_image(bboxes, spec):
+    """In an image of 200 x 50, whose root area is 100."""
+    return scale_mask(bboxes, 50, 200, spec)
 
 
 @pytest.mark.parametrize(
-    'width, height, kept',
+    'mask_of, kept, dropped',
     [
-        (33, 99, True),
-        (33, 100, False),
-        (99, 33, True),
-        (100, 33, False),
-        (64, 64, True),
-        (5, 0, False),
-        (0, 0, False),
-        (0, 5, False),
+        (size_mask, [(32, 32)], [(31, 99), (99, 31), (0, 0)]),
+        (
+            aspect_mask,
+            [(33, 99), (99, 33), (64, 64)],
+            [(33, 100), (100, 33), (5, 0), (0, 0), (0, 5)],
+        ),
+        # 20 * 45 = 30 * 30
+        (scale_in_image, [(30, 30), (80, 80), (20, 45)], [(29, 30), (80, 81)]),
     ],
 )
-def test_aspect_is_inclusive(width, height, kept):
-    mask = aspect_mask(np.array([box(width, height)]), FilterSpec())
-    assert mask.tolist() == [kept]
-
-
-@pytest.mark.parametrize(
-    'width, height, kept',
-    [
-        (30, 30, True),
-        (80, 80, True),
-        (20, 45, True),  # 20 * 45 = 30 * 30
-        (29, 30, False),
-        (80, 81, False),
-    ],
-)
-def test_scale_is_inclusive(width, height, kept):
-    # A 200 x 50 image has a root area of 100.
-    mask = scale_mask(np.array([box(width, height)]), 50, 200, FilterSpec())
-    assert mask.tolist() == [kept]
+def test_limits_are_inclusive(mask_of, kept, dropped):
+    bboxes = np.array([box(*sides) for sides in kept + dropped])
+    expected = [True] * len(kept) + [False] * len(dropped)
+    assert mask_of(bboxes, FilterSpec()).tolist() == expected
 
 
 @pytest.mark.parametrize(
