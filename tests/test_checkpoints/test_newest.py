@@ -21,7 +21,8 @@ def test_the_note_is_followed(tmp_path):
     save(tmp_path, 'epoch_2.pth', 'epoch_10.pth')
     assert find_checkpoint(tmp_path).name == 'epoch_10.pth'
     note = tmp_path / 'last_checkpoint'
-    note.write_text(str(tmp_path / 'epoch_2.pth'))
+    note.write_text('/moved/from/epoch_2.pth')
+    save(tmp_path, 'interim.pth')
     assert find_checkpoint(tmp_path).name == 'epoch_2.pth'
 
 

@@ -18,7 +18,6 @@ from saved_states import differences
 from small_runs import NamedPoints, diary, small_runner
 
 from mmsoco.checkpoints.io import load_run
-from mmsoco.checkpoints.newest import newest_usable
 from mmsoco.engine.hooks import target_momentum
 from mmsoco.engine.resuming import set_resume
 from mmsoco.engine.rng import seed_iteration
@@ -540,14 +539,6 @@ def test_set_resume_takes_the_newest_usable(finished, tmp_path, capsys):
     for missing in ('nowhere.pth', 'http://localhost/nowhere.pth'):
         with pytest.raises(FileNotFoundError, match=f'checkpoint {missing}'):
             set_resume(cfg, missing)
-
-
-def test_the_noted_checkpoint_is_the_newest(finished, tmp_path):
-    for epoch in (1, 2):
-        shutil.copy(finished / f'epoch_{epoch}.pth', tmp_path)
-    shutil.copy(finished / 'epoch_1.pth', tmp_path / 'interim.pth')
-    (tmp_path / 'last_checkpoint').write_text('/moved/from/epoch_1.pth')
-    assert newest_usable(tmp_path) == (tmp_path / 'epoch_1.pth', [])
 
 
 def test_a_seed_that_was_drawn_goes_on(tmp_path):
