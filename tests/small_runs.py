@@ -1,10 +1,13 @@
 """Runs of milliseconds, through the real runner."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 import torch
 from mmengine.config import Config
+from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch import nn
@@ -132,3 +135,32 @@ def diary(runner: Runner) -> Diary:
     """The runner's diary."""
     [found] = [hook for hook in runner.hooks if isinstance(hook, Diary)]
     return found
+
+
+def at_iteration(runner: Runner, number: int, act: Callable) -> None:
+    """Let something happen before an iteration of a run that has a diary."""
+
+    def act_then(runner: Runner) -> None:
+        if runner.iter == number:
+            act()
+
+    diary(runner).on_iter = act_then
+
+
+def log_of(work_dir: Path) -> str:
+    """The log of the last start."""
+    logs = work_dir.glob('*/*.log')
+    return max(logs, key=lambda log: log.stat().st_mtime_ns).read_text()
+
+
+def fill_disk(monkeypatch: pytest.MonkeyPatch, names: str = '') -> None:
+    """Let the disk be full for checkpoints whose names hold a text."""
+    put = LocalBackend.put
+
+    def put_or_fail(self, content, path):
+        if names in str(path):
+            Path(path).write_bytes(content[:10])
+            raise OSError(28, 'No space left on device')
+        put(self, content, path)
+
+    monkeypatch.setattr(LocalBackend, 'put', put_or_fail)

@@ -12,6 +12,7 @@ import torch
 from command import Outcome, assert_refused, call
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from small_runs import log_of
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.models import ObjectEncoder
@@ -120,7 +121,7 @@ def finetuned(config, pretrained, tmp_path_factory):
 
 
 def test_reports_parts_gauges_and_metrics(finetuned):
-    log = next(finetuned.glob('*/*.log')).read_text()
+    log = log_of(finetuned)
     rows = {
         line.split()[0]: line.split()[1:]
         for line in log.splitlines()

@@ -14,6 +14,7 @@ from command import Outcome, assert_refused, call, state_of
 from mmengine.config import Config
 from real_processes import PATIENCE
 from saved_states import differences
+from small_runs import log_of
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.engine.resuming import set_resume
@@ -155,12 +156,8 @@ def finished(config, tmp_path_factory):
     return run(config, tmp_path_factory.mktemp('finished'))
 
 
-def log_text(work_dir):
-    return next(work_dir.glob('*/*.log')).read_text()
-
-
 def test_logs_what_a_newcomer_needs(finished):
-    log = log_text(finished)
+    log = log_of(finished)
     assert 'Batch of a step: 4 = 1 processes x 4 images x 1' in log
     (line,) = [row for row in log.splitlines() if '[2][2/2]' in row]
     for name in (
@@ -209,7 +206,7 @@ def test_learns_and_saves(finished):
 def test_resumed_run_equals_the_uninterrupted_one(config, finished, tmp_path):
     shutil.copy(finished / 'epoch_1.pth', tmp_path)
     run(config, tmp_path, '--resume')
-    assert '[1][1/2]' not in log_text(tmp_path)
+    assert '[1][1/2]' not in log_of(tmp_path)
     assert differences(finished, tmp_path, 'epoch_2.pth') == []
 
 
@@ -274,7 +271,7 @@ def test_accumulated_gradients_move_the_target_once(
     run(config, tmp_path, options=options)
     # 4 iterations, 2 steps: half-way and at the end of the cosine.
     assert momenta == pytest.approx([0.995, 1.0])
-    assert 'x 2 images x 2 accumulated' in log_text(tmp_path)
+    assert 'x 2 images x 2 accumulated' in log_of(tmp_path)
 
 
 def same(found, expected, **tolerance):

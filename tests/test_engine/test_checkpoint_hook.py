@@ -1,12 +1,10 @@
 """Checkpoints by epochs, and by minutes between them."""
 
 import shutil
-from pathlib import Path
 
 import pytest
 from mmengine.evaluator import BaseMetric
-from mmengine.fileio import LocalBackend
-from small_runs import SmallRegressor, diary, small_runner
+from small_runs import SmallRegressor, diary, fill_disk, small_runner
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.engine.hooks import CheckpointHook, checkpoint_hook
@@ -62,15 +60,7 @@ def test_none_saves_nothing_in_between(tmp_path, monkeypatch):
 def test_the_only_checkpoint_stays_until_the_next_is_written(
     tmp_path, monkeypatch
 ):
-    put = LocalBackend.put
-
-    def full_later(self, content, path):
-        if 'epoch_2' in str(path):
-            Path(path).write_bytes(content[:10])
-            raise OSError(28, 'No space left on device')
-        put(self, content, path)
-
-    monkeypatch.setattr(LocalBackend, 'put', full_later)
+    fill_disk(monkeypatch, 'epoch_2')
     with pytest.raises(OSError, match='epoch_2.pth could not be written'):
         small_runner(tmp_path, **ONE).train()
     assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
@@ -141,15 +131,8 @@ def best_of(work_dir):
 def test_the_best_checkpoint_stays_until_a_better_one_is_written(
     tmp_path, monkeypatch, names
 ):
-    put = LocalBackend.put
-
-    def full_later(self, content, path):
-        if 'good_epoch_2' in str(path):
-            raise OSError(28, 'No space left on device')
-        put(self, content, path)
-
     with monkeypatch.context() as patched:
-        patched.setattr(LocalBackend, 'put', full_later)
+        fill_disk(patched, 'good_epoch_2')
         with pytest.raises(OSError, match='epoch_2.pth could not be written'):
             run_with_best(tmp_path / 'full', names)
     assert best_of(tmp_path / 'full') == sorted(

@@ -46,23 +46,29 @@ def weights():
     }
 
 
-def run(door, content, folder):
-    """Trains or evaluates from a file; returns the weights at the start."""
-    torch.save(content, folder / 'weights.pth')
-    loader = dict(
+def loader(samples):
+    return dict(
         batch_size=2,
-        dataset=[dict(inputs=torch.ones(3)) for _ in range(2)],
+        dataset=[dict(inputs=torch.ones(3)) for _ in range(samples)],
         sampler=dict(type='mmengine.DefaultSampler', shuffle=False),
         collate_fn=dict(type='default_collate'),
     )
+
+
+SGD = dict(optimizer=dict(type='SGD', lr=0.1))
+
+
+def run(door, content, folder):
+    """Trains or evaluates from a file; returns the weights at the start."""
+    torch.save(content, folder / 'weights.pth')
     loop = dict(
         train=dict(
-            train_dataloader=loader,
+            train_dataloader=loader(2),
             train_cfg=dict(by_epoch=False, max_iters=1),
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+            optim_wrapper=SGD,
         ),
         test=dict(
-            test_dataloader=loader,
+            test_dataloader=loader(2),
             test_cfg=dict(),
             test_evaluator=dict(
                 type='mmengine.DumpResults',
@@ -152,13 +158,8 @@ def test_resumed_run_does_not_need_the_file_that_it_started_from(tmp_path):
     start = tmp_path / 'start.pth'
     torch.save(weights(), start)
     loop = dict(
-        train_dataloader=dict(
-            batch_size=2,
-            dataset=[dict(inputs=torch.ones(3)) for _ in range(4)],
-            sampler=dict(type='mmengine.DefaultSampler', shuffle=False),
-            collate_fn=dict(type='default_collate'),
-        ),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        train_dataloader=loader(4),
+        optim_wrapper=SGD,
         default_hooks=dict(
             checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False)
         ),

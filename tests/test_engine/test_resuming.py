@@ -15,7 +15,13 @@ import pytest
 import seeded_ranks
 import torch
 from saved_states import differences
-from small_runs import NamedPoints, diary, small_runner
+from small_runs import (
+    NamedPoints,
+    at_iteration,
+    diary,
+    log_of,
+    small_runner,
+)
 
 from mmsoco.checkpoints.io import load_run
 from mmsoco.engine.hooks import target_momentum
@@ -48,11 +54,6 @@ def resumed(source, work_dir, **settings):
     )
 
 
-def log_of(work_dir):
-    logs = sorted(work_dir.glob('*/*.log'), key=lambda p: p.stat().st_mtime_ns)
-    return logs[-1].read_text()
-
-
 def test_unchanged_is_equal_bit_for_bit(finished, tmp_path):
     """Dropout and batch norm too: generators and statistics continue."""
     resumed(finished / 'epoch_1.pth', tmp_path).train()
@@ -60,21 +61,21 @@ def test_unchanged_is_equal_bit_for_bit(finished, tmp_path):
     assert 'have changed' not in log_of(tmp_path)
 
 
+def kill(number):
+    os.kill(os.getpid(), number)
+
+
 @pytest.mark.parametrize('workers', [0, 2])
 @pytest.mark.parametrize('stop_at', [1, 4, 6, 7])
 def test_ctrl_c_within_an_epoch_loses_nothing(
     finished, tmp_path, stop_at, workers
 ):
-    def press(runner):
-        if runner.iter == stop_at:
-            os.kill(os.getpid(), signal.SIGINT)
-
     settings = dict(
         train_dataloader=dict(num_workers=workers),
         param_scheduler=COSINE,
     )
     runner = small_runner(tmp_path, **settings)
-    diary(runner).on_iter = press
+    at_iteration(runner, stop_at, lambda: kill(signal.SIGINT))
     with pytest.raises(
         StoppedError, match=f'after iteration {stop_at + 1} of 12.*--resume'
     ):
@@ -107,14 +108,13 @@ def test_second_ctrl_c_stops_at_once(tmp_path):
 def test_signals_of_the_system_save_too(tmp_path, sent, code):
     """Echoes do not cut short what the first has begun."""
 
-    def end(runner):
-        if runner.iter == 2:
-            # Not os.kill: another thread may take that, in another order.
-            for number in (sent, signal.SIGHUP, signal.SIGTERM):
-                signal.raise_signal(number)
+    def end():
+        # Not os.kill: another thread may take that, in another order.
+        for number in (sent, signal.SIGHUP, signal.SIGTERM):
+            signal.raise_signal(number)
 
     runner = small_runner(tmp_path)
-    diary(runner).on_iter = end
+    at_iteration(runner, 2, end)
     with pytest.raises(SystemExit) as ended:
         runner.train()
     assert ended.value.code == code
@@ -127,14 +127,9 @@ def test_a_stop_waits_for_the_whole_step(tmp_path, stop_at):
     settings = dict(
         param_scheduler=COSINE, optim_wrapper=dict(accumulative_counts=3)
     )
-
-    def end(runner):
-        if runner.iter == stop_at:
-            os.kill(os.getpid(), signal.SIGTERM)
-
     small_runner(tmp_path / 'whole', **settings).train()
     runner = small_runner(tmp_path / 'cut', **settings)
-    diary(runner).on_iter = end
+    at_iteration(runner, stop_at, lambda: kill(signal.SIGTERM))
     with pytest.raises(SystemExit):
         runner.train()
     interim = tmp_path / 'cut' / 'interim.pth'
@@ -602,13 +597,9 @@ def test_data_that_draw_in_the_process_itself(tmp_path, by_epoch, monkeypatch):
         settings['default_hooks'] = dict(checkpoint=dict(by_epoch=False))
         last = 'iter_12.pth'
 
-    def press(runner):
-        if runner.iter == 5:
-            os.kill(os.getpid(), signal.SIGINT)
-
     small_runner(tmp_path / 'whole', **settings).train()
     runner = small_runner(tmp_path / 'cut', **settings)
-    diary(runner).on_iter = press
+    at_iteration(runner, 5, lambda: kill(signal.SIGINT))
     with pytest.raises(StoppedError):
         runner.train()
     small_runner(tmp_path / 'cut', resume=True, **settings).train()

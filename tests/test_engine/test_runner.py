@@ -11,7 +11,7 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from real_processes import PATIENCE
-from small_runs import small_runner
+from small_runs import fill_disk, log_of, small_runner
 from torch import nn
 
 from mmsoco.checkpoints.io import load_run
@@ -64,11 +64,7 @@ def test_kill_while_saving_leaves_whole_checkpoints_alone(tmp_path):
 def test_full_disk_is_told_and_earlier_checkpoints_stay(
     finished, tmp_path, monkeypatch
 ):
-    def full(self, content, path):
-        Path(path).write_bytes(content[:10])
-        raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(LocalBackend, 'put', full)
+    fill_disk(monkeypatch)
     with pytest.raises(OSError, match='epoch_1.pth.*No space.*--resume'):
         build_runner(tmp_path).train()
     assert not list(tmp_path.glob('*epoch*'))
@@ -156,9 +152,7 @@ def test_the_console_is_spared_the_details_of_a_start(tmp_path, capsys):
     runner.train()
     output = capsys.readouterr()
     shown = output.out + output.err
-    [log] = tmp_path.glob('*/*.log')
-    text = log.read_text()
-    assert 'layers.0.weight:lr_mult=2' in text
+    assert 'layers.0.weight:lr_mult=2' in log_of(tmp_path)
     assert 'lr_mult' not in shown
     # mmengine warns of its own class for files at each checkpoint.
     assert 'FileClient' not in shown and 'Backend' not in shown

@@ -6,7 +6,13 @@ import math
 import pytest
 import torch
 from mmengine.hooks import EMAHook
-from small_runs import NamedPoints, diary, small_runner
+from small_runs import (
+    NamedPoints,
+    at_iteration,
+    diary,
+    log_of,
+    small_runner,
+)
 
 from mmsoco.checkpoints.guard import not_finite
 from mmsoco.checkpoints.io import load, load_run
@@ -16,14 +22,14 @@ from mmsoco.engine.hooks import finite_hook
 NAN = math.nan
 
 
-def poison(monkeypatch, first, last=10**9, value=NAN):
-    """Makes the samples of some iterations not finite."""
+def poison(monkeypatch, first, last=10**9, value=NAN, spared=()):
+    """Makes the samples of iterations not finite, but for those spared."""
     get = NamedPoints.__getitem__
     made = []
 
     def poisoned(self, key):
-        sample = get(self, key)
-        if first <= len(made) // 2 <= last:
+        sample, iteration = get(self, key), len(made) // 2
+        if first <= iteration <= last and iteration not in spared:
             sample['inputs'][0] = value * (-1) ** len(made)  # they differ
         made.append(key)
         return sample
@@ -157,17 +163,7 @@ def test_the_bad_batch_of_accumulated_gradients_is_found(
 
 def test_a_large_share_of_skipped_steps_is_told(tmp_path, monkeypatch):
     """Four steps in a row do not end a run, however often that happens."""
-    get = NamedPoints.__getitem__
-    drawn = []
-
-    def poisoned(self, key):
-        sample = get(self, key)
-        drawn.append(key)
-        if (len(drawn) - 1) // 2 % 5:
-            sample['inputs'][0] = NAN
-        return sample
-
-    monkeypatch.setattr(NamedPoints, '__getitem__', poisoned)
+    poison(monkeypatch, first=0, spared=range(0, 20, 5))
     small_runner(tmp_path, train_cfg=dict(max_epochs=5)).train()
     log = log_of(tmp_path)
     assert 'Epoch 2: 3 of 4 steps (75%) were skipped' in log
@@ -224,13 +220,11 @@ def test_bad_steps_at_the_end_of_an_epoch_put_the_checkpoint_off(
 def test_weights_that_are_not_finite_are_not_written(tmp_path):
     runner = small_runner(tmp_path)
 
-    def break_weights(runner):
-        if runner.iter == 7:
-            with torch.no_grad():
-                runner.optim_wrapper.optimizer.step = lambda: None
-                runner.model.layers[0].weight.fill_(NAN)
+    def break_weights():
+        runner.optim_wrapper.optimizer.step = lambda: None
+        runner.model.layers[0].weight.data.fill_(NAN)
 
-    diary(runner).on_iter = break_weights
+    at_iteration(runner, 7, break_weights)
     with pytest.raises(
         ValueError, match='not finite.*layers.0.weight|layers.0.weight.*--res'
     ):
@@ -245,21 +239,16 @@ def test_averages_that_are_not_finite_are_not_written(tmp_path):
         tmp_path, custom_hooks=[dict(type='Diary'), dict(type='EMAHook')]
     )
 
-    def break_average(runner):
-        if runner.iter == 6:
-            [ema] = [h for h in runner.hooks if isinstance(h, EMAHook)]
-            ema.ema_model.module.layers[0].weight.data.fill_(NAN)
+    def break_average():
+        [ema] = [h for h in runner.hooks if isinstance(h, EMAHook)]
+        ema.ema_model.module.layers[0].weight.data.fill_(NAN)
 
-    diary(runner).on_iter = break_average
+    at_iteration(runner, 6, break_average)
     with pytest.raises(
         ValueError, match=r'epoch_2\.pth is not written.*layers.0.weight'
     ):
         runner.train()
     assert [p.name for p in tmp_path.glob('*.pth')] == ['epoch_1.pth']
-
-
-def log_of(work_dir):
-    return next(work_dir.glob('*/*.log')).read_text()
 
 
 def test_a_resumed_run_begins_with_no_failures(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.dataset import sampler
 from PIL import Image
-from small_runs import diary, small_runner
+from small_runs import at_iteration, small_runner
 from torch.utils.data import DataLoader
 
 from mmsoco.checkpoints.load_report import LoadReport, PartReport
@@ -344,12 +344,7 @@ def test_the_epochs_of_a_checkpoint(tmp_path):
     made = training(tmp_path)
     assert made.epochs_done() == 0
     runner = small_runner(made.folder.checkpoints)  # 4 iterations an epoch
-
-    def stop(runner):
-        if runner.iter == 5:
-            signal.raise_signal(signal.SIGINT)
-
-    diary(runner).on_iter = stop
+    at_iteration(runner, 5, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(StoppedError):
         runner.train()
     assert made.epochs_done() == 1.5
