@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mmsoco.cli.common import OptionsAction, path
+from mmsoco.cli.common import OptionsAction
+from mmsoco.cli.option_types import path
 
 
 def place(text: str) -> Path | str:

@@ -27,7 +27,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsoco.cli.common import add_cfg_options, add_out, integer, path
+from mmsoco.cli.common import add_cfg_options, add_out
+from mmsoco.cli.option_types import integer, path
 from mmsoco.utils.files import atomic_path, refuse_within
 
 if TYPE_CHECKING:

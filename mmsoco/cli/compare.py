@@ -15,7 +15,7 @@ import argparse
 from pathlib import Path
 
 from mmsoco.cli import workflow_options as shared
-from mmsoco.cli.common import path
+from mmsoco.cli.option_types import path
 
 INTERRUPTED = shared.FROM_HERE
 

@@ -15,7 +15,7 @@ Example:
 import argparse
 from pathlib import Path
 
-from mmsoco.cli.common import path, processes
+from mmsoco.cli.option_types import path, processes
 
 INTERRUPTED = 'interrupted; run the same command to continue from here'
 

@@ -9,7 +9,8 @@ Example:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, number, path
+from mmsoco.cli.common import add_out, add_overwrite
+from mmsoco.cli.option_types import number, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

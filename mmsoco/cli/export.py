@@ -14,7 +14,8 @@ Examples:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, checkpoint
+from mmsoco.cli.common import add_out, add_overwrite
+from mmsoco.cli.option_types import checkpoint
 from mmsoco.utils.files import refuse_existing
 
 # The keys of mmsoco.checkpoints.export.CONVERSIONS, which imports torch.

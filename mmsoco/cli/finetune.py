@@ -18,7 +18,8 @@ weights, for comparison.
 import argparse
 
 from mmsoco.cli import workflow_options as shared
-from mmsoco.cli.common import add_cfg_options, integer, path
+from mmsoco.cli.common import add_cfg_options
+from mmsoco.cli.option_types import integer, path
 
 INTERRUPTED = shared.FROM_CHECKPOINT
 

@@ -7,7 +7,7 @@ Examples:
 
 import argparse
 
-from mmsoco.cli.common import checkpoint
+from mmsoco.cli.option_types import checkpoint
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsoco.cli.common import add_cfg_options, integer, path
+from mmsoco.cli.common import add_cfg_options
+from mmsoco.cli.option_types import integer, path
 
 if TYPE_CHECKING:
     from mmengine.config import Config

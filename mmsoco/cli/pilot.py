@@ -17,7 +17,7 @@ import argparse
 from pathlib import Path
 
 from mmsoco.cli import workflow_options as shared
-from mmsoco.cli.common import integer, path
+from mmsoco.cli.option_types import integer, path
 
 INTERRUPTED = shared.FROM_HERE
 

@@ -31,13 +31,8 @@ and finetune.py (complete configs), checkpoints/, logs/ and manifest.json.
 import argparse
 
 from mmsoco.cli import workflow_options as shared
-from mmsoco.cli.common import (
-    add_cfg_options,
-    add_out,
-    integer,
-    path,
-    processes,
-)
+from mmsoco.cli.common import add_cfg_options, add_out
+from mmsoco.cli.option_types import integer, path, processes
 from mmsoco.cli.spec_options import MEANINGS, TYPES
 
 INTERRUPTED = shared.FROM_CHECKPOINT

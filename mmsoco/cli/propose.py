@@ -37,9 +37,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsoco.cli.backend_options import add_backend_args, add_images
-from mmsoco.cli.common import (
-    add_out,
-    add_overwrite,
+from mmsoco.cli.common import add_out, add_overwrite
+from mmsoco.cli.option_types import (
     checkpoint,
     integer,
     number,

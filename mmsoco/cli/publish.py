@@ -10,7 +10,8 @@ Example:
 
 import argparse
 
-from mmsoco.cli.common import add_out, checkpoint
+from mmsoco.cli.common import add_out
+from mmsoco.cli.option_types import checkpoint
 
 
 def file_stem(text: str) -> str:

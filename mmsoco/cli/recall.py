@@ -13,7 +13,7 @@ Examples:
 
 import argparse
 
-from mmsoco.cli.common import integer, path
+from mmsoco.cli.option_types import integer, path
 from mmsoco.utils.files import refuse_unwritable, refuse_within
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import TypeVar
 
-from mmsoco.cli.common import integer, number
+from mmsoco.cli.option_types import integer, number
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.search.spec import SearchSpec
 

@@ -12,8 +12,8 @@ Examples:
 import argparse
 from pathlib import Path
 
-from mmsoco.cli.common import checkpoint, path
 from mmsoco.cli.launch import add_run_options, load_config
+from mmsoco.cli.option_types import checkpoint, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

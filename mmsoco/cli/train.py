@@ -18,8 +18,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsoco.cli.common import path
 from mmsoco.cli.launch import add_run_options, load_config
+from mmsoco.cli.option_types import path
 
 if TYPE_CHECKING:
     from mmengine.config import Config

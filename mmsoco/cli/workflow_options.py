@@ -2,7 +2,7 @@
 
 import argparse
 
-from mmsoco.cli.common import duration, integer, path, processes
+from mmsoco.cli.option_types import duration, integer, path, processes
 
 # Larger numbers of epochs and pictures are typing errors.
 _MAX_EPOCHS = 1_000_000

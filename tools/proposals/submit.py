@@ -21,9 +21,9 @@ from pathlib import Path
 import submitit
 
 from mmsoco.cli import propose
-from mmsoco.cli.common import integer, number
 from mmsoco.cli.main import main as mmsoco
 from mmsoco.cli.main import parser_of
+from mmsoco.cli.option_types import integer, number
 from mmsoco.utils.machine import available_cores
 
 

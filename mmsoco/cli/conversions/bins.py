@@ -12,7 +12,8 @@ Example:
 import argparse
 import sys
 
-from mmsoco.cli.common import add_out, path
+from mmsoco.cli.common import add_out
+from mmsoco.cli.option_types import path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

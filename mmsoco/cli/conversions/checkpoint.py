@@ -11,7 +11,8 @@ To write our checkpoint in the authors' layout:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, checkpoint
+from mmsoco.cli.common import add_out, add_overwrite
+from mmsoco.cli.option_types import checkpoint
 from mmsoco.utils.files import refuse_existing
 
 

@@ -13,7 +13,7 @@ Example:
 
 import argparse
 
-from mmsoco.cli.common import path
+from mmsoco.cli.option_types import path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,8 @@ Example:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, integer, number, path
+from mmsoco.cli.common import add_out, add_overwrite
+from mmsoco.cli.option_types import integer, number, path
 from mmsoco.utils.files import refuse_existing
 
 PERCENTS = (1, 2, 5, 10)

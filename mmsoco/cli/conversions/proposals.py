@@ -13,8 +13,9 @@ Examples:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.cli.common import add_out, add_overwrite
 from mmsoco.cli.conversions.outcome import add_strict, report_problems
+from mmsoco.cli.option_types import path
 from mmsoco.utils.files import refuse_existing, write_json
 
 

@@ -7,7 +7,8 @@ Example:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.cli.common import add_out, add_overwrite
+from mmsoco.cli.option_types import path
 from mmsoco.cli.spec_options import add_spec_options, spec_from
 from mmsoco.proposals.filters import FilterSpec
 

@@ -6,7 +6,8 @@ Example:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.cli.common import add_out, add_overwrite
+from mmsoco.cli.option_types import path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

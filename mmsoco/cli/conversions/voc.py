@@ -26,12 +26,13 @@ common folder:
 
 import argparse
 
-from mmsoco.cli.common import add_out, add_overwrite, path
+from mmsoco.cli.common import add_out, add_overwrite
 from mmsoco.cli.conversions.outcome import (
     add_strict,
     refuse_if_strict,
     report_problems,
 )
+from mmsoco.cli.option_types import path
 from mmsoco.utils.files import refuse_existing
 
 
