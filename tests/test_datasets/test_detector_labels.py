@@ -1,6 +1,7 @@
 import copy
 import json
 
+import coco_documents
 import pytest
 from mmengine.config import Config
 from PIL import Image
@@ -19,23 +20,10 @@ def write_split(folder, split, names=CLASSES, **changes):
     """Write a picture and its labels: an object of each class."""
     (folder / split).mkdir(exist_ok=True)
     Image.new('RGB', (60, 40)).save(folder / split / 'a.png')
-    objects = [
-        dict(
-            id=number,
-            image_id=1,
-            category_id=number,
-            bbox=[1, 2, 30, 20],
-            area=600,
-            iscrowd=0,
-            segmentation=[[1, 2, 31, 2, 31, 22, 1, 22]],
-        )
-        | changes
-        for number in range(1, len(names) + 1)
-    ]
-    content = dict(
-        images=[dict(id=1, file_name='a.png', height=40, width=60)],
-        annotations=objects,
-        categories=[dict(id=i, name=n) for i, n in enumerate(names, 1)],
+    objects = [(number, (1, 2, 30, 20)) for number, _ in enumerate(names, 1)]
+    details = dict(segmentation=[[1, 2, 31, 2, 31, 22, 1, 22]]) | changes
+    content = coco_documents.document(
+        {'a.png': objects}, (40, 60), names, **details
     )
     (folder / f'{split}.json').write_text(json.dumps(content))
 
@@ -161,10 +149,9 @@ def test_masks_that_are_not_there(cfg, tmp_path):
 
 
 def flatten_mask(path, *places):
-    content = json.loads(path.read_text())
-    for place in places:
-        content['annotations'][place]['segmentation'] = [[1, 2, 3, 4]]
-    path.write_text(json.dumps(content))
+    with coco_documents.edited(path) as content:
+        for place in places:
+            content['annotations'][place]['segmentation'] = [[1, 2, 3, 4]]
 
 
 def test_objects_whose_mask_has_no_area(cfg, tmp_path):

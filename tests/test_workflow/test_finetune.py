@@ -6,11 +6,13 @@ import json
 import shutil
 from pathlib import Path
 
+import coco_documents
 import numpy as np
 import pytest
 import torch
 from command import state_of
 from PIL import Image
+from voc_documents import annotation_xml, object_xml
 
 import mmsoco
 from mmsoco.workflow import child, finetune, run_report
@@ -27,28 +29,16 @@ from mmsoco.workflow.run_folder import RunFolder
 
 def write_labels(path, images, number, masks=False, **changes):
     images.mkdir(exist_ok=True)
-    document = dict(images=[], annotations=[], categories=[])
+    pictures = {}
     for i in range(number):
-        name = f'{i}.png'
-        Image.fromarray(np.full((60, 80, 3), 9 * i, np.uint8)).save(
-            images / name
-        )
-        document['images'].append(
-            dict(id=i, file_name=name, width=80, height=60)
-        )
-        annotation = dict(
-            id=i + 1, image_id=i, category_id=1 + (i == 0), iscrowd=0,
-            bbox=[5, 5, 30, 20], area=600,
-        )  # fmt: skip
-        if masks:
-            annotation['segmentation'] = [[5, 5, 35, 5, 35, 25]]
-        document['annotations'].append(annotation)
-    document['categories'] = [
-        dict(id=1, name='cat'), dict(id=2, name='dog'),
-    ]  # fmt: skip
-    document.update(changes)
-    path.write_text(json.dumps(document))
-    return document
+        pixels = np.full((60, 80, 3), 9 * i, np.uint8)
+        Image.fromarray(pixels).save(images / f'{i}.png')
+        pictures[f'{i}.png'] = [(1 + (i == 0), (5, 5, 30, 20))]
+    details = dict(segmentation=[[5, 5, 35, 5, 35, 25]]) if masks else {}
+    document = coco_documents.document(
+        pictures, (60, 80), ['cat', 'dog'], **details
+    )
+    path.write_text(json.dumps(document | changes))
 
 
 @pytest.fixture(scope='module')
@@ -131,11 +121,10 @@ def test_pictures_that_are_trained_and_judged_on(pretrained, data, calls):
 
     There are 12 more without objects, which mmdet drops.
     """
-    content = json.loads((data / 'train.json').read_text())
-    content['images'] += [
-        dict(image, id=90 + image['id']) for image in content['images']
-    ]
-    (data / 'train.json').write_text(json.dumps(content))
+    with coco_documents.edited(data / 'train.json') as content:
+        content['images'] += [
+            dict(image, id=90 + image['id']) for image in content['images']
+        ]
     (data / 'same').symlink_to(data / 'train')
     (data / 'val').rename(data / 'unused')
     _, text = run(
@@ -270,14 +259,10 @@ def test_other_annotations_of_the_same_voc_data_set_are_other_labels(tmp_path):
     write_labels(tmp_path / 'unused.json', tmp_path / 'JPEGImages', 1)
     (tmp_path / 'Annotations').mkdir()
     path = tmp_path / 'Annotations' / '0.xml'
-    text = (
-        '<annotation><filename>0.png</filename><object><name>cat</name>'
-        '<bndbox><xmin>1</xmin><ymin>5</ymin><xmax>40</xmax><ymax>50</ymax>'
-        '</bndbox></object></annotation>'
-    )
     names = []
     for name in ('cat', 'cat', 'dog'):
-        path.write_text(text.replace('cat', name))
+        thing = object_xml(name, (1, 5, 40, 50))
+        path.write_text(annotation_xml('0.png', thing, size=(60, 80)))
         names.append(finetune._named(finetune.read_labels(tmp_path)))
     assert names[0] == names[1] != names[2]
 
@@ -378,9 +363,8 @@ def test_some_labels_and_from_scratch(pretrained, data, calls):
 
 @pytest.mark.parametrize('missing', ['categories', 'images', 'annotations'])
 def test_labels_that_lack_a_part(pretrained, data, calls, missing):
-    document = json.loads((data / 'train.json').read_text())
-    del document[missing]
-    (data / 'train.json').write_text(json.dumps(document))
+    with coco_documents.edited(data / 'train.json') as document:
+        del document[missing]
     with pytest.raises(ValueError, match=missing):
         run(pretrained, data)
     assert calls == [] and not (data / 'fine').exists()

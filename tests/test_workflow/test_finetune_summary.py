@@ -1,5 +1,6 @@
 import json
 
+import coco_documents
 from PIL import Image
 
 from mmsoco.datasets.label_reading import read_labels
@@ -10,12 +11,9 @@ from mmsoco.workflow.finetune_summary import explain, show_labels
 def test_one_class_and_a_table_of_problems(tmp_path, capsys):
     Image.new('RGB', (64, 64)).save(tmp_path / 'a.png')
     path = tmp_path / 'labels.json'
-    thing = dict(id=1, image_id=1, category_id=1, iscrowd=0, area=64)
-    document = dict(
-        images=[dict(id=1, file_name='a.png', height=64, width=64)],
-        categories=[dict(id=1, name='cat')],
-        # two of the same id
-        annotations=[dict(thing, bbox=[x, 8, 8, 8]) for x in (8, 16)],
+    objects = [(1, (8, 8, 8, 8)), (1, (16, 8, 8, 8))]  # of the same id
+    document = coco_documents.document(
+        {'a.png': objects}, (64, 64), ['cat'], id=1
     )
     path.write_text(json.dumps(document))
     labels = read_labels(path, tmp_path)

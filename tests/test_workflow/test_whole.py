@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 from real_processes import wait_for
+from voc_documents import annotation_xml, object_xml
 
 import mmsoco
 from mmsoco.proposals.store import ProposalStore
@@ -21,10 +22,6 @@ from mmsoco.workflow.run_folder import RunFolder
 pytestmark = pytest.mark.slow
 
 NUMBER = 16
-VOC = """<annotation><filename>{name}</filename>
-<size><width>96</width><height>96</height><depth>3</depth></size>
-<object><name>{label}</name><bndbox><xmin>{x}</xmin><ymin>{y}</ymin>
-<xmax>{right}</xmax><ymax>{bottom}</ymax></bndbox></object></annotation>"""
 # Two passes at views of 64 pixels.
 OPTIONS = (
     '--epochs', '2', '--batch-size', '8', '--seed', '3', '--precision',
@@ -47,10 +44,10 @@ def voc(tmp_path_factory):
         x, y = rng.integers(1, 50, 2)
         pixels[y : y + 40, x : x + 40] = rng.integers(0, 255, 3)
         Image.fromarray(pixels).save(root / 'JPEGImages' / f'{i}.png')
-        text = VOC.format(
-            name=f'{i}.png', label=('cat', 'dog')[i % 2], x=x + 1, y=y + 1,
-            right=x + 40, bottom=y + 40,
-        )  # fmt: skip
+        label, box = ('cat', 'dog')[i % 2], (x + 1, y + 1, x + 40, y + 40)
+        text = annotation_xml(
+            f'{i}.png', object_xml(label, box), size=(96, 96)
+        )
         (root / 'Annotations' / f'{i}.xml').write_text(text)
     for split, names in (('train', range(12)), ('val', range(12, NUMBER))):
         path = root / 'ImageSets' / 'Main' / f'{split}.txt'
