@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import coco_documents
 import comparison_plans
 import pytest
 from mmengine.config import Config
@@ -142,10 +143,9 @@ def test_another_pretraining_remakes_what_needs_it(compare):
 
 def test_changed_labels_remake_the_fine_tunings(compare, root):
     compare()
-    labels = json.loads((root / 'train.json').read_text())
-    for annotation in labels['annotations']:
-        annotation['bbox'][0] = 9
-    (root / 'train.json').write_text(json.dumps(labels))
+    with coco_documents.edited(root / 'train.json') as labels:
+        for annotation in labels['annotations']:
+            annotation['bbox'][0] = 9
     compare()
     assert {n.split('_')[0] for n in FakeJob.made} == {'finetuning'}
 
@@ -246,17 +246,16 @@ def test_pictures_that_changed_remake_the_fine_tunings(compare, root):
 
 
 def test_classes_that_differ_are_shown(compare, root):
-    labels = json.loads((root / 'val.json').read_text())
-    labels['categories'][0]['name'] = 'Disc'
-    (root / 'val.json').write_text(json.dumps(labels))
+    with coco_documents.edited(root / 'val.json') as labels:
+        labels['categories'][0]['name'] = 'Disc'
     with pytest.raises(ValueError, match='Disc'):
         compare()
 
 
 @pytest.mark.parametrize('name', ['train.json', 'val.json'])
 def test_labels_without_objects_are_named(compare, root, name):
-    labels = json.loads((root / name).read_text())
-    (root / name).write_text(json.dumps(dict(labels, annotations=[])))
+    with coco_documents.edited(root / name) as labels:
+        labels['annotations'] = []
     with pytest.raises(ValueError, match=rf'{name} has no objects'):
         compare()
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import coco_documents
 import pytest
 
 from mmsoco.comparison.held_out import with_held_out
@@ -90,10 +91,8 @@ def test_other_labels_are_another_split(tmp_path):
     make_data(tmp_path / 'data', 8)
     first = with_held_out(make_plan(tmp_path / 'data', 2), tmp_path / 'out')
     labels = tmp_path / 'data' / 'train.json'
-    document = json.loads(labels.read_text())
-    document['images'] = document['images'][1:]
-    document['annotations'] = document['annotations'][1:]
-    labels.write_text(json.dumps(document))
+    with coco_documents.edited(labels) as document:
+        del document['images'][0], document['annotations'][0]
     second = with_held_out(make_plan(tmp_path / 'data', 2), tmp_path / 'out')
     files = [
         path.stem

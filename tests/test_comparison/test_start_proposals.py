@@ -1,7 +1,6 @@
 """Starts with their own proposals: labels, a store, a further round."""
 
-import json
-
+import coco_documents
 import comparison_plans
 import pytest
 
@@ -73,11 +72,10 @@ def test_what_does_not_fit_is_refused(tmp_path, start, message):
 
 
 def test_boxes_of_the_labels(data):
-    document = json.loads((data / 'train.json').read_text())
-    first, second, *_ = document['annotations']
-    first['bbox'] = [8.4, 7.6, 40.2, 90]  # leaves the picture of 64
-    document['annotations'].remove(second)
-    (data / 'train.json').write_text(json.dumps(document))
+    with coco_documents.edited(data / 'train.json') as document:
+        first, second, *_ = document['annotations']
+        first['bbox'] = [8.4, 7.6, 40.2, 90]  # leaves the picture of 64
+        document['annotations'].remove(second)
     store = ProposalStore(materials.label_proposals(plan_of(data), data))
     assert len(store) == 8
     found = {record.file_name: record for record in store}

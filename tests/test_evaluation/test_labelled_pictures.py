@@ -1,5 +1,6 @@
 import json
 
+import coco_documents
 import numpy as np
 import pytest
 
@@ -50,9 +51,8 @@ def test_refuses_what_is_no_annotation_file(tmp_path):
     with pytest.raises(FileNotFoundError, match='none.json'):
         read_coco(tmp_path, tmp_path / 'none.json')
     path = write(tmp_path / 'a.json')
-    content = json.loads(path.read_text())
-    del content['categories']
-    path.write_text(json.dumps(content))
+    with coco_documents.edited(path) as content:
+        del content['categories']
     with pytest.raises(ValueError, match="'categories' is missing"):
         read_coco(tmp_path, path)
     with pytest.raises(ValueError, match='no picture with a usable box'):

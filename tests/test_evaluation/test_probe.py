@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import coco_documents
 import numpy as np
 import pytest
 import tiny_models
@@ -81,9 +82,8 @@ def test_modules_have_the_detectors_widths(tmp_path, detector):
 
 def test_one_class_is_refused(tmp_path, detector):
     labels = make_pictures(tmp_path, by_color)
-    content = json.loads(labels.read_text())
-    for annotation in content['annotations']:
-        annotation['category_id'] = 1
-    labels.write_text(json.dumps(content))
+    with coco_documents.edited(labels) as content:
+        for annotation in content['annotations']:
+            annotation['category_id'] = 1
     with pytest.raises(ValueError, match='only one class'):
         probe(detector, None, tmp_path, labels, SETTINGS)
