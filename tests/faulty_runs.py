@@ -50,6 +50,10 @@ PRETRAIN = [
         f'{_MANY} --seed 5 --cfg-options randomness.seed=4',
         '--seed 5 and --cfg-options randomness.seed=4 set the same',
     ),
+    (
+        f'{_MANY} --time 1h --cfg-options train_cfg.max_epochs=4',
+        '--time .* and --cfg-options train_cfg.max_epochs=4 set the same',
+    ),
     (f'{_MANY} --workers -1', '--workers'),
     # The run's folder is begun: it is there with its log.
     ("pretrain 'many pictures' --out run --proposals text.arrow", 'text.arr'),

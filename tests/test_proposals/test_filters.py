@@ -9,8 +9,6 @@ from mmsoco.proposals.filters import (
     size_mask,
 )
 
-NO_BOXES = np.zeros((0, 4))
-
 
 def box(width, height, x=3, y=5):
     return [x, y, x + width, y + height]

@@ -8,16 +8,10 @@ import tarfile
 import numpy as np
 import pytest
 from command import call, succeed
-from PIL import Image
 from scipy.io import savemat
 
 from mmsoco.datasets.converters import mini_coco
 from mmsoco.utils.files import partial_path
-
-
-def save_image(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(path)
 
 
 @pytest.fixture
@@ -72,22 +66,6 @@ def test_parts_depend_on_ids_and_seed_alone(coco, tmp_path):
     assert mini_coco.shuffled_ids(document, seed=0) == order
     assert mini_coco.shuffled_ids(document, seed=1) != order
     assert sorted(order) == [7 * i for i in range(400)]
-
-
-@pytest.mark.parametrize(
-    ('text', 'message'),
-    [
-        ('{', 'is not JSON'),
-        ('[]', 'is not a COCO label file'),
-        ('{"images": []}', "'annotations' is missing.*'categories' is miss"),
-    ],
-)
-def test_parts_refuse_another_file(tmp_path, text, message):
-    path = tmp_path / 'x.json'
-    path.write_text(text)
-    outcome = call('convert', 'mini-coco', path, '--out', tmp_path / 'mini')
-    assert outcome.status == 1 and re.search(message, outcome.err)
-    assert not (tmp_path / 'mini').exists()
 
 
 def add(tar, name, content):
@@ -186,12 +164,6 @@ def test_imagenet_refuses_images_without_class(tmp_path):
     (tmp_path / 'val').mkdir()
     (tmp_path / 'val/a.JPEG').write_bytes(b'x')
     assert re.search('expected .*CLASS/IMAGE.*--devkit', refuse(tmp_path))
-
-
-def test_imagenet_needs_labels_and_images(archives, tmp_path):
-    root, _, _, *val = imagenet_args(archives)
-    assert 'name the development kit' in refuse(root, *val[:2])
-    assert re.search('neither .*train nor .*val', refuse(root))
 
 
 @pytest.mark.parametrize(
