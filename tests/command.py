@@ -1,8 +1,10 @@
-"""Calls of the command `mmsoco` in this process."""
+"""Calls of the command `mmsoco` in this process, and of Python in another."""
 
 import contextlib
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +35,12 @@ def succeed(*argv: object) -> str:
     outcome = call(*argv)
     assert outcome.status == 0, outcome.err
     return outcome.out
+
+
+def python(*words: object, **options: object) -> subprocess.CompletedProcess:
+    """Run this Python in a new process; keep what it prints."""
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, **options)
 
 
 def assert_refused(outcome: Outcome, message: str) -> None:

@@ -1,11 +1,11 @@
 """The shims act when a package is imported, and only then."""
 
-import subprocess
 import sys
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from command import python
 
 from mmsoco import compat
 
@@ -57,9 +57,7 @@ def test_install_shims_twice_puts_one_finder():
 
 def errors_of(code):
     """Run code in a fresh process; return its traceback, if it fails."""
-    done = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True
-    )
+    done = python('-c', code)
     return done.stderr if done.returncode else ''
 
 

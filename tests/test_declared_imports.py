@@ -8,12 +8,12 @@ import ast
 import functools
 import importlib.metadata
 import json
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from command import python
 from packaging.requirements import Requirement
 
 from mmsoco.utils.extras import EXTRAS, require_extra
@@ -94,15 +94,24 @@ def package_files() -> list[Path]:
     )
 
 
+@functools.cache
+def package_imports() -> list[tuple[str, str, int]]:
+    """Return (file, module, depth) of what the package imports of others."""
+    return [
+        (str(path.relative_to(REPO)), module, depth)
+        for path in package_files()
+        for module, depth in others_imports(path)
+    ]
+
+
 def is_declared(module: str, declared: dict) -> bool:
     return bool(distributions().get(module, {module}) & set(declared))
 
 
 def test_the_package_imports_what_is_declared():
     undeclared = [
-        f'{path.relative_to(REPO)}: {module}'
-        for path in package_files()
-        for module, _ in others_imports(path)
+        (file, module)
+        for file, module, _ in package_imports()
         if module not in STACK
         and module not in OPTIONAL
         and not is_declared(module, CORE)
@@ -112,9 +121,8 @@ def test_the_package_imports_what_is_declared():
 
 def test_extras_are_imported_inside_of_functions_only():
     early = [
-        f'{path.relative_to(REPO)}: {module}'
-        for path in package_files()
-        for module, depth in others_imports(path)
+        (file, module)
+        for file, module, depth in package_imports()
         if module in OPTIONAL and not depth
     ]
     assert early == []
@@ -123,8 +131,7 @@ def test_extras_are_imported_inside_of_functions_only():
 def test_every_declared_package_is_used():
     imported = {
         name
-        for path in package_files()
-        for module, _ in others_imports(path)
+        for _, module, _ in package_imports()
         for name in distributions().get(module, {module})
     }
     # A recipe names mmengine's TensorboardVisBackend, which imports it.
@@ -224,10 +231,5 @@ def test_every_module_is_imported_with_the_core_only():
     ]
     assert set(OPTIONAL) <= set(blocked)
     words = json.dumps([modules, blocked])
-    done = subprocess.run(
-        [sys.executable, '-c', IMPORT_ALL, words],
-        cwd=REPO,
-        capture_output=True,
-        text=True,
-    )
+    done = python('-c', IMPORT_ALL, words, cwd=REPO)
     assert done.returncode == 0, done.stderr

@@ -6,12 +6,12 @@ functions count as those at the top of a module do.
 """
 
 import ast
-import subprocess
 import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
+from command import python
 
 PACKAGE = Path(__file__).parents[1] / 'mmsoco'
 # From the highest to the lowest. Packages of one layer do not know each other.
@@ -196,21 +196,15 @@ def test_utils_need_the_standard_library_only():
     ('modules', 'others'),
     [
         ('mmsoco; mmsoco.__dir__()', {'cv2', 'numpy'}),
-        (
-            'mmsoco.utils.files, mmsoco.utils.machine',
-            {'cv2', 'numpy', 'pyarrow'},
-        ),
-        (
-            'mmsoco.proposals.convert, mmsoco.proposals.generation.generate',
-            {'skimage'},
-        ),
+        ('mmsoco.utils.files', {'cv2', 'numpy', 'pyarrow'}),
+        ('mmsoco.utils.machine', {'cv2', 'numpy', 'pyarrow'}),
+        ('mmsoco.proposals.convert', {'skimage'}),
+        ('mmsoco.proposals.generation.generate', {'skimage'}),
     ],
 )
 def test_light_modules_load_nothing_heavy(modules, others):
     """Nor do the packages that they import, which the text does not tell."""
     heavy = HEAVY | others
     code = f'import {modules}; import sys; print({heavy} & set(sys.modules))'
-    done = subprocess.run(
-        [sys.executable, '-c', code], capture_output=True, text=True
-    )
+    done = python('-c', code)
     assert done.stdout.strip() == 'set()', done.stderr

@@ -1,12 +1,11 @@
 """What a package that extends mmsoco finds in its registries."""
 
 import ast
-import subprocess
-import sys
 from pathlib import Path
 
 import mmdet.registry
 import pytest
+from command import python
 from mmengine.registry import DefaultScope
 
 import mmsoco.registry
@@ -80,13 +79,7 @@ def test_everything_is_registered_at_once(repo_dir):
         '    getattr(mmsoco.registry, name).module_dict)\n'
         '    for name in mmsoco.registry.__all__}))\n'
     )
-    done = subprocess.run(
-        [sys.executable, '-c', code],
-        cwd=repo_dir,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = python('-c', code, cwd=repo_dir, check=True)
     found = ast.literal_eval(done.stdout.splitlines()[-1])
     for registry, classes in names.items():
         assert classes <= set(found[registry]), registry

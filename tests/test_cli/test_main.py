@@ -3,11 +3,9 @@
 import ast
 import os
 import re
-import subprocess
-import sys
 
 import pytest
-from command import call, succeed
+from command import call, python, succeed
 
 from mmsoco.cli.convert import CONVERSIONS
 from mmsoco.cli.main import known_verbs, overview
@@ -80,19 +78,13 @@ def test_help_imports_nothing_heavy(tmp_path):
         f'    heavy = [m for m in {HEAVY!r} if m in sys.modules]\n'
         '    assert not heavy, (words, heavy)\n'
     )
-    done = subprocess.run(
-        [sys.executable, '-c', script],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
+    done = python('-c', script, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 def test_runs_as_a_module(tmp_path):
-    command = [sys.executable, '-m', 'mmsoco', '--version']
-    text = subprocess.check_output(command, cwd=tmp_path, text=True)
-    assert text == f'mmsoco {__version__}\n'
+    done = python('-m', 'mmsoco', '--version', cwd=tmp_path)
+    assert done.stdout == f'mmsoco {__version__}\n'
 
 
 @pytest.mark.parametrize('door', DOORS)
@@ -108,14 +100,11 @@ def test_doors_lead_to_their_verb(repo_dir, door):
     assert words == f'[{", ".join(map(repr, DOORS[door]))}, *sys.argv[1:]]'
 
 
-def test_a_door_is_open(repo_dir, tmp_path):
-    done = subprocess.run(
-        [sys.executable, repo_dir / 'tools' / 'train.py', 'none.py'],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env=dict(os.environ, PYTHONPATH=str(repo_dir)),
-    )
+@pytest.mark.parametrize('door', ['-m mmsoco train', '{}/tools/train.py'])
+def test_a_door_is_open(repo_dir, tmp_path, door):
+    env = dict(os.environ, PYTHONPATH=str(repo_dir))
+    words = door.format(repo_dir).split()
+    done = python(*words, 'none.py', cwd=tmp_path, env=env)
     assert done.returncode == 1
     assert done.stderr.startswith('error: There is no config none.py')
 

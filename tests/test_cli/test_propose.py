@@ -1,8 +1,6 @@
 """From images to a store, and what becomes of stores."""
 
 import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -87,14 +85,3 @@ def test_place_of_the_output_in_either_spelling(images, tmp_path):
     out = tmp_path / 'a.arrow'
     succeed('propose', images, out, '--workers=1')
     assert out.is_file()
-
-
-def test_exit_code_without_traceback(tmp_path):
-    done = subprocess.run(
-        [sys.executable, '-m', 'mmsoco', 'propose', 'nowhere', 'a.arrow'],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert 'Traceback' not in done.stderr and 'nowhere' in done.stderr

@@ -1,10 +1,8 @@
 """Bits that flip and files that are cut: noticed, and never a signal."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from command import python
 from old_store import write_old
 
 from mmsoco.proposals import store as store_module
@@ -65,12 +63,7 @@ def store(tmp_path, monkeypatch):
 
 def outcomes(store, kind, numbers):
     damaged = store.with_name('damaged.arrow')
-    done = subprocess.run(
-        [sys.executable, '-c', READER, store, damaged, kind]
-        + [str(number) for number in numbers],
-        capture_output=True,
-        text=True,
-    )
+    done = python('-c', READER, store, damaged, kind, *numbers)
     assert done.returncode == 0, (done.stdout[-200:], done.stderr[-2000:])
     lines = [line.split() for line in done.stdout.splitlines()]
     assert len(lines) == len(numbers)
