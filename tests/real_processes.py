@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from mmsoco.utils.processes import is_alive
 from mmsoco.utils.stop_signals import leave_signals_to_parent
 
 # Seconds that only what hangs takes, however busy the machine is.
@@ -113,6 +114,18 @@ def children_of(pid):
     """Return the children of a process."""
     listed = Path(f'/proc/{pid}/task/{pid}/children').read_text()
     return [int(child) for child in listed.split()]
+
+
+def assert_child_ends_with(code):
+    """Kill a program that printed the number of its child; wait for that."""
+    parent = subprocess.Popen(
+        [sys.executable, '-c', code], stdout=subprocess.PIPE, text=True
+    )
+    child = int(parent.stdout.readline())
+    assert is_alive(child)
+    parent.kill()
+    parent.wait()
+    wait_for(lambda: not is_alive(child))
 
 
 def answer_as_worker(connection):

@@ -8,11 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from real_processes import wait_for
+from real_processes import assert_child_ends_with
 
 from mmsoco.utils import locks
 from mmsoco.utils.locks import FileLock, FolderLock
-from mmsoco.utils.processes import is_alive
 
 HOLD = """
 import sys, time, os
@@ -128,11 +127,4 @@ time.sleep(60)
 
 
 def test_a_rank_ends_with_its_launcher():
-    launcher = subprocess.Popen(
-        [sys.executable, '-c', ORPHAN], stdout=subprocess.PIPE, text=True
-    )
-    rank = int(launcher.stdout.readline())
-    assert is_alive(rank)
-    launcher.kill()
-    launcher.wait()
-    wait_for(lambda: not is_alive(rank))
+    assert_child_ends_with(ORPHAN)

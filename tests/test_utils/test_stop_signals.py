@@ -9,10 +9,9 @@ import sys
 import time
 
 import pytest
-from real_processes import answer_as_worker, wait_for
+from real_processes import answer_as_worker, assert_child_ends_with
 
 from mmsoco.utils import stop_signals
-from mmsoco.utils.processes import is_alive
 from mmsoco.utils.stop_signals import (
     STOPPING,
     StoppedError,
@@ -204,11 +203,4 @@ time.sleep(600)
 
 
 def test_a_worker_that_hangs_ends_with_its_parent():
-    parent = subprocess.Popen(
-        [sys.executable, '-c', ORPHANS], stdout=subprocess.PIPE, text=True
-    )
-    worker = int(parent.stdout.readline())
-    assert is_alive(worker)
-    parent.kill()
-    parent.wait()
-    wait_for(lambda: not is_alive(worker))
+    assert_child_ends_with(ORPHANS)

@@ -2,10 +2,10 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from real_processes import wait_for
 
 from mmsoco.utils.processes import is_alive
 from mmsoco.workflow.steps import Job, Step, StepError, last_line, read_records
@@ -188,17 +188,9 @@ def test_a_step_does_not_outlive_its_job(tmp_path):
     )
     try:
         pid = tmp_path / 'pid'
-        assert becomes_true(lambda: pid.is_file() and pid.read_text())
+        wait_for(lambda: pid.is_file() and pid.read_text())
     finally:
         job.kill()
         job.wait()
     step = int(pid.read_text())
-    assert becomes_true(lambda: not is_alive(step), seconds=20)
-
-
-def becomes_true(condition, seconds=60):
-    for _ in range(10 * seconds):
-        if condition():
-            return True
-        time.sleep(0.1)
-    return False
+    wait_for(lambda: not is_alive(step))
