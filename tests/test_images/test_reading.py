@@ -1,4 +1,3 @@
-import os
 import pickle
 import struct
 
@@ -6,7 +5,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsoco.images.lists import find_images
 from mmsoco.images.names import is_image
 from mmsoco.images.reading import (
     PixelFormat,
@@ -216,33 +214,6 @@ def test_bomb_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 10)
     with pytest.raises(UnreadableImageError, match='DecompressionBomb'):
         read_rgb(tmp_path / 'a.png')
-
-
-def test_list_is_recursive_sorted_and_relative(tmp_path):
-    names = ['b/é 图.PNG', 'b/a.jpg', 'Z.webp', 'a b/c/d.JPEG', 'b.jpg']
-    for name in [*names, 'notes.txt', 'jpg', 'b/x.json']:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / 'folder.jpg').mkdir()
-    assert find_images(tmp_path).names == sorted(names)
-
-
-def test_list_follows_links_but_not_in_circles(tmp_path):
-    (tmp_path / 'root').mkdir()
-    (tmp_path / 'other').mkdir()
-    (tmp_path / 'other' / 'a.jpg').touch()
-    os.symlink(tmp_path / 'other', tmp_path / 'root' / 'link')
-    os.symlink(tmp_path / 'root', tmp_path / 'root' / 'circle')
-    assert find_images(tmp_path / 'root').names == ['link/a.jpg']
-
-
-def test_list_errors(tmp_path):
-    assert find_images(tmp_path).names == []
-    with pytest.raises(FileNotFoundError, match='nowhere'):
-        find_images(tmp_path / 'nowhere')
-    (tmp_path / 'a.jpg').touch()
-    with pytest.raises(NotADirectoryError, match='is a file'):
-        find_images(tmp_path / 'a.jpg')
 
 
 def test_is_image():
