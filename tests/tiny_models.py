@@ -182,6 +182,18 @@ def build_detector(cfg: dict) -> nn.Module:
         return MODELS.build(ConfigDict(copy.deepcopy(cfg)))
 
 
+def save_detector(path: Path, scale: int | tuple[int, int]) -> None:
+    """Save a Mask R-CNN whose RPN tells boxes apart, and its input's scale."""
+    tests = dict(dataset=dict(pipeline=[dict(type='Resize', scale=scale)]))
+    cfg = Config(dict(model=mask_rcnn_fpn(), test_dataloader=tests))
+    detector = build_detector(cfg.model)
+    # larger weights, so that scores differ
+    for weight in detector.rpn_head.parameters():
+        weight.data.normal_(std=0.1)
+    meta = dict(cfg=cfg.pretty_text)
+    torch.save(dict(state_dict=detector.state_dict(), meta=meta), path)
+
+
 def soco_config(detector: dict, pairs: list = PAIRS, **kwargs) -> dict:
     """The config of a pretraining model with a small projector."""
     cfg = Config.fromfile(CONFIGS / '_base_' / 'models' / 'soco.py').soco
@@ -255,6 +267,20 @@ def random_boxes(
     lengths = (0.2 + 0.75 * u[..., 2:]) * size
     start = u[..., :2] * (size - lengths)
     return torch.cat([start, start + lengths], dim=-1)
+
+
+def total(losses: dict) -> Tensor:
+    """The sum of the losses among what a model logs."""
+    return sum(v for k, v in losses.items() if k.startswith('loss'))
+
+
+def untrained(model: nn.Module) -> list[str]:
+    """Parameters that are to be trained and got no gradient."""
+    return [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad and parameter.grad is None
+    ]
 
 
 def noisy(module: nn.Module) -> nn.Module:

@@ -34,7 +34,7 @@ def batch(rank: int) -> dict:
 def backward(model: torch.nn.Module, rank: int) -> None:
     torch.manual_seed(rank)  # of the anchors that the RPN draws
     losses = model(**batch(rank), mode='loss')
-    sum(v for k, v in losses.items() if k.startswith('loss')).backward()
+    tiny_models.total(losses).backward()
 
 
 def gradients(model: SoCo) -> dict[str, torch.Tensor]:

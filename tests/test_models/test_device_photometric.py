@@ -197,6 +197,7 @@ def test_tiny_views(size):
     )
     [result] = on_device([img], [params])
     expected = worker.apply_photometric(img, params)
+    assert expected.shape == img.shape
     assert abs(result - expected).mean() < 2
 
 

@@ -19,7 +19,7 @@ def losses_and_gradients(model, batch=None):
     torch.manual_seed(0)  # of the anchors that the RPN draws
     batch = batch or tiny_models.batch(pretext_views=(1, 2))
     losses = model(**batch, mode='loss')
-    total = sum(v for k, v in losses.items() if k.startswith('loss'))
+    total = tiny_models.total(losses)
     names, online = zip(
         *[(n, p) for n, p in model.named_parameters() if p.requires_grad],
         strict=True,

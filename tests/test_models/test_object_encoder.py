@@ -59,24 +59,18 @@ def test_names_and_shapes_are_the_detectors(name):
 
 
 @pytest.mark.parametrize(
-    ('size', 'level'),
+    ('level', 'sizes'),
     [
-        (1, 0),
-        (47.9, 0),
-        (48, 1),
-        (95.9, 1),
-        (96, 2),
-        (191.9, 2),
-        (192, 3),
-        (224, 3),
-        (5000, 3),
-        (0, 0),
+        (0, (0, 1, 47.9)),
+        (1, (48, 95.9)),
+        (2, (96, 191.9)),
+        (3, (192, 224, 5000)),
     ],
 )
-def test_levels_change_at_48_96_and_192_pixels(encoder, size, level):
-    [rois] = encoder.assign([box(size)])
-    assert rois.levels.tolist() == [level]
-    assert rois.used == (level,)
+def test_levels_change_at_48_96_and_192_pixels(encoder, level, sizes):
+    for rois in encoder.assign([box(size) for size in sizes]):
+        assert rois.levels.tolist() == [level]
+        assert rois.used == (level,)
 
 
 def test_levels_follow_the_area_not_a_side(encoder):

@@ -13,6 +13,7 @@ from plain_boxes import iou
 from saved_states import differences
 from small_pictures import write_noise, write_store
 from small_runs import small_runner
+from tiny_models import total
 
 from mmsoco.checkpoints import io
 from mmsoco.checkpoints.export import detector_state
@@ -39,10 +40,6 @@ def build(name='mask_rcnn_fpn', pretexts=RPN, **options) -> SoCo:
 
 def batch(**options) -> dict:
     return tiny_models.batch(PAIRS, pretext_views=(1, 2), **options)
-
-
-def total(losses: dict) -> torch.Tensor:
-    return sum(v for k, v in losses.items() if k.startswith('loss'))
 
 
 @pytest.mark.parametrize(
@@ -76,12 +73,7 @@ def test_one_step_trains_every_parameter(name):
     losses = model(**batch(), mode='loss')
     assert {'loss_12', 'loss_rpn_cls', 'loss_rpn_bbox'} < set(losses)
     total(losses).backward()
-    missing = [
-        n
-        for n, p in model.named_parameters()
-        if p.requires_grad and p.grad is None
-    ]
-    assert missing == []
+    assert tiny_models.untrained(model) == []
     assert all(p.grad.isfinite().all() for p in model.pretexts.parameters())
 
 

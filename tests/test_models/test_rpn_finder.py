@@ -10,6 +10,7 @@ import torch
 from command import assert_refused, call, succeed
 from mmengine.config import Config
 from PIL import Image
+from proposal_samples import save_blocks
 
 from mmsoco.models.rpn_finder import InputSize, RPNFinder
 from mmsoco.proposals.filters import FilterSpec
@@ -21,9 +22,6 @@ from mmsoco.proposals.store import ProposalStore
 from mmsoco.structures.boxes import box_iou
 
 NAMES = [f'{i}.png' for i in range(4)]
-TESTS = dict(
-    dataset=dict(pipeline=[dict(type='Resize', scale=(160, 96))]),
-)
 FILTERS = FilterSpec(min_size=4, min_scale=0.02, max_scale=1)
 
 
@@ -31,23 +29,10 @@ FILTERS = FilterSpec(min_size=4, min_scale=0.02, max_scale=1)
 def folder(tmp_path_factory):
     """Pictures, a detector of mmdet, and a pretraining with the RPN."""
     root = tmp_path_factory.mktemp('rpn')
-    (root / 'images').mkdir()
-    rng = np.random.default_rng(0)
-    for name in NAMES:
-        cells = rng.integers(0, 256, (6, 8, 3), np.uint8)
-        pixels = cells.repeat(15, 0).repeat(15, 1)  # (90, 120, 3)
-        Image.fromarray(pixels).save(root / 'images' / name)
+    for seed, name in enumerate(NAMES):
+        save_blocks(root / 'images' / name, seed, 90, 120)
     torch.manual_seed(0)
-    cfg = Config(
-        dict(model=tiny_models.mask_rcnn_fpn(), test_dataloader=TESTS)
-    )
-    detector = tiny_models.build_detector(cfg.model)
-    # larger weights, so that scores differ
-    for weight in detector.rpn_head.parameters():
-        weight.data.normal_(std=0.1)
-    state = detector.state_dict()
-    meta = dict(cfg=cfg.pretty_text)
-    torch.save(dict(state_dict=state, meta=meta), root / 'a.pth')
+    tiny_models.save_detector(root / 'a.pth', scale=(160, 96))
     soco = tiny_models.soco(
         tiny_models.mask_rcnn_fpn(), [(1, 2)], pretexts=[RPN]
     )

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tiny_models
 import torch
-from mmengine.config import Config
 from small_pictures import write_noise
 
 from mmsoco.proposals.records import ProposalRecord
@@ -42,24 +41,7 @@ def trained(monkeypatch):
         folder.begin({}, plain(options))
         calls[out] = options
         torch.manual_seed(len(calls))
-        cfg = Config(
-            dict(
-                model=tiny_models.mask_rcnn_fpn(),
-                test_dataloader=dict(
-                    dataset=dict(pipeline=[dict(type='Resize', scale=96)])
-                ),
-            )
-        )
-        detector = tiny_models.build_detector(cfg.model)
-        for weight in detector.rpn_head.parameters():
-            weight.data.normal_(std=0.1)
-        torch.save(
-            dict(
-                state_dict=detector.state_dict(),
-                meta=dict(cfg=cfg.pretty_text),
-            ),
-            out / 'detector.pth',
-        )
+        tiny_models.save_detector(out / 'detector.pth', scale=96)
         given = options.get('proposals')
         box = np.array([[1, 1, 90, 90]])
         with ProposalStoreWriter(

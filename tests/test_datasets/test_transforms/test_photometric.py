@@ -199,14 +199,6 @@ def test_one_probability_more_leaves_the_other_draws_alone():
     )
 
 
-def test_one_pixel_view():
-    pixel = np.array([[[9, 200, 30]]], np.uint8)
-    params = PhotometricParams(
-        np.arange(4), 1.4, 0.6, 1.2, 0.1, True, 2.0, True
-    )
-    assert apply_photometric(pixel, params).shape == (1, 1, 3)
-
-
 def test_transform_is_sent_whole():
     transform = PhotometricJitter(hue=0.2)
     assert repr(pickle.loads(pickle.dumps(transform))) == repr(transform)
