@@ -6,10 +6,13 @@ import os
 import tarfile
 from pathlib import Path
 
+import coco_documents
 import numpy as np
 import torch
 from mmengine.config import Config
 from PIL import Image
+from proposal_samples import save_blocks
+from voc_documents import annotation_xml, object_xml
 
 from mmsoco.images.opening import ImageFolder
 from mmsoco.images.packing import pack
@@ -18,11 +21,6 @@ from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 NAMES = ('a.png', 'b.png', 'c.png')
-VOC = """<annotation><filename>{name}.png</filename>
-<size><width>160</width><height>120</height></size>
-<object><name>{label}</name>
-<bndbox><xmin>{xmin}</xmin><ymin>5</ymin><xmax>{xmax}</xmax><ymax>70</ymax></bndbox>
-</object></annotation>"""
 
 
 def fill(root: Path) -> None:
@@ -52,13 +50,9 @@ def fill(root: Path) -> None:
 
 
 def _images(root: Path) -> None:
-    rng = np.random.default_rng(0)
-    for folder in ('images', 'others'):
-        (root / folder).mkdir()
-    for name in NAMES:
-        cells = rng.integers(0, 256, (3, 4, 3), np.uint8)
-        pixels = cells.repeat(40, 0).repeat(40, 1)  # (120, 160, 3)
-        Image.fromarray(pixels).save(root / 'images' / name)
+    for seed, name in enumerate(NAMES):
+        save_blocks(root / 'images' / name, seed)
+    (root / 'others').mkdir()
     Image.new('RGB', (160, 120)).save(root / 'others' / 'x.png')
     (root / 'many pictures').mkdir()
     for i in range(16):
@@ -107,19 +101,11 @@ def _stores(root: Path) -> None:
 
 
 def _documents(root: Path) -> None:
-    images = [
-        dict(id=i, file_name=name, height=120, width=160)
-        for i, name in enumerate(NAMES, start=1)
-    ]
-    annotation = dict(
-        id=1, image_id=1, category_id=1, bbox=[5, 5, 60, 50], area=3000,
-        iscrowd=0,
-    )  # fmt: skip
-    good = dict(
-        images=images,
-        annotations=[annotation],
-        categories=[dict(id=1, name='thing')],
+    objects = {'a.png': [(1, (5, 5, 60, 50))]}
+    good = coco_documents.document(
+        dict.fromkeys(NAMES, ()) | objects, (120, 160)
     )
+    images, [annotation] = good['images'], good['annotations']
     documents = {
         'coco': good,
         'list': [],
@@ -166,18 +152,17 @@ def _checkpoints(root: Path) -> None:
 
 def _voc(root: Path) -> None:
     kinds = {
-        'voc': {},
-        'voc-swapped': dict(xmin=80),
-        'voc-no-number': dict(xmin='x'),
-        'voc-outside': dict(xmin=900, xmax=950),
-        'voc-cut': {},
+        'voc': (5, 60),
+        'voc-no-number': ('x', 60),
+        'voc-outside': (900, 950),
+        'voc-cut': (5, 60),
     }
-    for kind, changes in kinds.items():
+    for kind, (left, right) in kinds.items():
         folder = root / kind
         for part in ('Annotations', 'JPEGImages', 'ImageSets/Main'):
             (folder / part).mkdir(parents=True)
-        values = dict(dict(name='a', label='cat', xmin=5, xmax=60), **changes)
-        text = VOC.format(**values)
+        thing = object_xml('cat', (left, 5, right, 70))
+        text = annotation_xml('a.png', thing, size=(120, 160))
         if kind == 'voc-cut':
             text = text[:80]
         (folder / 'Annotations' / 'a.xml').write_text(text)

@@ -17,6 +17,14 @@ def run(job, workers=2, **kwargs):
     return generate(job, workers, report=lines.append, **kwargs), lines
 
 
+def rows_of(store):
+    """Return the images of a store with their boxes, to be compared."""
+    return [
+        (r.file_name, r.height, r.width, r.bboxes.tolist(), r.fallback)
+        for r in store
+    ]
+
+
 def assert_same_stores(a, b):
     assert a.metadata == b.metadata
     tables = [pa.ipc.open_file(store.path).read_all() for store in (a, b)]

@@ -4,13 +4,12 @@ import os
 import shutil
 
 import generator_helpers
-import numpy as np
 import pytest
 import storage_backends
 import tiny_models
 import torch
 from mmengine.dataset import default_collate
-from PIL import Image
+from proposal_samples import save_blocks
 from torch.utils.data import DataLoader
 
 from mmsoco.datasets.proposal_dataset import ProposalDataset
@@ -29,22 +28,13 @@ LISTED = dict(backend='listed-memory')
 KEYS = [SampleKey(3, 1, index) for index in (4, 0, 2, 1, 3)]
 
 
-def blocks(path, seed, size=(90, 120)):
-    """Save a picture of colored cells, in which the search finds regions."""
-    rng = np.random.default_rng(seed)
-    cells = rng.integers(0, 256, (3, 4, 3), np.uint8)
-    pixels = cells.repeat(size[0] // 3, 0).repeat(size[1] // 4, 1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
 @pytest.fixture(scope='module')
 def made(tmp_path_factory):
     """The images, and a store of each place."""
     base = tmp_path_factory.mktemp('places')
     folder = base / 'images'
     for seed in range(5):
-        blocks(folder / f'{"de"[seed % 2]}/ö {seed}.png', seed)
+        save_blocks(folder / f'{"de"[seed % 2]}/ö {seed}.png', seed)
     source = ImageFolder(folder)
     pack(source, source.find().names, base / 'out.tar')
     storage_backends.fill(folder, ADDRESS)
@@ -68,10 +58,7 @@ def propose(root, out, backend_args=None, workers=1, **options):
 
 
 def rows(path):
-    return [
-        (r.file_name, r.height, r.width, r.bboxes.tolist(), r.fallback)
-        for r in ProposalStore(path)
-    ]
+    return generator_helpers.rows_of(ProposalStore(path))
 
 
 def test_proposals_do_not_depend_on_the_place(made):
@@ -111,8 +98,8 @@ def test_second_call_does_nothing_and_a_changed_image_alone_is_redone(base):
         propose(root, base / name, args)
         assert propose(root, base / name, args)[0].made == 0
     # A tar file with one image more and one changed: the others have moved.
-    blocks(base / 'images/a.png', 9)
-    blocks(base / 'images/d/ö 2.png', 8)  # of the same size
+    save_blocks(base / 'images/a.png', 9)
+    save_blocks(base / 'images/d/ö 2.png', 8)  # of the same size
     # The times of a tar file are whole seconds.
     os.utime(base / 'images/d/ö 2.png', (10**9, 10**9))
     source = ImageFolder(base / 'images')

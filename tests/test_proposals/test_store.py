@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
+from generator_helpers import rows_of
 from old_store import write_old
 
 from mmsoco.images.stamps import FileStamp
@@ -19,32 +20,15 @@ from mmsoco.proposals.store import (
 from mmsoco.proposals.summary import describe
 
 
-def read_all(store):
-    """All that a store tells, in a form that can be compared."""
-    return [
-        (r.file_name, r.height, r.width, r.bboxes.tolist(), r.fallback)
-        for r in store
-    ]
-
-
 def make_records(count):
     rng = np.random.default_rng(0)
     records = []
     for i in range(count):
         corners = np.sort(rng.integers(0, 90, (i % 4, 2, 2)), axis=1)
-        records.append(
-            ProposalRecord(f'd é/{i:05d}.jpg', 90 + i, 91, corners, i % 4)
-        )
-    return [
-        ProposalRecord(
-            r.file_name,
-            r.height,
-            r.width,
-            r.bboxes.reshape(-1, 4).astype(np.float32),
-            r.fallback,
-        )
-        for r in records
-    ]
+        boxes = corners.reshape(-1, 4).astype(np.float32)
+        name = f'd é/{i:05d}.jpg'
+        records.append(ProposalRecord(name, 90 + i, 91, boxes, i % 4))
+    return records
 
 
 def write(path, records, metadata=None):
@@ -242,7 +226,7 @@ def test_old_stores_are_read_without_checksums(tmp_path):
     assert not store.has_checksums
     new = write(tmp_path / 'new.arrow', records)
     assert new.has_checksums
-    assert read_all(store) == read_all(new)
+    assert rows_of(store) == rows_of(new)
     assert store[0].stamp is None
     assert 'no checksums' in describe(store)
     assert 'no checksums' not in describe(new)

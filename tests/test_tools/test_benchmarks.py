@@ -4,12 +4,12 @@ import argparse
 import json
 import sys
 
-import numpy as np
 import pytest
 import tiny_models
 import torch
 from mmengine.config import Config
 from PIL import Image
+from proposal_samples import save_blocks
 from torch import nn
 
 from mmsoco.models.data_preprocessor import SoCoDataPreprocessor
@@ -77,12 +77,8 @@ def test_batch_follows_from_two_peaks(tools):
 
 def test_pipeline_is_measured_from_images_alone(tools, tmp_path):
     """It makes the store itself, and runs a real worker."""
-    rng = np.random.default_rng(0)
-    (tmp_path / 'images').mkdir()
     for i in range(3):
-        pixels = np.kron(rng.integers(0, 256, (4, 5, 3)), np.ones((40, 40, 1)))
-        image = Image.fromarray(pixels.astype(np.uint8))
-        image.save(tmp_path / 'images' / f'{i}.jpg')
+        save_blocks(tmp_path / 'images' / f'{i}.jpg', i)
     out = tmp_path / 'speed.json'
     options = ['--number', '20', '--rounds', '1']
     options += ['--batches', '1', '--batch-size', '8']
