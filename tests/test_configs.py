@@ -23,7 +23,7 @@ from mmsoco.checkpoints.load_report import compare
 from mmsoco.registry import HOOKS, LOOPS, MODELS, OPTIMIZERS, TRANSFORMS
 
 DOCSTRING_FIELDS = {'paper', 'hardware', 'duration', 'reported', 'command'}
-SOCO_100E = 'soco_mask-rcnn_r50-fpn_16xb128-coslr-100e_in1k'
+R50 = 'mask-rcnn_r50-{}_16xb128-coslr-{}'
 SOCO = [p for p in LEAVES if p not in BENCHMARKS]
 
 
@@ -205,7 +205,7 @@ def steps_of(cfg):
 
 def test_published_recipe():
     """The numbers of the paper's section 4.1, as the code has them."""
-    cfg = read(leaf(SOCO_100E))
+    cfg = read(leaf('soco_' + R50.format('fpn', '100e_in1k')))
     optimizer = cfg.optim_wrapper.optimizer
     assert (optimizer.lr, optimizer.weight_decay) == (1.0, 1e-5)
     assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=256)
@@ -216,35 +216,20 @@ def test_published_recipe():
 
 
 @pytest.mark.parametrize(
-    ('stem', 'epochs', 'cutout', 'views'),
+    ('method', 'detector', 'run', 'cutout', 'views'),
     [
-        (SOCO_100E, 100, True, [224, 224, 112]),
-        (SOCO_100E.replace('100e', '400e'), 400, False, [224, 224, 112]),
-        (
-            'soco-star_mask-rcnn_r50-fpn_16xb128-coslr-400e_in1k',
-            400,
-            False,
-            [224, 224, 192, 112],
-        ),
-        (SOCO_100E.replace('fpn', 'c4'), 100, True, [224, 224]),
-        (
-            SOCO_100E.replace('fpn', 'c4').replace('100e', '400e'),
-            400,
-            True,
-            [224, 224],
-        ),
-        (SOCO_100E.replace('in1k', 'coco'), 100, False, [224, 224, 112]),
-        (
-            'soco_mask-rcnn_r50-fpn_16xb128-coslr-530e_coco',
-            530,
-            False,
-            [224, 224, 112],
-        ),
+        ('soco', 'fpn', '100e_in1k', True, [224, 224, 112]),
+        ('soco', 'fpn', '400e_in1k', False, [224, 224, 112]),
+        ('soco-star', 'fpn', '400e_in1k', False, [224, 224, 192, 112]),
+        ('soco', 'c4', '100e_in1k', True, [224, 224]),
+        ('soco', 'c4', '400e_in1k', True, [224, 224]),
+        ('soco', 'fpn', '100e_coco', False, [224, 224, 112]),
+        ('soco', 'fpn', '530e_coco', False, [224, 224, 112]),
     ],
 )
-def test_recipes_of_the_paper(stem, epochs, cutout, views):
-    cfg = read(leaf(stem))
-    assert cfg.train_cfg.max_epochs == epochs
+def test_recipes_of_the_paper(method, detector, run, cutout, views):
+    cfg = read(leaf(f'{method}_{R50.format(detector, run)}'))
+    assert cfg.train_cfg.max_epochs == int(run.partition('e')[0])
     assert ('DrawCutout' in steps_of(cfg)) == cutout
     [draw] = [
         step

@@ -8,15 +8,6 @@ import pytest
 from mmsoco.cli.errors import call_reported, run_script
 
 
-@pytest.fixture
-def args(tmp_path):
-    config = tmp_path / 'small.py'
-    config.write_text("model = dict(type='X')\nwork_dir = None\n")
-    return argparse.Namespace(
-        config=config, work_dir=None, cfg_options={}, launcher='none'
-    )
-
-
 def reported(capsys, error, folder=None):
     """What is said about an error: status and text."""
 

@@ -20,9 +20,7 @@ from mmsoco.models import ObjectEncoder
 CONFIG = """
 _base_ = '{repo}/configs/finetune/{base}'
 
-data_root = '{data}/'
 channels = 16
-scale = (64, 64)
 model = dict(
     backbone=dict(depth=18, base_channels=16),
     neck=dict(in_channels=[16, 32, 64, 128], out_channels=channels),
@@ -38,23 +36,12 @@ model = dict(
     train_cfg=dict(rpn_proposal=dict(nms_pre=50, max_per_img=20)),
     test_cfg=dict(rpn=dict(nms_pre=50, max_per_img=20)),
 )
-train_dataloader = dict(
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(
-        data_root=data_root,
-        ann_file='data.json',
-        data_prefix=dict(img=''),
-        filter_cfg=None,
-    ),
+data = dict(
+    data_root='{data}/', ann_file='data.json', data_prefix=dict(img='')
 )
-val_dataloader = dict(
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(
-        data_root=data_root, ann_file='data.json', data_prefix=dict(img='')
-    ),
-)
+loader = dict(num_workers=0, persistent_workers=False)
+train_dataloader = dict(**loader, dataset=dict(**data, filter_cfg=None))
+val_dataloader = dict(**loader, dataset=data)
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file='{data}/data.json')
 test_evaluator = val_evaluator

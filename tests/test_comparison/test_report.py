@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,14 +55,14 @@ def fill(folder: Path, **changes) -> Path:
     plan = parse_plan(content, Path('plan.py'))
     cells = cells_of(plan)
     description = dict(
-        plan=json.loads(json.dumps(vars_of(plan), default=str)),
+        plan=json.loads(json.dumps(asdict(plan), default=str)),
         classes=['disc', 'square'],
         pictures=8,
         hashes=dict(labels='1' * 64, val_labels='2' * 64, pictures='3' * 64),
         notes=['One subset was drawn twice.'],
         command='mmsoco compare plan.py',
         cells=[
-            dict(vars_of(c), name=c.name, fingerprint='f' * 64) for c in cells
+            dict(asdict(c), name=c.name, fingerprint='f' * 64) for c in cells
         ],
     )
     folder.mkdir(parents=True)
@@ -71,12 +72,6 @@ def fill(folder: Path, **changes) -> Path:
         if record is not None:
             write_record(folder, record)
     return folder
-
-
-def vars_of(item):
-    from dataclasses import asdict
-
-    return asdict(item)
 
 
 def made_up(cell) -> Record | None:
