@@ -32,7 +32,7 @@ from recipes import (
     leaves,
 )
 
-from mmsoco.comparison import analysis, report, statistics
+from mmsoco.comparison import analysis, answers, report, statistics
 from mmsoco.utils.files import write_text
 from mmsoco.workflow.settings import counted
 
@@ -219,7 +219,7 @@ def answer_table() -> str:
         if folder in records()
         for results in [analysis.read_results(folder)]
         for labels in results.budgets
-        for found in report.comparisons(results, labels)
+        for found in answers.comparisons(results, labels)
     ]
     answer = _short_answer(analysis.read_results(first))
     return f'{answer}\n\n{table(head, rows)}'
@@ -231,7 +231,7 @@ def _short_answer(results: analysis.Results) -> str:
     labels = min(results.budgets)
     found = [
         entry
-        for entry in report.comparisons(results, labels)
+        for entry in answers.comparisons(results, labels)
         if entry.other and entry.other.start['name'] in references
         if entry.difference
     ]
@@ -244,7 +244,7 @@ def _short_answer(results: analysis.Results) -> str:
     name = _short_name(found[0].row)
     return (
         f'**{name} with {labels} labels, {"; ".join(verdicts)}.** '
-        f'With fewer than {report.SOLID_PAIRS} pairs, the 95 % intervals are '
+        f'With fewer than {answers.SOLID_PAIRS} pairs, the 95 % intervals are '
         'preliminary.'
     )
 
@@ -259,7 +259,7 @@ def _mean(row: analysis.Row | None) -> str:
 
 
 def _comparison_row(
-    results: analysis.Results, found: report.Comparison
+    results: analysis.Results, found: answers.Comparison
 ) -> list[str]:
     """Return a row of the table of comparisons."""
     gain = NOT_RUN

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mmsoco.comparison import analysis, figures, report
+from mmsoco.comparison import analysis, answers, figures, report
 from mmsoco.comparison.cells import cells_of
 from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.comparison.records import Record, write_record
@@ -175,7 +175,7 @@ def test_the_answer_is_about_the_first_start_of_soco(
         for start in starts
     ]
     results = SimpleNamespace(plan=dict(starts=starts), rows=rows)
-    assert report.asked_start(results) == expected
+    assert answers.asked_start(results) == expected
 
 
 def test_one_pair_has_no_interval(results):
@@ -242,7 +242,7 @@ def test_a_pretraining_counts_once_in_correlations(results, first):
 
 
 def test_answer_names_both_comparisons(results):
-    first, second, third = report.answer(results)
+    first, second, third = answers.answer(results)
     soco, scratch, byol = (
         f'{np.mean(AP[name, 100]):.1f} AP'
         for name in ('soco', 'scratch', 'byol')
@@ -438,7 +438,7 @@ def test_the_answer_is_about_a_start_that_was_measured(tmp_path):
         name = path.name.replace('soco', 'better')
         record |= dict(start='better', cell=name.rpartition('-')[0])
         (folder / name).write_text(json.dumps(record))
-    few, many, *_ = report.answer(analysis.read_results(folder))
+    few, many, *_ = answers.answer(analysis.read_results(folder))
     assert few.startswith('With 100 labels, Better ')
     assert many.startswith('With 400 labels, SoCo <b> ')
 
@@ -454,7 +454,7 @@ def test_the_answer_compares_equal_times(tmp_path, monkeypatch):
     assert row.to_longer.mean == pytest.approx(np.mean(differences))
     assert row.to_scratch.mean == pytest.approx(5.5)
     assert results.row('longer', 100).to_longer is None
-    sentence = report.answer(results)[0]
+    sentence = answers.answer(results)[0]
     assert 'Compared with the start longer (17.0 AP): ' in sentence
 
 
