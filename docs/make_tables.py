@@ -33,6 +33,7 @@ from recipes import (
 )
 
 from mmsoco.comparison import analysis, answers, report, statistics
+from mmsoco.comparison.results import Results, Row
 from mmsoco.utils.files import write_text
 from mmsoco.workflow.settings import counted
 
@@ -225,7 +226,7 @@ def answer_table() -> str:
     return f'{answer}\n\n{table(head, rows)}'
 
 
-def _short_answer(results: analysis.Results) -> str:
+def _short_answer(results: Results) -> str:
     """Compare with scratch at the smallest label budget, in a sentence."""
     references = (results.scratch, results.longer)
     labels = min(results.budgets)
@@ -249,18 +250,16 @@ def _short_answer(results: analysis.Results) -> str:
     )
 
 
-def _short_name(row: analysis.Row) -> str:
+def _short_name(row: Row) -> str:
     """Return a start's name without the parts that it loads."""
     return row.label.split(' (')[0]
 
 
-def _mean(row: analysis.Row | None) -> str:
+def _mean(row: Row | None) -> str:
     return f'{row.summary.mean:.1f}' if row and row.summary else NOT_RUN
 
 
-def _comparison_row(
-    results: analysis.Results, found: answers.Comparison
-) -> list[str]:
+def _comparison_row(results: Results, found: answers.Comparison) -> list[str]:
     """Return a row of the table of comparisons."""
     gain = NOT_RUN
     if (difference := found.difference) is not None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from . import analysis
-from .analysis import Results, Row
+from .results import Results, Row
 from .statistics import Difference, verdict
 
 # With fewer pairs, no sign-flip test can reach p = 0.05.

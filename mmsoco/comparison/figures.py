@@ -8,7 +8,7 @@ import numpy as np
 
 from mmsoco.visualization.curves import COLORS
 
-from .analysis import Results, Row
+from .results import Results, Row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

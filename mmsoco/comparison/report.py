@@ -17,8 +17,8 @@ from mmsoco.utils.files import atomic_path, write_text
 from mmsoco.visualization.report import templates
 
 from . import analysis, figures
-from .analysis import Results
 from .answers import answer, asked_start, named
+from .results import Results
 from .tables import Table, all_tables
 
 if TYPE_CHECKING:

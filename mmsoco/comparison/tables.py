@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from . import analysis, statistics
-from .analysis import Correlation, ProbeRow, Results, Row
+from .analysis import Correlation
+from .results import ProbeRow, Results, Row
 from .statistics import LEAST_CELLS, Difference, Summary, verdict
 
 NONE = '-'

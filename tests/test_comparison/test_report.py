@@ -18,6 +18,7 @@ from mmsoco.comparison import analysis, answers, figures, report
 from mmsoco.comparison.cells import cells_of
 from mmsoco.comparison.plan_file import parse_plan
 from mmsoco.comparison.records import Record, write_record
+from mmsoco.comparison.results import Row
 from mmsoco.visualization.curves import COLORS
 
 REPO = comparison_plans.CONFIGS.parent
@@ -229,7 +230,7 @@ def test_a_pretraining_counts_once_in_correlations(results, first):
     """The first of the starts that share it counts, whatever it loads."""
     soco, byol = results.row('soco', 100), results.row('byol', 100)
     # The part gets the APs of BYOL.
-    part = analysis.Row(
+    part = Row(
         dict(soco.start, name='part', parts=['backbone']),
         100, byol.records, soco.pretrainings,
     )  # fmt: skip
