@@ -7,14 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from mmsoco.images.errors import NOT_A_FILE, UnreadableImageError
 from mmsoco.images.files_below import OTHER_SPELLING, FilesBelow
 from mmsoco.images.listed_names import clean_name
-from mmsoco.images.reading import (
-    NOT_A_FILE,
-    UnreadableImageError,
-    is_turned,
-    read_size,
-)
+from mmsoco.images.reading import is_turned, read_size
 from mmsoco.utils.problems import Outcome, Problems, shorten
 
 _TURNED_AVIF = (

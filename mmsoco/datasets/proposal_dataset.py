@@ -10,11 +10,8 @@ import numpy as np
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.logging import print_log
 
-from mmsoco.images.reading import (
-    PixelFormat,
-    UnreadableImageError,
-    decode_pixels,
-)
+from mmsoco.images.errors import UnreadableImageError
+from mmsoco.images.reading import PixelFormat, decode_pixels
 from mmsoco.registry import DATASETS, TRANSFORMS
 
 from .image_places import Place, Source, open_source, pair_places

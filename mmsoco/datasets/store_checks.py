@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from mmengine.logging import print_log
 
-from mmsoco.images.reading import UnreadableImageError
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.source import ImageSource
 from mmsoco.images.tar_source import ImageTar, TarError
 from mmsoco.proposals.filters import Fallback

@@ -11,10 +11,10 @@ import posixpath
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from mmsoco.images.errors import NOT_A_FILE
 from mmsoco.images.files_below import OTHER_SPELLING, FilesBelow, is_file
 from mmsoco.images.listed_names import listed_names
 from mmsoco.images.names import HIDDEN, is_hidden, is_image, why_no_image
-from mmsoco.images.reading import NOT_A_FILE
 from mmsoco.utils.problems import Outcome, Problems
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from mmsoco.images import reading
 from mmsoco.images.backend_source import BackendImages
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.lists import ImageList, find_images
 from mmsoco.images.source import Extent, ImageSource
 from mmsoco.images.stamps import FileStamp, read_stamped
@@ -80,10 +81,10 @@ class ImageFolder(ImageSource):
             return read_stamped(path)
         except FileNotFoundError:
             reason = 'no such file'
-            raise reading.UnreadableImageError(path, reason) from None
+            raise UnreadableImageError(path, reason) from None
         except OSError as e:
             reason = e.strerror or str(e)
-            raise reading.UnreadableImageError(path, reason) from e
+            raise UnreadableImageError(path, reason) from e
 
     def stamp_of_same(
         self, stamp: FileStamp, name: str, extent: Extent | None = None

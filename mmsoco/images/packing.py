@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from mmsoco.images.reading import UnreadableImageError
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.source import ImageSource
 from mmsoco.images.tar_source import BLOCK, ImageTar
 from mmsoco.utils.locks import FileLock

@@ -4,7 +4,6 @@ import contextlib
 import io
 import math
 import os
-import stat
 import struct
 import warnings
 from collections.abc import Iterator
@@ -13,12 +12,11 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mmsoco.images.completeness import refuse_cut_jpeg, refuse_cut_png
+from mmsoco.images.errors import named_errors, regular_file
 
-# Only a regular file can be opened and read to its end; folders are not.
-NOT_A_FILE = 'not a regular file (a folder, pipe, socket or device)'
 _START_OF_JPEG, _END_OF_JPEG = b'\xff\xd8', b'\xff\xd9'
 # Second bytes of JPEG markers for sequential or progressive Huffman coding.
 _START_OF_FRAME = (0xC0, 0xC1, 0xC2)
@@ -36,10 +34,6 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = (5, 6, 7, 8)
-# Bytes that tell what a file is that Pillow does not know.
-_LONGEST_SIGN = 64
-# The brands of ISO base media files (bytes 8 to 11) that are HEIC pictures.
-_HEIC = (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1')
 # 255 * 257 is the brightest of 16 bits.
 _LEVELS_OF_16_BITS = 257
 # Luma of ITU-R 601, as in Pillow's conversion.
@@ -78,27 +72,6 @@ class PixelFormat:
 _RGB = PixelFormat()
 
 
-class UnreadableImageError(ValueError):
-    """An image file that cannot be decoded; the message names the file.
-
-    Attributes:
-        reason: Why, without the file's name.
-    """
-
-    def __init__(self, path: str | os.PathLike, reason: str) -> None:
-        super().__init__(
-            f'cannot read image {str(path)!r}: {reason}; repair or remove '
-            'the file'
-        )
-        self.path = str(path)
-        self.reason = reason
-
-    def __reduce__(self) -> tuple:
-        # Workers pass it on; by default, pickle would call it with the
-        # message.
-        return UnreadableImageError, (self.path, self.reason)
-
-
 def read_rgb(path: str | os.PathLike) -> np.ndarray:
     """Read an image upright; see `decode_rgb`.
 
@@ -120,7 +93,7 @@ def read_data(path: str | os.PathLike) -> bytes:
     Raises:
         UnreadableImageError: If it is missing or cannot be read.
     """
-    with _regular(path), open(path, 'rb') as file:
+    with regular_file(path), open(path, 'rb') as file:
         return file.read()
 
 
@@ -143,7 +116,7 @@ def decode_rgb(data: bytes, path: str | os.PathLike) -> np.ndarray:
         UnreadableImageError: If the file is empty, cut short, not an image, or
             larger than Pillow's limit against decompression bombs.
     """
-    with _named(path, data):
+    with named_errors(path, data):
         return _decode_jpeg(data) if _is_plain_jpeg(data) else _decode(data)
 
 
@@ -166,7 +139,7 @@ def decode_pixels(
     """
     if pixels == _RGB:
         return decode_rgb(data, path)
-    with _named(path, data):
+    with named_errors(path, data):
         if pixels.depth == 16:
             samples = _decode_deep(data)
             if samples is not None:
@@ -185,7 +158,7 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
     Raises:
         UnreadableImageError: If the file is missing or no image.
     """
-    with _regular(path), _open(path) as image:
+    with regular_file(path), _open(path) as image:
         return _upright_size(image)
 
 
@@ -195,62 +168,14 @@ def is_turned(path: str | os.PathLike) -> bool:
     Raises:
         UnreadableImageError: If the file is missing or no image.
     """
-    with _regular(path), _open(path) as image:
+    with regular_file(path), _open(path) as image:
         return _orientation(image) in _TURNED
 
 
 def decode_size(data: bytes, path: str | os.PathLike) -> tuple[int, int]:
     """Get the (height, width) of an image from its bytes; see `read_size`."""
-    with _named(path, data), _open(io.BytesIO(data)) as image:
+    with named_errors(path, data), _open(io.BytesIO(data)) as image:
         return _upright_size(image)
-
-
-@contextlib.contextmanager
-def _named(
-    path: str | os.PathLike, data: bytes | None = None
-) -> Iterator[None]:
-    """Turn any error of reading into one that names the file.
-
-    Args:
-        path: The file, or a name of the data.
-        data: The file's bytes, if they have been read.
-    """
-    try:
-        yield
-    except MemoryError:
-        raise UnreadableImageError(path, 'not enough memory') from None
-    except FileNotFoundError:
-        raise UnreadableImageError(path, 'no such file') from None
-    except UnidentifiedImageError:
-        if data is None:
-            with open(path, 'rb') as file:
-                data = file.read(_LONGEST_SIGN)
-        raise UnreadableImageError(path, _why_unknown(data)) from None
-    # Pillow's decoders raise nearly anything on damaged files.
-    except Exception as e:
-        raise UnreadableImageError(path, f'{type(e).__name__}: {e}') from e
-
-
-def _why_unknown(data: bytes) -> str:
-    """Say why Pillow does not know the format of a file."""
-    if not data:
-        return 'the file is empty'
-    if data[4:8] == b'ftyp' and data[8:12] in _HEIC:
-        return 'a HEIC picture under another name: convert it to .jpg'
-    if data.lstrip()[:1] == b'<':
-        return 'a web page or another text, not an image'
-    return 'not an image of a known format'
-
-
-@contextlib.contextmanager
-def _regular(path: str | os.PathLike) -> Iterator[None]:
-    """Refuse a path that is not a file before opening it; see `_named`."""
-    with _named(path):
-        is_file = stat.S_ISREG(os.stat(path).st_mode)
-        if is_file:
-            yield
-    if not is_file:
-        raise UnreadableImageError(path, NOT_A_FILE)
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:

@@ -10,12 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.lists import ImageList
-from mmsoco.images.reading import (
-    UnreadableImageError,
-    decode_rgb,
-    decode_size,
-)
+from mmsoco.images.reading import decode_rgb, decode_size
 from mmsoco.images.stamps import FileStamp, stamp_of
 
 

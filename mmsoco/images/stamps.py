@@ -5,7 +5,7 @@ import os
 import stat
 from typing import NamedTuple
 
-from mmsoco.images.reading import NOT_A_FILE
+from mmsoco.images.errors import NOT_A_FILE
 
 _DIGEST_BYTES = 8
 

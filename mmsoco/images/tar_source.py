@@ -17,13 +17,13 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from mmsoco.images.errors import NOT_A_FILE
 from mmsoco.images.listed_names import clean_name, listed_names
 from mmsoco.images.lists import (
     ImageList,
     images_by_name,
     images_of_listing,
 )
-from mmsoco.images.reading import NOT_A_FILE
 from mmsoco.images.source import Extent, FetchedImages
 from mmsoco.images.stamps import FileStamp
 from mmsoco.utils.problems import Outcome, Problems

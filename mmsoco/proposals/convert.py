@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from mmsoco.images.errors import NOT_A_FILE, UnreadableImageError
 from mmsoco.images.listed_names import clean_name
 from mmsoco.images.opening import open_images
-from mmsoco.images.reading import NOT_A_FILE, UnreadableImageError
 from mmsoco.images.source import Extent, ImageSource
 from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.json_boxes import record_of, size_of

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mmsoco.images.reading import NOT_A_FILE
+from mmsoco.images.errors import NOT_A_FILE
 from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.filters import Fallback
 from mmsoco.proposals.records import (

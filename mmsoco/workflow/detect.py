@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.lists import ImageList, find_images, refuse_none
-from mmsoco.images.reading import UnreadableImageError, read_rgb
+from mmsoco.images.reading import read_rgb
 from mmsoco.utils.files import (
     atomic_path,
     refuse_existing,

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 from mmsoco.datasets.proposal_dataset import ProposalDataset
 from mmsoco.datasets.samplers import EpochIndexSampler, SampleKey
 from mmsoco.datasets.store_checks import StoreMismatchError
-from mmsoco.images.reading import UnreadableImageError
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.stamps import read_stamped
 from mmsoco.proposals.store import ProposalStore, ProposalStoreWriter
 from mmsoco.registry import DATASETS, TRANSFORMS

@@ -9,8 +9,8 @@ import storage_backends
 from PIL import Image
 
 from mmsoco.images.backend_source import BackendImages
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.opening import ImageFolder, open_images
-from mmsoco.images.reading import UnreadableImageError
 
 NAMES = ['a b.png', 'c.jpg', 'd/ö.png']
 LISTED = dict(backend='listed-memory')

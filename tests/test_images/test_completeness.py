@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmsoco.images.reading import UnreadableImageError, decode_rgb
+from mmsoco.images.errors import UnreadableImageError
+from mmsoco.images.reading import decode_rgb
 
 END = b'\xff\xd9'
 # First row and column, and steps, of Adam7 (PNG specification, 8.2).

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from mmsoco.images import reading as images
-from mmsoco.images.reading import UnreadableImageError, read_rgb
+from mmsoco.images.errors import UnreadableImageError
+from mmsoco.images.reading import read_rgb
 
 XMP = (
     b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf='

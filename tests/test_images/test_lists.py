@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import features
 
+from mmsoco.images.errors import NOT_A_FILE, UnreadableImageError
 from mmsoco.images.lists import find_images, fingerprint, refuse_none
-from mmsoco.images.reading import (
-    NOT_A_FILE,
-    UnreadableImageError,
-    is_turned,
-    read_rgb,
-    read_size,
-)
+from mmsoco.images.reading import is_turned, read_rgb, read_size
 from mmsoco.images.stamps import read_stamped
 
 

@@ -10,12 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from mmsoco.images.reading import (
-    PixelFormat,
-    UnreadableImageError,
-    decode_pixels,
-    decode_rgb,
-)
+from mmsoco.images.errors import UnreadableImageError
+from mmsoco.images.reading import PixelFormat, decode_pixels, decode_rgb
 
 RNG = np.random.default_rng(0)
 DEEP = RNG.integers(0, 2**16, (5, 7, 4)).astype(np.uint16)

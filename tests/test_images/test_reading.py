@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.names import is_image
 from mmsoco.images.reading import (
     PixelFormat,
-    UnreadableImageError,
     decode_pixels,
     read_rgb,
     read_size,

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.opening import ImageFolder, open_images
 from mmsoco.images.packing import pack, partial_tar
-from mmsoco.images.reading import UnreadableImageError
 from mmsoco.images.source import Extent
 from mmsoco.images.tar_source import BLOCK, ImageTar, TarError
 

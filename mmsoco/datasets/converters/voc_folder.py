@@ -5,13 +5,10 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
+from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.files_below import files_in
 from mmsoco.images.names import is_image
-from mmsoco.images.reading import (
-    UnreadableImageError,
-    is_turned,
-    read_size,
-)
+from mmsoco.images.reading import is_turned, read_size
 from mmsoco.utils.problems import Outcome, Problems
 from mmsoco.utils.texts import decode_text
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
-from mmsoco.images.reading import UnreadableImageError, decode_size
+from mmsoco.images.errors import UnreadableImageError
+from mmsoco.images.reading import decode_size
 from mmsoco.proposals.generation.finished import Finished
 from mmsoco.proposals.generation.job import Job, refuse_other_job
 from mmsoco.proposals.generation.memory import MemoryLimit

@@ -8,11 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmsoco.images.reading import (
-    UnreadableImageError,
-    decode_rgb,
-    decode_size,
-)
+from mmsoco.images.errors import UnreadableImageError
+from mmsoco.images.reading import decode_rgb, decode_size
 from mmsoco.images.source import ImageSource
 from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.filters import MAX_SIDE, FilterSpec, filter_regions
