@@ -25,7 +25,7 @@ from mmsoco.utils.files import (
 from mmsoco.utils.problems import Outcome, Problems
 from mmsoco.visualization import detections as drawing
 from mmsoco.workflow.console import Console
-from mmsoco.workflow.finetune import DETECTOR
+from mmsoco.workflow.finetuned_run import DETECTOR
 from mmsoco.workflow.run_folder import (
     MANIFEST_NAME,
     find_manifests,

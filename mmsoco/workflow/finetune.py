@@ -11,8 +11,8 @@ import json
 import os
 import shlex
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ from mmsoco.datasets.label_reading import read_labels
 from mmsoco.datasets.labels import Labels, is_voc
 from mmsoco.utils.extras import require_extra
 from mmsoco.utils.files import sha256, write_json
-from mmsoco.visualization.logs import read_metrics
 from mmsoco.workflow.child import (
     ScalarsFollower,
     evaluation_command,
@@ -34,6 +33,11 @@ from mmsoco.workflow.child import (
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.finetune_settings import FinetuneSettings
 from mmsoco.workflow.finetune_summary import show_labels, show_metrics
+from mmsoco.workflow.finetuned_run import (
+    DETECTOR,
+    FinetunedRun,
+    read_evaluation,
+)
 from mmsoco.workflow.labels import draw_labels
 from mmsoco.workflow.news import DetectorNews
 from mmsoco.workflow.parts import choose_parts
@@ -50,44 +54,6 @@ if TYPE_CHECKING:
 
 _DIGITS = 16  # of a hash in the manifest
 STEPS = ('labels', 'finetune', 'evaluate')
-# The file in the folder of a run with the weights alone.
-DETECTOR = 'detector.pth'
-
-
-@dataclass(frozen=True)
-class FinetunedRun:
-    """A finished fine-tuning.
-
-    Attributes:
-        out: Its folder.
-        metrics: COCO's metrics by name, such as ``bbox_mAP``, from 0 to 1; -1
-            if there is nothing to evaluate.
-        manifest: The choices and finished steps.
-    """
-
-    out: Path
-    metrics: Mapping[str, float]
-    manifest: Mapping[str, Any]
-
-    @property
-    def checkpoint(self) -> Path:
-        """The last checkpoint, which was evaluated."""
-        return self.out / 'checkpoints' / self.manifest['checkpoint']
-
-    @property
-    def detector(self) -> Path:
-        """The weights of that checkpoint alone, with the classes."""
-        return self.out / DETECTOR
-
-    @property
-    def config(self) -> Path:
-        """The whole config of the training."""
-        return self.out / 'finetune.py'
-
-    @property
-    def report(self) -> Path:
-        """The report, one HTML file."""
-        return self.out / 'report.html'
 
 
 def finetune(
@@ -395,19 +361,6 @@ class _Finetuning:
         self.console.line(
             f'next: mmsoco detect {folder} PICTURES --out FOLDER'
         )
-
-
-def read_evaluation(out: Path) -> dict[str, float]:
-    """Return the metrics of the newest evaluation below a folder.
-
-    Raises:
-        FileNotFoundError: If there is none.
-    """
-    return {
-        name.removeprefix('coco/'): float(value)
-        for name, value in read_metrics(out, 'coco/bbox_mAP').items()
-        if name.startswith('coco/') and isinstance(value, (int, float))
-    }
 
 
 def _named(labels: Labels) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 from voc_documents import annotation_xml, object_xml
 
 import mmsoco
-from mmsoco.workflow import child, finetune, run_report
+from mmsoco.workflow import child, finetune, finetuned_run, run_report
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.finetune_settings import FinetuneSettings
 from mmsoco.workflow.pretrain_config import (
@@ -402,4 +402,4 @@ def test_an_evaluation_without_metrics(tmp_path):
     (tmp_path / 't').mkdir()
     (tmp_path / 't' / 'a.json').write_text('{"coco/other": 1}')
     with pytest.raises(FileNotFoundError, match='no .* with coco/bbox_mAP'):
-        finetune.read_evaluation(tmp_path)
+        finetuned_run.read_evaluation(tmp_path)
