@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mmsoco.images.opening import open_images
 from mmsoco.images.errors import UnreadableImageError
+from mmsoco.images.opening import open_images
 from mmsoco.images.source import ImageSource
 from mmsoco.proposals.filters import FilterSpec, filter_regions
 from mmsoco.proposals.generation.generate import advice_on_size
