@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from mmsoco.cli.common import add_cfg_options, add_out
 from mmsoco.cli.option_types import integer, path
-from mmsoco.utils.files import atomic_path, refuse_within
+from mmsoco.utils.files import refuse_within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -232,10 +232,7 @@ def _draw_views(
 
 def _save(file: Path, picture: np.ndarray) -> Path:
     """Save a picture of (H, W, 3) uint8 RGB."""
-    from PIL import Image
+    from mmsoco.visualization.sheets import save_picture
 
-    # Pillow goes by the ending, which a partial file lacks.
-    kind = 'PNG' if file.suffix == '.png' else 'JPEG'
-    with atomic_path(file) as partial:
-        Image.fromarray(picture).save(partial, kind)
+    save_picture(picture, file)
     return file

@@ -1,15 +1,20 @@
-"""Arrange pictures in one, and put titles above them."""
+"""Arrange pictures in one, put titles above them, and save them."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from mmsoco.utils.files import atomic_path
 
 _BACKGROUND = (32, 32, 32)
 _TEXT = (235, 235, 235)
 _TITLE_HEIGHT = 22
 _FONT_SIZE = 13
 _MARGIN = 8
+# Of JPEG, from 1 to 95: text stays sharp.
+_QUALITY = 90
 
 
 def add_title(picture: np.ndarray, title: str) -> np.ndarray:
@@ -84,3 +89,19 @@ def grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 6) -> np.ndarray:
             top, left = i * (height + gap), j * (width + gap)
             canvas[top : top + height, left : left + width] = picture
     return canvas
+
+
+def save_picture(picture: np.ndarray, path: Path) -> None:
+    """Save a picture as PNG or JPEG, by the ending of the name.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB.
+        path: The file; its folder is made.
+
+    Raises:
+        OSError: If it could not be written.
+    """
+    # Pillow would go by the ending of the partial file.
+    kind = 'PNG' if path.suffix.lower() == '.png' else 'JPEG'
+    with atomic_path(path) as partial:
+        Image.fromarray(picture).save(partial, kind, quality=_QUALITY)

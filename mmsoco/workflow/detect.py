@@ -11,19 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.lists import ImageList, find_images, refuse_none
 from mmsoco.images.reading import read_rgb
-from mmsoco.utils.files import (
-    atomic_path,
-    refuse_existing,
-    refuse_within,
-    write_json,
-)
+from mmsoco.utils.files import refuse_existing, refuse_within, write_json
 from mmsoco.utils.problems import Outcome, Problems
 from mmsoco.visualization import detections as drawing
+from mmsoco.visualization.sheets import save_picture
 from mmsoco.workflow.console import Console
 from mmsoco.workflow.finetuned_run import DETECTOR
 from mmsoco.workflow.run_folder import (
@@ -257,18 +252,17 @@ def _detect_all(
                 document['annotations'].append(
                     dict(id=number, image_id=done, **item)
                 )
-            _save(drawing.draw_objects(rgb, objects, names), drawn / name)
+            picture = drawing.draw_objects(rgb, objects, names)
+            save_picture(picture, _jpeg_name(drawn / name))
             progress.reach(done)
     return document
 
 
-def _save(picture: np.ndarray, file: Path) -> None:
-    """Save a drawn picture as JPEG, under its name where that is one."""
-    if file.suffix.lower() not in ('.jpg', '.jpeg'):
-        file = file.with_name(f'{file.name}.jpg')
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(file) as partial:
-        Image.fromarray(picture).save(partial, 'JPEG', quality=90)
+def _jpeg_name(file: Path) -> Path:
+    """Return the name of a drawn picture: its own if that is a JPEG's."""
+    if file.suffix.lower() in ('.jpg', '.jpeg'):
+        return file
+    return file.with_name(f'{file.name}.jpg')
 
 
 def _summarize(

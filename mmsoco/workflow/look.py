@@ -2,23 +2,19 @@
 
 from pathlib import Path
 
-import numpy as np
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
-from PIL import Image
 
 import mmsoco.registry  # noqa: F401  (makes the scope known)
 from mmsoco.engine.explanations import explained_errors
 from mmsoco.images.opening import open_images
 from mmsoco.proposals.store import ProposalStore
-from mmsoco.utils.files import atomic_path
 from mmsoco.visualization.browse import choose_rows, draw_record
 from mmsoco.visualization.browse_views import draw_views
-from mmsoco.visualization.sheets import contact_sheet
+from mmsoco.visualization.sheets import contact_sheet, save_picture
 
 _PROPOSALS, _VIEWS = 12, 4
 _SIZE = 320
-_QUALITY = 90
 
 
 def draw_look(store: Path, images: Path, cfg: Config, out: Path) -> None:
@@ -38,15 +34,10 @@ def draw_look(store: Path, images: Path, cfg: Config, out: Path) -> None:
     rows = choose_rows(proposals, _PROPOSALS)
     source = open_images(images)
     drawn = [draw_record(proposals[row], source, _SIZE) for row in rows]
-    _save(contact_sheet(drawn, columns=4), out / 'proposals.jpg')
+    save_picture(contact_sheet(drawn, columns=4), out / 'proposals.jpg')
     with (
         DefaultScope.overwrite_default_scope(cfg.default_scope),
         explained_errors(cfg),
     ):
         views = [picture for _, picture in draw_views(cfg, _VIEWS)]
-    _save(contact_sheet(views, columns=2), out / 'views.jpg')
-
-
-def _save(picture: np.ndarray, path: Path) -> None:
-    with atomic_path(path) as partial:
-        Image.fromarray(picture).save(partial, 'JPEG', quality=_QUALITY)
+    save_picture(contact_sheet(views, columns=2), out / 'views.jpg')

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from mmsoco.datasets.label_checks import check_labels
 from mmsoco.datasets.label_reading import read_labels
@@ -29,11 +28,10 @@ from mmsoco.visualization.browse import images_of
 from mmsoco.visualization.curves import Curve, Panel, draw_curves
 from mmsoco.visualization.missed import FoundObjects, draw_missed
 from mmsoco.visualization.report import percent
+from mmsoco.visualization.sheets import save_picture
 from mmsoco.workflow.filter_choice import COVERED_IOU
 from mmsoco.workflow.labels import boxes_by_picture
 from mmsoco.workflow.recall_advice import advise
-
-_QUALITY = 90
 
 
 @dataclass(frozen=True, eq=False)
@@ -274,8 +272,7 @@ def write_recall(report: RecallReport, out: str | os.PathLike) -> list[Path]:
     missed = draw_missed(found, report.image_root, COVERED_IOU)
     if missed is not None:
         files.append(out / 'missed.jpg')
-        with atomic_path(files[-1]) as partial:
-            Image.fromarray(missed).save(partial, 'JPEG', quality=_QUALITY)
+        save_picture(missed, files[-1])
     return files
 
 
