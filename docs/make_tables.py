@@ -168,9 +168,13 @@ def results_table() -> str:
 RECORDS = REPO / 'docs' / 'results' / 'cells'
 RESULTS_PAGE = REPO / 'docs' / 'results.md'
 RESULTS_FIGURE = REPO / 'docs' / 'results.svg'
+# What `mmsoco pretrain` does by default, which the answer is about.
+DEFAULT_RECORDS = RECORDS / 'length'
 # After those of the figure, in the table of comparisons.
-FURTHER_RECORDS = tuple(
-    RECORDS / name for name in ('length', 'schedule', 'facemask')
+FURTHER_RECORDS = (
+    DEFAULT_RECORDS,
+    RECORDS / 'schedule',
+    RECORDS / 'facemask',
 )
 # Fewer starts do not make a comparison.
 _LEAST_STARTS = 2
@@ -222,7 +226,8 @@ def answer_table() -> str:
         for labels in results.budgets
         for found in answers.comparisons(results, labels)
     ]
-    answer = _short_answer(analysis.read_results(first))
+    asked = DEFAULT_RECORDS if DEFAULT_RECORDS in records() else first
+    answer = _short_answer(analysis.read_results(asked))
     return f'{answer}\n\n{table(head, rows)}'
 
 
@@ -244,7 +249,7 @@ def _short_answer(results: Results) -> str:
     ]
     name = _short_name(found[0].row)
     return (
-        f'**{name} with {labels} labels, {"; ".join(verdicts)}.** '
+        f'**{name}, with {labels} labels, {"; ".join(verdicts)}.** '
         f'With fewer than {answers.SOLID_PAIRS} pairs, the 95 % intervals are '
         'preliminary.'
     )

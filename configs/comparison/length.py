@@ -25,7 +25,7 @@ starts = [
         dict(
             name=name,
             kind='soco',
-            title=f'SoCo + RPN, {samples:,} samples',
+            title=f'SoCo + RPN on {samples:,} samples',
             config='starts/soco-rpn.py',
             samples=samples,
             parts=['backbone', 'neck', 'rpn_head'],
@@ -44,7 +44,7 @@ starts = [
         dict(
             name=f'{name}-whole',
             kind='soco',
-            title=f'SoCo + RPN with the box head, {samples:,} samples',
+            title=f'SoCo + RPN with the box head, on {samples:,} samples',
             pretrained_by=name,
         )
         for name, samples in _lengths.items()

@@ -15,18 +15,19 @@ name = 'schedule'
 title = 'Bins: fine-tuned for 1,500 steps, as mmsoco finetune does'
 finetuning = dict(steps=1500)
 budgets = [dict(labels=100, seeds=(0, 1, 2))]
-_names = ['scratch', 'soco-rpn', 'soco-init-neck', 'soco-init']
+_names = ['soco-rpn', 'soco-init-neck', 'soco-init']
 starts = [
-    *[start for start in _base_.starts if start['name'] in _names],
+    _base_.starts[0],
     # The default length of `mmsoco pretrain`, as in length.py.
     dict(
         name='soco-rpn-40k',
         kind='soco',
-        title='SoCo + RPN, 40,000 samples',
+        title='SoCo + RPN on 40,000 samples',
         config='starts/soco-rpn.py',
         samples=40_000,
         parts=['backbone', 'neck', 'rpn_head'],
     ),
+    *[start for start in _base_.starts if start['name'] in _names],
     dict(
         name='scratch-longer',
         kind='scratch',
