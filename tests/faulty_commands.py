@@ -3,7 +3,7 @@
 The files are those of `faulty_files.fill`. A pattern is a regular expression.
 """
 
-from faulty_runs import COMPARE, FINETUNE, PILOT, PRETRAIN
+from faulty_runs import COMPARE, DETECT, FINETUNE, PILOT, PRETRAIN
 
 MAIN = [
     ('propos', "no verb 'propos'; did you mean propose"),
@@ -576,5 +576,5 @@ DEMO = [
 QUICK = (
     MAIN, PROPOSE, RECALL, BROWSE, EXPORT, INSPECT, PUBLISH, CHECKPOINT, VOC,
     MINI_COCO, IMAGENET, PROPOSALS, SHARDS, REGIONS, TRAIN, TEST, DEMO,
-    PRETRAIN, FINETUNE, PILOT, COMPARE, PACK,
+    PRETRAIN, FINETUNE, DETECT, PILOT, COMPARE, PACK,
 )  # fmt: skip

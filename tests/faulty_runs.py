@@ -100,6 +100,18 @@ FINETUNE = [
 ]
 
 _LABELS = '--train coco.json --val coco.json'
+DETECT = [
+    ('detect', 'DIR'),
+    ('detect voc', 'PICTURES'),
+    ('detect voc images', '--out'),
+    ('detect nowhere images --out x', 'nowhere holds no fine-tuning'),
+    ('detect voc images --out x', 'voc holds no fine-tuning'),
+    ('detect text.txt images --out x', 'text.txt holds no fine-tuning'),
+    ('detect voc images --out x --score 2', '--score.*0 or more and up to 1'),
+    ('detect voc images --out x --score nan', "--score.*'nan'"),
+    ('detect voc images --out text.txt', 'text.txt is a file'),
+]
+
 PILOT = [
     ('pilot', 'DIR'),
     (f'pilot nowhere {_LABELS}', 'nowhere'),

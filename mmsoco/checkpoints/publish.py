@@ -6,7 +6,12 @@ from pathlib import Path
 
 import torch
 
-from mmsoco.utils.files import name_complete, sha256, unnamed_path
+from mmsoco.utils.files import (
+    name_complete,
+    refuse_file,
+    sha256,
+    unnamed_path,
+)
 
 from . import io
 from .export import manifest_of
@@ -43,10 +48,7 @@ def publish(
     """
     content = without_training_state(source)
     folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(
-            f'expected a folder for the published file, but {folder} is a file'
-        )
+    refuse_file(folder, 'published file')
     with unnamed_path(folder / f'{name}.pth') as partial:
         torch.save(content, partial)
         digest = sha256(partial)[:8]

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 
 from mmsoco.cli.common import add_cfg_options, add_out
 from mmsoco.cli.option_types import integer, path
-from mmsoco.utils.files import refuse_within
+from mmsoco.utils.files import refuse_file, refuse_within
 
 if TYPE_CHECKING:
     import numpy as np
@@ -125,10 +125,7 @@ def _add_config_options(group: argparse._ArgumentGroup) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw the pictures, and print where they are."""
-    if args.out.exists() and not args.out.is_dir():
-        raise NotADirectoryError(
-            f'expected a folder for the pictures, but {args.out} is a file'
-        )
+    refuse_file(args.out, 'pictures')
     if args.source.suffix.lower() == '.py':
         _refuse_options(args, _OF_STORE, 'a config')
         _report(_draw_views(args, args.source, args.out), args.out)

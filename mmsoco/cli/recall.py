@@ -14,7 +14,7 @@ Examples:
 import argparse
 
 from mmsoco.cli.option_types import integer, path
-from mmsoco.utils.files import refuse_unwritable, refuse_within
+from mmsoco.utils.files import refuse_file, refuse_unwritable, refuse_within
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,10 +67,7 @@ def run(args: argparse.Namespace) -> None:
         parts = find_parts(store)
         store, image_root = parts.store, image_root or parts.images
     out = args.out or store.with_name(f'{store.stem}-recall')
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(
-            f'expected a folder for the tables, but {out} is a file'
-        )
+    refuse_file(out, 'tables')
     refuse_unwritable(out)
     report = measure_recall(store, args.labels, image_root, args.seed)
     refuse_within(out, report.image_root)

@@ -111,6 +111,23 @@ def refuse_unwritable(path: str | os.PathLike) -> None:
         )
 
 
+def refuse_file(out: str | os.PathLike, content: str) -> None:
+    """Refuse a file where a folder is to be written.
+
+    Args:
+        out: The folder; it need not exist.
+        content: What it is for, for the message.
+
+    Raises:
+        NotADirectoryError: If it is a file.
+    """
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise NotADirectoryError(
+            f'expected a folder for the {content}, but {os.fspath(out)} is a '
+            'file'
+        )
+
+
 def refuse_within(out: str | os.PathLike, images: str | os.PathLike) -> None:
     """Refuse to put drawings where they would become pictures of a data set.
 

@@ -15,7 +15,12 @@ import numpy as np
 from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.lists import ImageList, find_images, refuse_none
 from mmsoco.images.reading import read_rgb
-from mmsoco.utils.files import refuse_existing, refuse_within, write_json
+from mmsoco.utils.files import (
+    refuse_existing,
+    refuse_file,
+    refuse_within,
+    write_json,
+)
 from mmsoco.utils.problems import Outcome, Problems
 from mmsoco.visualization import detections as drawing
 from mmsoco.visualization.sheets import save_picture
@@ -63,10 +68,12 @@ def detect(
         FileNotFoundError: If a folder is not there, or holds no finished
             fine-tuning.
         FileExistsError: If ``out`` holds detections already.
+        NotADirectoryError: If ``out`` is a file.
         ValueError: If no picture can be read, or it is not clear which
             fine-tuning or which score is meant.
     """
     console, out = console or Console(), Path(out)
+    refuse_file(out, 'detections')
     target = out / 'detections.json'
     refuse_existing(target, overwrite)
     folder = find_finetuning(Path(run))
