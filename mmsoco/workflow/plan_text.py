@@ -7,7 +7,12 @@ import torch
 from mmsoco.checkpoints.load_report import LoadReport
 from mmsoco.utils.durations import describe_time
 from mmsoco.utils.machine import available_cores
-from mmsoco.workflow.pretrain_config import LARGE, SMALL, Plan
+from mmsoco.workflow.pretrain_config import (
+    LARGE,
+    SMALL,
+    Plan,
+    pictures_of_epoch,
+)
 from mmsoco.workflow.settings import LEAST_STEPS, counted
 
 # Floating point operations of a step: Mask R-CNN R50-FPN against the small
@@ -20,11 +25,6 @@ def speed_of(plan: Plan) -> float:
     """Return the pictures per second that were measured for a plan."""
     assert plan.images_per_s is not None  # a run measures before it plans
     return plan.images_per_s
-
-
-def pictures_of_epoch(plan: Plan, devices: int) -> int:
-    """Return the pictures that an epoch trains on, on all devices."""
-    return plan.steps_per_epoch * plan.batch_size * devices
 
 
 def describe_plan(plan: Plan, devices: int, has_gpu: bool) -> str:

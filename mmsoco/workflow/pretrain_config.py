@@ -276,6 +276,11 @@ def apply_plan(
     return cfg
 
 
+def pictures_of_epoch(plan: Plan, devices: int) -> int:
+    """Return the pictures that an epoch trains on, on all devices."""
+    return plan.steps_per_epoch * plan.batch_size * devices
+
+
 # A killed run loses at most about this, and the first checkpoint is not later.
 _CHECKPOINT_SECONDS = 120
 
@@ -284,9 +289,7 @@ def checkpoint_interval(plan: Plan, devices: int) -> int:
     """Return the epochs between two checkpoints; see `apply_plan`."""
     if not plan.images_per_s:
         return 1
-    # The speed is that of all devices, the batch that of one.
-    pictures = plan.steps_per_epoch * plan.batch_size * devices
-    epoch_seconds = pictures / plan.images_per_s
+    epoch_seconds = pictures_of_epoch(plan, devices) / plan.images_per_s
     return max(1, min(plan.epochs, int(_CHECKPOINT_SECONDS / epoch_seconds)))
 
 

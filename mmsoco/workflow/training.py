@@ -255,7 +255,7 @@ class Training:
         plan = self.plan()
         epochs = self._epochs(
             plan.steps_per_epoch,
-            plan_text.pictures_of_epoch(plan, self.devices),
+            configs.pictures_of_epoch(plan, self.devices),
             plan_text.speed_of(plan),
         )
         if epochs == plan.epochs:
