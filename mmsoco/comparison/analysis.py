@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mmsoco.utils.files import read_json
+
 from . import statistics
 from .cells import FINETUNING, PROBE, pretraining_name
-from .records import Record, find_record, read_json, record_path
+from .records import Record, find_record, record_path
 from .results import ProbeRow, Results, Row, longer_reference
 
 PLAN_FILE = 'plan.json'

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from .records import read_json
+from mmsoco.utils.files import read_json
 
 # The first six numbers of COCO's summary.
 NAMES = ('AP', 'AP50', 'AP75', 'AP_small', 'AP_medium', 'AP_large')

@@ -15,13 +15,13 @@ from mmsoco.datasets.label_checks import check_labels
 from mmsoco.datasets.label_reading import read_labels
 from mmsoco.datasets.labels import Labels, is_voc
 from mmsoco.utils.durations import describe_time
-from mmsoco.utils.files import write_json
+from mmsoco.utils.files import read_json, write_json
 from mmsoco.utils.locks import FolderLock
 
 from .harness import Comparison
 from .plan import Budget, Data, Finetuning, Plan, Start
 from .recipes import write_config
-from .records import Record, read_json
+from .records import Record
 from .subsets import labelled_ids
 
 DETECTOR, CONFIG, MANIFEST = 'detector.pth', 'finetune.py', 'manifest.json'

@@ -122,16 +122,3 @@ def find_record(folder: Path, cell: str, fingerprint: str) -> Record | None:
     """Return the record of a cell with a fingerprint, if there is one."""
     path = record_path(folder, cell, fingerprint)
     return read_record(path) if path.is_file() else None
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding='utf-8'))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f'{path} cannot be read as JSON: {error}') from error

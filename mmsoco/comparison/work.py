@@ -43,13 +43,13 @@ from mmsoco.evaluation.scores import Score
 from mmsoco.registry import RUNNERS
 from mmsoco.structures import InputConvention
 from mmsoco.structures.input_convention import META_KEY
-from mmsoco.utils.files import write_json
+from mmsoco.utils.files import read_json, write_json
 from mmsoco.utils.machine import describe_machine
 
 from .average_precision import evaluate
 from .cells import FINETUNING, PRETRAINING, PROBE
 from .gauges import measure
-from .records import Record, read_json, write_record
+from .records import Record, write_record
 
 BACKBONE = 'backbone.'
 EXPORTED = 'detector.pth'

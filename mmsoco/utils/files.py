@@ -318,6 +318,19 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         partial.write_text(text, encoding='utf-8')
 
 
+def read_json(path: str | os.PathLike) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f'{path} cannot be read as JSON: {error}') from error
+
+
 def write_json(path: str | os.PathLike, content: Any, **options: Any) -> None:
     """Write a JSON file; see `atomic_path`.
 

@@ -8,6 +8,7 @@ from typing import Any
 from mmsoco.proposals.filters import FilterSpec
 from mmsoco.proposals.store import ProposalStore
 from mmsoco.utils.durations import describe_time
+from mmsoco.utils.files import read_json
 from mmsoco.utils.machine import describe_machine
 from mmsoco.visualization import curves, logs
 from mmsoco.visualization import detections as drawing
@@ -195,7 +196,7 @@ def _losses(scalars: list[dict]) -> list[curves.Panel]:
 def _detections(
     path: Path, document: Mapping[str, Any], images: Path
 ) -> dict[str, Any]:
-    found = json.loads((path / 'detections.bbox.json').read_text())
+    found = read_json(path / 'detections.bbox.json')
     judged = drawing.judge(document, found)
     threshold = drawing.best_threshold(judged)
     names = {c['id']: c['name'] for c in document['categories']}
