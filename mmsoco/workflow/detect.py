@@ -1,10 +1,9 @@
 """Find objects in new pictures with a fine-tuned detector: `mmsoco detect`.
 
-The result is a file of labels in COCO's format, which tools for labeling can
-import: correcting detections takes less time than drawing boxes.
+The result is a file of labels in COCO's format, to be corrected and to be
+trained on.
 """
 
-import json
 import os
 from collections import Counter
 from pathlib import Path
@@ -16,6 +15,7 @@ from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.lists import ImageList, find_images, refuse_none
 from mmsoco.images.reading import read_rgb
 from mmsoco.utils.files import (
+    read_json,
     refuse_existing,
     refuse_file,
     refuse_within,
@@ -34,6 +34,9 @@ from mmsoco.workflow.run_folder import (
 from mmsoco.workflow.settings import counted
 
 _KIND = 'fine-tuning'
+# What a finished one holds: its config, the labels that it was judged by, and
+# what it found on their pictures.
+CONFIG, LABELS, FOUND = 'finetune.py', 'val.json', 'detections.bbox.json'
 
 
 def detect(
@@ -98,7 +101,7 @@ def find_finetuning(path: Path) -> Path:
         path: It, or the folder of the pretraining that it is in.
 
     Raises:
-        FileNotFoundError: If there is none, or its weights are missing.
+        FileNotFoundError: If there is none, or a file of it is missing.
         FileExistsError: If the folder holds a run of another kind.
         ValueError: If there are several, or the manifest is damaged.
     """
@@ -119,7 +122,7 @@ def find_finetuning(path: Path) -> Path:
             f'{path} holds {len(runs)} fine-tunings; give one of {names}'
         )
     [run] = runs
-    for name in (DETECTOR, 'finetune.py'):
+    for name in (DETECTOR, CONFIG, LABELS, FOUND):
         if not (run / name).is_file():
             raise FileNotFoundError(
                 f'{run / name} is missing; run `mmsoco finetune` again with '
@@ -139,10 +142,7 @@ def _find_pictures(images: Path, out: Path) -> ImageList:
 
 def _best_score(folder: Path) -> float:
     """Return the threshold with the best F1 on the validation pictures."""
-    labels, found = (
-        json.loads((folder / name).read_text(encoding='utf-8'))
-        for name in ('val.json', 'detections.bbox.json')
-    )
+    labels, found = read_json(folder / LABELS), read_json(folder / FOUND)
     best = drawing.best_threshold(drawing.judge(labels, found))
     if best >= 1:
         raise ValueError(
@@ -161,6 +161,9 @@ class _Detector:
 
     Attributes:
         categories: COCO's categories, as in the labels.
+
+    Raises:
+        ValueError: If a file is damaged, or the config has been changed.
     """
 
     def __init__(self, folder: Path, score: float) -> None:
@@ -173,22 +176,29 @@ class _Detector:
         from mmsoco.config.reading import read_file
         from mmsoco.registry import MODELS
 
-        cfg = read_file(folder / 'finetune.py')
+        cfg = read_file(folder / CONFIG)
         path = folder / DETECTOR
-        labels = json.loads((folder / 'val.json').read_text(encoding='utf-8'))
-        self.categories = labels['categories']
+        state = io.weights_of(io.load(path), path)
+        self.categories = read_json(folder / LABELS)['categories']
         self.score = score
         ids = {c['name']: c['id'] for c in self.categories}
         dataset = cfg.test_dataloader.dataset
         self._ids = [ids[name] for name in dataset.metainfo.classes]
         with DefaultScope.overwrite_default_scope(cfg.default_scope):
             model = revert_sync_batchnorm(MODELS.build(cfg.model))
-            load, *steps = dataset.pipeline
+            _, *steps = dataset.pipeline  # in place of a file's loader
             self._pipeline = Compose(
                 [dict(type='mmdet.LoadImageFromNDArray'), *steps]
             )
-        model.load_state_dict(io.weights_of(io.load(path), path))
-        model.cfg = cfg  # mmdet looks for it
+        try:
+            # mmdet's `init_detector` would load what happens to fit.
+            model.load_state_dict(state)
+        except RuntimeError as error:
+            raise ValueError(
+                f'{path} does not fit {folder / CONFIG}, which must have been '
+                f'changed since: restore it. {error}'
+            ) from error
+        model.cfg = cfg  # `inference_detector` looks for it
         self._model = model.eval()
         if torch.cuda.is_available():
             self._model.cuda()
@@ -243,25 +253,28 @@ def _detect_all(
         images=[], annotations=[], categories=detector.categories
     )
     with console.progress('detect', len(found.names)) as progress:
-        progress.reach(0)
-        for done, name in enumerate(found.names, start=1):
+        for done, name in enumerate(found.names):
+            progress.reach(done)
             try:
                 rgb = read_rgb(Path(found.root, name))
             except UnreadableImageError as error:
                 found.problems.add(Outcome.LOST, error.reason, name)
                 continue
+            # pycocotools takes an id of 0 for none.
+            image_id = len(document['images']) + 1
             height, width = rgb.shape[:2]
-            image = dict(id=done, file_name=name, width=width, height=height)
+            document['images'].append(
+                dict(id=image_id, file_name=name, width=width, height=height)
+            )
             objects = detector.find(rgb)
-            document['images'].append(image)
-            for item in objects:
-                number = len(document['annotations']) + 1
-                document['annotations'].append(
-                    dict(id=number, image_id=done, **item)
-                )
+            first = len(document['annotations']) + 1
+            document['annotations'] += [
+                dict(id=number, image_id=image_id, **item)
+                for number, item in enumerate(objects, start=first)
+            ]
             picture = drawing.draw_objects(rgb, objects, names)
             save_picture(picture, _jpeg_name(drawn / name))
-            progress.reach(done)
+        progress.reach(len(found.names))
     return document
 
 

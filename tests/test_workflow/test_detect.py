@@ -11,9 +11,12 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from PIL import Image
 from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
 from tiny_models import mask_rcnn_fpn
 
 from mmsoco.checkpoints import io
+from mmsoco.datasets.label_checks import check_labels
+from mmsoco.datasets.label_reading import read_labels
 from mmsoco.registry import MODELS
 from mmsoco.workflow import finetune_config
 from mmsoco.workflow.pretrain_config import write_config
@@ -128,6 +131,20 @@ def test_pictures_are_drawn_and_broken_ones_left_out(
     assert 'broken.jpg' in text and 'notes.txt' in text
 
 
+def test_detections_are_labels_to_train_on(finetuned, pictures, tmp_path):
+    out = tmp_path / 'out'
+    succeed('detect', finetuned, pictures, '--out', out, '--score', 0)
+    labels = read_labels(out / 'detections.json', pictures)
+    check_labels(labels, source='the detections')
+    assert not len(labels.problems)
+    assert labels.classes == ('dog', 'cat')  # the file's order
+    wanted = [a['bbox'] for a in read(out)['annotations']]
+    assert [a['bbox'] for a in labels.document['annotations']] == wanted
+    truth = COCO(str(out / 'detections.json'))
+    # pycocotools takes an id of 0 for none.
+    assert min(*truth.anns, *truth.imgs) == 1
+
+
 def test_the_score_with_the_best_f1_is_the_default(
     finetuned, pictures, tmp_path
 ):
@@ -161,6 +178,21 @@ def it_was_not_finished(run):
     (run / 'detector.pth').unlink()
 
 
+def its_evaluation_is_gone(run):
+    (run / 'detections.bbox.json').unlink()
+
+
+def its_labels_are_cut(run):
+    (run / 'val.json').write_text('{')
+
+
+def its_config_has_another_class(run):
+    text = (run / 'finetune.py').read_text()
+    (run / 'finetune.py').write_text(
+        text.replace('num_classes=2', 'num_classes=3')
+    )
+
+
 def another_is_there(run):
     folder = RunFolder(run.parent / 'second', 'fine-tuning')
     folder.begin({}, {})
@@ -172,6 +204,13 @@ def another_is_there(run):
     [
         (no_detection_is_right, 'fine', 'no best score: name one with --sco'),
         (it_was_not_finished, 'fine', 'run `mmsoco finetune` again'),
+        (
+            its_evaluation_is_gone,
+            'fine',
+            'bbox.json is missing; run `mmsoco',
+        ),
+        (its_labels_are_cut, 'fine', 'val.json cannot be read as JSON'),
+        (its_config_has_another_class, 'fine', 'does not fit .*finetune.py'),
         (another_is_there, '.', 'holds 2 fine-tunings; give one of .*second'),
         (lambda run: None, 'none', 'holds no fine-tuning'),
     ],
