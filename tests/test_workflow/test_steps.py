@@ -194,3 +194,4 @@ def test_a_step_does_not_outlive_its_job(tmp_path):
         job.wait()
     step = int(pid.read_text())
     wait_for(lambda: not is_alive(step))
+    assert not is_alive(step)
