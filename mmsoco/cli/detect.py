@@ -1,7 +1,7 @@
 r"""Find objects in new pictures with a fine-tuned detector.
 
-Writes OUT/detections.json (COCO labels with scores, which tools for labeling
-import) and, in OUT/pictures, every picture with its detections drawn.
+Writes OUT/detections.json (COCO labels with scores) and, in OUT/pictures,
+every picture with its detections drawn.
 
 Example:
   mmsoco detect out/mine/finetune "new pictures" --out out/found
