@@ -31,6 +31,7 @@ _names = [
     'byol',
     'byol-root',
 ]
+_parts = ['backbone', 'neck', 'rpn_head']
 starts = [
     *[start for start in _base_.starts if start['name'] in _names],
     # The default filter removes small and medium objects. This is the one that
@@ -40,7 +41,38 @@ starts = [
         kind='soco',
         title='SoCo + RPN, wider filter',
         config='starts/soco-rpn.py',
-        parts=['backbone', 'neck', 'rpn_head'],
+        parts=_parts,
         filters=dict(min_size=16, min_scale=0.15),
     ),
+    # The weight of the RPN's loss, 1 by default, and the views it learns from.
+    *[
+        dict(
+            name=name,
+            kind='soco',
+            title=f'SoCo + RPN, {title}',
+            config='starts/soco-rpn.py',
+            parts=_parts,
+            options=options,
+        )
+        for name, title, options in [
+            (
+                'soco-rpn-heavy',
+                'weight 3',
+                {'model.pretexts.0.weight': 3.0},
+            ),
+            (
+                'soco-rpn-light',
+                'weight 0.3',
+                {'model.pretexts.0.weight': 0.3},
+            ),
+            (
+                'soco-rpn-view-1',
+                'view 1 only',
+                {
+                    'model.pretexts.0.views': (1,),
+                    'train_dataloader.dataset.pipeline.2.views': (1,),
+                },
+            ),
+        ]
+    ],
 ]
