@@ -84,11 +84,16 @@ def similarity(a, b, image_size):
     both = a['size'] + b['size']
     area = int(right - left) * int(bottom - top)
     return (
-        sum(np.minimum(a['color'], b['color']).tolist())
-        + sum(np.minimum(a['texture'], b['texture']).tolist())
+        _sum_in_order(np.minimum(a['color'], b['color']))
+        + _sum_in_order(np.minimum(a['texture'], b['texture']))
         + (1.0 - both / image_size)
         + (1.0 - (area - both) / image_size)
     )
+
+
+def _sum_in_order(values):
+    """Add one by one: since Python 3.12, sum() corrects what it rounds."""
+    return list(itertools.accumulate(values.tolist()))[-1]
 
 
 def unite(a, b):
