@@ -6,24 +6,24 @@
 # make docs      write tables and metafiles, build the site in docs/_build/html
 # make wheel     build the wheel into dist/;  make test-wheel  try it outside
 #
+# .venv keeps these settings, so that they are given once:
 # PYTHON=  the interpreter that .venv is made with
 # TORCH=   another torch, as pip arguments: "torch==2.11.0 --index-url URL"
 # STACK=   openmmlab (default) or onedl, the maintained forks
 # CONSTRAINTS=  a file with versions: requirements/lowest.txt for the lowest
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-TORCH ?= torch==2.13.0
-STACK ?= openmmlab
-CONSTRAINTS ?= requirements/constraints.txt
 VENV ?= .venv
 RUN = $(VENV)/bin/python
+PYTHON ?= $(shell command -v "$(RUN)" || command -v python3.11 || command -v python3)
+SETTINGS = $(if $(TORCH),--torch "$(TORCH)") $(if $(STACK),--stack "$(STACK)") \
+	$(if $(CONSTRAINTS),--constraints "$(CONSTRAINTS)")
 
 .PHONY: install docs-tools demo test test-slow coverage lint format docs wheel test-wheel
 
 install:
 	@test -n "$(PYTHON)" || { echo "No Python was found: install Python 3.11 or name one with PYTHON=" >&2; exit 1; }
 	@command -v "$(PYTHON)" >/dev/null || { echo "PYTHON=$(PYTHON) is not a program" >&2; exit 1; }
-	@"$(PYTHON)" tools/setup_env.py --venv "$(VENV)" --torch "$(TORCH)" --stack "$(STACK)" --constraints "$(CONSTRAINTS)"
+	@"$(PYTHON)" tools/setup_env.py --venv "$(VENV)" $(SETTINGS)
 
 demo: install
 	$(RUN) -m mmsoco demo
@@ -50,7 +50,7 @@ format: install
 # What the site and its notebooks need, where it is missing.
 docs-tools: install
 	@$(RUN) -c "import furo, myst_nb, nbclient, sphinx_copybutton, sphinx_design" 2>/dev/null || \
-		$(RUN) -m pip install --quiet --no-build-isolation --editable ".[docs]" --config-settings editable_mode=compat --constraint "$(CONSTRAINTS)"
+		$(RUN) -m pip install --quiet --no-build-isolation --editable ".[docs]" --config-settings editable_mode=compat --constraint "$(or $(CONSTRAINTS),requirements/constraints.txt)"
 
 docs: docs-tools
 	rm -rf docs/generated

@@ -25,7 +25,13 @@ from typing import Any, Dict, List, Optional
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / 'requirements'
 SUPPORTED_PYTHONS = ((3, 11), (3, 12))
-CONSTRAINTS = REQUIREMENTS / 'constraints.txt'
+DEFAULTS = dict(
+    torch='torch==2.13.0',
+    stack='openmmlab',
+    constraints=str(REQUIREMENTS / 'constraints.txt'),
+)
+# In the environment: the settings that are not the defaults.
+SETTINGS = 'mmsoco-settings.json'
 # Of mmsoco, in pyproject.toml: what `make` and the tests need.
 EXTRAS = 'demo,dev,report'
 # By default setuptools makes a finder that Python asks last: in the folder of
@@ -123,14 +129,15 @@ class Installer:
     def __init__(
         self,
         venv: Path,
-        torch_spec: str,
+        torch: str,
         stack: str,
-        constraints: Path = CONSTRAINTS,
+        constraints: str,
     ) -> None:
         self.venv = venv
-        self.torch_spec = torch_spec
+        self.torch_spec = torch
         self.stack = stack
-        self.constraints = constraints
+        self.constraints = Path(constraints)
+        self.settings = dict(torch=torch, stack=stack, constraints=constraints)
         self.python = venv / 'bin' / 'python'
         self.log = venv / 'setup.log'
         self.stamp = venv / 'mmsoco-setup.sha256'
@@ -292,9 +299,19 @@ class Installer:
             )
 
     def _write_stamp(self) -> None:
-        scratch = self.stamp.with_suffix('.tmp')
-        scratch.write_text(self._fingerprint())
-        os.replace(str(scratch), str(self.stamp))
+        chosen = {
+            name: value
+            for name, value in self.settings.items()
+            if value != DEFAULTS[name]
+        }
+        _replace(self.venv / SETTINGS, json.dumps(chosen))
+        _replace(self.stamp, self._fingerprint())
+
+
+def _replace(path: Path, text: str) -> None:
+    scratch = path.with_suffix('.tmp')
+    scratch.write_text(text)
+    os.replace(str(scratch), str(path))
 
 
 def _cache_folder() -> Path:
@@ -328,25 +345,55 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv')
     parser.add_argument(
         '--torch',
-        default='torch==2.13.0',
         help='pip arguments that name torch, e.g. "torch==2.11.0 '
-        '--index-url URL" for another CUDA',
+        '--index-url URL" for another CUDA (default: %s)' % DEFAULTS['torch'],
     )
-    parser.add_argument('--stack', choices=STACKS, default='openmmlab')
+    parser.add_argument(
+        '--stack',
+        choices=STACKS,
+        help='mmdet and its family (default: %s)' % DEFAULTS['stack'],
+    )
     parser.add_argument(
         '--constraints',
-        type=Path,
-        default=CONSTRAINTS,
-        help='a file with the versions of packages (default: %(default)s)',
+        type=_existing_file,
+        help='a file with the versions of packages (default: %s)'
+        % DEFAULTS['constraints'],
     )
     return parser.parse_args()
+
+
+def _existing_file(name: str) -> str:
+    path = Path(name).absolute()
+    if not path.is_file():
+        raise argparse.ArgumentTypeError('%s is not a file' % path)
+    return str(path)
+
+
+def complete_settings(
+    venv: Path, given: Dict[str, Optional[str]]
+) -> Dict[str, str]:
+    """Return all settings of the environment.
+
+    ``make test`` sets up, too: without those that are kept, it would replace
+    the torch that the user chose in ``make install``.
+
+    Args:
+        venv: The environment, which need not exist.
+        given: The settings of `DEFAULTS` that the user gave, None for others:
+            what the environment was made with, else the default.
+    """
+    file = venv / SETTINGS
+    kept = json.loads(file.read_text()) if file.is_file() else {}
+    given = {name: value for name, value in given.items() if value is not None}
+    return {**DEFAULTS, **kept, **given}
 
 
 def main() -> int:
     """Set up the environment unless it is complete."""
     args = parse_args()
     venv = args.venv.absolute()
-    installer = Installer(venv, args.torch, args.stack, args.constraints)
+    given = {name: getattr(args, name) for name in DEFAULTS}
+    installer = Installer(venv, **complete_settings(venv, given))
     try:
         if installer.is_complete():
             installer.show_mim_the_package()

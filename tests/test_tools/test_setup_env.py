@@ -54,8 +54,17 @@ def test_make_names_a_python_that_is_no_program(repo_dir):
     assert 'no-such-python is not a program' in result.stderr
 
 
-def test_failing_step_shows_the_end_of_its_log(setup_env, tmp_path):
-    installer = setup_env.Installer(tmp_path, 'torch', 'openmmlab')
+@pytest.fixture
+def make_installer(setup_env, tmp_path):
+    def make(**given):
+        settings = setup_env.complete_settings(tmp_path, given)
+        return setup_env.Installer(tmp_path, **settings)
+
+    return make
+
+
+def test_failing_step_shows_the_end_of_its_log(setup_env, make_installer):
+    installer = make_installer()
     command = [sys.executable, '-c', 'raise SystemExit("no space left")']
 
     with pytest.raises(setup_env.SetupError, match='no space left'):
@@ -63,8 +72,8 @@ def test_failing_step_shows_the_end_of_its_log(setup_env, tmp_path):
     assert not installer.is_complete()
 
 
-def test_complete_environment_is_not_installed_again(setup_env, tmp_path):
-    installer = setup_env.Installer(tmp_path, 'torch==1', 'openmmlab')
+def test_complete_environment_is_not_installed_again(make_installer, tmp_path):
+    installer = make_installer()
     (tmp_path / 'bin').mkdir()
     (tmp_path / 'bin' / 'python').touch()
     assert not installer.is_complete()
@@ -72,13 +81,26 @@ def test_complete_environment_is_not_installed_again(setup_env, tmp_path):
     installer._write_stamp()
 
     assert installer.is_complete()
-    other = setup_env.Installer(tmp_path, 'torch==2', 'openmmlab')
-    assert not other.is_complete()
+    assert make_installer(torch=None).is_complete()
+    assert not make_installer(torch='torch==2').is_complete()
 
 
-def test_mmcv_is_built_once_per_torch(setup_env, tmp_path, monkeypatch):
+def test_the_environment_keeps_its_settings(setup_env, make_installer):
+    """As in `make install TORCH=...; make test`."""
+    make_installer(torch='torch==2', stack='onedl')._write_stamp()
+
+    assert make_installer(torch=None).settings == {
+        **setup_env.DEFAULTS,
+        'torch': 'torch==2',
+        'stack': 'onedl',
+    }
+    make_installer(**setup_env.DEFAULTS)._write_stamp()
+    assert make_installer().settings == setup_env.DEFAULTS
+
+
+def test_mmcv_is_built_once_per_torch(make_installer, tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
-    installer = setup_env.Installer(tmp_path, 'torch', 'openmmlab')
+    installer = make_installer()
     built = []
 
     def build(requirement, facts, kept):
@@ -95,7 +117,7 @@ def test_mmcv_is_built_once_per_torch(setup_env, tmp_path, monkeypatch):
 
 
 def test_mim_finds_the_package_of_an_editable_install(
-    setup_env, repo_dir, tmp_path, monkeypatch
+    make_installer, repo_dir, tmp_path, monkeypatch
 ):
     """mmengine's search is mim's."""
     site = tmp_path / 'lib' / 'python3.11' / 'site-packages'
@@ -108,7 +130,7 @@ def test_mim_finds_the_package_of_an_editable_install(
     )
     assert get_installed_path('mmsoco') == str(site / 'mmsoco')
 
-    installer = setup_env.Installer(tmp_path, 'torch', 'openmmlab')
+    installer = make_installer()
     installer.show_mim_the_package()
 
     folder = get_installed_path('mmsoco')
