@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'images',
         type=path,
         metavar='PICTURES',
-        help='folder of the pictures, searched recursively, or one picture',
+        help='folder of the pictures, searched recursively, a tar file of '
+        'them, or one picture',
     )
     add_out(parser, 'the folder for detections.json and the drawn pictures')
     parser.add_argument(

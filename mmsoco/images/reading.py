@@ -34,6 +34,8 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = (5, 6, 7, 8)
+# 12 bits in 16 leave a high byte of at most 15.
+_DARK = 16
 # 255 * 257 is the brightest of 16 bits.
 _LEVELS_OF_16_BITS = 257
 # Luma of ITU-R 601, as in Pillow's conversion.
@@ -282,6 +284,17 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         # Via RGBA, since transparent palette entries would give a warning.
         image = image.convert('RGBA')
     return image if image.mode == 'RGB' else image.convert('RGB')
+
+
+def remark_on(rgb: np.ndarray) -> str:
+    """Return what is odd about an image's pixels, or ''.
+
+    Args:
+        rgb: (H, W, 3) uint8, as `decode_rgb` returns it.
+    """
+    if rgb.max() < _DARK:
+        return 'nearly black: empty, or of 12-bit samples in 16 bits?'
+    return ''
 
 
 def _samples_of_16_bits(image: Image.Image) -> np.ndarray:

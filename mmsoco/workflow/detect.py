@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from mmsoco.images.errors import UnreadableImageError
-from mmsoco.images.lists import ImageList, find_images, refuse_none
-from mmsoco.images.reading import read_rgb
+from mmsoco.images.lists import ImageList, refuse_none
+from mmsoco.images.opening import open_images
+from mmsoco.images.reading import remark_on
+from mmsoco.images.source import ImageSource
 from mmsoco.utils.files import (
     read_json,
     refuse_existing,
@@ -37,6 +39,8 @@ _KIND = 'fine-tuning'
 # What a finished one holds: its config, the labels that it was judged by, and
 # what it found on their pictures.
 CONFIG, LABELS, FOUND = 'finetune.py', 'val.json', 'detections.bbox.json'
+# The folder of the drawn pictures.
+DRAWN = 'pictures'
 
 
 def detect(
@@ -54,8 +58,8 @@ def detect(
 
     Args:
         run: Folder of a fine-tuning, or of the pretraining that it is in.
-        images: Folder of the pictures, which is searched recursively, or one
-            picture.
+        images: Folder of the pictures, which is searched recursively, a tar
+            file of them, or one picture.
         out: Gets ``detections.json`` and, in ``pictures``, each picture with
             its detections drawn.
         score: Lowest score of a detection, in 0..1. By default the one with
@@ -80,17 +84,20 @@ def detect(
     target = out / 'detections.json'
     refuse_existing(target, overwrite)
     folder = find_finetuning(Path(run))
-    found = _find_pictures(Path(images), out)
+    source, found = _find_pictures(Path(images), out)
     lowest = _best_score(folder) if score is None else score
     detector = _Detector(folder, lowest)
-    document = _detect_all(detector, found, out / 'pictures', console)
+    document = _detect_all(detector, source, found, out / DRAWN, console)
     if not document['images']:
         raise ValueError(
             f'no picture of {len(found.names)} can be read\n{found.problems}'
         )
+    replaced = _drawings(target, out / DRAWN)
     write_json(target, document)
+    for file in replaced - _drawings(target, out / DRAWN):
+        file.unlink(missing_ok=True)
     _summarize(console, document, lowest, found.problems)
-    console.line(f'wrote {target} and {out / "pictures"}')
+    console.line(f'wrote {target} and {out / DRAWN}')
     return target
 
 
@@ -131,13 +138,15 @@ def find_finetuning(path: Path) -> Path:
     return run
 
 
-def _find_pictures(images: Path, out: Path) -> ImageList:
-    if images.is_file():
-        return ImageList(str(images.parent), [images.name], Problems())
+def _find_pictures(images: Path, out: Path) -> tuple[ImageSource, ImageList]:
+    if images.is_file() and images.suffix.lower() != '.tar':
+        names = ImageList(str(images.parent), [images.name], Problems())
+        return open_images(images.parent), names
     refuse_within(out, images)
-    found = find_images(images)
+    source = open_images(images)
+    found = source.find()
     refuse_none(found)
-    return found
+    return source, found
 
 
 def _best_score(folder: Path) -> float:
@@ -245,7 +254,11 @@ class _Detector:
 
 
 def _detect_all(
-    detector: _Detector, found: ImageList, drawn: Path, console: Console
+    detector: _Detector,
+    source: ImageSource,
+    found: ImageList,
+    drawn: Path,
+    console: Console,
 ) -> dict[str, Any]:
     """Return COCO's document of all pictures that can be read; draw each."""
     names = {c['id']: c['name'] for c in detector.categories}
@@ -256,10 +269,12 @@ def _detect_all(
         for done, name in enumerate(found.names):
             progress.reach(done)
             try:
-                rgb = read_rgb(Path(found.root, name))
+                rgb = source.read_rgb(name)
             except UnreadableImageError as error:
                 found.problems.add(Outcome.LOST, error.reason, name)
                 continue
+            if remark := remark_on(rgb):
+                found.problems.add(Outcome.NOTE, remark, name)
             # pycocotools takes an id of 0 for none.
             image_id = len(document['images']) + 1
             height, width = rgb.shape[:2]
@@ -276,6 +291,21 @@ def _detect_all(
             save_picture(picture, _jpeg_name(drawn / name))
         progress.reach(len(found.names))
     return document
+
+
+def _drawings(labels: Path, drawn: Path) -> set[Path]:
+    """Return the pictures that were drawn for a file of detections."""
+    if not labels.is_file():
+        return set()
+    try:
+        names = [image['file_name'] for image in read_json(labels)['images']]
+    except (ValueError, LookupError, TypeError):
+        return set()  # it is replaced, whatever it holds
+    files = {_jpeg_name(drawn / str(name)) for name in names}
+    # Somebody may have edited the names.
+    return {
+        file for file in files if drawn.resolve() in file.resolve().parents
+    }
 
 
 def _jpeg_name(file: Path) -> Path:

@@ -1,6 +1,7 @@
 """Objects in new pictures, found by a detector of random weights."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -129,6 +130,38 @@ def test_pictures_are_drawn_and_broken_ones_left_out(
     assert before.shape == after.shape
     assert np.abs(before.astype(int) - after).max() > 100  # frames and text
     assert 'broken.jpg' in text and 'notes.txt' in text
+
+
+def test_other_pictures_replace_the_drawings(finetuned, pictures, tmp_path):
+    out = tmp_path / 'out'
+    mine = out / 'pictures' / 'mine.jpg'
+    succeed('detect', finetuned, pictures, '--out', out, '--score', 1)
+    mine.write_text('of the user')
+    document = read(out)
+    for name in ('../../mine.jpg', str(tmp_path / 'mine.jpg')):
+        document['images'].append(dict(file_name=name))
+    (out / 'detections.json').write_text(json.dumps(document))
+    (tmp_path / 'mine.jpg').write_text('of the user')
+    args = (finetuned, pictures / 'a.jpg', '--out', out, '--score', 1)
+    succeed('detect', *args, '--overwrite')
+    drawn = sorted(p.name for p in out.rglob('*.jpg'))
+    assert drawn == ['a.jpg', 'mine.jpg']
+    assert (tmp_path / 'mine.jpg').is_file()
+
+
+def test_a_tar_file_is_read_and_dark_pictures_are_noted(
+    finetuned, pictures, tmp_path
+):
+    twelve_bits = np.full((40, 40), 4095, np.uint16)
+    Image.fromarray(twelve_bits).save(pictures / 'dark.png')
+    succeed('pack', pictures, '--out', tmp_path / 'new.tar')
+    documents = []
+    for source in (pictures, tmp_path / 'new.tar'):
+        out = tmp_path / f'out {source.name}'
+        text = succeed('detect', finetuned, source, '--out', out)
+        assert re.search('note +1 +nearly black.*dark.png', text)
+        documents.append(read(out))
+    assert documents[0] == documents[1]
 
 
 def test_detections_are_labels_to_train_on(finetuned, pictures, tmp_path):

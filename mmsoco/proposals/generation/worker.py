@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmsoco.images.errors import UnreadableImageError
-from mmsoco.images.reading import decode_rgb, decode_size
+from mmsoco.images.reading import decode_rgb, decode_size, remark_on
 from mmsoco.images.source import ImageSource
 from mmsoco.images.stamps import FileStamp
 from mmsoco.proposals.filters import MAX_SIDE, FilterSpec, filter_regions
@@ -25,9 +25,6 @@ from mmsoco.proposals.search.selective_search import selective_search
 from mmsoco.proposals.search.spec import SearchSpec
 from mmsoco.proposals.store import ProposalStoreWriter
 from mmsoco.utils.problems import printable
-
-# 12 bits in 16 leave a high byte of at most 15.
-_DARK = 16
 
 
 class PartDone(NamedTuple):
@@ -199,9 +196,7 @@ def find_regions(
         raise TooLargeError(path, height, width, limit)
     rgb = decode_rgb(data, path)
     size = height, width = rgb.shape[:2]
-    remark = ''
-    if rgb.max() < _DARK:
-        remark = 'nearly black: empty, or of 12-bit samples in 16 bits?'
+    remark = remark_on(rgb)
     if zoom < 1:
         rgb = shrink_image(rgb, zoom)
         remark = f'searched at {zoom:.0%} of its size to save memory'
