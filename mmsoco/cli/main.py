@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from mmsoco.cli.common import STATUS_USAGE, Parser, resolve_out
-from mmsoco.cli.errors import INTERRUPTED, call_reported
+from mmsoco.cli.errors import INTERRUPTED, STATUS_ERROR, call_reported
 from mmsoco.utils.machine import limit_spinning
 from mmsoco.utils.names import near
 from mmsoco.version import __version__
@@ -76,6 +76,15 @@ def parser_of(verb: str, module: ModuleType) -> Parser:
     return parser
 
 
+def _has_folder() -> bool:
+    """Return whether the current folder is there: MKL aborts without one."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line.
 
@@ -103,6 +112,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return STATUS_USAGE
+    if not _has_folder():
+        print(
+            'error: the current folder was removed; change to another one',
+            file=sys.stderr,
+        )
+        return STATUS_ERROR
     limit_spinning(os.environ)  # before anything imports torch
     module = importlib.import_module(f'mmsoco.cli.{verb}')
     parser = parser_of(verb, module)

@@ -5,7 +5,7 @@ import os
 import re
 
 import pytest
-from command import call, python, succeed
+from command import assert_refused, call, python, succeed
 
 from mmsoco.cli.convert import CONVERSIONS
 from mmsoco.cli.main import known_verbs, overview
@@ -124,3 +124,11 @@ def test_waiting_threads_sleep_soon(monkeypatch, policy, expected):
     assert os.environ.get('GOMP_SPINCOUNT') == expected
     monkeypatch.delenv('GOMP_SPINCOUNT', raising=False)
     monkeypatch.delenv('KMP_BLOCKTIME', raising=False)
+
+
+def test_a_removed_folder_is_named(tmp_path, monkeypatch):
+    folder = tmp_path / 'removed'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert_refused(call('doctor'), 'the current folder was removed')
