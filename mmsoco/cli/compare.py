@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     )
     comparison.prepare()
     if args.status:
-        states = comparison.status()
+        states = comparison.status(shard, args.only)
         print('\n'.join([*map(str, states), remaining(states)]))
         return 0
     is_done = comparison.run(shard, args.only)

@@ -186,13 +186,18 @@ class Comparison:
             )
         ]
 
-    def status(self) -> list[CellState]:
-        """Return the state of each cell, in the order of the cells."""
+    def status(
+        self, shard: tuple[int, int] = (0, 1), only: str = ''
+    ) -> list[CellState]:
+        """Return the state of the cells that `run` would make, in order."""
         records = {
             cell.name: self.files.record_of(cell.name) for cell in self.cells
         }
         forecast = Forecast(self.plan, filter(None, records.values()))
-        return [forecast.state(c, records[c.name]) for c in self.cells]
+        return [
+            forecast.state(c, records[c.name])
+            for c in self._chosen(shard, only)
+        ]
 
     def _is_done(self, name: str) -> bool:
         record = self.files.record_of(name)

@@ -17,13 +17,29 @@ def plan(tmp_path):
     return path
 
 
+def listed(text):
+    """Return the names of the cells that are to do."""
+    lines = text.splitlines()
+    return [line.split()[0] for line in lines if line.endswith('to do')]
+
+
 def test_status_lists_the_cells_and_makes_none(plan, tmp_path):
     out = tmp_path / 'out'
-    text = succeed('compare', plan, '--out', out, '--status')
-    lines = [x for x in text.splitlines() if x.endswith('to do')]
-    assert len(lines) == 6
-    assert lines[0].startswith('finetuning_scratch_4_seed0')
+    args = ('compare', plan, '--out', out)
+    text = succeed(*args, '--status')
+    cells = listed(text)
+    assert len(cells) == 6
+    assert cells[0] == 'finetuning_scratch_4_seed0'
     assert not (out / 'cells').exists()
+
+    shares = [
+        listed(succeed(*args, '--shard', f'{i}/2', '--status'))
+        for i in range(2)
+    ]
+    assert sorted(sum(shares, [])) == sorted(cells)
+    assert all(shares)
+    text = succeed(*args, '--only', cells[1], '--status')
+    assert listed(text) == cells[1:2]
 
 
 def refused(*argv) -> str:
