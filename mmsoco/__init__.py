@@ -16,9 +16,11 @@ them, and the proposal tools never need them.
 """
 
 import importlib
+import os
 from typing import Any
 
 from .compat import install_shims
+from .utils.machine import limit_spinning
 from .version import __version__
 
 # What the package offers, by the module that has it.
@@ -40,6 +42,7 @@ def __getattr__(name: str) -> Any:
     """
     if name not in _OFFERED:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    limit_spinning(os.environ)  # as the command does, before torch is loaded
     return getattr(importlib.import_module(_OFFERED[name]), name)
 
 

@@ -7,6 +7,7 @@ import re
 import pytest
 from command import assert_refused, call, python, succeed
 
+import mmsoco
 from mmsoco.cli.convert import CONVERSIONS
 from mmsoco.cli.main import known_verbs, overview
 from mmsoco.utils.machine import SPIN_COUNT
@@ -112,14 +113,17 @@ def test_a_door_is_open(repo_dir, tmp_path, door):
 @pytest.mark.parametrize(
     ('policy', 'expected'), [(None, str(SPIN_COUNT)), ('ACTIVE', None)]
 )
-def test_waiting_threads_sleep_soon(monkeypatch, policy, expected):
-    """OpenMP reads it when torch is loaded, which a verb does later."""
+@pytest.mark.parametrize(
+    'use', [lambda: call('inspect', 'gone.pth'), lambda: mmsoco.detect]
+)
+def test_waiting_threads_sleep_soon(monkeypatch, use, policy, expected):
+    """OpenMP reads it when torch is loaded, which both do later."""
     for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME'):
         monkeypatch.delenv(name, raising=False)
     if policy is not None:
         monkeypatch.setenv('OMP_WAIT_POLICY', policy)
 
-    assert call('inspect', 'gone.pth').status == 1
+    use()
 
     assert os.environ.get('GOMP_SPINCOUNT') == expected
     monkeypatch.delenv('GOMP_SPINCOUNT', raising=False)
