@@ -122,7 +122,7 @@ starts = [
     dict(
         name='scratch-longer',
         kind='scratch',
-        title='from scratch, for the time of pretraining too',
+        title='from scratch with equal total time',
         time_of='soco-init',
         max_seeds=3,
     ),

@@ -35,7 +35,7 @@ starts = [
     dict(
         name='scratch-longer',
         kind='scratch',
-        title='from scratch, for the time of 40,000 samples too',
+        title='from scratch with equal total time',
         time_of='soco-rpn-40k',
     ),
     # A box head that was pretrained briefly costs AP (bins_tuning.py): when

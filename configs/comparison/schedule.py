@@ -31,7 +31,7 @@ starts = [
     dict(
         name='scratch-longer',
         kind='scratch',
-        title='from scratch, for the time of 40,000 samples too',
+        title='from scratch with equal total time',
         time_of='soco-rpn-40k',
     ),
 ]

@@ -54,7 +54,8 @@ def test_higher_tiers_come_last():
 
 
 @pytest.mark.parametrize(
-    'stem', ['bins', 'facemask', 'length', 'schedule', 'smoke']
+    'stem',
+    ['bins', 'facemask', 'length', 'schedule', 'schedule_4000', 'smoke'],
 )
 def test_needs_come_before_the_cell(stem):
     path = comparison_plans.CONFIGS / 'comparison' / f'{stem}.py'

@@ -61,7 +61,7 @@ starts = [
     dict(
         name='scratch-longer',
         kind='scratch',
-        title='from scratch, for the time of pretraining too',
+        title='from scratch with equal total time',
         time_of='soco',
         max_seeds=3,
         tier=2,
