@@ -170,12 +170,9 @@ RESULTS_PAGE = REPO / 'docs' / 'results.md'
 RESULTS_FIGURE = REPO / 'docs' / 'results.svg'
 # What `mmsoco pretrain` does by default, which the answer is about.
 DEFAULT_RECORDS = RECORDS / 'length'
-# After those of the figure, in the table of comparisons.
-FURTHER_RECORDS = (
-    DEFAULT_RECORDS,
-    RECORDS / 'schedule',
-    RECORDS / 'facemask',
-)
+# In the table of comparisons, before and after those of the figure.
+FIRST_RECORDS = (DEFAULT_RECORDS, RECORDS / 'schedule')
+FURTHER_RECORDS = (RECORDS / 'facemask',)
 # Fewer starts do not make a comparison.
 _LEAST_STARTS = 2
 
@@ -220,7 +217,7 @@ def answer_table() -> str:
     )
     rows = [
         _comparison_row(results, found)
-        for folder in dict.fromkeys([first, *FURTHER_RECORDS])
+        for folder in dict.fromkeys([*FIRST_RECORDS, first, *FURTHER_RECORDS])
         if folder in records()
         for results in [analysis.read_results(folder)]
         for labels in results.budgets
@@ -244,12 +241,12 @@ def _short_answer(results: Results) -> str:
     if not found:
         return f'With {labels} labels: {NOT_RUN}.'
     verdicts = [
-        f'compared with {entry.name}: {statistics.verdict(entry.difference)}'
+        f'{statistics.verdict(entry.difference)}, compared with {entry.name}'
         for entry in found
     ]
     name = _short_name(found[0].row)
     return (
-        f'**{name}, with {labels} labels, {"; ".join(verdicts)}.** '
+        f'**{name}, with {labels} labels: {"; ".join(verdicts)}.** '
         f'With fewer than {answers.SOLID_PAIRS} pairs, the 95 % intervals are '
         'preliminary.'
     )
