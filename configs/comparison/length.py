@@ -11,7 +11,7 @@ _base_ = 'bins.py'
 
 name = 'length'
 title = 'Bins: pretraining of three lengths'
-budgets = [dict(labels=100, seeds=(0, 1, 2))]
+budgets = [dict(labels=labels, seeds=(0, 1, 2)) for labels in (100, 400)]
 # The first one is about the default of `mmsoco pretrain`, and is what the
 # answer is about.
 _lengths = {
@@ -29,6 +29,7 @@ starts = [
             config='starts/soco-rpn.py',
             samples=samples,
             parts=['backbone', 'neck', 'rpn_head'],
+            budgets=[100] if samples > 40_000 else None,
         )
         for name, samples in _lengths.items()
     ],
@@ -46,6 +47,7 @@ starts = [
             kind='soco',
             title=f'SoCo + RPN with the box head, on {samples:,} samples',
             pretrained_by=name,
+            budgets=[100],
         )
         for name, samples in _lengths.items()
     ],
