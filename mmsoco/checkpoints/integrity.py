@@ -159,6 +159,30 @@ def check_finite(state: Mapping[str, Tensor], source: object) -> None:
         )
 
 
+def check_real(state: Mapping[str, Tensor], source: object) -> None:
+    """Refuse weights of whole or complex numbers: torch would convert them.
+
+    Args:
+        state: Tensors by name.
+        source: The file or model that they come from, for the message.
+
+    Raises:
+        ValueError: If a tensor named ``weight`` is of another type.
+    """
+    bad = [
+        name
+        for name, tensor in state.items()
+        if name.endswith('weight') and not tensor.is_floating_point()
+    ]
+    if bad:
+        kinds = ', '.join(sorted({str(state[name].dtype) for name in bad}))
+        raise ValueError(
+            f'{len(bad)} weights of {source} are of type {kinds}, as in a '
+            f'quantized model: {preview(bad)}; expected floating point. Take '
+            'the file that it was made from.'
+        )
+
+
 def check_checksum(
     state: Mapping[str, Tensor], meta: Mapping, source: object
 ) -> None:

@@ -215,16 +215,18 @@ def state_dict_of(checkpoint: Mapping, path: str | Path) -> dict:
 
 
 def weights_of(checkpoint: Mapping, path: str | Path) -> dict:
-    """Return a checkpoint's tensors, all of them finite; see `state_dict_of`.
+    """Return a checkpoint's tensors, finite and real; see `state_dict_of`.
 
     Args:
         checkpoint: What a checkpoint file holds.
         path: The file, for the message.
 
     Raises:
-        ValueError: If there are no tensors, or some are not finite.
+        ValueError: If there are no tensors, some are not finite, or weights
+            are not of floating point.
     """
     state = state_dict_of(checkpoint, path)
+    integrity.check_real(state, path)
     integrity.check_finite(state, path)
     return state
 

@@ -6,6 +6,8 @@ trained on.
 
 import os
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +151,28 @@ def _find_pictures(images: Path, out: Path) -> tuple[ImageSource, ImageList]:
     return source, found
 
 
+@contextmanager
+def _unchanged(*files: Path) -> Iterator[None]:
+    """Name the files of the fine-tuning if what is read there does not fit.
+
+    Raises:
+        ValueError: In place of an error about a name or a type.
+    """
+    try:
+        yield
+    except (LookupError, AttributeError, TypeError) as error:
+        names = ' or '.join(str(file) for file in files)
+        raise ValueError(
+            f'{names} must have been changed since the fine-tuning: restore '
+            f'it ({type(error).__name__}: {error})'
+        ) from error
+
+
 def _best_score(folder: Path) -> float:
     """Return the threshold with the best F1 on the validation pictures."""
     labels, found = read_json(folder / LABELS), read_json(folder / FOUND)
-    best = drawing.best_threshold(drawing.judge(labels, found))
+    with _unchanged(folder / LABELS, folder / FOUND):
+        best = drawing.best_threshold(drawing.judge(labels, found))
     if best >= 1:
         raise ValueError(
             'no detection on the validation pictures was right, so there is '
@@ -188,12 +208,16 @@ class _Detector:
         cfg = read_file(folder / CONFIG)
         path = folder / DETECTOR
         state = io.weights_of(io.load(path), path)
-        self.categories = read_json(folder / LABELS)['categories']
+        labels = read_json(folder / LABELS)
         self.score = score
-        ids = {c['name']: c['id'] for c in self.categories}
-        dataset = cfg.test_dataloader.dataset
-        self._ids = [ids[name] for name in dataset.metainfo.classes]
-        with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        with (
+            _unchanged(folder / CONFIG, folder / LABELS),
+            DefaultScope.overwrite_default_scope(cfg.default_scope),
+        ):
+            self.categories = labels['categories']
+            ids = {c['name']: c['id'] for c in self.categories}
+            dataset = cfg.test_dataloader.dataset
+            self._ids = [ids[name] for name in dataset.metainfo.classes]
             model = revert_sync_batchnorm(MODELS.build(cfg.model))
             _, *steps = dataset.pipeline  # in place of a file's loader
             self._pipeline = Compose(

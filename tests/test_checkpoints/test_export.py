@@ -173,11 +173,22 @@ def test_unknown_layout_leaves_no_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['odd.pth']
 
 
-def test_weights_that_are_not_finite_leave_no_file(tmp_path):
+@pytest.mark.parametrize(
+    ('name', 'change', 'message'),
+    [
+        ('running_var', lambda x: x * torch.inf, '1 of .*not finite.*bn1.run'),
+        ('weight', torch.Tensor.char, '1 weights .*torch.int8.*bn1.weight'),
+        ('weight', lambda x: x * 1j, 'type torch.complex64.*bn1.weight'),
+    ],
+)
+def test_weights_of_no_use_leave_no_file(tmp_path, name, change, message):
     model = randomized('mask_rcnn_fpn')
-    model.encoder.backbone.bn1.running_var.fill_(torch.inf)
     save_run(model, tmp_path / 'run.pth')
-    with pytest.raises(ValueError, match='1 of .*not finite.*running_var'):
+    content = torch.load(tmp_path / 'run.pth', weights_only=False)
+    key = f'encoder.backbone.bn1.{name}'
+    content['state_dict'][key] = change(content['state_dict'][key])
+    torch.save(content, tmp_path / 'run.pth')
+    with pytest.raises(ValueError, match=message):
         export_detector(tmp_path / 'run.pth', tmp_path / 'out.pth')
     assert not (tmp_path / 'out.pth').exists()
 

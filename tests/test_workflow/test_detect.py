@@ -219,11 +219,15 @@ def its_labels_are_cut(run):
     (run / 'val.json').write_text('{')
 
 
-def its_config_has_another_class(run):
-    text = (run / 'finetune.py').read_text()
-    (run / 'finetune.py').write_text(
-        text.replace('num_classes=2', 'num_classes=3')
-    )
+def replaced(file, old, new):
+    """What writes other words into a file of the run."""
+
+    def change(run):
+        text = (run / file).read_text()
+        assert old in text
+        (run / file).write_text(text.replace(old, new))
+
+    return change
 
 
 def another_is_there(run):
@@ -243,7 +247,27 @@ def another_is_there(run):
             'bbox.json is missing; run `mmsoco',
         ),
         (its_labels_are_cut, 'fine', 'val.json cannot be read as JSON'),
-        (its_config_has_another_class, 'fine', 'does not fit .*finetune.py'),
+        (
+            replaced('finetune.py', 'num_classes=2', 'num_classes=3'),
+            'fine',
+            'does not fit .*finetune.py',
+        ),
+        (
+            replaced('finetune.py', 'test_dataloader', 'loader'),
+            'fine',
+            'finetune.py or .*json must have been changed',
+        ),
+        (
+            replaced('finetune.py', 'MaskRCNN', 'MaskRCN'),
+            'fine',
+            'changed since.*MaskRCN is not in',
+        ),
+        (replaced('val.json', '"dog"', '"hog"'), 'fine', 'val.json must.*dog'),
+        (
+            replaced('val.json', 'annotations', 'notes'),
+            'fine',
+            "val.json or .*json must .*KeyError: 'annotations'",
+        ),
         (another_is_there, '.', 'holds 2 fine-tunings; give one of .*second'),
         (lambda run: None, 'none', 'holds no fine-tuning'),
     ],
