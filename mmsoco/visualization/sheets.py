@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from mmsoco.utils.files import atomic_path
+from mmsoco.images.writing import write_jpeg_or_png
 
 _BACKGROUND = (32, 32, 32)
 _TEXT = (235, 235, 235)
@@ -101,7 +101,4 @@ def save_picture(picture: np.ndarray, path: Path) -> None:
     Raises:
         OSError: If it could not be written.
     """
-    # Pillow would go by the ending of the partial file.
-    kind = 'PNG' if path.suffix.lower() == '.png' else 'JPEG'
-    with atomic_path(path) as partial:
-        Image.fromarray(picture).save(partial, kind, quality=_QUALITY)
+    write_jpeg_or_png(Image.fromarray(picture), path, _QUALITY)

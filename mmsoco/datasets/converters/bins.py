@@ -14,7 +14,8 @@ from typing import NamedTuple
 from PIL import Image
 
 from mmsoco.images.lists import find_images
-from mmsoco.utils.files import atomic_path, write_json
+from mmsoco.images.writing import write_jpeg_or_png
+from mmsoco.utils.files import write_json
 
 CLASSES = ('garbage', 'garbage_bin', 'overflow')
 LONGEST_SIDE = 320
@@ -202,8 +203,7 @@ def _write_picture(source: Path, target: Path) -> tuple[int, int]:
         small = picture.convert('RGB')
         if small.size != (width, height):
             small = small.resize((width, height), Image.Resampling.LANCZOS)
-        with atomic_path(target) as partial:
-            small.save(partial, 'JPEG', quality=QUALITY)
+        write_jpeg_or_png(small, target, QUALITY)
     return height, width
 
 
