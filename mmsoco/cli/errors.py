@@ -31,11 +31,14 @@ HINTS = {
     'address already in use': 'Set another port: PORT=29501',
     'eaddrinuse': 'Set another port: PORT=29501',
 }
-# Python does not name the file that the disk could not take.
-_FULL = dict.fromkeys(
-    (errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
-    ': free space where the output is written, then try again',
-)
+# What the disk could not take.
+_FREE = ': free space where the output is written, then try again'
+_FULL = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EFBIG: ': raise the limit of file sizes (`ulimit -f`), or choose '
+    'another disk',
+}
 # The folder belongs to another run, and is left as it is.
 _OF_OTHERS = (FileExistsError, BlockingIOError)
 STATUS_ERROR = 1

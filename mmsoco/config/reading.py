@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import tempfile
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +14,9 @@ from mmsoco.config.keys import COMMAND_LINE, check_keys, check_options
 
 if TYPE_CHECKING:
     from mmengine.config import Config
+
+# What a folder that takes no more bytes answers.
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 def read_config(path: str | os.PathLike, options: dict[str, Any]) -> Config:
@@ -173,6 +178,11 @@ def _unreadable(file: str, error: Exception) -> str:
         remedy = (
             '. Install the package, or put the folder of your own module on '
             'PYTHONPATH (before the command: PYTHONPATH=FOLDER)'
+        )
+    elif isinstance(cause, OSError) and cause.errno in _FULL:
+        remedy = (
+            f'. It is copied to {tempfile.gettempdir()}: free space there, or '
+            'set TMPDIR to another folder'
         )
     return (
         f'the config {file} cannot be read{place}: '

@@ -110,7 +110,7 @@ def partial_tar(out: Path) -> Path:
 
 @contextmanager
 def _written(out: Path) -> Iterator[None]:
-    """Name the file that could not be written, and a remedy, in an error."""
+    """Name the file that could not be written in an error."""
     try:
         yield
     except BlockingIOError:
@@ -118,8 +118,8 @@ def _written(out: Path) -> Iterator[None]:
     except OSError as e:
         raise OSError(
             e.errno,
-            f'cannot write {str(out)!r} ({e.strerror or e}); free space or '
-            'fix the folder, then run again: what is written is kept',
+            f'cannot write {str(out)!r} (what is written is kept): '
+            f'{e.strerror or e}',
         ) from e
 
 

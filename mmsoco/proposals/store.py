@@ -394,6 +394,5 @@ class ProposalStoreWriter:
             reason = os.strerror(e.errno) if e.errno else str(e)
             raise OSError(
                 e.errno,
-                f'cannot write {str(self.path)!r} ({reason}); free space or '
-                'fix the folder, then run again',
+                f'cannot write {str(self.path)!r}: {reason}',
             ) from e

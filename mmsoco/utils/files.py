@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import sys
 import time
@@ -203,6 +204,9 @@ def _reason_of_torch(path: Path, error: RuntimeError) -> OSError:
     """Return why torch's zip writer failed; it says "unexpected pos"."""
     if shutil.disk_usage(path.parent).free < _FULL:
         return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if limit != resource.RLIM_INFINITY:
+        return OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     return OSError(errno.EIO, str(error))
 
 

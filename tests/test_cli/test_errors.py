@@ -26,6 +26,7 @@ def reported(capsys, error, folder=None):
         (FileNotFoundError(2, 'No such file', 'a.json'), 'file: a.json'),
         (OSError(28, 'x.pth could not be written: full'), 'x.pth could not'),
         (OSError(28, 'No space left on device'), 'left on device: free spa'),
+        (OSError(27, 'x: File too large'), 'too large: raise .*ulimit -f'),
         (ValueError(), 'error: ValueError: no message'),
         (
             ValueError('Caught ValueError in worker.\nTrace\nValueError: bad'),

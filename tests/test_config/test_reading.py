@@ -12,6 +12,7 @@ from mmsoco.config.reading import read_config
         ('a.py', 'x = 1\ny = z', r"a\.py cannot be read.*NameError: .*'z'"),
         ('a.py', '1 / 0', 'ZeroDivisionError'),
         ('a.py', "_base_ = 'none.py'", r'none\.py'),
+        ('a.py', 'raise OSError(28, "full")', 'full. It is copied .*TMPDIR'),
         ('a.py', '', 'is empty'),
         ('a.txt', 'x = 1', r'ends in \.py, .* got .*a\.txt'),
         ('a.json', '{', r'a\.json cannot be read'),

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -35,20 +36,28 @@ def test_the_name_appears_when_the_file_is_complete(tmp_path):
     assert names(path.parent) == ['a.txt']
 
 
+# What torch says in place of the system's reason.
+UNEXPECTED = RuntimeError('[enforce fail at inline_container.cc:672]')
+
+
 @pytest.mark.parametrize(
-    'error',
+    ('error', 'free', 'limit', 'reason'),
     [
-        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
-        # what torch says in place of the system's reason
-        RuntimeError('[enforce fail at inline_container.cc:672]'),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), 0, -1, 'No space'),
+        (UNEXPECTED, 0, -1, 'No space'),
+        (UNEXPECTED, 2**30, 1000, 'File too large'),
+        (UNEXPECTED, 2**30, -1, 'enforce fail'),
     ],
 )
-def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch, error):
-    full = shutil.disk_usage(tmp_path)._replace(free=0)
-    monkeypatch.setattr(shutil, 'disk_usage', lambda _: full)
+def test_a_full_disk_keeps_the_old_file(
+    tmp_path, monkeypatch, error, free, limit, reason
+):
+    usage = shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr(shutil, 'disk_usage', lambda _: usage)
+    monkeypatch.setattr(resource, 'getrlimit', lambda _: (limit, -1))
     path = tmp_path / 'a.txt'
     path.write_text('old')
-    with pytest.raises(OSError, match=r'a\.txt could not be .*No space'):
+    with pytest.raises(OSError, match=rf'a\.txt could not be .*{reason}'):
         with files.atomic_path(path) as partial:
             partial.write_text('half')
             raise error
