@@ -35,7 +35,7 @@ from mmsoco.workflow.run_folder import (
     find_manifests,
     read_manifest,
 )
-from mmsoco.workflow.settings import counted
+from mmsoco.workflow.settings import counted, is_number
 
 _KIND = 'fine-tuning'
 # What a finished one holds: its config, the labels that it was judged by, and
@@ -81,6 +81,8 @@ def detect(
         ValueError: If no picture can be read, or it is not clear which
             fine-tuning or which score is meant.
     """
+    if score is not None and not (is_number(score) and 0 <= score <= 1):
+        raise ValueError(f'--score must be from 0 to 1, got {score!r}')
     console, out = console or Console(), Path(out)
     refuse_file(out, 'detections')
     target = out / 'detections.json'

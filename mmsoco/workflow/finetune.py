@@ -47,7 +47,7 @@ from mmsoco.workflow.pretrained_run import (
     refuse_unfinished,
 )
 from mmsoco.workflow.run_folder import RunFolder, read_pretraining
-from mmsoco.workflow.settings import counted, refuse_set_twice
+from mmsoco.workflow.settings import counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -101,8 +101,6 @@ class _Finetuning:
         require_extra('report')
         self.settings = settings
         self.console = console
-        given = dict(vars(settings), seed=settings.seed or None)
-        refuse_set_twice(given, settings.cfg_options)
         refuse_unfinished(settings.run)
         self.pretraining = read_config(settings.run)
         self.parts = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmsoco.workflow.settings import plain
+from mmsoco.workflow.settings import check_numbers, plain, refuse_set_twice
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ class FinetuneSettings:
     seed: int = 0
     cfg_options: Mapping[str, Any] | None = None
     out: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check the options as far as possible without reading a file."""
+        check_numbers(vars(self), self.cfg_options)
+        given = dict(vars(self), seed=self.seed or None)
+        refuse_set_twice(given, self.cfg_options)
 
     @property
     def folder(self) -> Path:

@@ -21,6 +21,8 @@ _KEYS = {
     'init': 'model.init',
     'workers': 'train_dataloader.num_workers',
 }
+# The lowest values of integers.
+_LEAST = dict(epochs=1, devices=1, batch_size=1, workers=1, labels=1, seed=0)
 # These change how fast a run is, not its result.
 _FREE = ('workers',)
 
@@ -75,10 +77,14 @@ class PretrainSettings:
                 'both --epochs and --time were given; each of them sets the '
                 'length of the training, so give one'
             )
-        for name in ('epochs', 'devices', 'batch_size', 'workers'):
-            _check_count(name, getattr(self, name))
-        if self.time is not None and not self.time > 0:
-            raise ValueError(f'--time must be above 0, got {self.time:g} s')
+        check_numbers(vars(self), self.cfg_options)
+        if self.time is not None and not (
+            is_number(self.time) and self.time > 0
+        ):
+            raise ValueError(
+                '--time must be a number of seconds above 0, got '
+                f'{self.time!r}'
+            )
         if self.precision not in (None, *PRECISIONS):
             raise ValueError(
                 f'--precision must be one of {", ".join(PRECISIONS)}, got '
@@ -145,10 +151,33 @@ def counted(number: int, noun: str) -> str:
     return f'{number} {noun}{"" if number == 1 else "s"}'
 
 
-def _check_count(name: str, value: int | None) -> None:
-    if value is not None and (type(value) is not int or value < 1):
-        raise ValueError(
-            f'{as_option(name)} must be an integer of 1 or more, got {value!r}'
+def is_number(value: object) -> bool:
+    """Return whether a value is an integer or a float, and no bool."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_numbers(given: Mapping[str, Any], cfg_options: object) -> None:
+    """Refuse options of a call in Python that a command line cannot have.
+
+    Args:
+        given: Options by name; None means "not given".
+        cfg_options: Must be values by dotted key, or None.
+
+    Raises:
+        ValueError: If a number is no integer, or too low.
+        TypeError: If ``cfg_options`` is something else.
+    """
+    for name in given.keys() & _LEAST.keys():
+        value, least = given[name], _LEAST[name]
+        if value is not None and (type(value) is not int or value < least):
+            raise ValueError(
+                f'{as_option(name)} must be an integer of {least} or more, '
+                f'got {value!r}'
+            )
+    if not isinstance(cfg_options, Mapping | None):
+        raise TypeError(
+            'cfg_options must be a dict such as '
+            f"{{'randomness.seed': 1}}, got {cfg_options!r}"
         )
 
 

@@ -20,6 +20,7 @@ from mmsoco.datasets.label_checks import check_labels
 from mmsoco.datasets.label_reading import read_labels
 from mmsoco.registry import MODELS
 from mmsoco.workflow import finetune_config
+from mmsoco.workflow.detect import detect
 from mmsoco.workflow.pretrain_config import write_config
 from mmsoco.workflow.run_folder import RunFolder
 
@@ -186,6 +187,12 @@ def test_the_score_with_the_best_f1_is_the_default(
     assert all(
         a['score'] >= 0.3 for a in read(tmp_path / 'out')['annotations']
     )
+
+
+@pytest.mark.parametrize('score', [50, '0.5', float('nan'), True])
+def test_a_score_that_is_none_is_refused(tmp_path, score):
+    with pytest.raises(ValueError, match='--score must be from 0 to 1, got'):
+        detect(tmp_path, tmp_path, tmp_path / 'out', score=score)
 
 
 def test_one_picture_and_the_folder_of_the_pretraining(

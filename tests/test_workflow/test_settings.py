@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mmsoco.workflow.finetune_settings import FinetuneSettings
 from mmsoco.workflow.settings import (
     PretrainSettings,
     counted,
@@ -18,13 +19,29 @@ from mmsoco.workflow.settings import (
         (dict(epochs=0), '--epochs must be an integer of 1 or more'),
         (dict(batch_size=2.5), '--batch-size must be an integer'),
         (dict(devices=True), '--devices'),
-        (dict(time=-1.0), '--time must be above 0'),
+        (dict(time=-1.0), '--time must be .* above 0, got -1'),
+        (dict(time='2h'), "--time must be a number .*'2h'"),
+        (dict(seed=-1), '--seed must be an integer of 0 or more, got -1'),
+        (dict(cfg_options=['a=1']), r"cfg_options must be a dict.*\['a=1'\]"),
         (dict(precision='int8'), '--precision must be one of fp32'),
     ],
 )
 def test_bad_options(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         PretrainSettings(Path('a'), Path('b'), **options)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(labels='60'), "--labels must be an integer of 1 .*'60'"),
+        (dict(epochs=0), '--epochs must be an integer of 1'),
+        (dict(seed=-1), '--seed must be'),
+    ],
+)
+def test_bad_options_of_a_finetuning(options, message):
+    with pytest.raises(ValueError, match=message):
+        FinetuneSettings(Path('a'), Path('b'), Path('c'), **options)
 
 
 def test_what_was_given_is_plain_and_without_what_changes_nothing():
