@@ -20,8 +20,8 @@ class FinetuneSettings:
         val_images: Folder of their pictures.
         labels: Number of labeled pictures to train on, drawn by ``seed``.
         scratch: Train without the pretrained weights.
-        parts: Parts of the pretrained weights to load, such as ``backbone``,
-            or ``all``; by default those that help, see
+        parts: Parts of the pretrained weights to load, such as
+            ``['backbone']``, or ``['all']``; by default those that help, see
             `mmsoco.workflow.parts.useful_parts`.
         epochs: Passes over the labeled pictures.
         batch_size: Pictures of a batch.
@@ -47,6 +47,11 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         """Check the options as far as possible without reading a file."""
         check_numbers(vars(self), self.cfg_options)
+        if isinstance(self.parts, str):  # would be taken letter by letter
+            raise TypeError(
+                f"parts must be a list such as ['{self.parts}'], got "
+                f'{self.parts!r}'
+            )
         given = dict(vars(self), seed=self.seed or None)
         refuse_set_twice(given, self.cfg_options)
 

@@ -37,10 +37,11 @@ def test_bad_options(options, message):
         (dict(labels='60'), "--labels must be an integer of 1 .*'60'"),
         (dict(epochs=0), '--epochs must be an integer of 1'),
         (dict(seed=-1), '--seed must be'),
+        (dict(parts='neck'), r"parts must be a list such as \['neck'\]"),
     ],
 )
 def test_bad_options_of_a_finetuning(options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         FinetuneSettings(Path('a'), Path('b'), Path('c'), **options)
 
 
