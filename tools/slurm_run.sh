@@ -7,6 +7,13 @@ if [ $# -lt 3 ]; then
     exit 2
 fi
 GPUS=${GPUS:-8}
+for name in GPUS GPUS_PER_NODE CPUS_PER_TASK; do
+    value=${!name:-1}
+    if [[ ! $value =~ ^[1-9][0-9]*$ ]]; then
+        echo "error: $name is a number of 1 or more, got '$value'" >&2
+        exit 1
+    fi
+done
 GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
 # shellcheck disable=SC2086  # SRUN_ARGS is a list of words
 exec srun -p "$1" --job-name="$2" \

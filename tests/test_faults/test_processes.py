@@ -126,3 +126,31 @@ def test_the_launcher_gets_what_was_typed(repo_dir, tmp_path, tool):
     options = launcher.splitlines()
     assert '--nproc_per_node=2' in options
     assert '--master_port=12345' in options
+
+
+@pytest.mark.parametrize(
+    ('variables', 'expected'),
+    [
+        (dict(GPUS='2'), '--ntasks=2\n--ntasks-per-node=2\n'),
+        (dict(GPUS='16'), '--ntasks=16\n--ntasks-per-node=8\n'),
+        (dict(GPUS='x'), "error: GPUS is a number of 1 or more, got 'x'\n"),
+        (dict(GPUS='0'), "GPUS is a number of 1 or more, got '0'\n"),
+        (dict(CPUS_PER_TASK='-1'), "CPUS_PER_TASK is .* got '-1'\n"),
+    ],
+)
+def test_slurm_gets_what_was_typed(repo_dir, tmp_path, variables, expected):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    srun.chmod(0o755)
+    path = f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'
+    done = subprocess.run(
+        ['bash', repo_dir / 'tools' / 'slurm_train.sh', 'p', 'j', 'a b.py'],
+        env=dict(os.environ, PATH=path, **variables),
+        capture_output=True,
+        text=True,
+    )
+    assert re.search(expected, done.stdout + done.stderr)
+    is_refused = 'error' in done.stderr
+    assert (done.returncode, '\na b.py\n' in done.stdout) == (
+        is_refused, not is_refused,
+    )  # fmt: skip
