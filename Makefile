@@ -14,6 +14,9 @@
 
 VENV ?= .venv
 RUN = $(VENV)/bin/python
+TORCH ?=
+STACK ?=
+CONSTRAINTS ?=
 PYTHON ?= $(shell command -v "$(RUN)" || command -v python3.11 || command -v python3)
 SETTINGS = $(if $(TORCH),--torch "$(TORCH)") $(if $(STACK),--stack "$(STACK)") \
 	$(if $(CONSTRAINTS),--constraints "$(CONSTRAINTS)")
