@@ -344,7 +344,7 @@ def test_full_disk_says_what_to_do(folder, tmp_path, monkeypatch):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(os, 'fsync', full)
-    with pytest.raises(OSError, match=r'out\.tar.*No space.*run again'):
+    with pytest.raises(OSError, match=r'out\.tar.*is kept.*No space'):
         pack(ImageFolder(folder), NAMES, out)
     assert not out.exists()
     monkeypatch.undo()
