@@ -168,11 +168,9 @@ def results_table() -> str:
 RECORDS = REPO / 'docs' / 'results' / 'cells'
 RESULTS_PAGE = REPO / 'docs' / 'results.md'
 RESULTS_FIGURE = REPO / 'docs' / 'results.svg'
-# What `mmsoco pretrain` does by default, which the answer is about.
-DEFAULT_RECORDS = RECORDS / 'length'
-# In the table of comparisons, before and after those of the figure.
-FIRST_RECORDS = (DEFAULT_RECORDS, RECORDS / 'schedule')
-FURTHER_RECORDS = (RECORDS / 'facemask',)
+# The table of comparisons has these plans. The answer and the figure are about
+# the first one, which has the default length of `mmsoco pretrain`.
+COMPARED = ('length', 'schedule', 'bins', 'facemask')
 # Fewer starts do not make a comparison.
 _LEAST_STARTS = 2
 
@@ -182,25 +180,22 @@ def records() -> list[Path]:
     return sorted(path.parent for path in RECORDS.glob('*/plan.json'))
 
 
-def figure_records() -> Path | None:
-    """Return the first plan's records that have two starts to draw.
-
-    A plan that settings are chosen with is none of them.
-    """
-    for folder in records():
-        results = analysis.read_results(folder)
-        if results.plan['data'].get('held_out'):
-            continue
-        rows = results.rows
-        measured = {row.start['name'] for row in rows if row.records}
-        if len(measured) >= _LEAST_STARTS:
-            return folder
-    return None
+def compared_records() -> list[Path]:
+    """Return the records that have two starts to compare, as in `COMPARED`."""
+    folders = [RECORDS / name for name in COMPARED]
+    return [
+        folder
+        for folder in folders
+        if folder in records()
+        for rows in [analysis.read_results(folder).rows]
+        if len({row.start['name'] for row in rows if row.records})
+        >= _LEAST_STARTS
+    ]
 
 
 def curve_table() -> str:
-    """Return the curve of the first plan that has one, for the README."""
-    if figure_records() is None:
+    """Return the curve of the first plan, for the README."""
+    if not compared_records():
         return f'{NOT_RUN}\n'
     picture = RESULTS_FIGURE.relative_to(REPO)
     return f'![Box AP by the number of labeled pictures]({picture})\n'
@@ -208,23 +203,18 @@ def curve_table() -> str:
 
 def answer_table() -> str:
     """Return the answer in a sentence, and the comparisons behind it."""
-    first = figure_records()
-    if first is None:
+    folders = compared_records()
+    if not folders:
         return f'{NOT_RUN}\n'
-    head = (
-        'pictures, steps of fine-tuning | labels | start | AP '
-        '| compared with | AP | gain in AP'
-    )
+    head = 'pictures | labels | steps | start | AP | compared with | AP | gain'
     rows = [
         _comparison_row(results, found)
-        for folder in dict.fromkeys([*FIRST_RECORDS, first, *FURTHER_RECORDS])
-        if folder in records()
+        for folder in folders
         for results in [analysis.read_results(folder)]
         for labels in results.budgets
         for found in answers.comparisons(results, labels)
     ]
-    asked = DEFAULT_RECORDS if DEFAULT_RECORDS in records() else first
-    answer = _short_answer(analysis.read_results(asked))
+    answer = _short_answer(analysis.read_results(folders[0]))
     return f'{answer}\n\n{table(head, rows)}'
 
 
@@ -241,20 +231,39 @@ def _short_answer(results: Results) -> str:
     if not found:
         return f'With {labels} labels: {NOT_RUN}.'
     verdicts = [
-        f'{statistics.verdict(entry.difference)}, compared with {entry.name}'
+        f'{statistics.verdict(entry.difference)}, compared with '
+        f'{_other_name(entry)} ({counted(entry.difference.n, "pair")})'
         for entry in found
+        if entry.difference
     ]
-    name = _short_name(found[0].row)
+    row = found[0].row
     return (
-        f'**{name}, with {labels} labels: {"; ".join(verdicts)}.** '
-        f'With fewer than {answers.SOLID_PAIRS} pairs, the 95 % intervals are '
-        'preliminary.'
+        f'**{_short_name(results, row)} ({_pictures(results)}, {labels} '
+        f'labels, {_steps(row):,} steps of fine-tuning): '
+        f'{"; ".join(verdicts)}.** With fewer than {answers.SOLID_PAIRS} '
+        'pairs, the 95 % intervals are preliminary.'
     )
 
 
-def _short_name(row: Row) -> str:
-    """Return a start's name without the parts that it loads."""
-    return row.label.split(' (')[0]
+def _short_name(results: Results, row: Row) -> str:
+    """Return a start's name with its samples, without the loaded parts."""
+    name = row.label.split(' (')[0].split(' on ')[0]
+    samples = row.start['samples'] or results.plan['pretraining']['samples']
+    return f'{name}, {samples:,} samples'
+
+
+def _other_name(found: answers.Comparison) -> str:
+    return found.name.replace(
+        'the start from scratch', 'training from scratch'
+    )
+
+
+def _pictures(results: Results) -> str:
+    return Path(results.plan['data']['root']).name
+
+
+def _steps(row: Row) -> int:
+    return next(iter(row.records.values())).steps
 
 
 def _mean(row: Row | None) -> str:
@@ -270,14 +279,13 @@ def _comparison_row(results: Results, found: answers.Comparison) -> list[str]:
             interval = f'{difference.low:+.1f} to {difference.high:+.1f}, '
         pairs = counted(difference.n, 'pair')
         gain = f'{difference.mean:+.1f} ({interval}{pairs})'
-    pictures = Path(results.plan['data']['root']).name
-    steps = next(iter(found.row.records.values())).steps
     return [
-        f'{pictures}, {steps:,}',
+        _pictures(results),
         str(found.row.labels),
-        _short_name(found.row),
+        f'{_steps(found.row):,}',
+        _short_name(results, found.row),
         _mean(found.row),
-        found.name.removeprefix('the start '),
+        _other_name(found).removeprefix('training '),
         _mean(found.other),
         gain,
     ]
@@ -292,8 +300,7 @@ def results_documents() -> dict[Path, str]:
         made = Path(name)
         page = made / RESULTS_PAGE.name
         report.write_report(folders, None, page, guide='comparing.md')
-        folder = figure_records()
-        if folder is not None:
+        for folder in compared_records()[:1]:
             results = analysis.read_results(folder)
             report.write_figure(results, made / RESULTS_FIGURE.name)
         return {
