@@ -33,6 +33,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip('needs a CUDA device')
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give an hour to what is marked ``slow``."""
+    if item.get_closest_marker('slow'):
+        item.add_marker(pytest.mark.timeout(3600))
+
+
 @functools.lru_cache(maxsize=1)
 def _forget_last_run(file: Path) -> None:
     """Let a file of tests start as if it were run alone.
