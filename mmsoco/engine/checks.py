@@ -96,7 +96,13 @@ def _check_numbers(cfg: Mapping) -> None:
 
 
 def _check_limits(cfg: Mapping) -> None:
-    """Refuse values that are too large, and a step that keeps its graph."""
+    """Refuse values out of bounds, and a step that keeps its graph."""
+    rate = value_at(cfg, 'optim_wrapper.optimizer.lr')
+    if rate == 0:
+        raise ValueError(
+            'optim_wrapper.optimizer.lr expects a number above 0, or nothing '
+            f'is learned, but got {rate!r}.'
+        )
     momentum = value_at(cfg, 'optim_wrapper.optimizer.momentum')
     if momentum is not None and momentum >= 1:
         raise ValueError(

@@ -95,7 +95,7 @@ def test_foreign_objects_are_refused(finished, tmp_path):
 def test_weights_of_a_run_start_another_one(finished, tmp_path):
     """They come with the history of its log, which is data, too."""
     last = finished / 'epoch_3.pth'
-    still = dict(optimizer=dict(lr=0.0))
+    still = dict(optimizer=dict(lr=1e-30))
     runner = build_runner(tmp_path, load_from=str(last), optim_wrapper=still)
     runner.train()
     for name, tensor in load_run(last)['state_dict'].items():

@@ -56,6 +56,7 @@ TYPES = {'default_hooks.logger.interval': dict(type='LoggerHook')}
         ('optim_wrapper.clip_grad.max_norm', -1),
         ('optim_wrapper.paramwise_cfg.bias_lr_mult', 'x'),
         ('optim_wrapper.paramwise_cfg.custom_keys.layers.decay_mult', -1),
+        ('optim_wrapper.optimizer.lr', 0),
         ('optim_wrapper.optimizer.differentiable', True),
         # NaN in any setting.
         ('optim_wrapper.optimizer.dampening', float('nan')),
