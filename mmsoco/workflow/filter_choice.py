@@ -205,10 +205,10 @@ def choose_filter(
         spec, reason = FilterSpec(**limits), 'as asked for'
     elif known:
         spec = _narrowest_that_covers(known, labels)
-        reason = f'chosen by {count} labeled objects'
+        reason = f'chosen for {count} labeled objects'
     else:
         spec = _narrowest_with_enough(regions)
-        reason = 'chosen by the number of proposals'
+        reason = 'chosen for the number of proposals'
     return FilterChoice(
         spec=spec,
         reason=reason,

@@ -16,7 +16,7 @@ LINE = dict(
 )  # fmt: skip
 CHOICE = FilterChoice(
     FilterSpec(min_size=8),
-    'chosen by 9 labeled objects',
+    'chosen for 9 labeled objects',
     Coverage(20.0, 0.7, 0.0, 0.34),
     Coverage(5.0, 0.2, 0.0, 0.05),
     pictures=4,
@@ -80,7 +80,7 @@ def test_filter_probe_and_start_are_told(run):
     report = run.checkpoints / 't' / 'load_report.json'
     report.write_text(json.dumps([dict(source='coco.pth', parts=parts)]))
     page = re.sub(r'\s+', ' ', page_of(run))
-    assert '--min-size 8 (chosen by 9 labeled objects)' in page
+    assert '--min-size 8 (chosen for 9 labeled objects)' in page
     assert 'covers 34% of 9 labeled objects' in page
     assert 'the default filter covers 5%' in page
     assert '<td>P2</td><td>0.5</td>' in page
