@@ -202,20 +202,24 @@ def curve_table() -> str:
 
 
 def answer_table() -> str:
-    """Return the answer in a sentence, and the comparisons behind it."""
+    """Return the answer of the first plan, in a sentence."""
     folders = compared_records()
     if not folders:
         return f'{NOT_RUN}\n'
+    return f'{_short_answer(analysis.read_results(folders[0]))}\n'
+
+
+def comparisons_table() -> str:
+    """Return every comparison of the compared plans, with its interval."""
     head = 'pictures | labels | steps | start | AP | compared with | AP | gain'
     rows = [
         _comparison_row(results, found)
-        for folder in folders
+        for folder in compared_records()
         for results in [analysis.read_results(folder)]
         for labels in results.budgets
         for found in answers.comparisons(results, labels)
     ]
-    answer = _short_answer(analysis.read_results(folders[0]))
-    return f'{answer}\n\n{table(head, rows)}'
+    return table(head, rows) if rows else f'{NOT_RUN}\n'
 
 
 def _short_answer(results: Results) -> str:
@@ -238,8 +242,8 @@ def _short_answer(results: Results) -> str:
     ]
     row = found[0].row
     return (
-        f'**{_short_name(results, row)} ({_pictures(results)}, {labels} '
-        f'labels, {_steps(row):,} steps of fine-tuning): '
+        f'**With {labels} labeled pictures ({_pictures(results)}) and '
+        f'{_steps(row):,} steps of fine-tuning, {_short_name(results, row)}: '
         f'{"; ".join(verdicts)}.** With fewer than {answers.SOLID_PAIRS} '
         'pairs, the 95 % intervals are preliminary.'
     )
@@ -313,6 +317,7 @@ def results_documents() -> dict[Path, str]:
 TABLES = {
     'ablations': ablations_table,
     'answer': answer_table,
+    'comparisons': comparisons_table,
     'curve': curve_table,
     'detectors': detectors_table,
     'fast': fast_table,
