@@ -68,6 +68,18 @@ def test_inspect_names_what_is_not_finite(run):
     assert re.search(rf'warning: 1 tensors .*not finite.*{name}', text)
 
 
+def test_inspect_names_types_that_no_detector_takes(tmp_path):
+    path = tmp_path / 'quantized.pth'
+    state = {
+        'backbone.conv1.weight': torch.ones(2, 3, dtype=torch.int8),
+        'backbone.bn1.weight': torch.ones(2, dtype=torch.float16),
+    }
+    torch.save(dict(state_dict=state), path)
+    text = succeed('inspect', path)
+    assert re.search(r'^backbone +2 .* 8 values  float16, int8$', text, re.M)
+    assert re.search(r'warning: 1 weights .*int8.*conv1.*expected flo', text)
+
+
 def test_publish_takes_the_name_of_the_checkpoint(run, tmp_path):
     text = succeed('publish', run, '--out', tmp_path / 'out')
     [path] = (tmp_path / 'out').iterdir()
