@@ -29,6 +29,9 @@ _MOST_READ = 64
 # Who writes a partial file: machine, number and start of the process. Releases
 # before this one wrote no machine, and before that no start.
 _WRITER = re.compile(r'(?:([0-9a-f]{8})-)?(\d+)(?:-(\d+))?', re.ASCII)
+# Bytes of a file's name in the name of its partial file: systems take 255,
+# and the writer needs up to 40 of them. Digits of a hash in place of the rest.
+_LONGEST_STEM, _CODE = 210, 12
 _DAY = 24 * 3600
 # Free bytes below which a disk is full: torch keeps some of them to itself.
 _FULL = 2**20
@@ -72,6 +75,17 @@ def refuse_existing(
                 f'{os.fspath(path)!r} exists and is not a {kind}, which '
                 '--overwrite replaces; choose another name'
             )
+
+
+def link_note(path: str | os.PathLike[str]) -> str:
+    """Say where a broken link leads; nothing for a path of another kind."""
+    path = os.fspath(path)
+    if os.path.islink(path) and not os.path.exists(path):
+        return (
+            f': it is a link to {printable(os.readlink(path))}, which is not '
+            'there'
+        )
+    return ''
 
 
 def refuse_unwritable(path: str | os.PathLike) -> None:
@@ -258,7 +272,21 @@ def partial_path(path: Path) -> Path:
     """
     pid = os.getpid()
     writer = f'{machine_code()}-{pid}-{start_of(pid)}'
-    return path.with_name(f'.{path.name}.{writer}.part')
+    return path.with_name(f'.{_stem_of(path)}.{writer}.part')
+
+
+def _stem_of(path: Path) -> str:
+    """Return how the partial names of a file begin.
+
+    That is its name. Of a name to which the system would not let anything be
+    added, it is the start, and a hash that tells it from others.
+    """
+    name = os.fsencode(path.name)
+    if len(name) <= _LONGEST_STEM:
+        return path.name
+    code = hashlib.sha256(name).hexdigest()[:_CODE]
+    start = name[: _LONGEST_STEM - _CODE - 1].decode('utf-8', 'ignore')
+    return f'{start}-{code}'
 
 
 def remove_partials(path: Path) -> None:
@@ -270,8 +298,9 @@ def remove_partials(path: Path) -> None:
     Args:
         path: The final name.
     """
-    for partial in path.parent.glob(f'.{glob.escape(path.name)}.*.part'):
-        writer = partial.name[len(path.name) + 2 : -len('.part')]
+    stem = _stem_of(path)
+    for partial in path.parent.glob(f'.{glob.escape(stem)}.*.part'):
+        writer = partial.name[len(stem) + 2 : -len('.part')]
         # Other names are of other files, such as A.B of A.
         found = _WRITER.fullmatch(writer)
         if found is None or _is_written(partial, *found.groups()):

@@ -126,7 +126,7 @@ def table(headings: tuple[str, ...], rows: list[tuple]) -> str:
     Returns:
         Indented lines without trailing blanks.
     """
-    texts = [[str(value) for value in row] for row in (headings, *rows)]
+    texts = [[_cell(value) for value in row] for row in (headings, *rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
     numeric = [
         all(isinstance(row[i], int) for row in rows)
@@ -140,6 +140,14 @@ def table(headings: tuple[str, ...], rows: list[tuple]) -> str:
         for line in texts
     ]
     return '\n'.join('  ' + line.rstrip() for line in lines)
+
+
+def _cell(value: object) -> str:
+    """Return a value as text in one line, without codes for the terminal."""
+    return ''.join(
+        c if c.isprintable() else c.encode('unicode_escape').decode()
+        for c in str(value)
+    )
 
 
 def shorten(text: str) -> str:

@@ -1,5 +1,6 @@
 """Files are complete or absent; fingerprints are those of the bytes."""
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -117,6 +118,29 @@ def test_what_a_killed_writer_left_is_removed(tmp_path, door):
         expected = {'a[1]', kept, '.a[1].b.12-7.part'}
         assert set(names(tmp_path)) == expected
         living.kill()
+
+
+@pytest.mark.parametrize('letter', ['x', '\u00e9', '\u732b'])
+def test_the_longest_name_of_a_system_is_written(tmp_path, letter):
+    """255 bytes, of which nothing is left for the mark of a partial file."""
+    size = len(letter.encode())
+    name = letter * (254 // size)
+    others = [f'{name[:-1]}{end}' for end in 'yz']
+    with contextlib.ExitStack() as stack:
+        for other in others:  # alike up to their last letter
+            partial = stack.enter_context(files.atomic_path(tmp_path / other))
+            partial.write_text(other)
+        assert len(names(tmp_path)) == 2
+    assert set(names(tmp_path)) == set(others)
+    code = (
+        'import os, sys; from pathlib import Path\n'
+        'from mmsoco.utils.files import partial_path\n'
+        'partial_path(Path(sys.argv[1])).touch(); os.kill(os.getpid(), 9)'
+    )
+    subprocess.run([sys.executable, '-c', code, tmp_path / name])
+    assert len(names(tmp_path)) == 3
+    files.write_text(tmp_path / name, 'whole')
+    assert set(names(tmp_path)) == {name, *others}
 
 
 @pytest.mark.parametrize('door', [files.atomic_path, files.atomic_folder])
