@@ -16,6 +16,8 @@ CHECKSUM = 'tensors_sha256'
 # The same for what a run continues from, see `run_sha256`.
 RUN_CHECKSUM = 'mmsoco_sha256'
 _RUN_PARTS = ('state_dict', 'optimizer', 'param_schedulers')
+# What a model computes with; its counters are whole numbers.
+_COMPUTED = ('weight', 'bias', 'running_mean', 'running_var')
 _RUN_META = ('epoch', 'iter', 'seed', 'mmsoco_run', 'mmsoco_sampler_seed')
 
 
@@ -132,12 +134,30 @@ def damage(path: str | Path) -> str | None:
 
 def is_finite(tensor: Tensor) -> bool:
     """Return whether no value of a tensor of any type is NaN or infinite."""
+    if tensor.is_nested:
+        return all(is_finite(part) for part in tensor.unbind())
+    if is_expanded(tensor):  # the values of its storage are all that it has
+        tensor = tensor.as_strided((_stored(tensor),), (1,), 0)
     if tensor.layout is not torch.strided:
         tensor = tensor.to_dense()
     if tensor.is_floating_point() and tensor.element_size() == 1:
         tensor = tensor.float()  # of float8 torch knows little
     is_number = tensor.is_floating_point() or tensor.is_complex()
     return not is_number or bool(torch.isfinite(tensor).all())
+
+
+def is_expanded(tensor: Tensor) -> bool:
+    """Return whether a tensor repeats its values without storing them."""
+    if tensor.is_meta or tensor.is_quantized or tensor.is_nested:
+        return False
+    if tensor.layout is not torch.strided:
+        return False
+    return tensor.numel() > _stored(tensor)
+
+
+def _stored(tensor: Tensor) -> int:
+    """Return how many values the storage of a strided tensor has."""
+    return tensor.untyped_storage().nbytes() // tensor.element_size()
 
 
 def check_finite(state: Mapping[str, Tensor], source: object) -> None:
@@ -160,19 +180,20 @@ def check_finite(state: Mapping[str, Tensor], source: object) -> None:
 
 
 def check_real(state: Mapping[str, Tensor], source: object) -> None:
-    """Refuse weights of whole or complex numbers: torch would convert them.
+    """Refuse weights that torch would convert, or that no detector can take.
 
     Args:
         state: Tensors by name.
         source: The file or model that they come from, for the message.
 
     Raises:
-        ValueError: If a tensor named ``weight`` is of another type.
+        ValueError: If a tensor that a model computes with is of whole or
+            complex numbers, or a tensor is not stored value by value.
     """
     bad = [
         name
         for name, tensor in state.items()
-        if name.endswith('weight') and not tensor.is_floating_point()
+        if name.endswith(_COMPUTED) and not tensor.is_floating_point()
     ]
     if bad:
         kinds = ', '.join(sorted({str(state[name].dtype) for name in bad}))
@@ -181,6 +202,28 @@ def check_real(state: Mapping[str, Tensor], source: object) -> None:
             f'quantized model: {preview(bad)}; expected floating point. Take '
             'the file that it was made from.'
         )
+    odd = {name: form for name in state if (form := _form(state[name]))}
+    if odd:
+        forms = ', '.join(sorted(set(odd.values())))
+        raise ValueError(
+            f'{len(odd)} tensors of {source} are {forms}: '
+            f'{preview(list(odd))}; expected dense tensors with all their '
+            'values. Save them again after to_dense() or contiguous(), or '
+            'take the file that it was made from.'
+        )
+
+
+def _form(tensor: Tensor) -> str | None:
+    """Return in which form a tensor is stored, or None for a dense one."""
+    if tensor.is_meta:
+        return 'without values (torch\'s device "meta")'
+    if tensor.is_nested:
+        return 'nested'
+    if tensor.layout is not torch.strided:
+        return f'sparse ({str(tensor.layout).removeprefix("torch.")})'
+    if is_expanded(tensor):
+        return 'expanded (fewer values in the file than in the tensor)'
+    return None
 
 
 def check_checksum(
@@ -199,6 +242,11 @@ def check_checksum(
     expected = meta.get(CHECKSUM)
     if expected is None:
         return
+    if not isinstance(expected, str):
+        raise ValueError(
+            f'{source}: expected the text of a SHA-256 under {CHECKSUM} of '
+            f'its meta, got {expected!r}. Export or download it again'
+        )
     found = tensors_sha256(state)
     if found != expected:
         raise ValueError(

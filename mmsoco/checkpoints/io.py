@@ -7,6 +7,7 @@ checkpoints of our own runs, and those of SoCo's authors.
 
 import argparse
 import pickle
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from mmengine.logging.history_buffer import HistoryBuffer
 from numpy._core import multiarray
 
 from mmsoco.structures import InputConvention
-from mmsoco.utils.files import atomic_path
+from mmsoco.utils.files import atomic_path, link_note
 
 from . import integrity
 
@@ -61,6 +62,19 @@ RUN_TYPES = (
 REFERENCE_TYPES = (argparse.Namespace,)
 
 
+_MOST_READ = 64
+_PAGE = ('a web page', 'download the file itself, not the page that shows it')
+# With which bytes they begin, in lower case; what they are; what to do.
+_OTHER_KINDS = {
+    b'version https://git-lfs': (
+        'a pointer of Git LFS',
+        'run `git lfs pull` in its repository, or download the file itself',
+    ),
+    b'<!doctype html': _PAGE,
+    b'<html': _PAGE,
+}
+
+
 @contextmanager
 def run_types() -> Iterator[None]:
     """Let torch load the types in checkpoints of our own runs."""
@@ -91,8 +105,11 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
             f'{path} is a folder; name the checkpoint itself'
         )
     if not path.is_file():
-        raise FileNotFoundError(f'there is no checkpoint {path}')
+        raise FileNotFoundError(
+            f'there is no checkpoint {path}{link_note(path)}'
+        )
     integrity.check_bytes(path)
+    _refuse_other_kinds(path)
     with readable_errors(path), torch.serialization.safe_globals(list(types)):
         content = torch.load(path, map_location='cpu', weights_only=True)
     if not isinstance(content, dict):
@@ -104,6 +121,34 @@ def load(path: str | Path, types: Sequence[Any] = ()) -> dict:
         del content['meta']
     check_content(content, path)
     return content
+
+
+def _refuse_other_kinds(path: Path) -> None:
+    """Refuse files that often have the name of a checkpoint.
+
+    Raises:
+        BrokenCheckpointError: If it is one; the message says what to do.
+    """
+    with path.open('rb') as file:
+        start = file.read(_MOST_READ).lstrip().lower()
+    for sign, (kind, remedy) in _OTHER_KINDS.items():
+        if start.startswith(sign):
+            raise BrokenCheckpointError(
+                f'{path} is not a checkpoint, but {kind}: {remedy}'
+            )
+    if start.startswith(b'pk') and _is_torchscript(path):
+        raise BrokenCheckpointError(
+            f'{path} is not a checkpoint of tensors by name, but a compiled '
+            'model (TorchScript), whose code would run: save the state_dict() '
+            'of the model that it was made from'
+        )
+
+
+def _is_torchscript(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(
+            name.endswith('/constants.pkl') for name in archive.namelist()
+        )
 
 
 def check_content(checkpoint: Mapping, path: str | Path) -> None:

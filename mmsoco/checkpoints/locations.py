@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy._core import multiarray
 
-from mmsoco.utils.files import atomic_path
+from mmsoco.utils.files import atomic_path, link_note
 
 from . import io
 
@@ -52,7 +52,9 @@ def local_file(location: str | Path) -> Path:
                 f'{path / "detector.pth"}'
             )
         if not path.is_file():
-            raise FileNotFoundError(f'there is no checkpoint {path}')
+            raise FileNotFoundError(
+                f'there is no checkpoint {path}{link_note(path)}'
+            )
         return path
     scheme, rest = match['scheme'], match['rest']
     if scheme in ('http', 'https'):

@@ -173,12 +173,27 @@ def test_unknown_layout_leaves_no_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ['odd.pth']
 
 
+def _nested(tensor):
+    return torch.nested.nested_tensor([tensor, tensor[:1]])
+
+
 @pytest.mark.parametrize(
     ('name', 'change', 'message'),
     [
         ('running_var', lambda x: x * torch.inf, '1 of .*not finite.*bn1.run'),
         ('weight', torch.Tensor.char, '1 weights .*torch.int8.*bn1.weight'),
         ('weight', lambda x: x * 1j, 'type torch.complex64.*bn1.weight'),
+        ('bias', torch.Tensor.char, '1 weights .*torch.int8.*bn1.bias'),
+        ('running_mean', torch.Tensor.long, 'torch.int64.*bn1.running_mean'),
+        ('weight', torch.Tensor.to_sparse, r'1 tensors .*sparse_coo.*bn1.we'),
+        ('weight', lambda x: x.to('meta'), '1 tensors .*"meta".*bn1.weight'),
+        ('weight', _nested, '1 tensors .*are nested.*bn1.weight'),
+        # more values than any memory holds
+        (
+            'weight',
+            lambda x: x[:1].expand(10**13),
+            r'1 tensors .*expanded \(fewer .*bn1.weight',
+        ),
     ],
 )
 def test_weights_of_no_use_leave_no_file(tmp_path, name, change, message):

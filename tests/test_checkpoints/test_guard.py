@@ -233,6 +233,8 @@ def test_names_of_what_is_not_finite():
         lambda t: t.to(torch.bfloat16),
         lambda t: t.double(),
         lambda t: t.to_sparse(),
+        lambda t: torch.nested.nested_tensor([t[:1], t]),
+        lambda t: t.flip(0)[:1].expand(10**13),
     ],
 )
 def test_numbers_of_all_types_are_looked_at(make):

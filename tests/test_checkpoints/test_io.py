@@ -95,6 +95,7 @@ def test_no_weights_is_an_error(checkpoint):
     ('meta', 'message'),
     [
         ([1, 2], 'dict under "meta", got a list'),
+        (dict(tensors_sha256=3), 'text of a SHA-256 under tensors_sha.*3'),
         ('epoch 3', 'dict under "meta", got a str'),
         (dict(input=dict(channels='RGB', mean=3, std=[1])), 'not iterable'),
         (dict(input=dict(channels='RGB', mean='abc', std=[1])), "float: 'a'"),
