@@ -140,12 +140,19 @@ def _checkpoints(root: Path) -> None:
             },
             meta=dict(epoch=1),
         ),
+        'sum': dict(
+            state_dict=dict(weight=torch.zeros(2)), meta=dict(tensors_sha256=3)
+        ),
         'half-reference': dict(
             model={'module.encoder.layer1.0.conv1.weight': torch.zeros(1)}
         ),
     }
     for name, content in files.items():
         torch.save(content, root / f'{name}.pth')
+    (root / 'gone.pth').symlink_to('nowhere/x')
+    (root / 'lfs.pth').write_text('version https://git-lfs.github.com/spec/v1')
+    (root / 'page.pth').write_text('\n<!DOCTYPE html><html>404</html>')
+    torch.jit.save(torch.jit.script(torch.nn.ReLU()), root / 'script.pth')
     whole = (root / 'run.pth').read_bytes()
     (root / 'cut.pth').write_bytes(whole[: len(whole) // 2])
 

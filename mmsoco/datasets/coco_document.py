@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mmsoco.utils.files import link_note
 from mmsoco.utils.problems import Outcome, Problems
 from mmsoco.utils.texts import decode_text, parse_json
 
@@ -58,7 +59,11 @@ def read_document(
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'label file {str(path)!r} does not exist')
+        found = 'is not a file' if path.exists() else 'does not exist'
+        raise FileNotFoundError(
+            f'label file {str(path)!r} {found}{link_note(path)}; expected '
+            'COCO JSON'
+        )
     try:
         data = path.read_bytes()
         document = parse_json(_decoded(data))

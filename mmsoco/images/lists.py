@@ -15,6 +15,7 @@ from mmsoco.images.errors import NOT_A_FILE
 from mmsoco.images.files_below import OTHER_SPELLING, FilesBelow, is_file
 from mmsoco.images.listed_names import listed_names
 from mmsoco.images.names import HIDDEN, is_hidden, is_image, why_no_image
+from mmsoco.utils.files import link_note
 from mmsoco.utils.problems import Outcome, Problems
 
 
@@ -67,8 +68,8 @@ def find_images(
     root = os.fspath(root)
     if not os.path.exists(root):
         raise FileNotFoundError(
-            f'image folder {root!r} does not exist; check the path, and quote '
-            'one with spaces'
+            f'image folder {root!r} does not exist{link_note(root)}; check '
+            'the path, and quote one with spaces'
         )
     if not os.path.isdir(root):
         raise NotADirectoryError(

@@ -13,6 +13,7 @@ from mmsoco.images.lists import ImageList, find_images
 from mmsoco.images.source import Extent, ImageSource
 from mmsoco.images.stamps import FileStamp, read_stamped
 from mmsoco.images.tar_source import ImageTar
+from mmsoco.utils.files import link_note
 
 
 def open_images(
@@ -46,8 +47,8 @@ def open_images(
             return ImageTar(root)
     if not os.path.exists(root):
         raise FileNotFoundError(
-            f'image folder {os.fspath(root)!r} does not exist; check the '
-            'path, and quote one with spaces'
+            f'image folder {os.fspath(root)!r} does not exist'
+            f'{link_note(root)}; check the path, and quote one with spaces'
         )
     return ImageFolder(root)
 

@@ -33,7 +33,12 @@ from mmsoco.proposals.records import (
     to_batch,
 )
 from mmsoco.proposals.seal import add_seal, find_seal
-from mmsoco.utils.files import name_complete, partial_path, remove_partials
+from mmsoco.utils.files import (
+    link_note,
+    name_complete,
+    partial_path,
+    remove_partials,
+)
 from mmsoco.version import __version__
 
 # Format 1 had neither checksums nor stamps of the image files, format 2 no
@@ -90,7 +95,8 @@ class ProposalStore:
         if not self.path.is_file():
             kind = f', which is {NOT_A_FILE}' if self.path.exists() else ''
             raise FileNotFoundError(
-                f'no proposal store {str(self.path)!r}{kind}; make it with '
+                f'no proposal store {str(self.path)!r}'
+                f'{kind}{link_note(self.path)}; make it with '
                 '`mmsoco propose`'
             )
         self._columns: dict[int, Columns] = {}
