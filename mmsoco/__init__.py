@@ -41,7 +41,10 @@ def __getattr__(name: str) -> Any:
         AttributeError: If the package does not offer it.
     """
     if name not in _OFFERED:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+        raise AttributeError(
+            f'module {__name__!r} has no attribute {name!r}'
+            f'; it has {", ".join(_OFFERED)}'
+        )
     limit_spinning(os.environ)  # as the command does, before torch is loaded
     return getattr(importlib.import_module(_OFFERED[name]), name)
 

@@ -84,6 +84,12 @@ def plan_of(question: Question) -> Plan:
     train = _read('train', question.train, question.train_images)
     val = _read('val', question.val, question.val_images, train.classes)
     budgets = _budgets(question, train)
+    for images in (train.images, val.images):
+        if question.out.resolve() == Path(images).resolve():
+            raise ValueError(
+                f'--out {question.out} is the folder of the pictures: choose '
+                'one of its own for the trainings'
+            )
     question.out.mkdir(parents=True, exist_ok=True)
     train_file, val_file = _write_repaired(train, val, question.out)
     detector = (question.out / 'detector_config.py').absolute()

@@ -35,12 +35,19 @@ from mmsoco.workflow.run_folder import (
     find_manifests,
     read_manifest,
 )
-from mmsoco.workflow.settings import counted, is_number
+from mmsoco.workflow.settings import (
+    as_path,
+    check_flags,
+    counted,
+    is_number,
+)
 
 _KIND = 'fine-tuning'
 # What a finished one holds: its config, the labels that it was judged by, and
 # what it found on their pictures.
 CONFIG, LABELS, FOUND = 'finetune.py', 'val.json', 'detections.bbox.json'
+# Bytes of a file's name to which ".jpg" can be added.
+_LONGEST_NAME = 255 - len('.jpg')
 # The folder of the drawn pictures.
 DRAWN = 'pictures'
 
@@ -83,12 +90,14 @@ def detect(
     """
     if score is not None and not (is_number(score) and 0 <= score <= 1):
         raise ValueError(f'--score must be from 0 to 1, got {score!r}')
-    console, out = console or Console(), Path(out)
+    check_flags(dict(overwrite=overwrite), ['overwrite'])
+    console, out = console or Console(), as_path('out', out)
+    run, images = as_path('run', run), as_path('images', images)
     refuse_file(out, 'detections')
     target = out / 'detections.json'
     refuse_existing(target, overwrite)
-    folder = find_finetuning(Path(run))
-    source, found = _find_pictures(Path(images), out)
+    folder = find_finetuning(run)
+    source, found = _find_pictures(images, out)
     lowest = _best_score(folder) if score is None else score
     detector = _Detector(folder, lowest)
     document = _detect_all(detector, source, found, out / DRAWN, console)
@@ -234,9 +243,30 @@ class _Detector:
                 f'changed since: restore it. {error}'
             ) from error
         model.cfg = cfg  # `inference_detector` looks for it
+        self._scale = next((s.scale for s in steps if 'scale' in s), None)
         self._model = model.eval()
         if torch.cuda.is_available():
             self._model.cuda()
+
+    def why_not(self, rgb: np.ndarray) -> str | None:
+        """Return why nothing can be found in a picture, or None.
+
+        Args:
+            rgb: (H, W, 3) uint8.
+        """
+        sides = sorted(rgb.shape[:2])
+        if self._scale is None:
+            return None
+        limits = sorted(self._scale)
+        factor = min(
+            limit / side for limit, side in zip(limits, sides, strict=True)
+        )
+        if round(sides[0] * factor) >= 1:
+            return None
+        return (
+            'too narrow: nothing is left of it at the size that the detector '
+            f'gets ({limits[1]}x{limits[0]})'
+        )
 
     def find(self, rgb: np.ndarray) -> list[dict[str, Any]]:
         """Find the objects of a picture.
@@ -296,6 +326,8 @@ def _detect_all(
             progress.reach(done)
             try:
                 rgb = source.read_rgb(name)
+                if reason := detector.why_not(rgb):
+                    raise UnreadableImageError(name, reason)
             except UnreadableImageError as error:
                 found.problems.add(Outcome.LOST, error.reason, name)
                 continue
@@ -338,6 +370,8 @@ def _jpeg_name(file: Path) -> Path:
     """Return the name of a drawn picture: its own if that is a JPEG's."""
     if file.suffix.lower() in ('.jpg', '.jpeg'):
         return file
+    if len(os.fsencode(file.name)) > _LONGEST_NAME:
+        return file.with_suffix('.jpg')
     return file.with_name(f'{file.name}.jpg')
 
 

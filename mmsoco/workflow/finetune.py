@@ -47,7 +47,7 @@ from mmsoco.workflow.pretrained_run import (
     refuse_unfinished,
 )
 from mmsoco.workflow.run_folder import RunFolder, read_pretraining
-from mmsoco.workflow.settings import counted
+from mmsoco.workflow.settings import as_path, check_names, counted
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -85,12 +85,19 @@ def finetune(
             with other settings.
         ValueError: If nothing can be learned from the labels, or an option
             does not fit; the message says what to do.
+        TypeError: If there is no such option, or its value is of another type.
         ChildProcessError: If the training or the evaluation failed.
     """
+    check_names('finetune', options, FinetuneSettings)
     for name in ('train_images', 'val_images', 'out'):
         if options.get(name) is not None:
-            options[name] = Path(options[name])
-    settings = FinetuneSettings(Path(run), Path(train), Path(val), **options)
+            options[name] = as_path(name, options[name])
+    settings = FinetuneSettings(
+        as_path('run', run),
+        as_path('train', train),
+        as_path('val', val),
+        **options,
+    )
     return _Finetuning(settings, console or Console(len(STEPS))).run()
 
 

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmsoco.workflow.settings import check_numbers, plain, refuse_set_twice
+from mmsoco.workflow.settings import (
+    check_flags,
+    check_numbers,
+    plain,
+    refuse_set_twice,
+)
 
 
 @dataclass(frozen=True)
@@ -47,13 +52,22 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         """Check the options as far as possible without reading a file."""
         check_numbers(vars(self), self.cfg_options)
-        if isinstance(self.parts, str):  # would be taken letter by letter
-            raise TypeError(
-                f"parts must be a list such as ['{self.parts}'], got "
-                f'{self.parts!r}'
-            )
+        check_flags(vars(self), ['scratch'])
+        self._check_parts()
         given = dict(vars(self), seed=self.seed or None)
         refuse_set_twice(given, self.cfg_options)
+
+    def _check_parts(self) -> None:
+        if self.parts is None:
+            return
+        example = self.parts if isinstance(self.parts, str) else 'backbone'
+        names = self.parts if isinstance(self.parts, Sequence) else ()
+        is_list = len(names) > 0 and example != self.parts
+        if not is_list or not all(isinstance(name, str) for name in names):
+            raise TypeError(
+                f"parts must be a list such as ['{example}'], got "
+                f'{self.parts!r}'
+            )
 
     @property
     def folder(self) -> Path:

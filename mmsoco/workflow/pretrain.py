@@ -26,7 +26,12 @@ from mmsoco.workflow.console import Console, quiet_log
 from mmsoco.workflow.labels import boxes_by_picture
 from mmsoco.workflow.proposal_step import ProposalStep, refuse_too_few
 from mmsoco.workflow.run_folder import PRETRAINING, RunFolder
-from mmsoco.workflow.settings import PretrainSettings, next_command
+from mmsoco.workflow.settings import (
+    PretrainSettings,
+    as_path,
+    check_names,
+    next_command,
+)
 
 if TYPE_CHECKING:
     from mmsoco.workflow.training import Training
@@ -108,16 +113,20 @@ def pretrain(
             settings than its length.
         ValueError: If there are too few pictures, none can be read, or an
             option does not fit; the message says what to do.
+        TypeError: If there is no such option, or its value is of another type.
         OSError: If something could not be written; finished steps are kept.
         ChildProcessError: If the training failed.
     """
+    check_names('pretrain', options, PretrainSettings)
     for name in ('check', 'proposals'):
         if options.get(name) is not None:
-            options[name] = Path(options[name])
+            options[name] = as_path(name, options[name])
     init = options.get('init')
-    if init is not None and os.path.exists(init):
+    if init is not None and os.path.exists(as_path('init', init)):
         options['init'] = os.path.abspath(init)
-    settings = PretrainSettings(Path(images), Path(out), **options)
+    settings = PretrainSettings(
+        as_path('images', images), as_path('out', out), **options
+    )
     return _Pretraining(settings, console or Console(len(STEPS))).run()
 
 

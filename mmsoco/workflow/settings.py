@@ -2,10 +2,12 @@
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from mmsoco.utils.names import near
 
 PRECISIONS = ('fp32', 'bf16', 'fp16')
 # Trials with fewer steps had features no better than untrained ones; the
@@ -25,6 +27,12 @@ _KEYS = {
 _LEAST = dict(epochs=1, devices=1, batch_size=1, workers=1, labels=1, seed=0)
 # These change how fast a run is, not its result.
 _FREE = ('workers',)
+# The limits of the proposals' filter, which are options of the command line.
+FILTERS = ('min_size', 'min_ratio', 'max_ratio', 'min_scale', 'max_scale')
+# The arguments of the verbs that are no options.
+_POSITIONAL = ('run', 'images', 'train', 'val')
+# The longest time limit, as on the command line: ten years.
+_LONGEST = 3650 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -78,12 +86,16 @@ class PretrainSettings:
                 'length of the training, so give one'
             )
         check_numbers(vars(self), self.cfg_options)
+        check_flags(vars(self), ['rpn'])
+        for name in ('init', 'detector'):
+            if getattr(self, name) is not None:
+                as_path(name, getattr(self, name))
         if self.time is not None and not (
-            is_number(self.time) and self.time > 0
+            is_number(self.time) and 0 < self.time <= _LONGEST
         ):
             raise ValueError(
                 '--time must be a number of seconds above 0, got '
-                f'{self.time!r}'
+                f'{self.time!r} (at most {_LONGEST})'
             )
         if self.precision not in (None, *PRECISIONS):
             raise ValueError(
@@ -95,6 +107,7 @@ class PretrainSettings:
 
     def _check_filters(self) -> None:
         """Refuse limits of the filter that are invalid or not used."""
+        self._check_types_of_filters()
         if not self.filters:
             return
         from mmsoco.proposals.filters import FilterSpec
@@ -114,6 +127,24 @@ class PretrainSettings:
             for name, option in names.items():
                 text = text.replace(name, option)
             raise ValueError(text) from None
+
+    def _check_types_of_filters(self) -> None:
+        if not isinstance(self.filters, Mapping):
+            raise TypeError(
+                "filters must be a dict such as {'min_size': 8}, got "
+                f'{self.filters!r}'
+            )
+        for name, value in self.filters.items():
+            if name not in FILTERS:
+                meant = near(str(name), FILTERS)
+                raise TypeError(
+                    f'filters has no limit {name!r}'
+                    f'{meant or "; it has " + ", ".join(FILTERS)}'
+                )
+            if not is_number(value):
+                raise TypeError(
+                    f'filters[{name!r}] must be a number, got {value!r}'
+                )
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given and decide the result.
@@ -179,6 +210,63 @@ def check_numbers(given: Mapping[str, Any], cfg_options: object) -> None:
             'cfg_options must be a dict such as '
             f"{{'randomness.seed': 1}}, got {cfg_options!r}"
         )
+
+
+def check_names(verb: str, given: Iterable[str], settings: type) -> None:
+    """Refuse options of a call in Python that a verb does not have.
+
+    Args:
+        verb: Name of the function.
+        given: Names of the options.
+        settings: The dataclass whose fields are the options.
+
+    Raises:
+        TypeError: If one is unknown; the message suggests the nearest one.
+    """
+    known = [f.name for f in fields(settings) if f.name not in _POSITIONAL]
+    for name in given:
+        if name in known:
+            continue
+        meant = near(name, known)
+        if 'filters' in known and name in FILTERS:
+            meant = f'; give filters={{{name!r}: ...}}'
+        raise TypeError(
+            f'{verb}() has no option {name!r}'
+            f'{meant or "; it has " + ", ".join(known)}'
+        )
+
+
+def as_path(name: str, value: object) -> Path:
+    """Return the path that a call in Python gave.
+
+    Args:
+        name: Of the argument, for the message.
+        value: What was given.
+
+    Raises:
+        TypeError: If it is neither a text nor a `Path`.
+        ValueError: If it is empty.
+    """
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(
+            f'{name} must be a path, as a text or a Path, got {value!r}'
+        )
+    if not os.fspath(value):
+        raise ValueError(f'{name} must be a path, got an empty text')
+    return Path(value)
+
+
+def check_flags(given: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Refuse values other than True and False; None means "not given".
+
+    Raises:
+        TypeError: If there is one, such as the text ``'no'``.
+    """
+    for name in names:
+        if not isinstance(given[name], bool | None):
+            raise TypeError(
+                f'{name} must be True or False, got {given[name]!r}'
+            )
 
 
 def as_option(name: str) -> str:

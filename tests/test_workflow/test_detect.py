@@ -122,10 +122,19 @@ def test_pictures_are_drawn_and_broken_ones_left_out(
 ):
     (pictures / 'broken.jpg').write_text('no picture')
     (pictures / 'notes.txt').write_text('x')
+    # Resized, the first two have no pixels, and half a pixel or more is one.
+    sizes = {'wide.png': (2, 4000), 'high.png': (999, 1), 'line.png': (1, 300)}
+    for name, size in sizes.items():
+        Image.fromarray(np.zeros((*size, 3), np.uint8)).save(pictures / name)
+    longest = f'{"x" * 251}.png'
+    shutil.copy(pictures / 'b' / 'c.png', pictures / longest)
     out = tmp_path / 'out'
     text = succeed('detect', finetuned, pictures, '--out', out, '--score', 0)
     drawn = sorted(p.relative_to(out / 'pictures') for p in out.rglob('*.jpg'))
-    assert [str(path) for path in drawn] == ['a.jpg', 'b/c.png.jpg']
+    assert [str(path) for path in drawn] == [
+        'a.jpg', 'b/c.png.jpg', 'line.png.jpg', f'{"x" * 251}.jpg',
+    ]  # fmt: skip
+    assert re.search(r'left out +2 +too narrow.*160x128.* high.png, wi', text)
     before = np.array(Image.open(pictures / 'b' / 'c.png'))
     after = np.array(Image.open(out / 'pictures' / 'b' / 'c.png.jpg'))
     assert before.shape == after.shape

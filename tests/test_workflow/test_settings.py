@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+import mmsoco
+from mmsoco.proposals.filters import FilterSpec
 from mmsoco.workflow.finetune_settings import FinetuneSettings
 from mmsoco.workflow.settings import (
+    FILTERS,
     PretrainSettings,
     counted,
     next_command,
@@ -24,6 +27,13 @@ from mmsoco.workflow.settings import (
         (dict(seed=-1), '--seed must be an integer of 0 or more, got -1'),
         (dict(cfg_options=['a=1']), r"cfg_options must be a dict.*\['a=1'\]"),
         (dict(precision='int8'), '--precision must be one of fp32'),
+        (dict(time=float('inf')), '--time .* above 0, got inf .at most 3'),
+        (dict(rpn='no'), "rpn must be True or False, got 'no'"),
+        (dict(init=3), 'init must be a path.*3'),
+        (dict(detector=dict(type='X')), "detector must be a path.*'X'"),
+        (dict(filters='x'), "filters must be a dict such as .*'x'"),
+        (dict(filters=dict(min_sise=3)), "'min_sise'; did you mean min_size"),
+        (dict(filters=dict(min_size='8')), "'min_size'.*a number, got '8'"),
     ],
 )
 def test_bad_options(options, message):
@@ -38,11 +48,53 @@ def test_bad_options(options, message):
         (dict(epochs=0), '--epochs must be an integer of 1'),
         (dict(seed=-1), '--seed must be'),
         (dict(parts='neck'), r"parts must be a list such as \['neck'\]"),
+        (dict(parts=[3]), r'parts must be a list .*\[3\]'),
+        (dict(parts=[]), r'parts must be a list .*\[\]'),
+        (dict(scratch='no'), "scratch must be True or False, got 'no'"),
     ],
 )
 def test_bad_options_of_a_finetuning(options, message):
     with pytest.raises((ValueError, TypeError), match=message):
         FinetuneSettings(Path('a'), Path('b'), Path('c'), **options)
+
+
+@pytest.mark.parametrize(
+    ('verb', 'arguments', 'options', 'message'),
+    [
+        (
+            'pretrain',
+            ['a', 'b'],
+            dict(epoch=2),
+            'did you mean epochs',
+        ),
+        ('pretrain', ['a', 'b'], dict(min_size=8), "give filters={'min_size'"),
+        ('pretrain', ['a', 'b'], dict(zzz=8), "'zzz'; it has .*batch_size"),
+        ('pretrain', [None, 'b'], {}, 'images must be a path.*None'),
+        ('pretrain', ['a', ''], {}, 'out must be a path.*empty'),
+        ('pretrain', ['a', 'b'], dict(check=3), 'check must be a path.*3'),
+        ('finetune', ['a', 'b', 'c'], dict(label=2), 'did you mean labels'),
+        ('finetune', ['a', {}, 'c'], {}, 'train must be a path.*{}'),
+        ('detect', ['a', ['b'], 'c'], {}, r"images must be a path.*\['b'\]"),
+        ('detect', ['a', 'b', None], {}, 'out must be a path.*None'),
+        ('detect', ['a', 'b', 'c'], dict(overwrite='no'), "overwrite.*'no'"),
+    ],
+)
+def test_bad_arguments_in_python(
+    verb, arguments, options, message, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ValueError, TypeError), match=message):
+        getattr(mmsoco, verb)(*arguments, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_the_package_lacks_is_answered_by_those_it_has():
+    with pytest.raises(AttributeError, match='it has pretrain, finetune, det'):
+        mmsoco.finetun  # noqa: B018
+
+
+def test_the_limits_named_for_python_are_those_of_the_filter():
+    assert set(FILTERS) == FilterSpec().as_dict().keys()
 
 
 def test_what_was_given_is_plain_and_without_what_changes_nothing():
