@@ -171,3 +171,12 @@ def test_says_before_it_starts_how_long_it_takes(question):
     assert text.startswith('8 fine-tunings (2 starts, 2 label budgets')
     assert '2.0 hours' in text
     assert 'fewer than 3 seeds' in text
+
+
+@pytest.mark.parametrize('kind', ['train_images', 'val_images'])
+def test_the_folder_of_the_pictures_is_not_written_to(question, kind):
+    images = getattr(question, kind)
+    before = sorted(images.rglob('*'))
+    with pytest.raises(ValueError, match='--out .* folder of the pictures'):
+        pilot.plan_of(replace(question, out=images))
+    assert sorted(images.rglob('*')) == before
