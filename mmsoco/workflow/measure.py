@@ -129,8 +129,8 @@ def describe_disturbance(
     else:
         return None
     return (
-        f'the machine is busy ({signs}): the time may be wrong, and the '
-        'choice of precision, too; --precision makes it instead'
+        f'the machine is busy ({signs}): the time may be wrong, and so may '
+        'the choice of precision; set it with --precision'
     )
 
 

@@ -110,7 +110,11 @@ def test_a_busy_machine_is_not_measured_for_long(
 def test_a_busy_machine_is_told(times, sign):
     steps = [dict(seconds=best, slowest=worst) for best, worst in times]
     text = measure.describe_disturbance(steps, settings=2)
-    assert text is None if sign is None else sign in text
+    if sign is None:
+        assert text is None
+    else:
+        assert sign in text
+        assert 'set it with --precision' in text
 
 
 def step(precision, threads, seconds):
