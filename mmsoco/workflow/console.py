@@ -136,7 +136,8 @@ class _Lines(Progress):
         super().__init__(total)
         self._console = console
         self._name = name
-        self._last = time.monotonic()
+        # A task of one part says nothing more until it is done.
+        self._last = -math.inf if total == 1 else time.monotonic()
 
     def show(self, text: str, name: str | None = None) -> None:
         """Print the text as a line, if the last one is old enough."""

@@ -63,7 +63,7 @@ def finish_pretraining(
     _write_finetune_config(folder, settings, labels, detector)
     if labels is not None:
         with console.progress('probe', 1) as progress:
-            progress.show('are the classes easier to distinguish?')
+            progress.show('do the features distinguish the classes?')
             folder.save(probe=_probe(folder, settings, detector))
     write_run_report(folder.path)
 

@@ -45,6 +45,13 @@ def test_without_a_terminal_a_line_comes_from_time_to_time(clock):
     ]
 
 
+def test_a_task_of_one_part_is_named_before_it_is_done(clock):
+    stream = io.StringIO()
+    with Console(4, stream).progress('evaluate', 1) as progress:
+        progress.show('171 pictures')
+        assert stream.getvalue().split() == ['evaluate', '171', 'pictures']
+
+
 def test_what_is_left_counts_at_the_speed_of_this_call(clock):
     stream = io.StringIO()
     with Console(stream=stream).progress('search', 300) as progress:
