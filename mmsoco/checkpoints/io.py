@@ -136,7 +136,7 @@ def _refuse_other_kinds(path: Path) -> None:
             raise BrokenCheckpointError(
                 f'{path} is not a checkpoint, but {kind}: {remedy}'
             )
-    if start.startswith(b'pk') and _is_torchscript(path):
+    if zipfile.is_zipfile(path) and _is_torchscript(path):
         raise BrokenCheckpointError(
             f'{path} is not a checkpoint of tensors by name, but a compiled '
             'model (TorchScript), whose code would run: save the state_dict() '
