@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .plan import Plan, Start
+from .plan import Plan
+from .plan_parts import Start
 
 PRETRAINING, FINETUNING, PROBE = 'pretraining', 'finetuning', 'probe'
 

@@ -12,7 +12,8 @@ from mmsoco.utils.files import sha256
 from . import recipes
 from .cells import PRETRAINING, PROBE, Cell
 from .materials import Materials
-from .plan import LABELS, Plan, Start
+from .plan import Plan
+from .plan_parts import LABELS, Start
 
 
 class CellIdentities:

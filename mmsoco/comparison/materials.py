@@ -24,7 +24,8 @@ from mmsoco.workflow.console import Console
 from mmsoco.workflow.labels import boxes_by_picture
 
 from . import pictures
-from .plan import PRETRAINED, Plan, Start
+from .plan import Plan
+from .plan_parts import PRETRAINED, Start
 from .subsets import draw_subset, labelled_ids
 
 SCENES_DONE = 'scenes.json'

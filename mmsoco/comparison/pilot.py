@@ -19,7 +19,8 @@ from mmsoco.utils.files import read_json, write_json
 from mmsoco.utils.locks import FolderLock
 
 from .harness import Comparison
-from .plan import Budget, Data, Finetuning, Plan, Start
+from .plan import Plan
+from .plan_parts import Budget, Data, Finetuning, Start
 from .recipes import write_config
 from .records import Record
 from .subsets import labelled_ids

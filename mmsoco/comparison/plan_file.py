@@ -16,7 +16,8 @@ from mmengine.config import ConfigDict
 from mmsoco.config.reading import read_file
 from mmsoco.proposals.filters import FilterSpec
 
-from .plan import Budget, Data, Finetuning, Plan, Pretraining, Probe, Start
+from .plan import Plan
+from .plan_parts import Budget, Data, Finetuning, Pretraining, Probe, Start
 from .plan_values import check_value
 
 

@@ -16,7 +16,8 @@ from mmsoco.config.reading import apply_options, set_precision
 from mmsoco.structures import InputConvention
 from mmsoco.utils.files import write_text
 
-from .plan import Plan, Start
+from .plan import Plan
+from .plan_parts import Start
 
 _CHECKPOINTS_KEPT = 2
 _CHECKPOINTS_PER_RUN = 5

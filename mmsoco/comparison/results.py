@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import statistics
-from .plan import REFERENCES
+from .plan_parts import REFERENCES
 from .records import Record
 from .statistics import Difference, Summary
 

@@ -23,7 +23,8 @@ from .materials import (
     make_proposals,
     proposals_of_next_round,
 )
-from .plan import LABELS, Plan, Start
+from .plan import Plan
+from .plan_parts import LABELS, Start
 from .records import Record, find_record
 from .work import DETECTOR_CONFIG, EXPORTED
 

@@ -7,7 +7,8 @@ import coco_documents
 import pytest
 
 from mmsoco.comparison.held_out import with_held_out
-from mmsoco.comparison.plan import Budget, Data, Plan, Start
+from mmsoco.comparison.plan import Plan
+from mmsoco.comparison.plan_parts import Budget, Data, Start
 
 
 def make_data(root: Path, pictures: int) -> None:
