@@ -8,7 +8,8 @@ from mmengine.logging import print_log
 
 from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.source import ImageSource
-from mmsoco.images.tar_source import ImageTar, TarError
+from mmsoco.images.tar_index import TarError
+from mmsoco.images.tar_source import ImageTar
 from mmsoco.proposals.filters import Fallback
 from mmsoco.proposals.records import changed_images
 from mmsoco.proposals.store import ProposalRecord, ProposalStore

@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.source import ImageSource
-from mmsoco.images.tar_source import BLOCK, ImageTar
+from mmsoco.images.tar_index import BLOCK
+from mmsoco.images.tar_source import ImageTar
 from mmsoco.utils.locks import FileLock
 from mmsoco.utils.problems import Outcome, Problems
 

@@ -14,7 +14,8 @@ from mmsoco.images.errors import UnreadableImageError
 from mmsoco.images.opening import ImageFolder, open_images
 from mmsoco.images.packing import pack, partial_tar
 from mmsoco.images.source import Extent
-from mmsoco.images.tar_source import BLOCK, ImageTar, TarError
+from mmsoco.images.tar_index import BLOCK, TarError
+from mmsoco.images.tar_source import ImageTar
 
 LONG = 'deep/' * 30 + 'ö long name.png'
 NAMES = ['a.png', 'b/two words.png', 'c.png', LONG]

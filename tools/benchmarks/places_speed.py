@@ -24,7 +24,8 @@ from mmsoco.images.opening import ImageFolder
 from mmsoco.images.packing import pack
 from mmsoco.images.source import Extent, ImageSource
 from mmsoco.images.stamps import FileStamp
-from mmsoco.images.tar_source import ImageTar, TarIndex
+from mmsoco.images.tar_index import TarIndex
+from mmsoco.images.tar_source import ImageTar
 from mmsoco.proposals.store import ProposalRecord, ProposalStoreWriter
 
 _MIB = 2**20
