@@ -9,11 +9,6 @@ from mmsoco.structures import InputConvention
 RGB = InputConvention()
 
 
-@pytest.fixture(scope='module')
-def detector():
-    return tiny_models.mask_rcnn_fpn()
-
-
 def test_weights_arrive_from_a_run_and_from_an_export(detector):
     model = tiny_models.soco(detector)
     with torch.no_grad():

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import tiny_models
 import torch
 from known_pictures import by_color, by_size, make_pictures
@@ -12,11 +11,6 @@ from mmsoco.evaluation.object_features import (
 )
 from mmsoco.evaluation.picture_batches import batches
 from mmsoco.structures import InputConvention
-
-
-@pytest.fixture(scope='module')
-def detector():
-    return tiny_models.mask_rcnn_fpn()
 
 
 def test_trunk_equals_the_detectors_own_head(tmp_path, detector):

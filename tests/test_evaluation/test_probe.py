@@ -14,11 +14,6 @@ SETTINGS = ProbeSettings(
 )
 
 
-@pytest.fixture(scope='module')
-def detector():
-    return tiny_models.mask_rcnn_fpn()
-
-
 def test_classes_by_color_are_seen_by_filters_and_not_by_size(
     tmp_path, detector
 ):
