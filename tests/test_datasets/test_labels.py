@@ -83,6 +83,14 @@ def remove(section, place, key):
     return lambda content: content[section][place].pop(key)
 
 
+def repeat(place, number):
+    def change(content):
+        things = content['annotations']
+        things.append(dict(things[place], id=number))
+
+    return change
+
+
 def kinds(labels, outcome):
     return {p.what: p.count for p in labels.problems.of(outcome)}
 
@@ -115,6 +123,9 @@ def test_good_labels_are_left_alone(read):
         (thing(1, bbox=[15, 15, -10, -10]), 'swapped back'),
         (remove('annotations', 1, 'id'), 'id is missing or 0'),
         (thing(1, id=4), 'id comes twice'),
+        (thing(0, id=2**70), 'or too large: renumbered'),
+        (repeat(1, 2), 'the same object twice: kept once'),
+        (repeat(1, 9), 'the same object twice: kept once'),
         (image(0, height=60, width=40), 'are swapped'),
         (image(0, height=0), 'no usable height'),
         (remove('images', 0, 'width'), 'no usable height'),
@@ -190,6 +201,8 @@ CUT = '.*, where its last part is: cut what is before it'
         (thing(0, bbox=[1, 2, math.inf, 3]), 'other than n'),
         (thing(0, bbox=[1, 2, '3', 3]), 'other than numbers'),
         (thing(0, bbox=[1, 2, None, 3]), 'other than numbers'),
+        # a number that no float holds
+        (thing(0, bbox=[5, 5, 10**400, 3]), 'other than numbers'),
         (thing(0, bbox=[1, 2, 3]), 'not .x, y, w, h'),
         (thing(0, bbox={'x': 1}), 'not .x, y, w, h'),
         (remove('annotations', 0, 'bbox'), 'object has no bbox'),
@@ -199,6 +212,8 @@ CUT = '.*, where its last part is: cut what is before it'
         (category(1, id=3), 'category id is used more than once'),
         (category(1, name='cat'), 'name is there 2 times .cat'),
         (image(1, file_name='d.png'), 'not in .*d.png'),
+        # longer than a disk takes
+        (image(0, file_name='x' * 5000 + '.png'), 'picture is not in'),
         (image(1, file_name='../images/b.png'), 'not relative'),
         # from Label Studio, and from Windows
         (image(1, file_name='/data/upload/1/b.png'), f'not relative to {CUT}'),
@@ -390,24 +405,22 @@ def test_written_labels_read_back_clean(read, tmp_path):
     assert not again.is_changed and again.document == GOOD
 
 
-def test_backslashes_are_repaired(read, tmp_path):
-    (tmp_path / 'images' / 'd').mkdir()
-    (tmp_path / 'images' / 'c.png').rename(tmp_path / 'images/d/c.png')
-    labels = read(image(2, file_name='d\\c.png'))
-    assert labels.document['images'][2]['file_name'] == 'd/c.png'
-    check_labels(labels)
-
-
 @pytest.mark.parametrize(
-    'name', ['o\\dd #1%20.png', 'new\nline.png', 'quo"te\'s.png', '-x.png']
-)
-def test_odd_names_are_taken_as_they_are(read, tmp_path, name):
+    ('listed', 'there'),
+    [('d\\c.png', 'd/c.png')]
+    + [(name, name) for name in (
+        'o\\dd #1%20.png', 'new\nline.png', 'quo"te\'s.png', '-x.png'
+    )],
+)  # fmt: skip
+def test_odd_names_are_those_of_the_files(read, tmp_path, listed, there):
+    """Backslashes are repaired where there is no such file."""
     images = tmp_path / 'images'
-    (images / 'c.png').rename(images / name)
-    labels = read(image(2, file_name=name))
-    assert labels.document['images'][2]['file_name'] == name
+    (images / 'd').mkdir()
+    (images / 'c.png').rename(images / there)
+    labels = read(image(2, file_name=listed))
+    assert labels.document['images'][2]['file_name'] == there
     check_labels(labels)
-    assert not labels.is_changed
+    assert labels.is_changed == (listed != there)
 
 
 def test_names_as_in_an_address_are_decoded(read, tmp_path):
@@ -525,6 +538,7 @@ FLAT = [
     [[1, 2], [3, 4]],
     [[5, 5, 9, 9, 7, 7]],  # on a line
     [[5, 5, 5, 5, 5, 5, 5, 5]],
+    [[100, 100, 200, 100, 200, 200]],  # outside of the picture
 ]
 
 
@@ -610,25 +624,6 @@ def test_run_lengths_are_read_as_pycocotools_does():
         assert (unpacked == pixels).all()
 
 
-def test_polygons_outside_of_the_picture(read):
-    labels = read(polygons(1, [100, 100, 200, 100, 200, 200]))
-    assert labels.document['annotations'][1]['segmentation'] == []
-
-
-@pytest.mark.parametrize('number', [2, 9])
-def test_the_same_object_twice(read, number):
-    def repeat(content):
-        content['annotations'].append(
-            dict(content['annotations'][1], id=number)
-        )
-
-    labels = read(repeat)
-    assert labels.document == GOOD
-    assert kinds(labels, Outcome.REPAIRED) == {
-        'the same object twice: kept once': 1
-    }
-
-
 @pytest.mark.parametrize(('ignore', 'usable'), [('false', 4), ('True', 3)])
 def test_ignore_is_a_text(read, ignore, usable):
     labels = read(thing(0, ignore=ignore))
@@ -640,15 +635,3 @@ def test_categories_that_differ_by_blanks(read):
     labels = read(category(0, name=' Dog '))
     [note] = labels.problems.of(Outcome.NOTE)
     assert 'capitals or blanks' in note.what and "' Dog '" in note.examples[0]
-
-
-def test_numbers_that_no_float_holds(read):
-    labels = read(thing(0, bbox=[5, 5, 10**400, 3]))
-    assert 'other than numbers' in str(labels.problems)
-    labels = read(thing(0, id=2**70))
-    assert [a['id'] for a in labels.document['annotations']] == [1, 2, 3, 4]
-
-
-def test_a_name_that_is_too_long_for_a_disk(read):
-    labels = read(image(0, file_name='x' * 5000 + '.png'))
-    assert 'picture is not in' in str(labels.problems)
