@@ -25,6 +25,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     import torch  # after the environment above is set
 
     _forget_last_run(item.path)
+    _forget_visualizers()
     # A shell starts jobs in the background with Ctrl-C ignored, and nohup
     # ignores SIGHUP; then runs would not listen to them either.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -54,6 +55,21 @@ def _forget_last_run(file: Path) -> None:
 
     for kind in (DefaultScope, MessageHub, MMLogger):
         kind._instance_dict.clear()
+
+
+def _forget_visualizers() -> None:
+    """Let a run write into its own folder.
+
+    mmengine keeps a visualizer of each name, and a run is named by the second
+    in which it starts: another test may have used, and removed, its folder.
+    """
+    from mmengine.visualization import Visualizer  # late, as torch above
+
+    kinds = [Visualizer]
+    while kinds:
+        kind = kinds.pop()
+        kind._instance_dict.clear()
+        kinds += kind.__subclasses__()
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:

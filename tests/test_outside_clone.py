@@ -104,6 +104,4 @@ def test_whole_mmdet_config_is_a_detector(folder, repo_dir):
 
 @pytest.mark.parametrize('runner', [Runner, MMEngineRunner])
 def test_whole_mmselfsup_config_trains(folder, runner):
-    # mmengine keeps one of each name in a process, with its first folder.
-    named = f"visualizer = dict(name='{runner.__module__}')"
-    assert train(runner, SIMSIAM + named).iter == 1
+    assert train(runner, SIMSIAM).iter == 1
