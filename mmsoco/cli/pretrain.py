@@ -34,10 +34,9 @@ from mmsoco.cli import workflow_options as shared
 from mmsoco.cli.common import add_cfg_options, add_out
 from mmsoco.cli.option_types import integer, path, processes
 from mmsoco.cli.spec_options import MEANINGS, TYPES
+from mmsoco.workflow.settings import FILTERS
 
 INTERRUPTED = shared.FROM_CHECKPOINT
-# Limits of the proposal filter that can be set by hand.
-_LIMITS = ('min_size', 'min_ratio', 'max_ratio', 'min_scale', 'max_scale')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limits = parser.add_argument_group(
         'filter of the proposals', 'chosen from the pictures unless set'
     )
-    for name in _LIMITS:
+    for name in FILTERS:
         limits.add_argument(
             f'--{name.replace("_", "-")}',
             type=TYPES[name],
@@ -146,7 +145,7 @@ def run(args: argparse.Namespace) -> None:
 
     filters = {
         name: getattr(args, name)
-        for name in _LIMITS
+        for name in FILTERS
         if getattr(args, name) is not None
     }
     options = {

@@ -3,7 +3,7 @@
 import re
 
 _SECONDS = {'s': 1, 'm': 60, 'min': 60, 'h': 3600, 'd': 86400}
-_MOST_SECONDS = 3650 * _SECONDS['d']
+MOST_SECONDS = 3650 * _SECONDS['d']
 
 
 def parse_time(text: str) -> float:
@@ -22,7 +22,7 @@ def parse_time(text: str) -> float:
             f'expected a time such as 2h, 90m, 45s or 1h30m, got {text!r}'
         )
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if seconds > _MOST_SECONDS:
+    if seconds > MOST_SECONDS:
         raise ValueError(f'expected a time of up to 3650d, got {text!r}')
     return seconds
 

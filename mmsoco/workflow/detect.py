@@ -254,18 +254,16 @@ class _Detector:
         Args:
             rgb: (H, W, 3) uint8.
         """
-        sides = sorted(rgb.shape[:2])
-        if self._scale is None:
-            return None
-        limits = sorted(self._scale)
-        factor = min(
-            limit / side for limit, side in zip(limits, sides, strict=True)
-        )
-        if round(sides[0] * factor) >= 1:
+        from mmcv import rescale_size
+
+        height, width = rgb.shape[:2]
+        if self._scale is None or min(
+            rescale_size((width, height), tuple(self._scale))
+        ):
             return None
         return (
             'too narrow: nothing is left of it at the size that the detector '
-            f'gets ({limits[1]}x{limits[0]})'
+            f'gets ({max(self._scale)}x{min(self._scale)})'
         )
 
     def find(self, rgb: np.ndarray) -> list[dict[str, Any]]:

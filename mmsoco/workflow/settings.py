@@ -3,10 +3,11 @@
 import os
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from mmsoco.utils.durations import MOST_SECONDS
 from mmsoco.utils.names import near
 
 PRECISIONS = ('fp32', 'bf16', 'fp16')
@@ -29,10 +30,6 @@ _LEAST = dict(epochs=1, devices=1, batch_size=1, workers=1, labels=1, seed=0)
 _FREE = ('workers',)
 # The limits of the proposals' filter, which are options of the command line.
 FILTERS = ('min_size', 'min_ratio', 'max_ratio', 'min_scale', 'max_scale')
-# The arguments of the verbs that are no options.
-_POSITIONAL = ('run', 'images', 'train', 'val')
-# The longest time limit, as on the command line: ten years.
-_LONGEST = 3650 * 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -91,11 +88,11 @@ class PretrainSettings:
             if getattr(self, name) is not None:
                 as_path(name, getattr(self, name))
         if self.time is not None and not (
-            is_number(self.time) and 0 < self.time <= _LONGEST
+            is_number(self.time) and 0 < self.time <= MOST_SECONDS
         ):
             raise ValueError(
                 '--time must be a number of seconds above 0, got '
-                f'{self.time!r} (at most {_LONGEST})'
+                f'{self.time!r} (at most {MOST_SECONDS})'
             )
         if self.precision not in (None, *PRECISIONS):
             raise ValueError(
@@ -218,12 +215,16 @@ def check_names(verb: str, given: Iterable[str], settings: type) -> None:
     Args:
         verb: Name of the function.
         given: Names of the options.
-        settings: The dataclass whose fields are the options.
+        settings: The dataclass whose fields with a default are the options.
 
     Raises:
         TypeError: If one is unknown; the message suggests the nearest one.
     """
-    known = [f.name for f in fields(settings) if f.name not in _POSITIONAL]
+    known = [
+        f.name
+        for f in fields(settings)
+        if f.default is not MISSING or f.default_factory is not MISSING
+    ]
     for name in given:
         if name in known:
             continue
